@@ -1,0 +1,57 @@
+# Each target makes the environment it needs: Python 3.11 or newer is all that must be there.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# The development environment contains the demo's.
+RUNTIME := $(if $(wildcard $(VENV)/dev.stamp),$(VENV)/dev.stamp,$(VENV)/demo.stamp)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench lock clean
+
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(RUNTIME) ## Run the whole service on this machine: broker, provider, 600 uploads, verdicts (ARGS="--events 100 --keep")
+	@$(BIN)/moderation-consumer demo $(ARGS)
+
+test: $(VENV)/dev.stamp ## Run the tests, with a real Kafka where Java 17 and Maven are installed (ARGS="-k pace")
+	@$(BIN)/python -m pytest -m "not scenario" $(ARGS)
+
+check: $(VENV)/dev.stamp ## Lint, types and the direction of imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+bench: $(VENV)/dev.stamp ## CPU per event of the service, beside a bare loop, on a real Kafka (needs Java 17 and Maven)
+	@$(BIN)/python -m bench $(ARGS)
+
+lock: $(VENV)/dev.stamp ## Renew locks/ from pyproject.toml
+	@$(PIP) install uv
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --upgrade \
+		--extra demo --group dev pyproject.toml -o locks/dev.txt
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+		--extra demo -c locks/dev.txt pyproject.toml -o locks/demo.txt
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+		-c locks/dev.txt pyproject.toml -o locks/run.txt
+
+clean: ## Remove the environment and every cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "moderation-consumer needs Python 3.11 or newer; none was found. Name one: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "No virtual environment could be made with $(PYTHON). On Debian and Ubuntu: apt install python3-venv"; rm -rf $(VENV); exit 1; }
+
+$(VENV)/demo.stamp: locks/demo.txt pyproject.toml | $(BIN)/python
+	@echo "Installing the service and what the demo needs into $(VENV) (once) …"
+	@$(PIP) install --require-hashes -r locks/demo.txt
+	@$(PIP) install --no-deps -e .
+	@touch $@
+
+$(VENV)/dev.stamp: locks/dev.txt pyproject.toml | $(BIN)/python
+	@echo "Installing the service and its development tools into $(VENV) (once) …"
+	@$(PIP) install --require-hashes -r locks/dev.txt
+	@$(PIP) install --no-deps -e .
+	@touch $@
