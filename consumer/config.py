@@ -1,0 +1,480 @@
+"""
+Every setting with its trade-off, frozen.
+
+Defaults, then the YAML file, then the environment (`MODERATION__KAFKA__GROUP_ID=…`), then `--set kafka.group_id=…`: the
+later wins. Unknown keys are refused, and all problems are reported at once, each with the place it came from. No other
+module reads the environment.
+"""
+
+import hashlib
+import string
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+
+from consumer.errors import Misconfigured
+
+ENVIRONMENT_PREFIX = "MODERATION__"
+
+# Vendor: the regions of Image Moderation 2.0, international and mainland, and which of them have a VPC endpoint.
+REGIONS = {
+    "ap-southeast-1": True,
+    "eu-west-1": False,
+    "us-east-1": True,
+    "us-west-1": False,
+    "eu-central-1": True,
+    "cn-shanghai": True,
+    "cn-beijing": True,
+    "cn-hangzhou": True,
+    "cn-shenzhen": True,
+    "cn-chengdu": False,
+}
+
+
+class Settings(BaseModel):
+    """A frozen part of the tree that refuses keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class OutputTopics(Settings):
+    """Where verdicts and dead letters go."""
+
+    block: str = "moderation.block"
+    review: str = "moderation.review"
+    pass_: str = Field("moderation.pass", alias="pass")
+    dead_letter: str = "moderation.dead-letter"
+
+    @model_validator(mode="after")
+    def _are_four_topics(self) -> Self:
+        topics = [self.block, self.review, self.pass_, self.dead_letter]
+        if len(set(topics)) < len(topics):
+            raise ValueError(f"each outcome needs a topic of its own, got {', '.join(topics)}")
+        return self
+
+
+class KafkaSettings(Settings):
+    """How uploads are read and verdicts written."""
+
+    bootstrap_servers: str = Field("localhost:9092", description="Brokers to ask first, `host:port`, comma-separated.")
+    client_id: str = "moderation-consumer"
+    group_id: str = Field(
+        "moderation-consumer",
+        min_length=1,
+        description="All replicas share one. It is part of every verdict_id: a new group judges, and pays, anew.",
+    )
+    topics: tuple[str, ...] = Field(("uploads",), min_length=1, description="Where upload events are read from.")
+    outputs: OutputTopics = OutputTopics()
+    auto_offset_reset: Literal["earliest", "latest"] = Field(
+        "earliest", description="Where a new group begins. `latest` skips, unjudged, what was uploaded before."
+    )
+    session_timeout: PositiveFloat = Field(
+        30.0, description="Seconds until a silent replica loses its partitions. Shorter recovers sooner, evicts sooner."
+    )
+    heartbeat_interval: PositiveFloat = Field(
+        3.0, description="Seconds. Also how long the others may wait before they notice a rebalance."
+    )
+    rebalance_timeout: PositiveFloat = Field(
+        60.0, description="Seconds a rebalance waits for this replica to drain. Must exceed `shutdown.drain_on_revoke`."
+    )
+    commit_interval: PositiveFloat = Field(
+        1.0, description="Seconds between commits. Longer commits less and repeats more after a crash."
+    )
+    max_message_bytes: PositiveInt = Field(
+        1_048_576,
+        description="The largest upload message. Dead letters may be 16 KiB larger, which their topic must take.",
+    )
+    max_partition_fetch_bytes: PositiveInt = Field(
+        262_144, description="Bytes fetched ahead per partition; lost, and fetched again, when a partition is paused."
+    )
+
+    @model_validator(mode="after")
+    def _reads_nothing_that_it_writes(self) -> Self:
+        written = {self.outputs.block, self.outputs.review, self.outputs.pass_, self.outputs.dead_letter}
+        if loops := sorted(written & set(self.topics)):
+            raise ValueError(f"topics that are read must not be outputs: {', '.join(loops)}")
+        return self
+
+    @model_validator(mode="after")
+    def _outlives_a_heartbeat(self) -> Self:
+        if self.heartbeat_interval * 3 > self.session_timeout:
+            raise ValueError(
+                f"session_timeout ({self.session_timeout} s) must be three heartbeat_interval "
+                f"({self.heartbeat_interval} s) or more"
+            )
+        return self
+
+
+class ProviderSettings(Settings):
+    """Where and how the provider is called. Keys come from the environment, never from here."""
+
+    region: str = Field("ap-southeast-1", description="Which of the provider's regions answers.")
+    network: Literal["public", "vpc"] = Field("public", description="`vpc` where this runs inside the provider's VPC.")
+    endpoint: str | None = Field(
+        None, description="Base URL instead of the region's, such as `http://127.0.0.1:8080` for the emulator."
+    )
+    connect_timeout: PositiveFloat = Field(3.0, description="Seconds for a new connection.")
+    read_timeout: PositiveFloat = Field(
+        10.0, description="Seconds for a whole answer. Shorter than the provider's own limit pays and discards answers."
+    )
+    max_in_flight: PositiveInt = Field(
+        64,
+        description="Calls at once. Must be 1.5 × quota × latency or it, not the quota, limits. "
+        "All of them repeat after a crash.",
+    )
+
+    @model_validator(mode="after")
+    def _can_be_reached(self) -> Self:
+        if self.endpoint is not None and not self.endpoint.startswith(("http://", "https://")):
+            raise ValueError(f"endpoint must begin with http:// or https://, got {self.endpoint!r}")
+        if self.endpoint is None and self.region not in REGIONS:
+            raise ValueError(f"region {self.region!r} is none of {', '.join(REGIONS)}")
+        if self.endpoint is None and self.network == "vpc" and not REGIONS[self.region]:
+            raise ValueError(f"region {self.region} has no VPC endpoint")
+        return self
+
+    @property
+    def base_url(self) -> str:
+        """Scheme and host of the endpoint, without a path."""
+        if self.endpoint is not None:
+            return self.endpoint.rstrip("/")
+        return f"https://green-cip{'-vpc' if self.network == 'vpc' else ''}.{self.region}.aliyuncs.com"
+
+
+class QuotaSettings(Settings):
+    """How many calls the account may send."""
+
+    qps: PositiveInt = Field(100, description="The account's calls a second. Vendor: 100 unless it was raised.")
+    jitter: NonNegativeFloat = Field(
+        0.02,
+        le=1.0,
+        description="Seconds by which the network may bunch calls: no more than `qps` depart in 1 s + jitter.",
+    )
+    burst: NonNegativeFloat = Field(
+        0.03, le=0.5, description="Share of `qps` that may depart at once, to catch up after a stall of this process."
+    )
+
+
+class RetrySettings(Settings):
+    """When a failed call is asked again."""
+
+    first_delay: PositiveFloat = Field(0.5, description="Seconds before the second attempt, at most (full jitter).")
+    max_delay: PositiveFloat = Field(30.0, description="Seconds between two attempts, at most.")
+    fetch_attempts: PositiveInt = Field(
+        3, description="Attempts at an image that the provider cannot fetch, before it goes to review."
+    )
+
+
+class AdmissionSettings(Settings):
+    """How much is held in memory. The messages waiting here are what keeps the quota busy."""
+
+    max_records: PositiveInt = Field(2_000, description="Messages held by this replica.")
+    max_records_per_partition: PositiveInt = Field(
+        500, description="Messages held of one partition; a full partition is paused, the others go on."
+    )
+    max_bytes: PositiveInt = Field(
+        67_108_864, description="Bytes of messages held; exceeded by no more than one poll of messages."
+    )
+
+
+class ShutdownSettings(Settings):
+    """How long is waited for what is in flight."""
+
+    drain_timeout: PositiveFloat = Field(
+        25.0, description="Seconds from SIGTERM to the exit; Kubernetes' grace period must be longer."
+    )
+    drain_on_revoke: PositiveFloat = Field(
+        10.0, description="Seconds a rebalance waits for what is in flight. Shorter pays more of it twice."
+    )
+
+
+class PrivacySettings(Settings):
+    """What of an image is carried on."""
+
+    keep_query: bool = Field(
+        False, description="Keep the query of image URLs in verdicts. Presigned queries are credentials."
+    )
+
+
+class LogSettings(Settings):
+    """What is logged, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = Field(
+        "auto", description="`auto` is console on a terminal, else JSON."
+    )
+
+
+class HealthSettings(Settings):
+    """Where /livez, /readyz and /metrics are served."""
+
+    host: str = "0.0.0.0"  # noqa: S104 — probes come from outside the pod
+    port: int = Field(8080, ge=0, le=65535, description="0 takes a free one, which the log names.")
+
+
+def _template(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise ValueError(f"must begin with http:// or https://, got {url!r}")
+    names = {name for _, name, _, _ in string.Formatter().parse(url) if name is not None}
+    if not names <= {"bucket", "key"} or "key" not in names:
+        raise ValueError(f"takes {{key}} and {{bucket}}, and needs {{key}}, got {url!r}")
+    return url
+
+
+class Include(Settings):
+    """Which objects are images. What it leaves out is ignored."""
+
+    keys: tuple[str, ...] = Field((), description="Globs on the object's key; none means every key.")
+    content_types: tuple[str, ...] = Field(
+        (), description="Globs on the content type, without its parameters; a type that was not told counts as fitting."
+    )
+
+
+class Binding(Settings):
+    """What a bucket's objects are, and how the provider reaches them. The longest fitting prefix wins."""
+
+    bucket: str = Field(min_length=1)
+    prefix: str = ""
+    tenant: str = "default"
+    purpose: str = "default"
+    via: Literal["url", "oss"] = Field(
+        description="`url`: the provider downloads from the template. `oss`: it reads the bucket itself."
+    )
+    url: Annotated[str, AfterValidator(_template)] | None = Field(
+        None, description="Template such as https://cdn.example.com/{key}; the key is percent-encoded into it."
+    )
+    region: str | None = Field(None, description="The bucket's region for `oss`, where events do not say it.")
+    include: Include = Include()
+    decode_keys: bool | None = Field(
+        None, description="Whether keys in notifications are URL-encoded. By default S3's are and OSS's are not."
+    )
+
+    @model_validator(mode="after")
+    def _says_how(self) -> Self:
+        if self.via == "url" and self.url is None:
+            raise ValueError("via: url needs a url template")
+        if self.via != "url" and self.url is not None:
+            raise ValueError(f"via: {self.via} takes no url")
+        return self
+
+
+class Config(Settings):
+    """The whole configuration."""
+
+    kafka: KafkaSettings = KafkaSettings()
+    provider: ProviderSettings = ProviderSettings()
+    quota: QuotaSettings = QuotaSettings()
+    retries: RetrySettings = RetrySettings()
+    admission: AdmissionSettings = AdmissionSettings()
+    shutdown: ShutdownSettings = ShutdownSettings()
+    privacy: PrivacySettings = PrivacySettings()
+    logs: LogSettings = LogSettings()
+    health: HealthSettings = HealthSettings()
+    bindings: tuple[Binding, ...] = ()
+    policy: Path = Field(Path("policy.yaml"), description="The policy's file, seen from this file's folder.")
+
+    @model_validator(mode="after")
+    def _drains_before_it_is_evicted(self) -> Self:
+        if self.shutdown.drain_on_revoke >= self.kafka.rebalance_timeout:
+            raise ValueError(
+                f"shutdown.drain_on_revoke ({self.shutdown.drain_on_revoke} s) must be shorter than "
+                f"kafka.rebalance_timeout ({self.kafka.rebalance_timeout} s)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _binds_each_place_once(self) -> Self:
+        places = [(binding.bucket, binding.prefix) for binding in self.bindings]
+        if twice := sorted({f"{bucket}/{prefix}" for bucket, prefix in places if places.count((bucket, prefix)) > 1}):
+            raise ValueError(f"bindings: bound more than once: {', '.join(twice)}")
+        return self
+
+
+class Route(Settings):
+    """Which decision a risk level asks for. Vendor: act on high, review medium, treat low as none."""
+
+    high: Literal["block", "review", "pass"] = "block"
+    medium: Literal["block", "review", "pass"] = "review"
+    low: Literal["block", "review", "pass"] = "pass"
+    none: Literal["block", "review", "pass"] = "pass"
+
+
+class PolicySettings(Settings):
+    """What findings lead to."""
+
+    policy: str = Field(min_length=1, description="The policy's name, in every verdict.")
+    version: int
+    services: tuple[str, ...] = Field(
+        ("baselineCheck_global",), min_length=1, max_length=1, description="The provider's service. Billed per image."
+    )
+    info: tuple[Literal["customImage", "textInImage", "publicFigure", "logoData"], ...] = ()
+    route: Route = Route()
+    strict_recall: bool = Field(False, description="Send low risk to review.")
+
+
+class Policy(Settings):
+    """A policy and the digest of the file it came from."""
+
+    settings: PolicySettings
+    sha256: str
+
+
+class Credentials(Settings):
+    """The account's key."""
+
+    access_key_id: str
+    access_key_secret: SecretStr
+
+
+def load_config(path: Path | None, environment: Mapping[str, str], overrides: Sequence[str] = ()) -> Config:
+    """
+    Build the configuration from the file at `path`, the environment and `key=value` overrides.
+
+    Raises:
+        Misconfigured: with every problem, each naming where the value came from.
+    """
+    problems: list[str] = []
+    tree: dict[str, Any] = {}
+    origins: dict[tuple[str, ...], str] = {}
+    if path is not None:
+        tree = _read_yaml(path)
+        origins[()] = str(path)
+    for origin, keys, value in (*_from_environment(environment), *_from_overrides(overrides, problems)):
+        try:
+            _put(tree, keys, value)
+        except ValueError as error:
+            problems.append(f"{origin}: {error}")
+        origins[keys] = origin
+    config = _validate(Config, tree, origins, problems)
+    if not config.policy.is_absolute() and path is not None:
+        config = config.model_copy(update={"policy": path.parent / config.policy})
+    return config
+
+
+def load_policy(path: Path) -> Policy:
+    """
+    Read a policy file.
+
+    Raises:
+        Misconfigured: with every problem.
+    """
+    settings = _validate(PolicySettings, _read_yaml(path), {(): str(path)}, [])
+    return Policy(settings=settings, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def load_credentials(environment: Mapping[str, str]) -> Credentials:
+    """
+    Take the account's key from the variables that the vendor's own tools read.
+
+    Raises:
+        Misconfigured: naming each variable that is missing.
+    """
+    names = ("ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET")
+    if missing := [name for name in names if not environment.get(name)]:
+        raise Misconfigured([f"environment: {name} is not set; it is the provider account's key" for name in missing])
+    return Credentials(access_key_id=environment[names[0]], access_key_secret=SecretStr(environment[names[1]]))
+
+
+class _OnceLoader(yaml.SafeLoader):
+    """Refuses a key that a mapping repeats, where PyYAML would keep the last in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        tree = yaml.load(path.read_bytes(), Loader=_OnceLoader)  # noqa: S506 — a SafeLoader
+    except OSError as error:
+        raise Misconfigured([f"{path}: cannot be read: {error.strerror}"]) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise Misconfigured([f"{path}: is not YAML: {' '.join(str(error).split())}"]) from error
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise Misconfigured([f"{path}: must hold a mapping of settings, holds {type(tree).__name__}"])
+    return tree
+
+
+Model = TypeVar("Model", bound=Settings)
+
+Assignment = tuple[str, tuple[str, ...], Any]
+"""Where a value came from, its keys from the root, and the value."""
+
+
+def _from_environment(environment: Mapping[str, str]) -> Iterator[Assignment]:
+    for name in sorted(environment):
+        if name.startswith(ENVIRONMENT_PREFIX):
+            keys = tuple(name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__"))
+            yield f"environment {name}", keys, _value(environment[name])
+
+
+def _from_overrides(overrides: Sequence[str], problems: list[str]) -> Iterator[Assignment]:
+    for override in overrides:
+        name, equals, text = override.partition("=")
+        if equals:
+            yield f"--set {name}", tuple(name.strip().split(".")), _value(text)
+        else:
+            problems.append(f"--set {override}: has no value; write key=value, such as quota.qps=50")
+
+
+def _value(text: str) -> Any:
+    """Read a value as YAML does, so that lists and numbers can be given; what is not YAML is text."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+
+
+def _put(tree: dict[str, Any], keys: tuple[str, ...], value: Any) -> None:
+    *parents, last = keys
+    for depth, key in enumerate(parents, 1):
+        below = tree.setdefault(key, {})
+        if not isinstance(below, dict):
+            raise ValueError(f"{'.'.join(keys[:depth])} is {below!r} and holds no keys")  # noqa: TRY004 — no caller's bug
+        tree = below
+    tree[last] = value
+
+
+def _validate(
+    model: type[Model], tree: Mapping[str, Any], origins: Mapping[tuple[str, ...], str], problems: list[str]
+) -> Model:
+    try:
+        settings = model.model_validate(tree)
+    except ValidationError as error:
+        raise Misconfigured([*problems, *_problems(error, origins)]) from None
+    if problems:
+        raise Misconfigured(problems)
+    return settings
+
+
+def _problems(error: ValidationError, origins: Mapping[tuple[str, ...], str]) -> Iterator[str]:
+    for problem in error.errors(include_url=False):
+        keys = tuple(str(key) for key in problem["loc"])
+        origin = next((origins[keys[:n]] for n in range(len(keys), -1, -1) if keys[:n] in origins), "defaults")
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            message = "is not a setting"
+        given = problem["input"]
+        shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
+        yield f"{origin}: {'.'.join(keys) or 'settings'}: {message}{shown}"

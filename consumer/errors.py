@@ -1,0 +1,114 @@
+"""
+What can go wrong, sorted by what the service does about it.
+
+    ConsumerError
+    ├── Undecodable          nobody can read this message     → dead letter
+    ├── CallFailed           one call to the provider failed  → moderation/retries.py decides by branch
+    │   ├── Unavailable      not this image's fault           → wait, ask again, for as long as it takes
+    │   │   ├── Throttled        too fast                        (the pace waits)
+    │   │   ├── ProviderFailed   the provider or the way to it
+    │   │   └── AccountRefused   the account may not call
+    │   ├── Unreachable      the provider cannot get the image → ask a few times, then review
+    │   └── Unjudgeable      this image has no answer          → review, at once
+    │       ├── ImageRefused     its size or format
+    │       ├── InputRefused     what we say of it
+    │       └── Malformed        an answer that cannot be trusted; it was billed
+    └── Misconfigured        nothing can succeed               → exit, with all problems at once
+
+Anything else is a bug: the record's own task catches it once, logs it with its traceback and sends the image to review.
+Nothing in this tree ever leads to `pass`.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+Billed = Literal["no", "yes", "maybe"]
+
+
+class ConsumerError(Exception):
+    """The root: what this service raises on purpose."""
+
+
+class Undecodable(ConsumerError):
+    """A message that can never be read: `reason` is a short stable word, `detail` says where and what."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class CallFailed(ConsumerError):
+    """One call failed. `code` is the provider's or the transport's word for it, never free text."""
+
+    kind: ClassVar[str] = "internal"
+
+    def __init__(self, code: str, *, retry_after: float = 0.0, billed: Billed = "no") -> None:
+        super().__init__(f"{self.kind} {code}")
+        self.code = code
+        self.retry_after = retry_after  # seconds that the provider asks us to wait
+        self.billed = billed
+
+
+class Unavailable(CallFailed):
+    """The provider cannot answer now but may answer later."""
+
+
+class Throttled(Unavailable):
+    """The account's calls come faster than its quota."""
+
+    kind = "throttle"
+
+
+class ProviderFailed(Unavailable):
+    """The provider failed, or the way to it did."""
+
+    kind = "provider"
+
+
+class AccountRefused(Unavailable):
+    """The account may not call: key, permission, payment or our clock (`kind` `clock`)."""
+
+    kind = "account"
+
+
+class ClockOff(AccountRefused):
+    """The provider says that our time is wrong."""
+
+    kind = "clock"
+
+
+class Unreachable(CallFailed):
+    """The provider could not fetch the image."""
+
+    kind = "fetch"
+
+
+class Unjudgeable(CallFailed):
+    """This image will not be judged, however often it is asked about."""
+
+
+class ImageRefused(Unjudgeable):
+    """The image is too large or no image."""
+
+    kind = "image"
+
+
+class InputRefused(Unjudgeable):
+    """What the call says of the image is refused."""
+
+    kind = "input"
+
+
+class Malformed(Unjudgeable):
+    """A billed answer that is not what the provider promises."""
+
+    kind = "malformed"
+
+
+class Misconfigured(ConsumerError):
+    """Every problem of the configuration, a line each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)

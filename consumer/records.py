@@ -1,0 +1,259 @@
+"""
+The values that flow, in the order they appear. A second map of the service.
+
+    Delivery → Submission (one an image) → Answer (one a service) → Assessment → Verdict
+
+Nothing here acts, waits or knows Kafka's or the provider's client.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NewType
+
+import orjson
+
+Headers = Sequence[tuple[str, bytes | None]]
+"""Kafka record headers: names may repeat, values may be null."""
+
+SourceId = NewType("SourceId", str)
+"""32 hex digits that name one image of one message for one group: the `verdict_id`, `dataId` and `dlq_id`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One Kafka record as it was read, and when."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: float  # Kafka's, unix seconds
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    received: float  # unix seconds
+
+    @property
+    def size(self) -> int:
+        """Bytes that this delivery holds in memory, give or take."""
+        return (
+            len(self.key or b"")
+            + len(self.value or b"")
+            + sum(len(name) + len(value or b"") for name, value in self.headers)
+        )
+
+
+def source_id(group: str, delivery: Delivery, event_id: str = "", image: str = "") -> SourceId:
+    """
+    Name an image of a message, the same on every redelivery of it.
+
+    The source's timestamp is part of it, so that a topic which was deleted and made again does not repeat old names.
+    """
+    source = [
+        group,
+        delivery.topic,
+        delivery.partition,
+        delivery.offset,
+        round(delivery.timestamp * 1000),
+        event_id,
+        image,
+    ]
+    return SourceId(hashlib.sha256(orjson.dumps(source)).hexdigest()[:32])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectRef:
+    """An object in a bucket."""
+
+    store: str
+    bucket: str
+    key: str
+    region: str | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """What an upload event says of one image."""
+
+    id: str
+    url: str | None = None
+    ref: ObjectRef | None = None
+    mime: str | None = None
+    size: int | None = None  # bytes
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ByUrl:
+    """The provider downloads the image from `url`."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class ByObject:
+    """The provider reads the object itself, with the account's authorisation."""
+
+    bucket: str
+    key: str
+    region: str
+
+
+Reach = ByUrl | ByObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """The thing an image belongs to."""
+
+    id: str
+    type: str | None = None
+    revision: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """One image to be judged. Ends as exactly one verdict."""
+
+    id: SourceId
+    delivery: Delivery
+    event_id: str
+    event_time: str  # RFC 3339, as the producer wrote it
+    tenant: str
+    purpose: str
+    subject: Subject
+    image: Image
+    of: int  # images in the event
+    reach: Reach
+    context: Mapping[str, Any] = field(default_factory=dict)
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)  # members this version does not know
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A message that asks for nothing, by a written rule."""
+
+    reason: str
+
+
+Decoded = Ignored | Sequence[Submission]
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One element of the provider's `Result`, as it came."""
+
+    name: str
+    confidence: float | None = None  # 0 to 100
+    level: str | None = None  # the label's own risk level, where the provider gives one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hits:
+    """What the provider's `Ext` names: libraries and counts, never recognised text or people's names."""
+
+    image_libraries: tuple[str, ...] = ()
+    keyword_libraries: tuple[str, ...] = ()
+    public_figures: int = 0
+    logos: tuple[str, ...] = ()
+    text_lines: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The provider's accepted answer about one image by one service."""
+
+    service: str
+    region: str
+    request_id: str | None
+    risk_level: str | None  # the overall one
+    labels: tuple[Label, ...]
+    hits: Hits = Hits()
+    attempts: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why an image could not be judged: our class and the provider's code, no text of the provider's."""
+
+    kind: str
+    code: str
+    attempts: int = 1
+    billed_calls: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """All that was learned of one image: what the services answered, or why one could not."""
+
+    answers: tuple[Answer, ...] = ()
+    failure: Failure | None = None
+    queued: float = 0.0  # seconds from reading the event to its first call
+    provider: float = 0.0  # seconds from the first call to the last answer
+
+    @property
+    def attempts(self) -> int:
+        """Calls sent, failed ones included."""
+        return sum(answer.attempts for answer in self.answers) + (self.failure.attempts if self.failure else 0)
+
+    @property
+    def billed_calls(self) -> int:
+        """Calls that were answered with `Code` 200. Vendor: only those are charged."""
+        return len(self.answers) + (self.failure.billed_calls if self.failure else 0)
+
+
+class Decision(StrEnum):
+    """What is to become of an image. Strictness is `STRICTNESS`."""
+
+    PASS = "pass"
+    REVIEW = "review"
+    BLOCK = "block"
+
+
+STRICTNESS = {Decision.PASS: 0, Decision.REVIEW: 1, Decision.BLOCK: 2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that a service found, with the level that counts."""
+
+    service: str
+    label: str
+    confidence: float | None
+    level: str
+    level_source: str  # "label" or "overall"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """A finding that made the decision, and the rule it met."""
+
+    rule: str
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyName:
+    """Which policy decided."""
+
+    id: str
+    version: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The decision about one submission, with all that a reader needs to understand it."""
+
+    submission: Submission
+    assessment: Assessment
+    decision: Decision
+    decided_by: str  # "policy", or "fallback" where the image could not be judged
+    risk_level: str | None
+    reasons: tuple[Reason, ...]
+    findings: tuple[Finding, ...]
+    policy: PolicyName
+    decided: float  # unix seconds
