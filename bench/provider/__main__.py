@@ -1,0 +1,75 @@
+"""
+Runs the stand-in until SIGTERM or Ctrl-C; its address is the one JSON line on standard output.
+"""
+
+import argparse
+import asyncio
+import signal
+
+import orjson
+import uvloop
+
+from bench.provider.script import Behaviour
+from bench.provider.server import Provider
+
+LOOPBACK = "127.0.0.1"
+
+
+def main() -> None:
+    """Parse the command line and serve."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.provider", description="A quick stand-in for ImageModeration"
+    )
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--latency", type=float, default=0.3, help="seconds from a call's first byte to its answer")
+    parser.add_argument("--qps", type=int, help="calls admitted in any second; the others are answered 403")
+    parser.add_argument("--verdict", choices=("none", "low", "medium", "high"), default="none", help="the RiskLevel")
+    parser.add_argument("--slow-share", type=float, default=0.0, help="share of slow answers: 0.01 is every hundredth")
+    parser.add_argument("--slow-latency", type=float, default=6.0, help="seconds until a slow answer")
+    parser.add_argument(
+        "--code",
+        action="append",
+        default=[],
+        type=_code_by_part,
+        metavar="PART=CODE",
+        help="the code where PART is in the data id or the image's URL; may be repeated",
+    )
+    options = parser.parse_args()
+    try:
+        behaviour = Behaviour(
+            latency=options.latency,
+            verdict=options.verdict,
+            qps=options.qps,
+            slow_share=options.slow_share,
+            slow_latency=options.slow_latency,
+            codes=dict(options.code),
+        )
+    except ValueError as error:
+        parser.error(str(error))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(behaviour, options.port))
+
+
+def _code_by_part(text: str) -> tuple[str, int]:
+    part, _, code = text.rpartition("=")
+    return part, int(code)
+
+
+async def serve(behaviour: Behaviour, port: int) -> None:
+    """Answer calls on `port` of the loopback interface until SIGTERM or SIGINT."""
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    provider = Provider(behaviour)
+    server = await loop.create_server(provider.connection, LOOPBACK, port, backlog=1024)
+    lag = asyncio.create_task(provider.watch_lag())
+    host, bound_port = server.sockets[0].getsockname()[:2]
+    print(orjson.dumps({"endpoint": f"http://{host}:{bound_port}"}).decode(), flush=True)
+    await stopped.wait()
+    lag.cancel()
+    server.close()
+
+
+if __name__ == "__main__":
+    main()
