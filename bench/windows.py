@@ -32,5 +32,5 @@ def mean_rate(arrivals: Sequence[float]) -> float:
 
 def _held(ordered: Sequence[float], length: float) -> Iterator[int]:
     """Yield how many the window that begins at each arrival holds; the busiest of all windows is one of these."""
-    for first, begins in enumerate(ordered):
-        yield bisect_left(ordered, begins + length, lo=first) - first
+    for begins in ordered:
+        yield bisect_left(ordered, begins + length) - bisect_left(ordered, begins)

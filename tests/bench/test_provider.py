@@ -1,0 +1,218 @@
+"""
+The quick provider as its clients meet it: a process, spoken to over HTTP.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+import orjson
+import pytest
+from alibabacloud_green20220302.client import Client
+from alibabacloud_green20220302.models import ImageModerationRequest
+from alibabacloud_tea_openapi.utils_models import Config
+
+from bench.provider.process import QuickProvider
+from bench.windows import busiest_window
+
+_DEADLINE = 20.0
+
+
+async def moderate(session: aiohttp.ClientSession, endpoint: str, **parameters: str) -> dict[str, Any]:
+    form = {"Service": "baselineCheck_global", "ServiceParameters": orjson.dumps(parameters).decode()}
+    async with session.post(
+        endpoint,
+        data=urlencode(form),
+        headers={"content-type": "application/x-www-form-urlencoded", "x-acs-action": "ImageModeration"},
+    ) as response:
+        response.raise_for_status()
+        answer: dict[str, Any] = await response.json()
+        return answer
+
+
+async def test_the_official_client_reads_its_answer() -> None:
+    """
+    The vendor's own client takes the answer, and finds in it the data id that it sent and the verdict asked for.
+    """
+    parameters = {"imageUrl": "https://img.example/a b+c&d=é.jpg", "dataId": "img-1"}
+    async with QuickProvider.start(latency=0.0, verdict="high") as provider:
+        address = provider.endpoint.removeprefix("http://")
+        client = Client(Config(access_key_id="ak", access_key_secret="sk", endpoint=address, protocol="http"))
+        request = ImageModerationRequest("baselineCheck_global", orjson.dumps(parameters).decode())
+
+        response = await asyncio.to_thread(client.image_moderation, request)
+        arrivals = await provider.arrivals()
+
+    assert response.body.code == 200
+    assert response.body.data.data_id == "img-1"
+    assert response.body.data.risk_level == "high"
+    assert [(arrival.data_id, arrival.image) for arrival in arrivals] == [("img-1", parameters["imageUrl"])]
+
+
+async def test_an_answer_comes_after_the_latency_and_not_before() -> None:
+    """
+    Answers wait for the latency from their own arrival, so calls made together are answered together.
+    """
+    async with QuickProvider.start(latency=0.2) as provider, aiohttp.ClientSession() as session:
+        began = time.monotonic()
+
+        await asyncio.gather(*(moderate(session, provider.endpoint, imageUrl=f"https://i/{n}") for n in range(20)))
+        took = time.monotonic() - began
+
+    assert 0.2 <= took < 2.0
+
+
+async def test_arrivals_lie_between_the_call_and_its_answer() -> None:
+    """
+    An arrival is stamped in wall-clock seconds while its call is under way, not when the answer goes out.
+    """
+    async with QuickProvider.start(latency=0.3) as provider, aiohttp.ClientSession() as session:
+        before = time.time()
+
+        await moderate(session, provider.endpoint, imageUrl="https://i/1", dataId="1")
+        after = time.time()
+        arrivals = await provider.arrivals()
+
+    assert len(arrivals) == 1
+    assert before - 0.01 <= arrivals[0].at <= after - 0.2
+
+
+async def test_calls_over_the_quota_are_throttled() -> None:
+    """
+    Of a burst, as many calls as the quota are admitted and the others answered 403, all of them in the log.
+    """
+    async with QuickProvider.start(latency=0.0, qps=5) as provider, aiohttp.ClientSession() as session:
+        answers = await asyncio.gather(
+            *(moderate(session, provider.endpoint, imageUrl=f"https://i/{n}") for n in range(12))
+        )
+        arrivals = await provider.arrivals()
+        stats = await provider.stats()
+
+    admitted = [arrival.at for arrival in arrivals if arrival.code == 200]
+    assert sorted(answer["Code"] for answer in answers) == sorted(arrival.code for arrival in arrivals)
+    assert busiest_window(admitted) == 5
+    assert stats["codes"] == {"200": len(admitted), "403": 12 - len(admitted)}
+
+
+async def test_a_code_is_given_to_the_images_it_is_meant_for() -> None:
+    """
+    A part of the data id or of the URL chooses the code; a code other than 200 comes without data.
+    """
+    async with (
+        QuickProvider.start(latency=0.0, codes={"/gone/": 404, "bad-": 407}) as provider,
+        aiohttp.ClientSession() as session,
+    ):
+        gone = await moderate(session, provider.endpoint, imageUrl="https://i/gone/1", dataId="1")
+        bad = await moderate(session, provider.endpoint, imageUrl="https://i/2", dataId="bad-2")
+        fine = await moderate(session, provider.endpoint, imageUrl="https://i/3", dataId="3")
+
+    assert [gone["Code"], bad["Code"], fine["Code"]] == [404, 407, 200]
+    assert ["Data" in gone, "Data" in bad, "Data" in fine] == [False, False, True]
+
+
+async def test_the_slow_share_is_evenly_spread() -> None:
+    """
+    With a quarter of slow answers every fourth call is slow, and no other.
+    """
+    took = []
+    async with (
+        QuickProvider.start(latency=0.0, slow_share=0.25, slow_latency=0.4) as provider,
+        aiohttp.ClientSession() as session,
+    ):
+        for number in range(8):
+            began = time.monotonic()
+            await moderate(session, provider.endpoint, imageUrl=f"https://i/{number}")
+            took.append(time.monotonic() - began)
+
+    assert [seconds >= 0.4 for seconds in took] == [False, False, False, True] * 2
+
+
+async def test_a_call_it_cannot_read_is_no_success() -> None:
+    """
+    A form without readable parameters, or without an image, gets a code and never a verdict.
+    """
+    async with QuickProvider.start(latency=0.0) as provider, aiohttp.ClientSession() as session:
+        empty = await moderate(session, provider.endpoint)
+        async with session.post(provider.endpoint, data=b"ServiceParameters=%7Bbroken") as response:
+            broken = await response.json()
+
+    assert [empty["Code"], broken["Code"]] == [400, 401]
+
+
+async def test_clearing_forgets_the_arrivals() -> None:
+    """
+    After a clear the log and its figures begin anew.
+    """
+    async with QuickProvider.start(latency=0.0) as provider, aiohttp.ClientSession() as session:
+        await moderate(session, provider.endpoint, imageUrl="https://i/1")
+        before = await provider.stats()
+
+        await provider.clear()
+        after = await provider.stats()
+
+        assert before["arrivals"] == 1
+        assert after["arrivals"] == 0
+        assert after["codes"] == {}
+        assert await provider.arrivals() == []
+
+
+async def test_it_ends_with_its_context() -> None:
+    """
+    Leaving the context ends the process.
+    """
+    async with QuickProvider.start() as provider:
+        ended = watch_end(provider.pid)
+
+    await asyncio.wait_for(ended, _DEADLINE)
+
+
+async def test_it_dies_with_its_parent() -> None:
+    """
+    A parent that is killed leaves no stand-in behind.
+    """
+    script = (
+        "import asyncio\n"
+        "from bench.provider.process import QuickProvider\n"
+        "async def main():\n"
+        "    async with QuickProvider.start() as provider:\n"
+        "        print(provider.pid, flush=True)\n"
+        "        await asyncio.sleep(3600)\n"
+        "asyncio.run(main())\n"
+    )
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE)
+    assert parent.stdout is not None
+    ended = watch_end(int(await asyncio.wait_for(parent.stdout.readline(), _DEADLINE)))
+
+    os.kill(parent.pid, signal.SIGKILL)
+
+    await asyncio.wait_for(ended, _DEADLINE)
+    await parent.communicate()
+
+
+async def test_a_wrong_setting_is_refused_at_the_start() -> None:
+    """
+    A code that the provider does not have stops the start instead of being answered.
+    """
+    with pytest.raises(RuntimeError, match="before it was ready"):
+        async with QuickProvider.start(codes={"x": 299}):
+            pass
+
+
+def watch_end(pid: int) -> asyncio.Future[None]:
+    """Return a future that is done when the process ends; `pid` must be running."""
+    loop = asyncio.get_running_loop()
+    ended = loop.create_future()
+    descriptor = os.pidfd_open(pid)
+
+    def note_end() -> None:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+        ended.set_result(None)
+
+    loop.add_reader(descriptor, note_end)
+    return ended
