@@ -1,0 +1,36 @@
+"""
+How the provider says no: once at its gateway, once in the service behind it.
+
+    GatewayError    HTTP 4xx or 5xx, `Code` is a string, the text is in `Message`
+    ServiceError    HTTP 200, `Code` is an integer, the text is in `Msg`
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
+class GatewayError(Exception):
+    """The call was refused before the service saw it. Never billed."""
+
+    def __init__(self, status: int, code: str, message: str, *, headers: Mapping[str, str] = NO_HEADERS) -> None:
+        super().__init__(f"{code}: {message}")
+        self.status = status
+        self.code = code
+        self.message = message
+        self.headers = headers
+
+
+class ServiceError(Exception):
+    """The service could not answer about this image. Never billed."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+
+
+def missing(name: str) -> GatewayError:
+    """What the gateway says when a parameter that every call carries is absent."""
+    return GatewayError(400, f"Missing{name}", f"{name} is mandatory for this action.")
