@@ -1,0 +1,78 @@
+"""Every setting of the emulator."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    model_validator,
+)
+
+from consumer.emulator.rules import Rule, read_rules
+
+Region = Literal["ap-southeast-1", "eu-west-1", "us-east-1", "us-west-1", "eu-central-1"]
+"""Vendor: the regions of the international 2.0 API: Singapore, London, Virginia, Silicon Valley, Frankfurt."""
+
+
+def _read_if_path(rules: object) -> object:
+    if not isinstance(rules, str | Path):
+        return rules
+    try:
+        return read_rules(Path(rules))
+    except (OSError, yaml.YAMLError) as error:
+        raise ValueError(f"cannot read the rules in {rules}: {error}") from error
+
+
+def _in_order(latency: float | tuple[float, float]) -> float | tuple[float, float]:
+    if isinstance(latency, tuple) and latency[0] > latency[1]:
+        raise ValueError("the lower latency comes first")
+    return latency
+
+
+class EmulatorSettings(BaseModel):
+    """What the emulated provider is like. Unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = "127.0.0.1"
+    port: int = Field(0, ge=0, le=65535, description="Of the first region; 0 takes a free one.")
+    regions: tuple[Region, ...] = Field(
+        ("ap-southeast-1",),
+        min_length=1,
+        description="Each listens on its own port: the first on `port`, the next on `port` + 1 and so on.",
+    )
+    access_key_id: str = "emulated-access-key-id"
+    access_key_secret: SecretStr = SecretStr("emulated-access-key-secret")
+    security_token: SecretStr | None = Field(None, description="Makes the key a temporary one: calls must carry this.")
+    qps: PositiveInt = Field(100, description="Calls accepted in any second, of all regions together.")
+    latency: Annotated[NonNegativeFloat | tuple[NonNegativeFloat, NonNegativeFloat], AfterValidator(_in_order)] = Field(
+        0.0, description="Seconds from arrival to answer, fixed or drawn evenly from [low, high]. Refusals are quicker."
+    )
+    latency_seed: int = Field(0, description="Of the draws from [low, high].")
+    rules: Annotated[tuple[Rule, ...], BeforeValidator(_read_if_path)] = Field(
+        (), description="Which verdict which image gets, or the path of a YAML file that says so."
+    )
+    oss: Mapping[str, Path | Mapping[str, bytes]] = Field(
+        default_factory=dict,
+        description="Buckets by name: a folder whose files are the objects, or the objects' bytes by name.",
+    )
+    download_timeout: PositiveFloat = Field(3.0, description="Seconds an image's URL may take. The provider's are 3.")
+    calls_kept: PositiveInt = Field(100_000, description="Length of the call log, about 0.5 KB of memory each.")
+
+    @model_validator(mode="after")
+    def _ports_exist(self) -> Self:
+        if len(set(self.regions)) < len(self.regions):
+            raise ValueError("each region can be named once")
+        if self.port and self.port + len(self.regions) > 65536:
+            raise ValueError("there are not enough ports above `port` for all regions")
+        return self
