@@ -1,0 +1,162 @@
+"""
+What was asked of the provider, and what it would charge for.
+
+Two records of the same calls: a log of the last ones, in order of arrival, and totals over all of them. Both begin
+anew when cleared, with the calls still in progress. Nothing here is a secret: no query of a URL, no credential.
+"""
+
+import time
+from collections import Counter, OrderedDict, deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from pydantic import JsonValue
+
+METERED: Final = "ImageModeration"
+"""The action whose arrivals are counted by the second: the one that has the account's quota."""
+
+MAX_IMAGES: Final = 1_000_000
+"""How many billed images are remembered to notice one billed again. The oldest are forgotten, and counted."""
+
+_EPOCH: Final = time.time() - time.monotonic()
+
+
+def arrival_now() -> float:
+    """Unix seconds that never step, so that a correction of the wall clock moves no window."""
+    return _EPOCH + time.monotonic()
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Call:
+    """One request. What is unknown, or not answered yet, is None. `arrival` is in unix seconds."""
+
+    arrival: float
+    region: str
+    host: str
+    action: str | None = None
+    service: str | None = None
+    data_id: str | None = None
+    image: str | None = None
+    http_status: int | None = None
+    code: int | str | None = None
+    billed: bool = False
+
+    def json(self) -> dict[str, JsonValue]:
+        """As a line of the log, arrival to the microsecond."""
+        return {
+            "arrival": round(self.arrival, 6),
+            "region": self.region,
+            "host": self.host,
+            "action": self.action,
+            "service": self.service,
+            "data_id": self.data_id,
+            "image": self.image,
+            "http_status": self.http_status,
+            "code": self.code,
+            "billed": self.billed,
+        }
+
+    @property
+    def subject(self) -> tuple[str | None, str]:
+        """What is paid for once: a service's look at one `dataId`, or at one image where none was sent."""
+        return self.service, self.data_id or self.image or ""
+
+
+@dataclass(slots=True)
+class _Totals:
+    """What is counted over all calls, kept in the log or not."""
+
+    calls: int = 0
+    billed: int = 0
+    billed_again: int = 0
+    by_code: Counter[str] = field(default_factory=Counter)
+    last_second: deque[float] = field(default_factory=deque)
+    busiest_second: int = 0
+    images: OrderedDict[tuple[str | None, str], int] = field(default_factory=OrderedDict)
+    images_billed_again: int = 0
+    images_forgotten: int = 0
+
+    def note_arrival(self, call: Call) -> None:
+        self.calls += 1
+        if call.action == METERED:
+            self.last_second.append(call.arrival)
+            self.busiest_second = max(self.busiest_second, self.count_last_second(call.arrival))
+
+    def note_end(self, call: Call) -> None:
+        self.by_code[str(call.code or "Unanswered")] += 1
+        if call.billed:
+            self.billed += 1
+            self._note_billed(call.subject)
+
+    def count_last_second(self, now: float) -> int:
+        while self.last_second and self.last_second[0] <= now - 1.0:
+            self.last_second.popleft()
+        return len(self.last_second)
+
+    def _note_billed(self, subject: tuple[str | None, str]) -> None:
+        times = self.images.get(subject, 0) + 1
+        self.images[subject] = times
+        self.billed_again += times > 1
+        self.images_billed_again += times == 2
+        if len(self.images) > MAX_IMAGES:
+            self.images.popitem(last=False)
+            self.images_forgotten += 1
+
+
+class CallLog:
+    """The last `capacity` calls, and totals over all."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self._kept: deque[Call] = deque()
+        self._dropped = 0
+        self._in_progress: set[Call] = set()
+        self._totals = _Totals()
+
+    def __iter__(self) -> Iterator[Call]:
+        """The kept calls in order of arrival."""
+        return iter(tuple(self._kept))
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def begin(self, call: Call) -> None:
+        """Note an arrival. Calls begin in order of arrival."""
+        self._in_progress.add(call)
+        self._totals.note_arrival(call)
+        self._kept.append(call)
+        if len(self._kept) > self.capacity:
+            self._kept.popleft()
+            self._dropped += 1
+
+    def end(self, call: Call) -> None:
+        """Note that `call` was answered, or will never be. Each call ends once."""
+        self._in_progress.remove(call)
+        self._totals.note_end(call)
+
+    def clear(self) -> None:
+        """Forget every call that is not in progress."""
+        in_progress = sorted(self._in_progress, key=lambda call: call.arrival)
+        self._kept.clear()
+        self._dropped = 0
+        self._totals = _Totals()
+        for call in in_progress:
+            self.begin(call)
+
+    def stats(self, now: float) -> dict[str, JsonValue]:
+        """Totals since the start or the last `clear`, at `now` in unix seconds."""
+        totals = self._totals
+        return {
+            "calls": totals.calls,
+            "billed": totals.billed,
+            "by_code": dict(sorted(totals.by_code.items())),
+            "in_progress": len(self._in_progress),
+            "busiest_second": totals.busiest_second,
+            "last_second": totals.count_last_second(now),
+            "images_billed": len(totals.images) + totals.images_forgotten,
+            "images_billed_more_than_once": totals.images_billed_again,
+            "billed_again": totals.billed_again,
+            "images_forgotten": totals.images_forgotten,
+            "log": {"kept": len(self._kept), "capacity": self.capacity, "dropped": self._dropped},
+        }

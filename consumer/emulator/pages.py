@@ -1,0 +1,54 @@
+"""
+What the emulator says about itself, under /emulator/. No signature is needed: whoever reaches the port may read it.
+
+    GET /emulator/stats       totals
+    GET /emulator/calls       the call log in order of arrival, one JSON object a line
+    DELETE /emulator/calls    forget the calls, all but those in progress
+"""
+
+from itertools import islice
+from typing import Final
+
+import orjson
+from aiohttp import web
+from pydantic import JsonValue
+
+from consumer.emulator.calls import CallLog, arrival_now
+from consumer.emulator.provider import ABOUT
+
+CALLS: Final = web.AppKey("calls", CallLog)
+
+_LINES_AT_ONCE: Final = 1000
+
+
+def add_pages(app: web.Application) -> None:
+    """Serve the pages in `app`, which holds what they show under their keys."""
+    app.router.add_get("/emulator/stats", _show_stats)
+    app.router.add_get("/emulator/calls", _list_calls)
+    app.router.add_delete("/emulator/calls", _forget_calls)
+
+
+def stats(calls: CallLog) -> dict[str, JsonValue]:
+    """The totals, and what they are totals of."""
+    return {"about": ABOUT, **calls.stats(arrival_now())}
+
+
+async def _show_stats(request: web.Request) -> web.Response:
+    return web.Response(body=orjson.dumps(stats(request.app[CALLS])), content_type="application/json")
+
+
+async def _list_calls(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "application/jsonl"})
+    await response.prepare(request)
+    log = request.app[CALLS]
+    calls = iter(log)
+    # In parts: writing a hundred thousand lines at once would hold up the calls that are coming in.
+    while part := list(islice(calls, _LINES_AT_ONCE)):
+        await response.write(b"".join(orjson.dumps(call.json(), option=orjson.OPT_APPEND_NEWLINE) for call in part))
+    await response.write_eof()
+    return response
+
+
+async def _forget_calls(request: web.Request) -> web.Response:
+    request.app[CALLS].clear()
+    return web.Response(status=204)

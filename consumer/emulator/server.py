@@ -1,0 +1,143 @@
+"""
+The emulated provider on sockets: requests in, replies out, calls counted. What is replied is provider.py's.
+
+    POST /           the provider's API, for the vendor's own SDK as for any client
+    /emulator/…      what the emulator says about itself (pages.py)
+"""
+
+import asyncio
+import functools
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Final
+
+from aiohttp import web
+from pydantic import JsonValue
+
+from consumer.emulator.calls import Call, CallLog, arrival_now
+from consumer.emulator.listening import Listener, listening
+from consumer.emulator.pages import CALLS, add_pages, stats
+from consumer.emulator.provider import ABOUT, Provider
+from consumer.emulator.settings import EmulatorSettings
+from consumer.emulator.signatures import SignedRequest
+from consumer.emulator.sources import open_source
+
+MAX_REQUEST: Final = 1024 * 1024
+"""The longest body of a request, in bytes. The longest valid one is a few kilobytes."""
+
+PROVIDER: Final = web.AppKey("provider", Provider)
+REGIONS: Final = web.AppKey("regions", dict[int, str])
+
+
+class Emulator:
+    """The emulated provider as its owner sees it: where it listens, what it was asked. Made by `running`."""
+
+    def __init__(
+        self, settings: EmulatorSettings, calls: CallLog, listener: Listener, ports: Mapping[str, int]
+    ) -> None:
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        self.calls = calls
+        self.endpoints = {region: f"{host}:{port}" for region, port in ports.items()}
+        """`host:port` by region."""
+        self.endpoint = self.endpoints[settings.regions[0]]
+        """`host:port` of the first region, as the vendor's SDK wants it."""
+        self.url = f"http://{self.endpoint}"
+        """The base URL of the first region."""
+        self._listener = listener
+        self._ports = ports
+
+    def stats(self) -> dict[str, JsonValue]:
+        """Totals since the start, or since the calls were last cleared."""
+        return stats(self.calls)
+
+    async def stop_listening(self, *regions: str) -> None:
+        """Refuse connections in `regions`, or in all, and cut those that are open."""
+        await self._listener.stop([self._ports[region] for region in regions or self._ports])
+
+    async def resume_listening(self, *regions: str) -> None:
+        """Accept connections again on the same ports. Raises: OSError, when one was taken meanwhile."""
+        for region in regions or self._ports:
+            await self._listener.start(self._ports[region])
+
+
+def build_app(settings: EmulatorSettings) -> web.Application:
+    """The emulator as an application, for a server of one's own. A port it does not know is in the first region."""
+    app = web.Application(client_max_size=MAX_REQUEST)
+    app[CALLS] = CallLog(settings.calls_kept)
+    app[REGIONS] = {}
+
+    async def open_provider(app: web.Application) -> AsyncIterator[None]:
+        async with open_source(settings.oss, timeout=settings.download_timeout) as source:
+            app[PROVIDER] = Provider(settings, source)
+            yield
+
+    app.cleanup_ctx.append(open_provider)
+    add_pages(app)
+    app.router.add_route("*", "/{path:.*}", functools.partial(_answer_call, default_region=settings.regions[0]))
+    return app
+
+
+@asynccontextmanager
+async def running(settings: EmulatorSettings) -> AsyncIterator[Emulator]:
+    """
+    The emulator, listening.
+
+    Raises: OSError, when a port is taken.
+    """
+    app = build_app(settings)
+    wanted = [settings.port and settings.port + index for index in range(len(settings.regions))]
+    async with listening(app, settings.host, wanted) as (listener, bound):
+        app[REGIONS].update(zip(bound, settings.regions, strict=True))
+        yield Emulator(settings, app[CALLS], listener, dict(zip(settings.regions, bound, strict=True)))
+
+
+async def serve(settings: EmulatorSettings, announce: Callable[[str], object] | None = None) -> None:
+    """
+    Run the emulator until SIGTERM or SIGINT, having announced line by line (printed, by default) where it listens.
+
+    Raises: OSError, when a port is taken.
+    """
+    announce = announce or functools.partial(print, flush=True)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running(settings) as emulator:
+        announce(f"{ABOUT} Rules: {len(settings.rules)}.")
+        for region, endpoint in emulator.endpoints.items():
+            announce(f"{region} listens on http://{endpoint}, at most {settings.qps} calls a second")
+        await stop.wait()
+
+
+async def _answer_call(http: web.Request, *, default_region: str) -> web.StreamResponse:
+    call = Call(
+        arrival=arrival_now(),
+        region=http.app[REGIONS].get(_local_port(http), default_region),
+        host=http.host,
+        action=http.headers.get("x-acs-action"),
+    )
+    calls = http.app[CALLS]
+    calls.begin(call)
+    try:
+        reply = await http.app[PROVIDER].answer(await _read(http), call)
+        call.http_status, call.code, call.billed = reply.http_status, reply.code, reply.billed
+        return web.Response(status=reply.http_status, headers=reply.headers, body=reply.body)
+    finally:
+        calls.end(call)
+
+
+def _local_port(http: web.Request) -> int:
+    # No transport: the client left before its request was looked at.
+    return int(http.transport.get_extra_info("sockname")[1]) if http.transport else 0
+
+
+async def _read(http: web.Request) -> SignedRequest:
+    path, _, query = http.raw_path.partition("?")
+    return SignedRequest(
+        method=http.method,
+        path=path,
+        query=query,
+        headers=tuple(http.headers.items()),
+        body=await http.read(),
+    )
