@@ -1,0 +1,38 @@
+"""
+Upload events as the pipelines publish them: native events, one image each, every one with a key of its own.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import orjson
+
+from tests.kafka import NewRecord
+
+_FIRST_UPLOAD = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def upload_events(count: int) -> Iterator[NewRecord]:
+    """Yield `count` events. No two share a key, so that order holds none of them back."""
+    for number in range(count):
+        subject = f"u_{number}/avatar"
+        uploaded = (_FIRST_UPLOAD + timedelta(milliseconds=number)).isoformat(timespec="milliseconds")
+        event = {
+            "schema": "image.uploaded.v1",
+            "event_id": f"upload-{number}",
+            "event_time": uploaded.replace("+00:00", "Z"),
+            "tenant": "shop-eu",
+            "purpose": "avatar",
+            "subject": {"type": "user_avatar", "id": subject, "revision": 1},
+            "images": [
+                {
+                    "id": "0",
+                    "url": f"https://cdn.example.com/ugc/avatars/{number}.jpg",
+                    "mime": "image/jpeg",
+                    "bytes": 48_213,
+                    "sha256": f"{number:064x}",
+                }
+            ],
+            "context": {"country": "DE", "trust": "new"},
+        }
+        yield NewRecord(orjson.dumps(event), key=f"shop-eu|{subject}".encode())
