@@ -6,28 +6,34 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO
 
-_TETHER = Path(__file__).with_name("tether.py")
-_ROOT = _TETHER.parents[1]
+from tests.kafka.broker import TETHER
+
+_ROOT = Path(__file__).parents[1]
 _GRACE = 10.0
 
 
 @asynccontextmanager
-async def running(command: Sequence[str], *, output: int | IO[bytes] | None = None) -> AsyncIterator[Process]:
+async def running(
+    command: Sequence[str], *, environment: Mapping[str, str] | None = None, output: int | IO[bytes] | None = None
+) -> AsyncIterator[Process]:
     """
     Run `command` from the repository's root, and stop it at the end: SIGTERM, SIGKILL after ten seconds.
 
-    `output` takes its standard output and, where it is a file, its standard error too.
+    `environment` is added to ours. `output` takes its standard output and, where it is a file, its standard error too.
     """
     process = await asyncio.create_subprocess_exec(
-        # -I -S: the tether needs nothing of the environment, and starts in a third of the time.
-        *(sys.executable, "-I", "-S", str(_TETHER), str(os.getpid())),
+        # -I -S: the tether needs nothing of the environment, and starts sooner without it.
+        *(sys.executable, "-I", "-S", str(TETHER), str(os.getpid())),
         *command,
         cwd=_ROOT,
+        env={**os.environ, **(environment or {})},
+        # A terminal's Ctrl-C is for us alone: we stop them in order.
+        start_new_session=True,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=output,
         stderr=output if hasattr(output, "fileno") else None,

@@ -1,0 +1,72 @@
+"""
+Who takes part: how each contestant is started for a course. Everything else about a run is the same for all.
+"""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """
+    What a contestant is given for one run.
+
+    The uploads are in their topic before it starts, and are read from the beginning. Each has one image, which the
+    provider finds harmless: one outcome in the topic `passed` for every event, and none in the other three.
+    """
+
+    bootstrap_servers: str
+    provider: str
+    """URL of the provider, over plain HTTP. It checks no signature and knows no quota."""
+
+    uploads: str
+    passed: str
+    review: str
+    block: str
+    dead_letter: str
+    group: str
+    in_flight: int
+    """How many calls there may be at once; nothing else may limit the pace."""
+
+    events: int
+    folder: Path
+    """An empty folder of the run's own, for a configuration file or the like; gone after it."""
+
+    @property
+    def outputs(self) -> tuple[str, str, str, str]:
+        """Every topic that an outcome can be in."""
+        return self.passed, self.review, self.block, self.dead_letter
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How to start a contestant. It carries the events, stays until SIGTERM, and then ends with status 0."""
+
+    command: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+Contestant: TypeAlias = Callable[[Course], Start]
+
+
+def bare(course: Course) -> Start:
+    """Start the bare loop."""
+    return Start(
+        [
+            *(sys.executable, "-m", "bench.bare"),
+            *("--bootstrap-servers", course.bootstrap_servers),
+            *("--provider", course.provider),
+            *("--uploads", course.uploads),
+            *("--answers", course.passed),
+            *("--group", course.group),
+            *("--in-flight", str(course.in_flight)),
+            *("--events", str(course.events)),
+        ]
+    )
+
+
+# The first is the floor that the others are compared with.
+CONTESTANTS: Mapping[str, Contestant] = {"bare": bare}
