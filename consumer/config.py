@@ -319,7 +319,7 @@ class PolicySettings(Settings):
     policy: str = Field(min_length=1, description="The policy's name, in every verdict.")
     version: int
     services: tuple[str, ...] = Field(
-        ("baselineCheck_global",), min_length=1, max_length=1, description="The provider's service. Billed per image."
+        ("baselineCheck_global",), min_length=1, description="The provider's services. Each is billed per image."
     )
     info: tuple[Literal["customImage", "textInImage", "publicFigure", "logoData"], ...] = ()
     route: Route = Route()

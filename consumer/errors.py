@@ -47,6 +47,7 @@ class CallFailed(ConsumerError):
         super().__init__(f"{self.kind} {code}")
         self.code = code
         self.retry_after = retry_after  # seconds that the provider asks us to wait
+        self.attempts = 1  # calls sent for this question so far
         self.billed = billed
 
 

@@ -167,11 +167,13 @@ class Answer:
     """The provider's accepted answer about one image by one service."""
 
     service: str
-    region: str
     request_id: str | None
     risk_level: str | None  # the overall one
     labels: tuple[Label, ...]
     hits: Hits = Hits()
+    region: str = ""  # which of the provider's regions answered
+    sent: float = 0.0  # unix seconds at which the call departed
+    took: float = 0.0  # seconds from there to the answer
     attempts: int = 1
 
 
@@ -191,8 +193,8 @@ class Assessment:
 
     answers: tuple[Answer, ...] = ()
     failure: Failure | None = None
-    queued: float = 0.0  # seconds from reading the event to its first call
-    provider: float = 0.0  # seconds from the first call to the last answer
+    queued: float | None = None  # seconds from reading the event to the call that was answered
+    provider: float | None = None  # seconds that the answered calls took
 
     @property
     def attempts(self) -> int:

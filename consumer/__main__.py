@@ -1,0 +1,5 @@
+"""`python -m consumer` is `moderation-consumer`."""
+
+from consumer.cli import main
+
+main()

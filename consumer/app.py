@@ -1,0 +1,83 @@
+"""
+From a configuration to a running service. The only module that knows every concrete part.
+
+The order of the layers around the provider is decided here, and so is the order of starting and stopping.
+"""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+from functools import partial
+
+import structlog
+import uvloop
+
+from consumer.clock import Clock, SystemClock
+from consumer.config import Config, Credentials, Policy
+from consumer.intake.admission import Admission
+from consumer.intake.decode import Bindings, decode
+from consumer.intake.kafka import KafkaSource
+from consumer.moderation.assess import Assessing
+from consumer.moderation.client import HttpModerator
+from consumer.moderation.pace import Pace, Paced
+from consumer.moderation.retries import Retrying, RetryPolicy
+from consumer.moderation.slots import Limited, Slots
+from consumer.observability import metrics
+from consumer.observability.health import serving
+from consumer.pipeline import Pipeline
+from consumer.service import Service
+from consumer.verdicts.encode import Encoding
+from consumer.verdicts.kafka import KafkaSink
+from consumer.verdicts.policy import Deciding
+
+log = structlog.get_logger()
+
+
+def run(config: Config, policy: Policy, credentials: Credentials) -> None:
+    """Serve until SIGTERM or SIGINT. What escapes could not be recovered from."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(config, policy, credentials))
+
+
+async def serve(config: Config, policy: Policy, credentials: Credentials) -> None:
+    """Open the service, carry records until a signal, close it."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with open_service(config, policy, credentials, SystemClock()) as service:
+        log.info("service.started", topics=config.kafka.topics, group=config.kafka.group_id, qps=config.quota.qps)
+        await service.run(stop)
+    log.info("service.stopped")
+
+
+@contextlib.asynccontextmanager
+async def open_service(
+    config: Config, policy: Policy, credentials: Credentials, clock: Clock
+) -> AsyncIterator[Service]:
+    """Top to bottom is the start order; closing runs bottom to top, so reading ends before publishing does."""
+    async with contextlib.AsyncExitStack() as stack:
+        admission = Admission(config.admission)
+        source = KafkaSource(config.kafka, admission, clock)
+        await stack.enter_async_context(serving(config.health, source.reasons_not_ready))
+        encoding = Encoding(group=config.kafka.group_id, keep_query=config.privacy.keep_query)
+        sink = await stack.enter_async_context(KafkaSink.open(config.kafka, encoding, clock))
+        http = await stack.enter_async_context(HttpModerator.open(config.provider, credentials, clock))
+        slots = Slots(config.provider.max_in_flight)
+        pace = Pace(config.quota.qps, jitter=config.quota.jitter, burst=config.quota.burst)
+        metrics.QUOTA_QPS.set(config.quota.qps)
+        # A slot is held while the pace is waited for; a retry holds none until it is due, and is paced too.
+        moderator = Retrying(
+            Limited(Paced(http, pace, clock), slots), RetryPolicy(**config.retries.model_dump()), clock
+        )
+        pipeline = Pipeline(
+            decode=partial(decode, bindings=Bindings(config.bindings), group=config.kafka.group_id),
+            assess=Assessing(moderator, policy.settings.services, policy.settings.info).assess,
+            decide=Deciding(policy).decide,
+            sink=sink,
+            clock=clock,
+        )
+        service = Service(source, pipeline, slots.room, config.shutdown)
+        await stack.enter_async_context(source.opened(service.drain))
+        yield service

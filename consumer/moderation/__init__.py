@@ -1,0 +1,29 @@
+"""
+Ask the provider about one image by one service, and be told an answer or why there is none.
+
+Everything here is a `Moderator`: `HttpModerator` makes the call; `Paced`, `Limited` and `Retrying` wrap another and are
+one. Their order is decided in `app.py`. What an answer leads to is not known here.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from consumer.records import Answer, Reach
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One image, one service. Asked again it is the same question, signed anew."""
+
+    data_id: str  # Vendor: at most 64 of A-Z a-z 0-9 _ - .
+    reach: Reach
+    service: str
+    info: tuple[str, ...] = ()  # Vendor: `infoType`
+
+
+class Moderator(Protocol):
+    """Answers questions."""
+
+    async def ask(self, question: Question) -> Answer:
+        """Return the accepted answer. `CallFailed` escapes: from `Retrying`, only once no attempt is left."""
+        ...

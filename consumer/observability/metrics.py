@@ -1,0 +1,56 @@
+"""
+Every metric, declared once, with what an operator reads from it.
+
+They are the process's: two services in one process would count together.
+"""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+MESSAGES = Counter(
+    "moderation_messages_total",
+    "Upload messages by what became of them: submitted, ignored or dead_letter, and why.",
+    ["outcome", "reason"],
+)
+SUBMISSIONS = Counter("moderation_submissions_total", "Images asked about: one message may carry many.")
+VERDICTS = Counter(
+    "moderation_verdicts_total",
+    "Verdicts acknowledged by Kafka, by decision and by who decided. A rise of `fallback` means images that could not "
+    "be judged.",
+    ["decision", "decided_by"],
+)
+STRICTER_LABELS = Counter(
+    "moderation_stricter_labels_total",
+    "Answers in which a label's own risk level was above the overall one. The stricter counted.",
+)
+CALLS_BILLED = Counter("moderation_calls_billed_total", "Calls that the provider answered with Code 200.")
+CALL_FAILURES = Counter(
+    "moderation_call_failures_total",
+    "Calls without an answer, by what is done about them. `throttle`: the quota is used elsewhere too; `account`: mend "
+    "the key or the permission; `provider`: theirs.",
+    ["kind"],
+)
+CALLS_MAYBE_BILLED = Counter(
+    "moderation_calls_maybe_billed_total", "Calls whose answer never arrived: the provider may have charged for them."
+)
+PROVIDER_SECONDS = Histogram("moderation_provider_seconds", "From sending a call to its answer.", buckets=_SECONDS)
+SECONDS_TO_VERDICT = Histogram(
+    "moderation_seconds_to_verdict", "From reading an event to the acknowledged verdict.", buckets=_SECONDS
+)
+CALLS_IN_FLIGHT = Gauge(
+    "moderation_calls_in_flight",
+    "Calls sent or waiting for their moment. At its limit all the time: raise max_in_flight.",
+)
+QUOTA_QPS = Gauge("moderation_quota_qps", "Calls a second that this replica may send.")
+RECORDS_HELD = Gauge("moderation_records_held", "Messages read and not settled.")
+BYTES_HELD = Gauge("moderation_bytes_held", "Bytes of the messages read and not settled.")
+PARTITIONS = Gauge("moderation_partitions", "Partitions assigned to this replica.")
+PARTITIONS_PAUSED = Gauge("moderation_partitions_paused", "Partitions not read from because enough of them is held.")
+COMMIT_FAILURES = Counter("moderation_commit_failures_total", "Commits that Kafka refused or did not answer in time.")
+PUBLISH_RETRIES = Counter(
+    "moderation_publish_retries_total", "Outcomes that Kafka did not acknowledge and that were sent again."
+)
+UNFORESEEN = Counter(
+    "moderation_unforeseen_errors_total", "Bugs: an image went to review, its traceback is in the log."
+)

@@ -1,0 +1,102 @@
+"""
+The life of one message. Read this file first.
+
+    decode → (one submission an image) → assess → decide → publish → settle
+
+`service.py` carries many at once and settles them; the stages are told apart by their faces.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from consumer.clock import Clock
+from consumer.errors import ConsumerError, Undecodable
+from consumer.observability import metrics
+from consumer.records import Assessment, Decoded, Delivery, Failure, Ignored, Submission, Verdict
+from consumer.verdicts import Sink
+
+log = structlog.get_logger()
+
+UNFORESEEN_IN_A_ROW = 20  # a bug in one record is that record's; in twenty it is ours
+
+
+class Broken(ConsumerError):
+    """Every record meets a bug: nothing that is done now can be trusted."""
+
+
+class Turn(Protocol):
+    """The place of a message among those with its key."""
+
+    async def wait(self) -> None:
+        """Return once every earlier message of the key has its outcomes."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Pipeline:
+    """Carries a message from its bytes to durable outcomes."""
+
+    decode: Callable[[Delivery], Decoded]
+    assess: Callable[[Submission], Awaitable[Assessment]]
+    decide: Callable[[Submission, Assessment, float], Verdict]
+    sink: Sink
+    clock: Clock
+    unforeseen: int = 0  # in a row
+
+    async def carry(self, delivery: Delivery, turn: Turn) -> None:
+        """
+        Return once all that the message asks for is durable; its offset may then be committed.
+
+        Whatever escapes leaves the message open: it will be read again.
+        """
+        try:
+            decoded = self.decode(delivery)
+        except Undecodable as reason:
+            await self._bury(delivery, reason)
+            return
+        if isinstance(decoded, Ignored):
+            metrics.MESSAGES.labels("ignored", decoded.reason).inc()
+            return
+        metrics.MESSAGES.labels("submitted", "").inc()
+        if len(decoded) == 1:
+            await self.process(decoded[0], turn)
+            return
+        # Not a TaskGroup: one image's failure must not cancel calls that are being paid for.
+        endings = await asyncio.gather(*(self.process(each, turn) for each in decoded), return_exceptions=True)
+        for ending in endings:
+            if isinstance(ending, BaseException):
+                raise ending
+
+    async def process(self, submission: Submission, turn: Turn) -> None:
+        """Return once the verdict is durable. An image that cannot be judged, or meets a bug, goes to review."""
+        try:
+            assessment = await self.assess(submission)
+            verdict = self.decide(submission, assessment, self.clock.wall())
+        except Exception as error:  # noqa: BLE001 — the one place where a bug is caught
+            self._count_unforeseen(submission, error)
+            failure = Failure(kind="internal", code=type(error).__name__)
+            verdict = self.decide(submission, Assessment(failure=failure), self.clock.wall())
+        else:
+            self.unforeseen = 0
+        await turn.wait()
+        await self.sink.publish(verdict)
+        log.debug("verdict.published", submission=submission.id, decision=verdict.decision.value)
+
+    async def _bury(self, delivery: Delivery, reason: Undecodable) -> None:
+        await self.sink.bury(delivery, reason)
+        metrics.MESSAGES.labels("dead_letter", reason.reason).inc()
+        log.warning(
+            "message.dead_lettered", topic=delivery.topic, partition=delivery.partition, offset=delivery.offset,
+            reason=reason.reason, detail=reason.detail,
+        )  # fmt: skip
+
+    def _count_unforeseen(self, submission: Submission, error: Exception) -> None:
+        metrics.UNFORESEEN.inc()
+        self.unforeseen += 1
+        log.error("submission.met_a_bug", submission=submission.id, exc_info=error)
+        if self.unforeseen >= UNFORESEEN_IN_A_ROW:
+            raise Broken(f"{self.unforeseen} images in a row met a bug; the last: {type(error).__name__}") from error

@@ -1,0 +1,177 @@
+"""
+Verdicts and dead letters as Kafka records: key, value, headers.
+
+A verdict is a CloudEvent in binary mode. A dead letter is the message as it was, key and value byte for byte, and says
+why in headers. Nothing here is the provider's free text, and no URL keeps its query unless that is asked for.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import orjson
+
+from consumer.errors import Undecodable
+from consumer.records import Delivery, Finding, ObjectRef, Verdict, source_id
+
+PROVIDER = "aliyun-image-moderation-2.0"
+ENGINE = f"moderation-consumer/{version('moderation-consumer')}"
+CONTENT_TYPE = b"application/json"
+
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+EncodedHeaders = list[tuple[str, bytes | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A record to produce."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: EncodedHeaders
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoding:
+    """How outcomes of one group are written."""
+
+    group: str
+    keep_query: bool = False
+
+    def verdict(self, verdict: Verdict) -> Encoded:
+        """Encode a verdict, `moderation.verdict.v1`."""
+        submission = verdict.submission
+        delivery = submission.delivery
+        ours: EncodedHeaders = [
+            ("ce_specversion", b"1.0"),
+            ("ce_type", b"moderation.verdict.v1"),
+            ("ce_source", f"/moderation-consumer/{self.group}".encode()),
+            ("ce_id", submission.id.encode()),
+            ("content-type", CONTENT_TYPE),
+            ("source_topic", delivery.topic.encode()),
+            ("source_partition", str(delivery.partition).encode()),
+            ("source_offset", str(delivery.offset).encode()),
+            ("source_image", submission.image.id.encode()),
+            ("source_group", self.group.encode()),
+        ]
+        names = {name for name, _ in ours}
+        for name, value in delivery.headers:
+            if name == "traceparent" and value is not None and _TRACEPARENT.fullmatch(value):
+                ours.append((name, value))
+            elif name.lower() in names:
+                ours.append((f"original_{name}", value))
+        return Encoded(delivery.key, orjson.dumps(self._value(verdict)), ours)
+
+    def dead_letter(self, delivery: Delivery, reason: Undecodable, now: float) -> Encoded:
+        """Wrap a message that cannot be read; its own headers stay, but for those that have one of our names."""
+        ours: EncodedHeaders = [
+            ("dlq_reason", reason.reason.encode()),
+            ("dlq_stage", b"decode"),
+            ("dlq_error", reason.detail[:256].encode(errors="replace")),
+            ("dlq_source_topic", delivery.topic.encode()),
+            ("dlq_source_partition", str(delivery.partition).encode()),
+            ("dlq_source_offset", str(delivery.offset).encode()),
+            ("dlq_time", rfc3339(now).encode()),
+            ("dlq_id", source_id(self.group, delivery).encode()),
+            ("source_group", self.group.encode()),
+        ]
+        names = {name for name, _ in ours}
+        theirs = [(f"original_{name}" if name in names else name, value) for name, value in delivery.headers]
+        return Encoded(delivery.key, delivery.value, theirs + ours)
+
+    def _value(self, verdict: Verdict) -> dict[str, Any]:
+        submission, assessment = verdict.submission, verdict.assessment
+        delivery, image, answers = submission.delivery, submission.image, assessment.answers
+        failure = assessment.failure
+        first = answers[0] if answers else None
+        return {
+            "schema": "moderation.verdict.v1",
+            "verdict_id": submission.id,
+            "tenant": submission.tenant,
+            "purpose": submission.purpose,
+            "subject": {"id": submission.subject.id, "revision": submission.subject.revision},
+            "event": {
+                "id": submission.event_id,
+                "time": submission.event_time,
+                "topic": delivery.topic,
+                "partition": delivery.partition,
+                "offset": delivery.offset,
+            },
+            "image": {
+                "id": image.id,
+                "of": submission.of,
+                "url": _shown(image.url, self.keep_query),
+                "ref": _ref(image.ref),
+                "sha256": image.sha256,
+            },
+            "decision": verdict.decision.value,
+            "decided_by": verdict.decided_by,
+            "provisional": False,
+            "risk_level": verdict.risk_level,
+            "reasons": [{"rule": reason.rule, **_finding(reason.finding, source=True)} for reason in verdict.reasons],
+            "findings": [_finding(finding) for finding in verdict.findings],
+            "hits": {
+                "image_libraries": sorted({lib for answer in answers for lib in answer.hits.image_libraries}),
+                "keyword_libraries": sorted({lib for answer in answers for lib in answer.hits.keyword_libraries}),
+                "public_figures": sum(answer.hits.public_figures for answer in answers),
+                "logos": sorted({logo for answer in answers for logo in answer.hits.logos}),
+                "text_lines": sum(answer.hits.text_lines for answer in answers),
+            },
+            "provider": {
+                "name": PROVIDER,
+                "region": first.region if first else None,
+                "request_id": first.request_id if first else None,
+                "code": 200 if first else None,
+                "attempts": assessment.attempts,
+                "billed_calls": assessment.billed_calls,
+            },
+            "policy": {
+                "id": verdict.policy.id,
+                "version": verdict.policy.version,
+                "sha256": verdict.policy.sha256,
+            },
+            "error": {"class": failure.kind, "code": failure.code} if failure else None,
+            "timing": {
+                "received": rfc3339(delivery.received),
+                "decided": rfc3339(verdict.decided),
+                "queued_ms": _milliseconds(assessment.queued),
+                "provider_ms": _milliseconds(assessment.provider),
+            },
+            "engine": ENGINE,
+        }
+
+
+def rfc3339(unix_seconds: float) -> str:
+    """Write a moment in UTC with milliseconds: `2026-11-20T10:00:00.000Z`."""
+    moment = datetime.fromtimestamp(unix_seconds, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)
+
+
+def _finding(finding: Finding, *, source: bool = False) -> dict[str, Any]:
+    shown = {
+        "service": finding.service,
+        "label": finding.label,
+        "confidence": finding.confidence,
+        "level": finding.level,
+    }
+    return {**shown, "level_source": finding.level_source} if source else shown
+
+
+def _shown(url: str | None, keep_query: bool) -> str | None:
+    """A URL without query, fragment and user: presigned URLs are credentials."""
+    if url is None or keep_query:
+        return url
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _ref(ref: ObjectRef | None) -> dict[str, Any] | None:
+    return {"store": ref.store, "bucket": ref.bucket, "key": ref.key, "region": ref.region} if ref else None

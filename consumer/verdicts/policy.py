@@ -1,0 +1,98 @@
+"""
+From what the provider answered to a decision. Values in, values out.
+
+    answers ──normalise──► findings ──explain──► findings ──route──► decisions ──strictest──► the decision
+
+It fails closed: an unknown level goes to review, an overall level that no label explains counts for itself, and an
+image that could not be judged goes to review.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from consumer.config import Policy
+from consumer.records import (
+    STRICTNESS,
+    Answer,
+    Assessment,
+    Decision,
+    Finding,
+    PolicyName,
+    Reason,
+    Submission,
+    Verdict,
+)
+
+RANK = {"none": 0, "low": 1, "medium": 2, "high": 3}
+"""Vendor: the risk levels, rising."""
+
+NOTHING_FOUND = "nonLabel"
+ALLOWLISTED = "nonLabel_lib"  # ends like a hit of a custom library, and is the opposite
+UNEXPLAINED = "__overall__"
+
+
+class Deciding:
+    """Decides by one policy."""
+
+    def __init__(self, policy: Policy) -> None:
+        settings = policy.settings
+        self.name = PolicyName(id=settings.policy, version=settings.version, sha256=policy.sha256)
+        self._routes = {level: (f"default:{level}", Decision(to)) for level, to in settings.route.model_dump().items()}
+        if settings.strict_recall and self._routes["low"][1] is Decision.PASS:
+            self._routes["low"] = ("strict_recall:low", Decision.REVIEW)
+
+    def decide(self, submission: Submission, assessment: Assessment, now: float) -> Verdict:
+        """Reach the verdict at `now` (unix seconds): the strictest that the findings, or a failure, ask for."""
+        findings = tuple(finding for answer in assessment.answers for finding in findings_of(answer))
+        routed = [(*self._route(finding), finding) for finding in findings]
+        outcomes = [decision for _, decision, _ in routed]
+        if assessment.failure or not outcomes:
+            outcomes.append(Decision.REVIEW)
+        decision = max(outcomes, key=STRICTNESS.__getitem__)
+        reasons = tuple(Reason(rule=rule, finding=finding) for rule, outcome, finding in routed if outcome is decision)
+        return Verdict(
+            submission=submission,
+            assessment=assessment,
+            decision=decision,
+            decided_by="policy" if reasons else "fallback",
+            risk_level=_overall(assessment.answers),
+            reasons=reasons,
+            findings=findings,
+            policy=self.name,
+            decided=now,
+        )
+
+    def _route(self, finding: Finding) -> tuple[str, Decision]:
+        if finding.label == ALLOWLISTED and finding.level == "none":
+            return "default:allowlist", Decision.PASS
+        return self._routes.get(finding.level, ("default:unknown_level", Decision.REVIEW))
+
+
+def findings_of(answer: Answer) -> Iterator[Finding]:
+    """Normalise an answer: a finding for every label, and one for an overall level that no label reaches."""
+    highest = -1
+    for label in answer.labels:
+        if label.level is not None:
+            level, source = label.level, "label"
+        elif label.name in (NOTHING_FOUND, ALLOWLISTED):
+            level, source = "none", "label"
+        else:
+            level, source = answer.risk_level or "unknown", "overall"
+        highest = max(highest, RANK.get(level, -1))
+        yield Finding(
+            service=answer.service, label=label.name, confidence=label.confidence, level=level, level_source=source
+        )
+    overall = answer.risk_level or "unknown"
+    if overall not in RANK or RANK[overall] > highest:
+        yield Finding(service=answer.service, label=UNEXPLAINED, confidence=None, level=overall, level_source="overall")
+
+
+def outranks_overall(answer: Answer) -> bool:
+    """Whether a label's own level is above the overall one, which the vendor says is the highest."""
+    overall = RANK.get(answer.risk_level or "", len(RANK))
+    return any(RANK.get(label.level or "", -1) > overall for label in answer.labels)
+
+
+def _overall(answers: Sequence[Answer]) -> str | None:
+    """The highest overall level that was answered; one that is unknown is above all."""
+    levels = [answer.risk_level or "unknown" for answer in answers]
+    return max(levels, key=lambda level: RANK.get(level, len(RANK)), default=None)

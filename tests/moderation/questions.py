@@ -1,0 +1,47 @@
+"""Questions to ask, and a moderator that answers them as it is told."""
+
+from collections.abc import Callable
+
+from consumer.clock import Clock
+from consumer.errors import CallFailed
+from consumer.moderation import Question
+from consumer.records import Answer, ByUrl, Label
+
+
+def question(data_id: str = "image-1", url: str = "https://img.example.com/1.jpg") -> Question:
+    """A question about an image by URL."""
+    return Question(data_id=data_id, reach=ByUrl(url), service="baselineCheck_global")
+
+
+def answer(service: str = "baselineCheck_global") -> Answer:
+    """An answer that found nothing."""
+    return Answer(service=service, request_id="R", risk_level="none", labels=(Label("nonLabel"),))
+
+
+class ScriptedModerator:
+    """Fails as often as it has failures left, then answers; notes when it was asked. Each call takes `latency`."""
+
+    def __init__(
+        self, clock: Clock, failures: list[Callable[[], CallFailed]] | None = None, latency: float = 0.0
+    ) -> None:
+        self._clock = clock
+        self._failures = failures or []
+        self._latency = latency
+        self.asked_at: list[float] = []
+        self.asked: list[str] = []
+        self.in_flight = 0
+        self.most_in_flight = 0
+
+    async def ask(self, question: Question) -> Answer:
+        self.asked_at.append(self._clock.now())
+        self.asked.append(question.data_id)
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            if self._latency:
+                await self._clock.sleep(self._latency)
+            if self._failures:
+                raise self._failures.pop(0)()
+            return answer(question.service)
+        finally:
+            self.in_flight -= 1

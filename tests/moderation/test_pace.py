@@ -1,0 +1,115 @@
+import asyncio
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumer.moderation.pace import Pace, Paced
+from tests.clock import ManualClock
+from tests.moderation.questions import ScriptedModerator, question
+
+
+def most_in_a_second(departures: list[float]) -> int:
+    """The most departures in any interval of one second, both ends included."""
+    most, first = 0, 0
+    for last, moment in enumerate(departures):
+        while moment - departures[first] > 1.0:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+def depart_at_will(pace: Pace, moments: list[float]) -> list[float]:
+    """Let a caller try at each of `moments` and depart when the pace allows it."""
+    now, departures = 0.0, []
+    for moment in moments:
+        now = max(now, moment, pace.earliest())
+        pace.depart(now)
+        departures.append(now)
+    return departures
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    qps=st.integers(1, 50),
+    jitter=st.floats(0, 0.2),
+    burst=st.floats(0, 0.5),
+    waits=st.lists(st.one_of(st.just(0.0), st.floats(0, 0.05), st.floats(0, 3)), min_size=1, max_size=300),
+)
+def test_no_sliding_second_holds_more_than_the_quota(qps: int, jitter: float, burst: float, waits: list[float]) -> None:
+    """
+    However callers come, idle or in crowds, no second of any alignment sees more than Q departures.
+    """
+    moments = [sum(waits[: n + 1]) for n in range(len(waits))]
+
+    departures = depart_at_will(Pace(qps, jitter=jitter + 1e-6, burst=burst), moments)
+
+    assert most_in_a_second(departures) <= qps
+
+
+@given(qps=st.integers(10, 400))
+@settings(max_examples=30, deadline=None)
+def test_a_crowd_uses_the_quota_but_for_the_jitter(qps: int) -> None:
+    """
+    With work always waiting, the mean rate is Q over one second plus jitter.
+    """
+    departures = depart_at_will(Pace(qps, jitter=0.02), [0.0] * qps * 10)
+
+    assert (len(departures) - 1) / (departures[-1] - departures[0]) >= 0.975 * qps
+
+
+def test_calls_are_spread_over_the_second() -> None:
+    """
+    Apart from the first burst, departures are a Qth of a second apart.
+    """
+    departures = depart_at_will(Pace(100, jitter=0.0, burst=0.03), [0.0] * 100)
+
+    gaps = [later - earlier for earlier, later in pairwise(departures)]
+    assert gaps[2:] == pytest.approx([0.01] * 97)
+    assert departures[2] == 0.0
+
+
+def test_a_stall_is_caught_up() -> None:
+    """
+    After a stall within the burst, the calls that were due meanwhile depart at once and the next is on time.
+    """
+    pace = Pace(100, jitter=0.0, burst=0.05)
+    before = depart_at_will(pace, [0.0] * 50)
+
+    after = depart_at_will(pace, [before[-1] + 0.045] * 5)
+
+    assert after == pytest.approx([before[-1] + seconds for seconds in (0.045, 0.045, 0.045, 0.045, 0.05)])
+
+
+async def test_questions_depart_in_the_order_they_came() -> None:
+    """
+    Nobody overtakes, and no slot is lost, however many wait.
+    """
+    clock = ManualClock()
+    provider = ScriptedModerator(clock, latency=0.3)
+    moderator = Paced(provider, Pace(10, jitter=0.0, burst=0.0), clock)
+
+    await clock.run(asyncio.gather(*(moderator.ask(question(str(n))) for n in range(25))))
+
+    assert provider.asked == [str(n) for n in range(25)]
+    assert provider.asked_at == pytest.approx([1000 + n / 10 for n in range(25)])
+
+
+async def test_one_who_gives_up_waiting_does_not_take_a_place() -> None:
+    """
+    A question that is cancelled while it waits leaves its moment to the next.
+    """
+    clock = ManualClock()
+    provider = ScriptedModerator(clock)
+    moderator = Paced(provider, Pace(1, jitter=0.0, burst=0.0), clock)
+    asked = [asyncio.ensure_future(moderator.ask(question(str(n)))) for n in range(3)]
+
+    async def give_up() -> None:
+        await clock.sleep(0.5)
+        asked[1].cancel()
+
+    await clock.run(asyncio.gather(give_up(), *asked, return_exceptions=True))
+
+    assert provider.asked == ["0", "2"]
+    assert provider.asked_at == [1000.0, 1001.0]

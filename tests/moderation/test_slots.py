@@ -1,0 +1,62 @@
+import asyncio
+
+import pytest
+
+from consumer.errors import CallFailed, ProviderFailed
+from consumer.moderation.slots import Limited, Slots
+from tests.clock import ManualClock
+from tests.moderation.questions import ScriptedModerator, question
+
+
+async def test_no_more_calls_are_in_flight_than_there_are_slots() -> None:
+    """
+    With work always waiting, all slots are used and never one more.
+    """
+    clock = ManualClock()
+    provider = ScriptedModerator(clock, latency=1.0)
+    moderator = Limited(provider, Slots(4))
+
+    await clock.run(asyncio.gather(*(moderator.ask(question(str(n))) for n in range(10))))
+
+    assert provider.most_in_flight == 4
+    assert provider.asked == [str(n) for n in range(10)]
+
+
+async def test_failures_and_cancellations_give_their_slot_back() -> None:
+    """
+    However a call ends, its slot is free afterwards; one that was only waited for is not lost either.
+    """
+    clock = ManualClock()
+    slots = Slots(1)
+    moderator = Limited(ScriptedModerator(clock, [lambda: ProviderFailed("500")], latency=1.0), slots)
+
+    with pytest.raises(CallFailed):
+        await clock.run(moderator.ask(question()))
+    holding = asyncio.ensure_future(moderator.ask(question()))
+    waiting = asyncio.ensure_future(moderator.ask(question()))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    holding.cancel()
+    await asyncio.wait([holding, waiting])
+
+    assert slots.held == 0
+    await clock.run(moderator.ask(question()))
+
+
+async def test_room_is_there_when_a_slot_is_free_and_nobody_waits() -> None:
+    """
+    Whoever asks for room waits until the next call could be sent at once.
+    """
+    clock = ManualClock()
+    slots = Slots(2)
+    moderator = Limited(ScriptedModerator(clock, latency=1.0), slots)
+    calls = [asyncio.ensure_future(moderator.ask(question(str(n)))) for n in range(3)]
+
+    async def moment_of_room() -> float:
+        await asyncio.sleep(0)
+        await slots.room()
+        return clock.now()
+
+    room_at, *_ = await clock.run(asyncio.gather(moment_of_room(), *calls))
+
+    assert room_at == 1001.0  # two calls ended, the third took a slot, one is free
