@@ -1,0 +1,156 @@
+import orjson
+
+from consumer.config import Policy, PolicySettings
+from consumer.errors import Undecodable
+from consumer.records import Answer, Assessment, Failure, Label, Verdict
+from consumer.verdicts.encode import Encoding
+from consumer.verdicts.policy import Deciding
+from tests.events import delivery, submission
+
+ENCODING = Encoding(group="group")
+
+
+def verdict(assessment: Assessment) -> Verdict:
+    policy = Policy(settings=PolicySettings(policy="img-mod", version=7), sha256="ab")
+    return Deciding(policy).decide(submission(), assessment, 1_763_632_801.5)
+
+
+BLOCKED = verdict(
+    Assessment(
+        answers=(
+            Answer(
+                service="baselineCheck_global", request_id="ABCD", risk_level="high", region="ap-southeast-1",
+                labels=(Label("pornographic_adultContent", 97.2, "high"), Label("pt_logo", 20.0, "low")),
+            ),
+        ),
+        queued=0.003,
+        provider=0.38,
+    )
+)  # fmt: skip
+
+
+def test_a_verdict_says_what_was_decided_and_why() -> None:
+    """
+    The value carries source, decision, reasons, findings, provider, policy and timing.
+    """
+    value = orjson.loads(ENCODING.verdict(BLOCKED).value or b"")
+
+    engine = value.pop("engine")
+    assert engine.startswith("moderation-consumer/")
+    assert value == {
+        "schema": "moderation.verdict.v1",
+        "verdict_id": submission().id,
+        "tenant": "shop-eu",
+        "purpose": "avatar",
+        "subject": {"id": "u_1/avatar", "revision": 3},
+        "event": {
+            "id": "event-1", "time": "2026-11-20T10:00:00.000Z", "topic": "uploads", "partition": 0, "offset": 0,
+        },
+        "image": {"id": "0", "of": 1, "url": "https://img.example.com/1.jpg", "ref": None, "sha256": None},
+        "decision": "block",
+        "decided_by": "policy",
+        "provisional": False,
+        "risk_level": "high",
+        "reasons": [{
+            "rule": "default:high", "service": "baselineCheck_global", "label": "pornographic_adultContent",
+            "confidence": 97.2, "level": "high", "level_source": "label",
+        }],
+        "findings": [
+            {
+                "service": "baselineCheck_global", "label": "pornographic_adultContent", "confidence": 97.2,
+                "level": "high",
+            },
+            {"service": "baselineCheck_global", "label": "pt_logo", "confidence": 20.0, "level": "low"},
+        ],
+        "hits": {"image_libraries": [], "keyword_libraries": [], "public_figures": 0, "logos": [], "text_lines": 0},
+        "provider": {
+            "name": "aliyun-image-moderation-2.0", "region": "ap-southeast-1", "request_id": "ABCD", "code": 200,
+            "attempts": 1, "billed_calls": 1,
+        },
+        "policy": {"id": "img-mod", "version": 7, "sha256": "ab"},
+        "error": None,
+        "timing": {
+            "received": "2025-11-20T10:00:01.000Z", "decided": "2025-11-20T10:00:01.500Z", "queued_ms": 3,
+            "provider_ms": 380,
+        },
+    }  # fmt: skip
+
+
+def test_a_verdict_is_a_cloud_event_with_the_key_of_its_event() -> None:
+    """
+    Binary mode: the headers name type, source and id, and where the verdict comes from.
+    """
+    encoded = ENCODING.verdict(BLOCKED)
+
+    assert encoded.key == b"k"
+    assert dict(encoded.headers) == {
+        "ce_specversion": b"1.0", "ce_type": b"moderation.verdict.v1", "ce_source": b"/moderation-consumer/group",
+        "ce_id": submission().id.encode(), "content-type": b"application/json", "source_topic": b"uploads",
+        "source_partition": b"0", "source_offset": b"0", "source_image": b"0", "source_group": b"group",
+    }  # fmt: skip
+
+
+def test_headers_of_the_event_that_have_our_names_are_kept_aside() -> None:
+    """
+    The producer's `ce_id` becomes `original_ce_id`; the trace context goes through as it is.
+    """
+    trace = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    read = delivery(headers=[("ce_id", b"theirs"), ("traceparent", trace), ("x-secret", b"no")])
+    judged = Verdict(**{**{name: getattr(BLOCKED, name) for name in BLOCKED.__slots__}, "submission": submission(read)})
+
+    headers = ENCODING.verdict(judged).headers
+
+    assert ("original_ce_id", b"theirs") in headers
+    assert ("traceparent", trace) in headers
+    assert "x-secret" not in dict(headers)
+    assert [name for name, _ in headers].count("ce_id") == 1
+
+
+def test_the_query_of_a_url_stays_behind_unless_asked_for() -> None:
+    """
+    Presigned queries are credentials.
+    """
+    kept = orjson.loads(Encoding(group="group", keep_query=True).verdict(BLOCKED).value or b"")
+
+    assert b"secret" not in (ENCODING.verdict(BLOCKED).value or b"")
+    assert kept["image"]["url"] == "https://img.example.com/1.jpg?token=secret"
+
+
+def test_an_image_that_could_not_be_judged_says_class_and_code() -> None:
+    """
+    `error` has our class and the provider's code, and no text.
+    """
+    failed = verdict(Assessment(failure=Failure(kind="fetch", code="404", attempts=3)))
+
+    value = orjson.loads(ENCODING.verdict(failed).value or b"")
+
+    assert value["error"] == {"class": "fetch", "code": "404"}
+    assert (value["decision"], value["decided_by"], value["provider"]["attempts"]) == ("review", "fallback", 3)
+    assert value["timing"]["provider_ms"] is None
+
+
+def test_a_dead_letter_is_the_message_as_it_was() -> None:
+    """
+    Key, value and headers stay byte for byte; ours are added, and one of theirs with our name is kept aside.
+    """
+    headers = [("a", b"1"), ("a", None), ("dlq_reason", b"older")]
+    read = delivery(b"\xff\x00", headers=headers, offset=9)
+
+    encoded = ENCODING.dead_letter(read, Undecodable("not_json", "at byte 0"), 1_763_632_801.0)
+
+    assert (encoded.key, encoded.value) == (b"k", b"\xff\x00")
+    assert encoded.headers[:3] == [("a", b"1"), ("a", None), ("original_dlq_reason", b"older")]
+    ours = dict(encoded.headers[3:])
+    assert len(ours.pop("dlq_id") or b"") == 32
+    assert ours == {
+        "dlq_reason": b"not_json", "dlq_stage": b"decode", "dlq_error": b"at byte 0", "dlq_source_topic": b"uploads",
+        "dlq_source_partition": b"0", "dlq_source_offset": b"9", "dlq_time": b"2025-11-20T10:00:01.000Z",
+        "source_group": b"group",
+    }  # fmt: skip
+
+
+def test_a_dead_letter_without_a_value_stays_without_one() -> None:
+    """
+    Null is not empty.
+    """
+    assert ENCODING.dead_letter(delivery(None, key=None), Undecodable("x", "y"), 0.0).value is None

@@ -1,0 +1,167 @@
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumer.config import Policy, PolicySettings
+from consumer.records import STRICTNESS, Answer, Assessment, Decision, Failure, Label
+from consumer.verdicts.policy import Deciding, findings_of, outranks_overall
+from tests.events import submission
+
+RANKS = ["none", "low", "medium", "high"]
+ROUTE = {"none": Decision.PASS, "low": Decision.PASS, "medium": Decision.REVIEW, "high": Decision.BLOCK}
+
+
+def deciding(**changes: Any) -> Deciding:
+    return Deciding(Policy(settings=PolicySettings(policy="test", version=1, **changes), sha256="ab"))
+
+
+def answer(level: str | None, *labels: Label, service: str = "baselineCheck_global") -> Answer:
+    return Answer(service=service, request_id="R", risk_level=level, labels=labels)
+
+
+def decision(*answers: Answer, failure: Failure | None = None, **policy: Any) -> Decision:
+    return deciding(**policy).decide(submission(), Assessment(answers=answers, failure=failure), 0.0).decision
+
+
+levels = st.none() | st.sampled_from([*RANKS, "High", "severe", ""])
+labels = st.builds(
+    Label,
+    st.sampled_from(["nonLabel", "nonLabel_lib", "violent_explosion", "violent_explosion_lib", "a_tii_lib", "", "new"]),
+    st.none() | st.floats(0, 100),
+    levels,
+)
+answers = st.builds(lambda level, some: answer(level, *some), levels, st.lists(labels, min_size=1, max_size=5))
+
+
+@pytest.mark.parametrize(
+    ("level", "expected"),
+    [
+        ("high", "block"),
+        ("medium", "review"),
+        ("low", "pass"),
+        ("none", "pass"),
+        ("severe", "review"),
+        (None, "review"),
+    ],
+)
+def test_the_vendors_advice_is_followed(level: str | None, expected: str) -> None:
+    """
+    Vendor: act on high risk, review medium, treat low like none. A level nobody knows goes to review.
+    """
+    assert decision(answer(level, Label("violent_explosion", 81.0))) == expected
+
+
+def test_strict_recall_reviews_low_risk() -> None:
+    """
+    Vendor: low-risk content is looked at where recall must be strict.
+    """
+    low = answer("low", Label("pt_logo", 50.0))
+
+    assert decision(low, strict_recall=True) == "review"
+    assert decision(low, strict_recall=True, route={"low": "block"}) == "block"
+
+
+def test_an_allowlist_hit_passes() -> None:
+    """
+    `nonLabel_lib` ends like a custom library's hit and is the opposite of one.
+    """
+    verdict = deciding().decide(submission(), Assessment(answers=(answer("none", Label("nonLabel_lib", 83.0)),)), 0.0)
+
+    assert verdict.decision == "pass"
+    assert [reason.rule for reason in verdict.reasons] == ["default:allowlist"]
+
+
+def test_an_overall_level_that_no_label_explains_counts() -> None:
+    """
+    High risk overall with nothing but harmless labels is blocked, allowlisted or not.
+    """
+    assert decision(answer("high", Label("nonLabel"))) == "block"
+    assert decision(answer("high", Label("nonLabel_lib", 99.0))) == "block"
+    assert decision(answer("medium", Label("a", None, "low"))) == "review"
+    assert decision(answer("unheard-of", Label("a", None, "none"))) == "review"
+
+
+def test_an_unknown_level_does_not_hide_a_higher_overall_one() -> None:
+    """
+    A label of unknown level asks for review, and the overall level still for a block.
+    """
+    assert decision(answer("high", Label("a", None, "severe"))) == "block"
+
+
+def test_the_strictest_of_all_labels_and_services_wins() -> None:
+    """
+    One bad label among good ones, or one service among several, decides.
+    """
+    good, bad = answer("none", Label("nonLabel")), answer("high", Label("a"), service="aigcDetector_global")
+
+    assert decision(good, bad) == "block"
+    assert decision(answer("low", Label("a", None, "low"), Label("b", None, "medium"))) == "review"
+
+
+def test_an_image_that_could_not_be_judged_goes_to_review() -> None:
+    """
+    A failure is reviewed and says so; where another service found worse, that counts.
+    """
+    failure = Failure(kind="image", code="407")
+    failed = deciding().decide(submission(), Assessment(failure=failure), 0.0)
+    blocked = deciding().decide(submission(), Assessment(answers=(answer("high", Label("a")),), failure=failure), 0.0)
+
+    assert (failed.decision, failed.decided_by) == ("review", "fallback")
+    assert (blocked.decision, blocked.decided_by) == ("block", "policy")
+
+
+def test_a_label_above_the_overall_level_is_noticed() -> None:
+    """
+    The stricter counts, and the contradiction can be counted.
+    """
+    contradiction = answer("low", Label("a", None, "high"))
+
+    assert decision(contradiction) == "block"
+    assert outranks_overall(contradiction)
+    assert not outranks_overall(answer("high", Label("a", None, "high")))
+
+
+@settings(max_examples=2000, deadline=None)
+@given(st.lists(answers, max_size=3), st.none() | st.just(Failure(kind="fetch", code="404")))
+def test_it_never_passes_unless_everything_is_harmless(given_answers: list[Answer], failure: Failure | None) -> None:
+    """
+    `pass` needs an answer, no failure, and no level above low or unknown, neither of a label nor overall.
+    """
+    verdict = deciding().decide(submission(), Assessment(answers=tuple(given_answers), failure=failure), 0.0)
+
+    if verdict.decision is Decision.PASS:
+        assert given_answers
+        assert failure is None
+        seen = [each.risk_level for each in given_answers]
+        seen += [label.level for each in given_answers for label in each.labels if label.level is not None]
+        assert set(seen) <= {"none", "low"}
+
+
+@settings(max_examples=2000, deadline=None)
+@given(st.sampled_from(RANKS), st.lists(labels, min_size=1, max_size=5))
+def test_without_rules_the_overall_level_decides(level: str, some: list[Label]) -> None:
+    """
+    Where no label's level exceeds the overall one, the decision is that level's route; else it is stricter.
+    """
+    one = answer(level, *some)
+    known = [label.level in (None, *RANKS) for label in some]
+
+    decided = decision(one)
+
+    if all(known) and not outranks_overall(one):
+        assert decided is ROUTE[level]
+    else:
+        assert STRICTNESS[decided] >= STRICTNESS[ROUTE[level]]
+
+
+def test_findings_say_where_their_level_comes_from() -> None:
+    """
+    A label's own level counts before the overall one.
+    """
+    one = answer("high", Label("a", 1.0, "low"), Label("b", 2.0), Label("nonLabel"))
+
+    assert [(finding.label, finding.level, finding.level_source) for finding in findings_of(one)] == [
+        ("a", "low", "label"), ("b", "high", "overall"), ("nonLabel", "none", "label"),
+    ]  # fmt: skip
