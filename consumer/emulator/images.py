@@ -1,5 +1,5 @@
 """
-Looks at an image as far as a judge by rules needs to: format, size, average colour, hash.
+Looks at an image as far as a judge by rules needs to: is it one, how large, of what average colour.
 
 Sizes are judged from the header, before a pixel is decoded. What is decoded is decoded whole, so a truncated file is
 refused as the provider refuses it. Three things are looked at less closely: HEIF, for which Pillow has no decoder
@@ -50,8 +50,8 @@ _HUES: Final[tuple[tuple[float, Colour], ...]] = (
     (165, "green"),
     (200, "cyan"),
     (260, "blue"),
-    (290, "purple"),
-    (340, "pink"),
+    (310, "purple"),
+    (345, "pink"),
     (360, "red"),
 )
 _HEIF_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
@@ -62,7 +62,6 @@ class Picture:
     """What is known of one image. Sides are in pixels, 0 where the format has none (SVG)."""
 
     sha256: str
-    format: str
     width: int
     height: int
     average_colour: Colour | None
@@ -75,6 +74,10 @@ class Gallery:
     capacity: int = 4096
     _seen: OrderedDict[str, Picture | ServiceError] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __len__(self) -> int:
+        """How many images are remembered."""
+        return len(self._seen)
 
     def look(self, data: bytes) -> Picture:
         """As `look`, decoding an image once. Raises: ServiceError 406, 407."""
@@ -123,10 +126,10 @@ def _look_by_format(data: bytes, sha256: str) -> Picture:
         width, height = _heif_size(data)
         if max(width, height) > MAX_HEIF_SIDE:
             raise _too_large("a HEIF side of 8192 px or more")
-        return Picture(sha256, "HEIF", width, height, None)
+        return Picture(sha256, width, height, None)
     if data.lstrip(b"\xef\xbb\xbf\r\n\t ").startswith(b"<"):
         _check_svg(data)
-        return Picture(sha256, "SVG", 0, 0, None)
+        return Picture(sha256, 0, 0, None)
     with _open(data) as image:
         width, height = image.size
         if max(width, height) > MAX_SIDE:
@@ -134,7 +137,7 @@ def _look_by_format(data: bytes, sha256: str) -> Picture:
         if width * height > MAX_PIXELS:
             raise _too_large(f"more than {MAX_PIXELS} pixels")
         colour = _average_colour(image) if width * height <= MAX_DECODED_PIXELS else None
-        return Picture(sha256, image.format or "", width, height, colour)
+        return Picture(sha256, width, height, colour)
 
 
 def _open(data: bytes) -> ImageFile.ImageFile:
@@ -172,7 +175,8 @@ def _open_last_icon(data: bytes) -> ImageFile.ImageFile:
 def _heif_size(data: bytes) -> tuple[int, int]:
     """The largest side lengths among the container's items (ISO 23008-12: `ispe` in meta/iprp/ipco)."""
     brands = {data[8:12]} | {data[at : at + 4] for at in range(16, struct.unpack_from(">I", data)[0], 4)}
-    if not brands & _HEIF_BRANDS:
+    # AVIF, which the provider does not list, says that it is compatible with mif1.
+    if not brands & _HEIF_BRANDS or data[8:12] in (b"avif", b"avis"):
         raise _unsupported("of no supported format")
     properties = _box(_box(_box(data, b"meta")[4:], b"iprp"), b"ipco")
     sizes = [struct.unpack_from(">II", body, 4) for kind, body in _boxes(properties) if kind == b"ispe"]

@@ -73,10 +73,10 @@ async def _read_at_most(content: aiohttp.StreamReader, limit: int) -> bytes:
 
 def _read_inside(folder: Path, name: str) -> bytes:
     root = folder.resolve()
-    path = (root / name).resolve()
-    if not path.is_relative_to(root):
-        raise _no_object(name)
     try:
+        path = (root / name).resolve()
+        if not path.is_relative_to(root):
+            raise _no_object(name)
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
