@@ -1,0 +1,46 @@
+"""
+The embedded broker, used by clients that know nothing of it.
+"""
+
+import asyncio
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from consumer.emulator.broker import EmbeddedBroker
+
+
+async def test_records_and_commits_make_the_round_trip() -> None:
+    """
+    What one client produced, a member of a group reads with key and headers; what it commits is there for the next.
+    """
+    with EmbeddedBroker() as broker:
+        producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap_servers, acks="all", enable_idempotence=True)
+        async with producer:
+            sent = await producer.send_and_wait("uploads", b"value", key=b"key", headers=[("name", b"header")])
+        consumer = AIOKafkaConsumer(
+            "uploads",
+            bootstrap_servers=broker.bootstrap_servers,
+            group_id="readers",
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+        )
+        async with consumer:
+            async with asyncio.timeout(20):
+                record = await consumer.getone()
+            await consumer.commit()
+            committed = {each: await consumer.committed(each) for each in consumer.assignment()}
+
+    assert (record.topic, record.partition, record.offset) == ("uploads", sent.partition, sent.offset)
+    assert (record.key, record.value, record.headers) == (b"key", b"value", (("name", b"header"),))
+    assert {partition.partition: offset for partition, offset in committed.items() if offset} == {record.partition: 1}
+
+
+def test_a_broker_ends_with_its_block() -> None:
+    """
+    Each broker has its own address, and says in sentences what it cannot do.
+    """
+    with EmbeddedBroker() as first, EmbeddedBroker() as second:
+        addresses = {first.bootstrap_servers, second.bootstrap_servers}
+
+    assert len(addresses) == 2
+    assert all(limit.endswith(".") for limit in EmbeddedBroker.limits)
