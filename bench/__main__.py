@@ -24,7 +24,9 @@ from tests.kafka import DownloadFailed, KafkaCluster, StartFailed, ToolMissing, 
 
 _UPLOADS = "bench.uploads"
 _PARTITIONS = 4
-# As many as steady parts need around them: see `race.run`.
+# Calls that begin together would otherwise end together for thousands of events, and waves are cheaper to carry.
+_SPREAD = 0.5
+# The steady part leaves two rounds of calls out at either end; as many should be left.
 _LEAST_EVENTS_PER_CALL = 8
 
 
@@ -69,12 +71,15 @@ async def compare(names: Sequence[str], options: argparse.Namespace) -> list[Sta
     runs: list[list[Steady]] = [[] for _ in names]
     async with (
         KafkaCluster.start(brokers=1) as kafka,
-        QuickProvider.start(latency=options.latency) as provider,
+        QuickProvider.start(latency=options.latency, spread=_SPREAD) as provider,
     ):
         await kafka.create_topic(_UPLOADS, partitions=_PARTITIONS)
         await publish(kafka.bootstrap_servers, _UPLOADS, upload_events(options.events))
         for number in range(options.rounds + 1):
-            for place, name in enumerate(names):
+            order = list(enumerate(names))
+            if number % 2:  # there and back: what grows from run to run weighs on no place more than on another
+                order.reverse()
+            for place, name in order:
                 with tempfile.TemporaryDirectory(prefix="bench-") as folder:
                     course = await _course(kafka, provider, f"bench.{number}.{place}", Path(folder), options)
                     try:

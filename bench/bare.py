@@ -32,7 +32,7 @@ _ACCESS_KEY_SECRET = b"bench-secret"
 
 def main() -> None:
     """Carry the events that the command line asks for, print one JSON line of figures, and wait for SIGTERM."""
-    parser = argparse.ArgumentParser(prog="python -m bench.bare", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.bare", description="The bare loop; SIGTERM ends it")
     parser.add_argument("--bootstrap-servers", required=True)
     parser.add_argument("--uploads", required=True, help="the topic to read")
     parser.add_argument("--answers", required=True, help="the topic to write")
@@ -46,6 +46,9 @@ def main() -> None:
 
 
 async def _run(options: argparse.Namespace) -> None:
+    stopped = asyncio.Event()
+    # From the start: the last outcome can be seen, and SIGTERM come, before its commit is through.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     consumer = AIOKafkaConsumer(
         options.uploads,
         bootstrap_servers=options.bootstrap_servers,
@@ -59,9 +62,7 @@ async def _run(options: argparse.Namespace) -> None:
         loop = BareLoop(consumer, producer, session, URL(options.provider), options.answers)
         figures = await loop.carry(options.events, options.in_flight)
         print(orjson.dumps(figures).decode(), flush=True)
-        # Stays, so that whoever started it can still read its CPU clock. Before this line SIGTERM ends it at once.
-        stopped = asyncio.Event()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+        # Whoever started it can still read its CPU clock.
         await stopped.wait()
 
 

@@ -22,6 +22,7 @@ def main() -> None:
     )
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--latency", type=float, default=0.3, help="seconds from a call's first byte to its answer")
+    parser.add_argument("--spread", type=float, default=0.0, help="0.5: latencies from half to half as much again")
     parser.add_argument("--qps", type=int, help="calls admitted in any second; the others are answered 403")
     parser.add_argument("--verdict", choices=("none", "low", "medium", "high"), default="none", help="the RiskLevel")
     parser.add_argument("--slow-share", type=float, default=0.0, help="share of slow answers: 0.01 is every hundredth")
@@ -38,6 +39,7 @@ def main() -> None:
     try:
         behaviour = Behaviour(
             latency=options.latency,
+            spread=options.spread,
             verdict=options.verdict,
             qps=options.qps,
             slow_share=options.slow_share,

@@ -39,6 +39,7 @@ class QuickProvider:
         cls,
         *,
         latency: float = 0.3,
+        spread: float = 0.0,
         verdict: RiskLevel = "none",
         qps: int | None = None,
         slow_share: float = 0.0,
@@ -53,7 +54,7 @@ class QuickProvider:
             TimeoutError: it was not ready within ten seconds.
         """
         command = [sys.executable, "-m", "bench.provider", "--latency", str(latency), "--verdict", verdict]
-        command += ["--slow-share", str(slow_share), "--slow-latency", str(slow_latency)]
+        command += ["--spread", str(spread), "--slow-share", str(slow_share), "--slow-latency", str(slow_latency)]
         if qps is not None:
             command += ["--qps", str(qps)]
         for part, code in (codes or {}).items():

@@ -29,6 +29,7 @@ OK = 200
 THROTTLED = 403
 CODES = (OK, *_MESSAGES)
 
+_GOLDEN_RATIO = (5**0.5 - 1) / 2
 _CONFIDENCE: Mapping[RiskLevel, float] = {"low": 51.5, "medium": 80.25, "high": 97.5}
 
 
@@ -69,6 +70,9 @@ class Behaviour:
     """How the stand-in answers. Latencies are seconds from a call's first byte to its answer."""
 
     latency: float = 0.3
+    spread: float = 0.0
+    """How far latencies lie apart: 0.5 is from half of `latency` to half as much again, evenly."""
+
     verdict: RiskLevel = "none"
     qps: int | None = None
     """Calls admitted in any sliding second; what is beyond is answered 403 and does not count. None: all are."""
@@ -85,8 +89,9 @@ class Behaviour:
             raise ValueError(f"codes {sorted(unknown)} are none of the provider's: {CODES}")
         if self.qps is not None and self.qps < 1:
             raise ValueError(f"qps must be at least 1, not {self.qps}")
-        if not 0 <= self.slow_share <= 1:
-            raise ValueError(f"slow_share must be from 0 to 1, not {self.slow_share}")
+        for name in ("slow_share", "spread"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be from 0 to 1, not {getattr(self, name)}")
 
 
 class Reply(NamedTuple):
@@ -112,7 +117,12 @@ class Script:
         before = int(self._admitted * behaviour.slow_share)
         self._admitted += 1
         is_slow = int(self._admitted * behaviour.slow_share) > before
-        return Reply(self._code(question), behaviour.slow_latency if is_slow else behaviour.latency)
+        return Reply(self._code(question), behaviour.slow_latency if is_slow else self._latency())
+
+    def _latency(self) -> float:
+        # Multiples of the golden ratio fill the range evenly, however few there are, and the same way each time.
+        position = self._admitted * _GOLDEN_RATIO % 1.0
+        return self._behaviour.latency * (1.0 + self._behaviour.spread * (2.0 * position - 1.0))
 
     def _is_over_quota(self, arrived: float) -> bool:
         if self._behaviour.qps is None:

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,6 +19,7 @@ from alibabacloud_green20220302.models import ImageModerationRequest
 from alibabacloud_tea_openapi.utils_models import Config
 
 from bench.provider.process import QuickProvider
+from bench.provider.script import Behaviour, Question, Script
 from bench.windows import busiest_window
 
 _DEADLINE = 20.0
@@ -130,6 +132,19 @@ async def test_the_slow_share_is_evenly_spread() -> None:
             took.append(time.monotonic() - began)
 
     assert [seconds >= 0.4 for seconds in took] == [False, False, False, True] * 2
+
+
+def test_spread_latencies_fill_their_range_evenly() -> None:
+    """
+    Latencies with a spread of a half lie from half to half as much again, as many in each tenth of the range.
+    """
+    script = Script(Behaviour(latency=1.0, spread=0.5))
+
+    latencies = [script.reply(Question("1", "https://i/1"), float(number)).latency for number in range(1_000)]
+
+    tenths = Counter(int((latency - 0.5) * 10) for latency in latencies)
+    assert set(tenths) == set(range(10))
+    assert max(tenths.values()) - min(tenths.values()) <= 5
 
 
 async def test_a_call_it_cannot_read_is_no_success() -> None:
