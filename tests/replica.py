@@ -1,0 +1,120 @@
+"""
+The service as a process, as an operator runs it: a configuration file, the command line, probes and signals.
+
+    async with Replica.started(folder, config) as replica:
+        await replica.ready()
+        replica.terminate()
+        assert await replica.ended() == 0
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import aiohttp
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.kafka.broker import TETHER
+
+ROOT = Path(__file__).parents[1]
+KEY = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "test-key-id", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "test-key-secret"}
+LOG_TAIL = 30  # lines shown when something does not come about
+
+
+class Replica:
+    """One running service."""
+
+    def __init__(self, process: Process, log: Path, port: int) -> None:
+        self._process = process
+        self._url = f"http://127.0.0.1:{port}"
+        self.log = log
+
+    @classmethod
+    @asynccontextmanager
+    async def started(
+        cls, folder: Path, config: Mapping[str, Any], *, name: str = "replica", environment: Mapping[str, str] = KEY
+    ) -> AsyncIterator[Self]:
+        """Start `moderation-consumer run` with `config` in `folder`; kill what is left of it at the end."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        file, log = folder / f"{name}.yaml", folder / f"{name}.log"
+        policy = str(ROOT / "config" / "policy.yaml")
+        file.write_text(yaml.safe_dump({"policy": policy, **config, "health": {"host": "127.0.0.1", "port": port}}))
+        with log.open("wb") as output:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-I", "-S", str(TETHER), str(os.getpid())),
+                *(sys.executable, "-m", "consumer", "run", "--config", str(file)),
+                cwd=ROOT,
+                env={**os.environ, **environment},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        try:
+            yield cls(process, log, port)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        self._process.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self._process.kill()
+
+    async def ended(self, timeout: float = 30.0) -> int:
+        """Return the exit status, once there is one."""
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._process.wait()
+        except TimeoutError:
+            raise AssertionError(f"the service did not end within {timeout} s:\n{self.log_tail()}") from None
+
+    async def ready(self, timeout: float = 30.0) -> None:
+        """Return once /readyz says so."""
+        await self.until(lambda status, _: status == 200, timeout)
+
+    async def until(self, holds: Any, timeout: float = 30.0) -> None:
+        """Return once `holds(status, text)` of /readyz is true; fail with the log's end if the service ends before."""
+        seen = "no answer"
+        try:
+            async with asyncio.timeout(timeout), aiohttp.ClientSession() as session:
+                while self._process.returncode is None:
+                    try:
+                        async with session.get(f"{self._url}/readyz") as answer:
+                            seen = await answer.text()
+                            if holds(answer.status, seen):
+                                return
+                    except aiohttp.ClientConnectionError:
+                        pass
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError(f"/readyz said {seen!r} for {timeout} s:\n{self.log_tail()}") from None
+        raise AssertionError(f"the service ended with status {self._process.returncode}:\n{self.log_tail()}")
+
+    async def metric(self, name: str, **labels: str) -> float:
+        """The sum of a metric's samples that carry `labels`."""
+        async with aiohttp.ClientSession() as session, session.get(f"{self._url}/metrics") as answer:
+            families = text_string_to_metric_families(await answer.text())
+        return sum(
+            sample.value
+            for family in families
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+    def log_tail(self) -> str:
+        """The last lines that it logged."""
+        return "\n".join(self.log.read_text().splitlines()[-LOG_TAIL:])

@@ -1,0 +1,35 @@
+from pathlib import Path
+
+from bench.provider.process import QuickProvider
+from tests.replica import Replica
+from tests.scenarios.stage import Stage
+
+
+async def test_sigterm_finishes_what_is_in_flight_and_repeats_nothing(stage: Stage, tmp_path: Path) -> None:
+    """
+    With 64 calls in flight and a backlog, SIGTERM ends in time with status 0; after a restart every event has exactly
+    one verdict and no image was paid for twice.
+    """
+    events, drain_timeout = 1_000, 10.0
+    await stage.upload(events)
+    async with QuickProvider.start(latency=1.0, spread=0.5) as provider:
+        config = stage.config(
+            provider.endpoint, quota={"qps": 400}, provider={"max_in_flight": 64}, shutdown={"drain_timeout": drain_timeout}
+        )  # fmt: skip
+
+        async with Replica.started(tmp_path, config, name="first") as first:
+            await first.ready()
+            while await first.metric("moderation_calls_in_flight") < 64 or len(await provider.arrivals()) < 128:
+                pass
+            first.terminate()
+            status = await first.ended(timeout=drain_timeout)
+        paid, published = len(await provider.arrivals()), len(await stage.verdict_ids())
+        async with Replica.started(tmp_path, config, name="second"):
+            ids = await stage.until(lambda ids: len(ids) >= events)
+        asked = [arrival.data_id for arrival in await provider.arrivals()]
+
+    assert status == 0
+    assert 0 < paid < events
+    assert published == paid
+    assert len(ids) == len(set(ids)) == events
+    assert len(asked) == len(set(asked)) == events
