@@ -6,7 +6,8 @@ nothing, it answers by rules. `consumer.emulator.broker` is a Kafka broker. Noth
 code: a field misread in shared code would be invisible to every test.
 """
 
+from consumer.emulator.faults import Fault, Match, Throttle, What
 from consumer.emulator.server import Emulator, build_app, running, serve
 from consumer.emulator.settings import EmulatorSettings
 
-__all__ = ["Emulator", "EmulatorSettings", "build_app", "running", "serve"]
+__all__ = ["Emulator", "EmulatorSettings", "Fault", "Match", "Throttle", "What", "build_app", "running", "serve"]

@@ -4,6 +4,8 @@ What the emulator says about itself, under /emulator/. No signature is needed: w
     GET /emulator/stats       totals
     GET /emulator/calls       the call log in order of arrival, one JSON object a line
     DELETE /emulator/calls    forget the calls, all but those in progress
+    GET /emulator/faults      the faults that are set, with how often each fired
+    PUT /emulator/faults      replace them by the list in the body (faults.py says of what)
 """
 
 from itertools import islice
@@ -11,12 +13,14 @@ from typing import Final
 
 import orjson
 from aiohttp import web
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from consumer.emulator.calls import CallLog, arrival_now
+from consumer.emulator.faults import Faults, parse_faults
 from consumer.emulator.provider import ABOUT
 
 CALLS: Final = web.AppKey("calls", CallLog)
+FAULTS: Final = web.AppKey("faults", Faults)
 
 _LINES_AT_ONCE: Final = 1000
 
@@ -25,6 +29,8 @@ def add_pages(app: web.Application) -> None:
     """Serve the pages in `app`, which holds what they show under their keys."""
     app.router.add_get("/emulator/stats", _show_stats)
     app.router.add_get("/emulator/calls", _list_calls)
+    app.router.add_get("/emulator/faults", _list_faults)
+    app.router.add_put("/emulator/faults", _replace_faults)
     app.router.add_delete("/emulator/calls", _forget_calls)
 
 
@@ -52,3 +58,16 @@ async def _list_calls(request: web.Request) -> web.StreamResponse:
 async def _forget_calls(request: web.Request) -> web.Response:
     request.app[CALLS].clear()
     return web.Response(status=204)
+
+
+async def _list_faults(request: web.Request) -> web.Response:
+    return web.Response(body=orjson.dumps(request.app[FAULTS].json()), content_type="application/json")
+
+
+async def _replace_faults(request: web.Request) -> web.Response:
+    try:
+        faults = parse_faults(await request.read())
+    except ValidationError as error:
+        return web.Response(status=400, text=error.json(include_url=False), content_type="application/json")
+    request.app[FAULTS].replace(faults)
+    return await _list_faults(request)

@@ -6,6 +6,7 @@ The emulated provider on sockets: requests in, replies out, calls counted. What 
 """
 
 import asyncio
+import contextlib
 import functools
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -15,16 +16,24 @@ from typing import Final
 from aiohttp import web
 from pydantic import JsonValue
 
+from consumer.emulator.breakage import dropped
 from consumer.emulator.calls import Call, CallLog, arrival_now
+from consumer.emulator.faults import Faults, Moment
 from consumer.emulator.listening import Listener, listening
-from consumer.emulator.pages import CALLS, add_pages, stats
-from consumer.emulator.provider import ABOUT, Provider
+from consumer.emulator.pages import CALLS, FAULTS, add_pages, stats
+from consumer.emulator.provider import ABOUT, Provider, subject_of
+from consumer.emulator.replies import Reply, Silence
 from consumer.emulator.settings import EmulatorSettings
 from consumer.emulator.signatures import SignedRequest
 from consumer.emulator.sources import open_source
 
 MAX_REQUEST: Final = 1024 * 1024
 """The longest body of a request, in bytes. The longest valid one is a few kilobytes."""
+
+_DRIP: Final = 8
+"""Bytes at a time of an answer that trickles."""
+_LOOK_AFTER: Final = 0.05
+"""Seconds between two looks whether a client still waits."""
 
 PROVIDER: Final = web.AppKey("provider", Provider)
 REGIONS: Final = web.AppKey("regions", dict[int, str])
@@ -34,10 +43,13 @@ class Emulator:
     """The emulated provider as its owner sees it: where it listens, what it was asked. Made by `running`."""
 
     def __init__(
-        self, settings: EmulatorSettings, calls: CallLog, listener: Listener, ports: Mapping[str, int]
+        self, settings: EmulatorSettings, app: web.Application, listener: Listener, ports: Mapping[str, int]
     ) -> None:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        self.calls = calls
+        self.calls = app[CALLS]
+        """What was asked, in order of arrival."""
+        self.faults = app[FAULTS]
+        """What goes wrong."""
         self.endpoints = {region: f"{host}:{port}" for region, port in ports.items()}
         """`host:port` by region."""
         self.endpoint = self.endpoints[settings.regions[0]]
@@ -65,11 +77,12 @@ def build_app(settings: EmulatorSettings) -> web.Application:
     """The emulator as an application, for a server of one's own. A port it does not know is in the first region."""
     app = web.Application(client_max_size=MAX_REQUEST)
     app[CALLS] = CallLog(settings.calls_kept)
+    app[FAULTS] = Faults(settings.faults)
     app[REGIONS] = {}
 
     async def open_provider(app: web.Application) -> AsyncIterator[None]:
         async with open_source(settings.oss, timeout=settings.download_timeout) as source:
-            app[PROVIDER] = Provider(settings, source)
+            app[PROVIDER] = Provider(settings, source, app[FAULTS])
             yield
 
     app.cleanup_ctx.append(open_provider)
@@ -89,7 +102,7 @@ async def running(settings: EmulatorSettings) -> AsyncIterator[Emulator]:
     wanted = [settings.port and settings.port + index for index in range(len(settings.regions))]
     async with listening(app, settings.host, wanted) as (listener, bound):
         app[REGIONS].update(zip(bound, settings.regions, strict=True))
-        yield Emulator(settings, app[CALLS], listener, dict(zip(settings.regions, bound, strict=True)))
+        yield Emulator(settings, app, listener, dict(zip(settings.regions, bound, strict=True)))
 
 
 async def serve(settings: EmulatorSettings, announce: Callable[[str], object] | None = None) -> None:
@@ -120,11 +133,52 @@ async def _answer_call(http: web.Request, *, default_region: str) -> web.StreamR
     calls = http.app[CALLS]
     calls.begin(call)
     try:
-        reply = await http.app[PROVIDER].answer(await _read(http), call)
-        call.http_status, call.code, call.billed = reply.http_status, reply.code, reply.billed
-        return web.Response(status=reply.http_status, headers=reply.headers, body=reply.body)
+        answer = await _answer(http, call)
+        call.code, call.billed = answer.code, answer.billed
+        if isinstance(answer, Silence):
+            return await _keep_silent(http, answer)
+        call.http_status = answer.http_status
+        return await _send(http, answer)
     finally:
         calls.end(call)
+
+
+async def _answer(http: web.Request, call: Call) -> Reply | Silence:
+    if http.app[FAULTS].draw(Moment.BEFORE_READING, subject_of(call)):
+        return dropped()
+    try:
+        request = await _read(http)
+    except web.HTTPRequestEntityTooLarge as error:
+        return Reply(http_status=error.status, headers={}, body=b"", code="RequestTooLarge")
+    except ConnectionError:
+        return Silence(held=False, code="ClientLeft")
+    return await http.app[PROVIDER].answer(request, call)
+
+
+async def _send(http: web.Request, reply: Reply) -> web.StreamResponse:
+    if not reply.trickle:
+        return web.Response(status=reply.http_status, headers=reply.headers, body=reply.body)
+    response = web.StreamResponse(status=reply.http_status, headers=reply.headers)
+    response.content_length = len(reply.body)
+    await response.prepare(http)
+    with contextlib.suppress(ConnectionError):  # the client need not wait for the end
+        for start in range(0, len(reply.body), _DRIP):
+            await asyncio.sleep(reply.trickle * _DRIP / len(reply.body))
+            await response.write(reply.body[start : start + _DRIP])
+    return response
+
+
+async def _keep_silent(http: web.Request, silence: Silence) -> web.StreamResponse:
+    # aiohttp 3.14 tells a handler of its client's departure by cancelling it only, and listening.py turns that off.
+    while silence.held and _is_open(http.transport):  # noqa: ASYNC110
+        await asyncio.sleep(_LOOK_AFTER)
+    if http.transport is not None:
+        http.transport.abort()
+    return web.Response()
+
+
+def _is_open(transport: asyncio.Transport | None) -> bool:
+    return transport is not None and not transport.is_closing()
 
 
 def _local_port(http: web.Request) -> int:

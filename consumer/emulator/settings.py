@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from consumer.emulator.faults import Fault
 from consumer.emulator.rules import Rule, read_rules
 
 Region = Literal["ap-southeast-1", "eu-west-1", "us-east-1", "us-west-1", "eu-central-1"]
@@ -66,6 +67,7 @@ class EmulatorSettings(BaseModel):
         default_factory=dict,
         description="Buckets by name: a folder whose files are the objects, or the objects' bytes by name.",
     )
+    faults: tuple[Fault, ...] = Field((), description="What goes wrong from the start on.")
     download_timeout: PositiveFloat = Field(3.0, description="Seconds an image's URL may take. The provider's are 3.")
     calls_kept: PositiveInt = Field(100_000, description="Length of the call log, about 0.5 KB of memory each.")
 

@@ -162,20 +162,21 @@ def _verify_signature(request: SignedRequest, signed_names: list[str], signature
     if signed_names != sorted(signed_names) or not _must_be_signed(request) <= set(signed_names):
         raise _incomplete()
     canonical = canonical_request(request, signed_names)
-    text = string_to_sign(canonical)
     stated_hash = request.header("x-acs-content-sha256")
-    if stated_hash != sha256_hex(request.body) or not hmac.compare_digest(signature, sign(text, secret)):
-        raise signature_mismatch(text, canonical)
+    if stated_hash != sha256_hex(request.body) or not hmac.compare_digest(
+        signature, sign(string_to_sign(canonical), secret)
+    ):
+        raise signature_mismatch(canonical)
 
 
-def signature_mismatch(text: str, canonical: str) -> GatewayError:
+def signature_mismatch(canonical: str) -> GatewayError:
     """The refusal of a wrong signature; it shows what the provider computed."""
     # aliyun-python-sdk-core 2.16.1 reads Message.split(":")[1] on this code and fails without a colon.
     return GatewayError(
         400,
         "SignatureDoesNotMatch",
         "Specified signature does not match our calculation. "
-        f"server StringToSign is:[{text}], server CanonicalRequest is:[{canonical}]",
+        f"server StringToSign is:[{string_to_sign(canonical)}], server CanonicalRequest is:[{canonical}]",
     )
 
 

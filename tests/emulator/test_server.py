@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from io import BytesIO
 
 import aiohttp
 import orjson
@@ -129,6 +130,36 @@ async def test_a_call_whose_client_went_away_is_billed(http: aiohttp.ClientSessi
                 await asyncio.sleep(0.01)
 
         assert (emulator.stats()["calls"], emulator.stats()["billed"]) == (1, 1)
+
+
+async def test_a_client_may_leave_in_the_middle_of_its_request(caplog: pytest.LogCaptureFixture) -> None:
+    """
+    A request that never arrives whole is counted as such and leaves no error behind.
+    """
+    async with running(SETTINGS) as emulator:
+        _, writer = await asyncio.open_connection(*emulator.endpoint.split(":"))
+        writer.write(b"POST / HTTP/1.1\r\nHost: provider\r\nContent-Length: 100\r\n\r\npart")
+        async with asyncio.timeout(5):
+            while not emulator.stats()["in_progress"]:
+                await asyncio.sleep(0.01)
+            writer.close()
+            while emulator.stats()["in_progress"]:
+                await asyncio.sleep(0.01)
+
+    assert emulator.stats()["by_code"] == {"ClientLeft": 1}
+    assert caplog.records == []
+
+
+async def test_a_request_has_a_longest_body(http: aiohttp.ClientSession) -> None:
+    """
+    A body of more than a megabyte is refused, and logged so.
+    """
+    async with running(SETTINGS) as emulator:
+        async with http.post(emulator.url, data=BytesIO(bytes(2 * 1024 * 1024))) as response:
+            status = response.status
+        (call,) = emulator.calls
+
+    assert (status, call.http_status, call.code) == (413, 413, "RequestTooLarge")
 
 
 async def test_a_provider_that_went_away_refuses_and_comes_back(http: aiohttp.ClientSession) -> None:
