@@ -9,14 +9,14 @@ import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from pydantic import JsonValue
 
 METERED: Final = "ImageModeration"
 """The action whose arrivals are counted by the second: the one that has the account's quota."""
 
-MAX_IMAGES: Final = 1_000_000
+MAX_IMAGES: Final = 500_000
 """How many billed images are remembered to notice one billed again. The oldest are forgotten, and counted."""
 
 _EPOCH: Final = time.time() - time.monotonic()
@@ -58,9 +58,9 @@ class Call:
         }
 
     @property
-    def subject(self) -> tuple[str | None, str]:
-        """What is paid for once: a service's look at one `dataId`, or at one image where none was sent."""
-        return self.service, self.data_id or self.image or ""
+    def subject(self) -> int:
+        """A hash of what is paid for once: a service's look at one `dataId`, or at one image where none was sent."""
+        return hash((self.service, self.data_id or self.image))
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ class _Totals:
     by_code: Counter[str] = field(default_factory=Counter)
     last_second: deque[float] = field(default_factory=deque)
     busiest_second: int = 0
-    images: OrderedDict[tuple[str | None, str], int] = field(default_factory=OrderedDict)
+    images: OrderedDict[int, int] = field(default_factory=OrderedDict)
     images_billed_again: int = 0
     images_forgotten: int = 0
 
@@ -94,7 +94,7 @@ class _Totals:
             self.last_second.popleft()
         return len(self.last_second)
 
-    def _note_billed(self, subject: tuple[str | None, str]) -> None:
+    def _note_billed(self, subject: int) -> None:
         times = self.images.get(subject, 0) + 1
         self.images[subject] = times
         self.billed_again += times > 1
@@ -144,7 +144,7 @@ class CallLog:
         for call in in_progress:
             self.begin(call)
 
-    def stats(self, now: float) -> dict[str, JsonValue]:
+    def stats(self, now: float) -> dict[str, Any]:
         """Totals since the start or the last `clear`, at `now` in unix seconds."""
         totals = self._totals
         return {

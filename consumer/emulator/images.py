@@ -91,7 +91,6 @@ class Gallery:
                 if len(self._seen) > self.capacity:
                     self._seen.popitem(last=False)
         if isinstance(known, ServiceError):
-            # A fresh one: a raised exception grows a traceback.
             raise ServiceError(known.code, known.message)
         return known
 
@@ -100,7 +99,8 @@ class Gallery:
         try:
             return look(data, sha256)
         except ServiceError as refusal:
-            return refusal.with_traceback(None)
+            # Without its traceback and cause, which hold the bytes.
+            return ServiceError(refusal.code, refusal.message)
 
 
 def look(data: bytes, sha256: str) -> Picture:

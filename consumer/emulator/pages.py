@@ -9,11 +9,11 @@ What the emulator says about itself, under /emulator/. No signature is needed: w
 """
 
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 import orjson
 from aiohttp import web
-from pydantic import JsonValue, ValidationError
+from pydantic import ValidationError
 
 from consumer.emulator.calls import CallLog, arrival_now
 from consumer.emulator.faults import Faults, parse_faults
@@ -34,7 +34,7 @@ def add_pages(app: web.Application) -> None:
     app.router.add_delete("/emulator/calls", _forget_calls)
 
 
-def stats(calls: CallLog) -> dict[str, JsonValue]:
+def stats(calls: CallLog) -> dict[str, Any]:
     """The totals, and what they are totals of."""
     return {"about": ABOUT, **calls.stats(arrival_now())}
 

@@ -11,10 +11,9 @@ import functools
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
-from pydantic import JsonValue
 
 from consumer.emulator.breakage import dropped
 from consumer.emulator.calls import Call, CallLog, arrival_now
@@ -59,7 +58,7 @@ class Emulator:
         self._listener = listener
         self._ports = ports
 
-    def stats(self) -> dict[str, JsonValue]:
+    def stats(self) -> dict[str, Any]:
         """Totals since the start, or since the calls were last cleared."""
         return stats(self.calls)
 

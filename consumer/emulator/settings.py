@@ -10,6 +10,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    DirectoryPath,
     Field,
     NonNegativeFloat,
     PositiveFloat,
@@ -63,7 +64,7 @@ class EmulatorSettings(BaseModel):
     rules: Annotated[tuple[Rule, ...], BeforeValidator(_read_if_path)] = Field(
         (), description="Which verdict which image gets, or the path of a YAML file that says so."
     )
-    oss: Mapping[str, Path | Mapping[str, bytes]] = Field(
+    oss: Mapping[str, DirectoryPath | Mapping[str, bytes]] = Field(
         default_factory=dict,
         description="Buckets by name: a folder whose files are the objects, or the objects' bytes by name.",
     )

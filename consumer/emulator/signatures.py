@@ -12,6 +12,7 @@ Vendor: "V3 request body and signature mechanism", ACS3-HMAC-SHA256.
 import hashlib
 import hmac
 import re
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -57,7 +58,7 @@ class SignedRequest:
 class NonceLedger:
     """The nonces that a replayed request could still use: those whose timestamp is inside the validity."""
 
-    _expiry: dict[str, float] = field(default_factory=dict)
+    _expiry: OrderedDict[str, float] = field(default_factory=OrderedDict)  # a dict is slow at losing its oldest
 
     def use(self, nonce: str, *, timestamp: float, now: float) -> bool:
         """Note `nonce` as used. False: it was used before."""
@@ -69,11 +70,8 @@ class NonceLedger:
 
     def _forget(self, now: float) -> None:
         # Arrival order is nearly expiry order. One dated ahead keeps those behind it a little longer, never shorter.
-        while self._expiry:
-            oldest = next(iter(self._expiry))
-            if self._expiry[oldest] >= now:
-                return
-            del self._expiry[oldest]
+        while self._expiry and next(iter(self._expiry.values())) < now:
+            self._expiry.popitem(last=False)
 
 
 def verify(request: SignedRequest, credentials: Credentials, nonces: NonceLedger, *, now: float) -> None:

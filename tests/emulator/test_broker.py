@@ -3,7 +3,9 @@ The embedded broker, used by clients that know nothing of it.
 """
 
 import asyncio
+import socket
 
+import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from consumer.emulator.broker import EmbeddedBroker
@@ -37,10 +39,21 @@ async def test_records_and_commits_make_the_round_trip() -> None:
 
 def test_a_broker_ends_with_its_block() -> None:
     """
-    Each broker has its own address, and says in sentences what it cannot do.
+    Each broker has its own address, where nobody listens any more once its block has ended.
     """
     with EmbeddedBroker() as first, EmbeddedBroker() as second:
         addresses = {first.bootstrap_servers, second.bootstrap_servers}
 
     assert len(addresses) == 2
+    for address in addresses:
+        host, _, port = address.rpartition(":")
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((host, int(port)), timeout=5)
+
+
+def test_a_broker_says_what_it_cannot_do() -> None:
+    """
+    The limits are plain sentences.
+    """
+    assert len(EmbeddedBroker.limits) == 5
     assert all(limit.endswith(".") for limit in EmbeddedBroker.limits)
