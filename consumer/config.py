@@ -29,6 +29,9 @@ from pydantic import (
 from consumer.errors import Misconfigured
 
 ENVIRONMENT_PREFIX = "MODERATION__"
+# Vendor: the variables that its own tools read.
+KEY_ID = "ALIBABA_CLOUD_ACCESS_KEY_ID"
+KEY_SECRET = "ALIBABA_CLOUD_ACCESS_KEY_SECRET"
 
 # Vendor: the regions of Image Moderation 2.0, international and mainland, and which of them have a VPC endpoint.
 REGIONS = {
@@ -184,10 +187,12 @@ class AdmissionSettings(Settings):
 
     max_records: PositiveInt = Field(2_000, description="Messages held by this replica.")
     max_records_per_partition: PositiveInt = Field(
-        500, description="Messages held of one partition; a full partition is paused, the others go on."
+        500,
+        description="Messages held of one partition; a full partition is paused, the others go on. Exceeded by no more "
+        "than one poll of 100 messages.",
     )
     max_bytes: PositiveInt = Field(
-        67_108_864, description="Bytes of messages held; exceeded by no more than one poll of messages."
+        67_108_864, description="Bytes of messages held. Exceeded by no more than one poll of 100 messages."
     )
 
 
@@ -383,10 +388,10 @@ def load_credentials(environment: Mapping[str, str]) -> Credentials:
     Raises:
         Misconfigured: naming each variable that is missing.
     """
-    names = ("ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET")
+    names = (KEY_ID, KEY_SECRET)
     if missing := [name for name in names if not environment.get(name)]:
         raise Misconfigured([f"environment: {name} is not set; it is the provider account's key" for name in missing])
-    return Credentials(access_key_id=environment[names[0]], access_key_secret=SecretStr(environment[names[1]]))
+    return Credentials(access_key_id=environment[KEY_ID], access_key_secret=SecretStr(environment[KEY_SECRET]))
 
 
 class _OnceLoader(yaml.SafeLoader):

@@ -33,7 +33,7 @@ from consumer.records import Delivery
 log = structlog.get_logger()
 
 POLL_TIMEOUT = 0.2  # seconds: how late a stop or a partition with room again may be noticed
-MAX_POLL_RECORDS = 500
+MAX_POLL_RECORDS = 100  # by so many the limits of a partition and of bytes may be exceeded
 COMMIT_DEADLINE = 10.0  # seconds that a drain or a stop waits for a commit
 STOP_DEADLINE = 5.0  # seconds to leave the group
 
