@@ -1,14 +1,17 @@
 """The command line: parses, calls, prints. What a command does stands elsewhere."""
 
+import asyncio
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 
-from consumer.config import load_config, load_credentials, load_policy
+from consumer.config import KEY_ID, KEY_SECRET, load_config, load_credentials, load_policy
 from consumer.errors import ConsumerError, Misconfigured
 
 app = typer.Typer(
@@ -18,6 +21,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+output = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 ConfigFile = Annotated[Path, typer.Option("--config", help="The YAML file; every setting is in config/consumer.yaml.")]
@@ -36,6 +40,65 @@ def run(config: ConfigFile = Path("config/consumer.yaml"), overrides: Overrides 
     policy, credentials = load_policy(settings.policy), load_credentials(os.environ)
     set_up_logs(settings.logs)
     run_service(settings, policy, credentials)
+
+
+@app.command()
+def emulator(
+    port: Annotated[int, typer.Option(help="Where to listen on loopback; 0 takes a free port.")] = 8090,
+    qps: Annotated[int, typer.Option(help="Calls accepted in any second; more are throttled.")] = 100,
+    latency: Annotated[float, typer.Option(help="Seconds from a call to its answer.")] = 0.3,
+    rules: Annotated[
+        Path | None, typer.Option(help="YAML file: which verdict which image gets. Without it all are harmless.")
+    ] = None,
+    access_key_id: Annotated[str | None, typer.Option(envvar=KEY_ID, help="The one account that may call.")] = None,
+    access_key_secret: Annotated[str | None, typer.Option(envvar=KEY_SECRET, help="Its secret.")] = None,
+) -> None:
+    """Serve the provider's API on loopback, for a service without an account. It judges nothing: it obeys rules."""
+    from consumer.emulator import EmulatorSettings, serve
+
+    given = {
+        "port": port, "qps": qps, "latency": latency, "rules": rules,
+        "access_key_id": access_key_id, "access_key_secret": access_key_secret,
+    }  # fmt: skip
+    try:
+        settings = EmulatorSettings.model_validate({key: value for key, value in given.items() if value is not None})
+    except ValidationError as error:
+        raise Misconfigured(
+            [f"--{'.'.join(map(str, each['loc'])).replace('_', '-')}: {each['msg']}" for each in error.errors()]
+        ) from None
+    asyncio.run(serve(settings, announce=output.print))
+
+
+@app.command()
+def broker() -> None:
+    """Serve Kafka on loopback from this process, for one consumer and a short time."""
+    from consumer.emulator.broker import EmbeddedBroker
+
+    with EmbeddedBroker() as embedded:
+        output.print(f"bootstrap servers: [bold]{embedded.bootstrap_servers}[/bold]    Ctrl-C ends it")
+        for limit in embedded.limits:
+            output.print(f"  [dim]{limit}[/dim]")
+        wait_for_signal()
+
+
+@app.command()
+def demo(
+    events: Annotated[int, typer.Option(min=20, help="Upload events to publish.")] = 600,
+    qps: Annotated[int, typer.Option(min=1, help="The emulated account's calls a second.")] = 100,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running until Ctrl-C.")] = False,
+    config: ConfigFile = Path("config/demo.yaml"),
+) -> None:
+    """Run the real service against an embedded broker and an emulated provider, and compare expected with seen."""
+    from consumer.demo import DemoOptions, run_demo
+
+    sys.exit(run_demo(DemoOptions(events=events, qps=qps, keep=keep, config=config)))
+
+
+def wait_for_signal() -> None:
+    """Block until SIGTERM or SIGINT."""
+    awaited = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
+    signal.sigwait(awaited)
 
 
 def main() -> None:

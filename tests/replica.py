@@ -26,6 +26,7 @@ from tests.kafka.broker import TETHER
 
 ROOT = Path(__file__).parents[1]
 KEY = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "test-key-id", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "test-key-secret"}
+POLL = 0.05  # seconds
 LOG_TAIL = 30  # lines shown when something does not come about
 
 
@@ -99,7 +100,7 @@ class Replica:
                                 return
                     except aiohttp.ClientConnectionError:
                         pass
-                    await asyncio.sleep(0.05)
+                    await asyncio.sleep(POLL)
         except TimeoutError:
             raise AssertionError(f"/readyz said {seen!r} for {timeout} s:\n{self.log_tail()}") from None
         raise AssertionError(f"the service ended with status {self._process.returncode}:\n{self.log_tail()}")
@@ -114,6 +115,16 @@ class Replica:
             for sample in family.samples
             if sample.name == name and labels.items() <= sample.labels.items()
         )
+
+    async def until_metric(self, name: str, *, at_least: float, timeout: float = 30.0) -> None:
+        """Return once the metric is as high as that."""
+        value = 0.0
+        try:
+            async with asyncio.timeout(timeout):
+                while (value := await self.metric(name)) < at_least:
+                    await asyncio.sleep(POLL)
+        except TimeoutError:
+            raise AssertionError(f"{name} was {value} after {timeout} s:\n{self.log_tail()}") from None
 
     def log_tail(self) -> str:
         """The last lines that it logged."""

@@ -14,13 +14,16 @@ async def test_sigterm_finishes_what_is_in_flight_and_repeats_nothing(stage: Sta
     await stage.upload(events)
     async with QuickProvider.start(latency=1.0, spread=0.5) as provider:
         config = stage.config(
-            provider.endpoint, quota={"qps": 400}, provider={"max_in_flight": 64}, shutdown={"drain_timeout": drain_timeout}
-        )  # fmt: skip
+            provider.endpoint,
+            quota={"qps": 400},
+            provider={"max_in_flight": 64},
+            shutdown={"drain_timeout": drain_timeout},
+        )
 
         async with Replica.started(tmp_path, config, name="first") as first:
             await first.ready()
-            while await first.metric("moderation_calls_in_flight") < 64 or len(await provider.arrivals()) < 128:
-                pass
+            await first.until_metric("moderation_calls_in_flight", at_least=64)
+            await first.until_metric("moderation_calls_billed_total", at_least=64)
             first.terminate()
             status = await first.ended(timeout=drain_timeout)
         paid, published = len(await provider.arrivals()), len(await stage.verdict_ids())
