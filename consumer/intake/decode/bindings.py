@@ -1,0 +1,109 @@
+"""
+What the configuration says of buckets, made ready for one look-up an object.
+
+Which events an object comes from is not known here.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import translate
+from string import Formatter
+from typing import Self
+from urllib.parse import quote
+
+from consumer.config import Binding
+from consumer.intake.decode.reasons import Rejection
+from consumer.intake.decode.urls import encoded_key, in_ascii, web_url
+from consumer.records import ByObject, ByUrl, Reach
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a binding applies, with its globs and its template compiled."""
+
+    binding: Binding
+    template: str | None
+    keys: re.Pattern[str] | None
+    content_types: re.Pattern[str] | None
+
+    @classmethod
+    def of(cls, binding: Binding) -> Self:
+        """Make a binding ready."""
+        return cls(
+            binding,
+            template=None if binding.url is None else _plain_template(binding.url),
+            keys=_globs(binding.include.keys),
+            content_types=_globs(each.lower() for each in binding.include.content_types),
+        )
+
+    def decodes_keys(self, usual: bool) -> bool:
+        """Tell whether notifications encode this place's keys, where the store `usual`ly does or does not."""
+        return usual if self.binding.decode_keys is None else self.binding.decode_keys
+
+    def includes(self, key: str, content_type: str | None) -> bool:
+        """Tell whether the object counts as an image. A content type that nobody told fits."""
+        if self.keys is not None and not self.keys.fullmatch(key):
+            return False
+        if self.content_types is None or content_type is None:
+            return True
+        return self.content_types.fullmatch(media_type(content_type)) is not None
+
+    def reach(self, bucket: str, key: str, region: str | None, where: str) -> Reach:
+        """
+        Say how the provider gets at the object; `region` is the event's, `where` the key's path in it.
+
+        Raises:
+            Undecodable: `no_region`, or the key cannot stand in a URL.
+        """
+        if self.template is not None:
+            url = self.template.format(bucket=quote(bucket, safe=""), key=encoded_key(key, where))
+            return ByUrl(web_url(url, f"{where} in the binding's url"))
+        region = region or self.binding.region
+        if region is None:
+            raise Rejection.NO_REGION.at(where, "via oss needs a region, from the event or the binding")
+        return ByObject(bucket, key, region)
+
+
+class Bindings:
+    """Finds the binding of an object: among those of its bucket, the one with the longest fitting prefix."""
+
+    def __init__(self, bindings: Iterable[Binding] = ()) -> None:
+        buckets: dict[str, dict[str, Place]] = {}
+        for binding in bindings:
+            buckets.setdefault(binding.bucket, {})[binding.prefix] = Place.of(binding)
+        # One dictionary look-up for each length that occurs, longest first.
+        self._buckets = {
+            bucket: (sorted({len(prefix) for prefix in places}, reverse=True), places)
+            for bucket, places in buckets.items()
+        }
+
+    def find(self, bucket: str, key: str) -> Place | None:
+        """Return the object's place, or None where no binding covers it."""
+        found = self._buckets.get(bucket)
+        if found is None:
+            return None
+        lengths, places = found
+        for length in lengths:
+            place = places.get(key[:length])
+            if place is not None:
+                return place
+        return None
+
+
+def media_type(content_type: str) -> str:
+    """Return a content type without its parameters, in lower case."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def _globs(patterns: Iterable[str]) -> re.Pattern[str] | None:
+    alternatives = "|".join(translate(pattern) for pattern in patterns)
+    return re.compile(alternatives) if alternatives else None
+
+
+def _plain_template(template: str) -> str:
+    """Keep a template's names only: a format specification would cut or pad a key, or refuse it."""
+    return "".join(
+        in_ascii(literal).replace("{", "{{").replace("}", "}}") + (f"{{{name}}}" if name else "")
+        for literal, name, _, _ in Formatter().parse(template)
+    )

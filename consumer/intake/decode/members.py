@@ -1,0 +1,131 @@
+"""
+Checked reading of a parsed document's members.
+
+Every function names the member it complains about and never its value: URLs hold credentials. `where` is the path of
+the document that holds the member, with its dot (`images[2].`). An empty text counts as an absent one, because many
+producers write "" for what they do not know.
+"""
+
+import re
+from calendar import monthrange
+from typing import Any
+
+import orjson
+
+from consumer.intake.decode.reasons import Rejection
+
+Document = dict[str, Any]
+
+MAX_TEXT = 1024  # characters; S3 and OSS allow keys of 1,024 and 1,023 bytes, everything else is shorter
+MAX_DEPTH = 64
+
+# RFC 3339 with its mandatory offset; the leap second is allowed.
+_TIMESTAMP = re.compile(
+    r"(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?"
+    r"(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII,
+)
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9._-]{1,63}")
+
+
+def parse(text: bytes, where: str = "value") -> Any:
+    """Read a JSON document. Numbers that overflow, NaN, lone surrogates and deep nesting are no JSON here."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise Rejection.NOT_JSON.at(where, str(error)) from None  # the cause would carry the whole value along
+
+
+def required_object(parent: Document, name: str, where: str = "") -> Document:
+    """Return a member that must be an object."""
+    value = parent.get(name)
+    if isinstance(value, dict):
+        return value
+    if value is None:
+        raise Rejection.MISSING_MEMBER.at(where + name, "is required")
+    raise Rejection.BAD_MEMBER.at(where + name, "must be an object")
+
+
+def optional_object(parent: Document, name: str, where: str = "") -> Document | None:
+    """Return a member that is an object, null or absent."""
+    value = parent.get(name)
+    if value is None or isinstance(value, dict):
+        return value
+    raise Rejection.BAD_MEMBER.at(where + name, "must be an object")
+
+
+def required_text(parent: Document, name: str, where: str = "", *, limit: int = MAX_TEXT) -> str:
+    """Return a member that must be a text of at most `limit` characters."""
+    value = parent.get(name)
+    if value is None or value == "":
+        raise Rejection.MISSING_MEMBER.at(where + name, "is required")
+    if not isinstance(value, str):
+        raise Rejection.BAD_MEMBER.at(where + name, "must be a string")
+    if len(value) > limit:
+        raise Rejection.TOO_LONG.at(where + name, f"longer than {limit} characters")
+    return value
+
+
+def optional_text(parent: Document, name: str, where: str = "", *, limit: int = MAX_TEXT) -> str | None:
+    """Return a member that is a text, or None for one that is null, empty or absent."""
+    value = parent.get(name)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise Rejection.BAD_MEMBER.at(where + name, "must be a string")
+    if len(value) > limit:
+        raise Rejection.TOO_LONG.at(where + name, f"longer than {limit} characters")
+    return value
+
+
+def optional_integer(parent: Document, name: str, where: str = "") -> int | None:
+    """Return a member that is an integer of 64 bits, null or absent."""
+    value = parent.get(name)
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    raise Rejection.BAD_MEMBER.at(where + name, "must be an integer")
+
+
+def optional_size(parent: Document, name: str, where: str = "") -> int | None:
+    """Return a number of bytes. Digits in a string count as well: Ceph's documentation writes sizes so."""
+    value = parent.get(name)
+    if value is None or value == "":
+        return None
+    if isinstance(value, str) and len(value) < 20 and value.isascii() and value.isdecimal():
+        return int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise Rejection.BAD_MEMBER.at(where + name, "must be a number of bytes")
+    return value
+
+
+def required_timestamp(parent: Document, name: str, where: str = "") -> str:
+    """Return a member that must be an RFC 3339 timestamp, as it is written."""
+    return timestamp(required_text(parent, name, where), where + name)
+
+
+def timestamp(text: str, where: str) -> str:
+    """Return `text` if it is an RFC 3339 timestamp."""
+    found = _TIMESTAMP.fullmatch(text)
+    if found is None or (found[3] > "28" and int(found[3]) > monthrange(int(found[1]), int(found[2]))[1]):
+        raise Rejection.BAD_MEMBER.at(where, "must be an RFC 3339 timestamp with an offset")
+    return text
+
+
+def check_depth(value: Any, where: str) -> None:
+    """Refuse what nests deeper than `MAX_DEPTH`: orjson 3.13 reads 1,024 levels but writes only 254."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for node in level
+            if isinstance(node, dict | list)
+            for child in (node.values() if isinstance(node, dict) else node)
+        ]
+        if not level:
+            return
+    raise Rejection.TOO_DEEP.at(where, f"nests more than {MAX_DEPTH} levels deep")
+
+
+def named(text: str) -> str:
+    """Quote a name for an error's detail, unless it does not look like a name and might hold anything."""
+    return f"{text!r}" if _PLAIN_NAME.fullmatch(text) else "a name of unusual characters"

@@ -1,0 +1,202 @@
+"""
+The service's own event, `image.uploaded.v1`: one subject with 1 to 16 images.
+
+The hot path: most messages are native, so each member is read once and nothing is built that is not kept.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from consumer.intake.decode.members import (
+    Document,
+    check_depth,
+    named,
+    optional_integer,
+    optional_object,
+    optional_size,
+    optional_text,
+    required_object,
+    required_text,
+    timestamp,
+)
+from consumer.intake.decode.origin import Origin
+from consumer.intake.decode.reasons import Rejection
+from consumer.intake.decode.urls import MAX_URL, web_url
+from consumer.records import ByObject, ByUrl, Image, ObjectRef, Reach, Subject, Submission, source_id
+
+SCHEMA = "image.uploaded.v1"
+FAMILY = "image.uploaded."
+MAX_IMAGES = 16
+MAX_UNKNOWN = 8192  # bytes of JSON, over the whole event
+
+_MINOR = re.compile(r"image\.uploaded\.v1(?:\.[0-9]+)*")
+_EVENT_MEMBERS = frozenset(
+    {"schema", "event_id", "event_time", "tenant", "purpose", "subject", "images", "context", "attrs"}
+)
+_SUBJECT_MEMBERS = frozenset({"type", "id", "revision"})
+_IMAGE_MEMBERS = frozenset({"id", "ref", "url", "mime", "bytes", "sha256"})
+_REF_MEMBERS = frozenset({"store", "bucket", "key", "region", "version"})
+
+
+def fits(document: Document) -> bool:
+    """Tell whether the document says which schema it follows."""
+    return "schema" in document
+
+
+def read(document: Document, origin: Origin) -> tuple[Submission, ...]:
+    """
+    Return a submission for each image of the event.
+
+    `extra` mirrors the event's unknown members, its `images` keyed by id and only the submission's own.
+
+    Raises:
+        Undecodable: some rule is broken; nothing of the event is submitted then.
+    """
+    _check_schema(document["schema"])
+    event_id = origin.event_id or required_text(document, "event_id")
+    event_time = optional_text(document, "event_time") or origin.event_time or required_text(document, "event_time")
+    timestamp(event_time, "event_time")
+    tenant = optional_text(document, "tenant") or "default"
+    purpose = optional_text(document, "purpose") or "default"
+    holder = required_object(document, "subject")
+    subject = Subject(
+        id=required_text(holder, "id", "subject."),
+        type=optional_text(holder, "type", "subject."),
+        revision=optional_integer(holder, "revision", "subject."),
+    )
+    items = _items(document)
+    images = [_image(item, index, origin) for index, item in enumerate(items)]
+    if len({image.id for image, _ in images}) < len(images):
+        raise Rejection.DUPLICATE_IMAGE.at("images", "two of them have the same id")
+    context = _carried(document, "context")
+    attrs = _carried(document, "attrs")
+    extras = _extras(document, holder, items, [image.id for image, _ in images])
+    return tuple(
+        Submission(
+            id=source_id(origin.group, origin.delivery, event_id, image.id),
+            delivery=origin.delivery,
+            event_id=event_id,
+            event_time=event_time,
+            tenant=tenant,
+            purpose=purpose,
+            subject=subject,
+            image=image,
+            of=len(images),
+            reach=reach,
+            context=context,
+            attrs=attrs,
+            extra=extra,
+        )
+        for (image, reach), extra in zip(images, extras, strict=True)
+    )
+
+
+def _check_schema(schema: object) -> None:
+    """Minor versions add members, which are kept; a new major version may change what the old members mean."""
+    if schema == SCHEMA:
+        return
+    if not isinstance(schema, str):
+        raise Rejection.UNKNOWN_SCHEMA.at("schema", "must be a string")
+    if not _MINOR.fullmatch(schema):
+        raise Rejection.UNKNOWN_SCHEMA.at("schema", f"is {named(schema)}, not {SCHEMA}")
+
+
+def _items(document: Document) -> list[Document]:
+    items = document.get("images")
+    if items is None or items == []:
+        raise Rejection.MISSING_MEMBER.at("images", "at least one is required")
+    if not isinstance(items, list):
+        raise Rejection.BAD_MEMBER.at("images", "must be an array")
+    if len(items) > MAX_IMAGES:
+        raise Rejection.TOO_MANY.at("images", f"more than {MAX_IMAGES}")
+    for index, item in enumerate(items):
+        if not isinstance(item, dict):
+            raise Rejection.BAD_MEMBER.at(f"images[{index}]", "must be an object")
+    return items
+
+
+def _image(item: Document, index: int, origin: Origin) -> tuple[Image, Reach]:
+    where = f"images[{index}]."
+    url = optional_text(item, "url", where, limit=MAX_URL)
+    ref = _ref(item, where)
+    image = Image(
+        id=optional_text(item, "id", where) or str(index),
+        url=url,
+        ref=ref,
+        mime=optional_text(item, "mime", where),
+        size=optional_size(item, "bytes", where),
+        sha256=optional_text(item, "sha256", where),
+    )
+    if url is not None:  # the producer's own word for where the image is comes first
+        return image, ByUrl(web_url(url, where + "url"))
+    if ref is None:
+        raise Rejection.MISSING_MEMBER.at(f"images[{index}]", "url or ref is required")
+    return image, _reach(ref, where, origin)
+
+
+def _ref(item: Document, where: str) -> ObjectRef | None:
+    ref = optional_object(item, "ref", where)
+    if ref is None:
+        return None
+    where += "ref."
+    return ObjectRef(
+        store=required_text(ref, "store", where),
+        bucket=required_text(ref, "bucket", where),
+        key=required_text(ref, "key", where),
+        region=optional_text(ref, "region", where),
+        version=optional_text(ref, "version", where),
+    )
+
+
+def _reach(ref: ObjectRef, where: str, origin: Origin) -> Reach:
+    place = origin.bindings.find(ref.bucket, ref.key)
+    if place is not None:
+        return place.reach(ref.bucket, ref.key, ref.region, where + "ref.key")
+    if ref.store == "oss" and ref.region is not None:
+        return ByObject(ref.bucket, ref.key, ref.region)
+    raise Rejection.UNBOUND_BUCKET.at(where + "ref.bucket", f"no binding covers the object in {named(ref.bucket)}")
+
+
+def _carried(document: Document, name: str) -> Document:
+    members = optional_object(document, name)
+    if not members:
+        return {}
+    check_depth(members, name)
+    return members
+
+
+def _extras(document: Document, holder: Document, items: list[Document], ids: list[str]) -> list[Mapping[str, Any]]:
+    """Collect each image's unknown members: the event's, the subject's, its own."""
+    common = _unknown(document, _EVENT_MEMBERS)
+    if of_subject := _unknown(holder, _SUBJECT_MEMBERS):
+        common["subject"] = of_subject
+    own = [_unknown_of_image(item) for item in items]
+    _check_unknown([each for each in (common, *own) if each])
+    return [
+        {**common, "images": {image_id: unknown}} if unknown else common
+        for image_id, unknown in zip(ids, own, strict=True)
+    ]
+
+
+def _unknown_of_image(item: Document) -> Document:
+    unknown = _unknown(item, _IMAGE_MEMBERS)
+    ref = item.get("ref")
+    if ref and (of_ref := _unknown(ref, _REF_MEMBERS)):
+        unknown["ref"] = of_ref
+    return unknown
+
+
+def _unknown(document: Document, known: frozenset[str]) -> Document:
+    if document.keys() <= known:
+        return {}
+    return {name: value for name, value in document.items() if name not in known}
+
+
+def _check_unknown(parts: list[Document]) -> None:
+    for part in parts:
+        check_depth(part, "unknown members")
+    if sum(len(orjson.dumps(part)) for part in parts) > MAX_UNKNOWN:
+        raise Rejection.TOO_MUCH_UNKNOWN.at("unknown members", f"more than {MAX_UNKNOWN} bytes of JSON")

@@ -1,0 +1,62 @@
+"""
+Why a message is refused or left out: each word once, with the sentence an operator reads.
+
+The words are metric labels, dead-letter headers and documentation, so they never change their meaning.
+"""
+
+from enum import StrEnum
+from typing import Self
+
+from consumer.errors import Undecodable
+from consumer.records import Ignored
+
+
+class _Explained(StrEnum):
+    """A stable word and what it means."""
+
+    sentence: str
+
+    def __new__(cls, word: str, sentence: str) -> Self:
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.sentence = sentence
+        return member
+
+
+class Rejection(_Explained):
+    """Why a message is a dead letter."""
+
+    NOT_JSON = "not_json", "The value is no JSON document in UTF-8, or nests more deeply than a parser follows."
+    UNRECOGNISED = "unrecognised", "The message has the shape of no known upload event; it may be one all the same."
+    CLOUDEVENTS_BATCH = "cloudevents_batch", "A batch of CloudEvents, which Kafka's binding does not define."
+    UNKNOWN_SCHEMA = "unknown_schema", "The schema's name or major version is one that this release cannot read."
+    MISSING_MEMBER = "missing_member", "A required member is absent, null or empty."
+    BAD_MEMBER = "bad_member", "A member has the wrong type or a value outside its rules."
+    TOO_LONG = "too_long", "A text or URL is longer than its limit."
+    TOO_MANY = "too_many", "More than 16 images in an event, or more than 64 records in a notification."
+    TOO_DEEP = "too_deep", "Members that are carried on nest more than 64 levels deep."
+    TOO_MUCH_UNKNOWN = "too_much_unknown", "The members that this release does not know exceed 8 KiB of JSON."
+    DUPLICATE_IMAGE = "duplicate_image", "Two images of one event have the same id."
+    BAD_URL = "bad_url", "A URL is not http or https, has no host, or holds characters that no URL may hold."
+    BAD_KEY = "bad_key", "An object's key is not UTF-8 once decoded, or no URL can name the object."
+    UNBOUND_BUCKET = "unbound_bucket", "No binding covers the object, so neither its tenant nor a way to it is known."
+    NO_REGION = "no_region", "The provider is to read the bucket, but neither event nor binding says its region."
+
+    def at(self, where: str, what: str) -> Undecodable:
+        """Make the error: `where` is the member's path, `what` never holds the member's value."""
+        return Undecodable(self.value, f"{where}: {what}")
+
+
+class Omission(_Explained):
+    """Why a message asks for nothing."""
+
+    NO_VALUE = "no_value", "A Kafka record without a value, such as a tombstone."
+    NOT_AN_UPLOAD = "not_an_upload", "A CloudEvent of a type that is no upload."
+    NOT_A_CREATION = "not_a_creation", "A notification that no object was created: a removal, a part, a tag."
+    NOT_INCLUDED = "not_included", "The binding's `include` leaves the object out."
+    TEST_EVENT = "test_event", "The message that S3 sends once when notifications are set up."
+
+    @property
+    def ignored(self) -> Ignored:
+        """The outcome of a message for which this is the reason."""
+        return Ignored(self.value)
