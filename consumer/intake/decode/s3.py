@@ -1,0 +1,85 @@
+"""
+Bucket notifications as S3 sends them: AWS, MinIO and Ceph's object gateway, one record an object.
+
+MinIO puts `s3:` before the event's name and encodes the key's slashes too. Ceph calls its source `ceph:s3` and writes
+the key as it is (`decode_keys: false` in the binding says so); its documentation shows the size as a string.
+"""
+
+import hashlib
+
+import orjson
+
+from consumer.intake.decode.members import (
+    Document,
+    optional_size,
+    optional_text,
+    required_object,
+    required_text,
+    required_timestamp,
+)
+from consumer.intake.decode.notifications import MAX_KEY, CreatedObject, read_records
+from consumer.intake.decode.origin import Origin
+from consumer.intake.decode.reasons import Omission
+from consumer.records import Decoded, Ignored
+
+# MinIO's PutTagging, PutRetention, PutLegalHold and DeleteTagging begin alike and create nothing.
+CREATIONS = frozenset(
+    {"ObjectCreated:Put", "ObjectCreated:Post", "ObjectCreated:Copy", "ObjectCreated:CompleteMultipartUpload"}
+)
+
+
+def fits(document: Document) -> bool:
+    """Tell whether the document has `Records[].s3`."""
+    records = document.get("Records")
+    return isinstance(records, list) and any(isinstance(record, dict) and "s3" in record for record in records)
+
+
+def read(document: Document, origin: Origin) -> Decoded:
+    """
+    Return a submission for each record whose object is new and included.
+
+    Raises:
+        Undecodable: some record cannot be read; nothing of the message is submitted then.
+    """
+    return read_records(document["Records"], "Records", _read_record, origin)
+
+
+def is_test(document: Document) -> bool:
+    """Tell whether this is what S3 sends once when notifications are set up."""
+    return document.get("Event") == "s3:TestEvent"
+
+
+def read_test(document: Document, origin: Origin) -> Ignored:
+    """A test event asks for nothing."""
+    return Omission.TEST_EVENT.ignored
+
+
+def _read_record(record: Document, where: str, origin: Origin) -> CreatedObject | Ignored:
+    if required_text(record, "eventName", where).removeprefix("s3:") not in CREATIONS:
+        return Omission.NOT_A_CREATION.ignored
+    entity = required_object(record, "s3", where)
+    where_object = where + "s3.object."
+    item = required_object(entity, "object", where + "s3.")
+    bucket = required_text(required_object(entity, "bucket", where + "s3."), "name", where + "s3.bucket.")
+    key = required_text(item, "key", where_object, limit=MAX_KEY)
+    version = optional_text(item, "versionId", where_object)
+    edition = version or optional_text(item, "eTag", where_object)
+    sequencer = optional_text(item, "sequencer", where_object)
+    return CreatedObject(
+        store="s3",
+        bucket=bucket,
+        key=key,
+        encoded=True,
+        event_id=origin.event_id or _digest(bucket, key, edition, sequencer),
+        event_time=required_timestamp(record, "eventTime", where),
+        region=optional_text(record, "awsRegion", where),
+        version=version,
+        size=optional_size(item, "size", where_object),
+        content_type=optional_text(item, "contentType", where_object),
+        where=where_object + "key",
+    )
+
+
+def _digest(*parts: str | None) -> str:
+    """S3's records have no id: what tells two uploads of a key apart stands in for it."""
+    return hashlib.sha256(orjson.dumps(parts)).hexdigest()[:32]
