@@ -8,6 +8,7 @@ The service as a process, as an operator runs it: a configuration file, the comm
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -121,7 +122,9 @@ class Replica:
         value = 0.0
         try:
             async with asyncio.timeout(timeout):
-                while (value := await self.metric(name)) < at_least:
+                while value < at_least:
+                    with contextlib.suppress(aiohttp.ClientConnectionError):  # it does not serve yet
+                        value = await self.metric(name)
                     await asyncio.sleep(POLL)
         except TimeoutError:
             raise AssertionError(f"{name} was {value} after {timeout} s:\n{self.log_tail()}") from None

@@ -1,8 +1,8 @@
 """
 How much may be held: records, bytes, and records of each partition. Values only; `kafka.py` acts on them.
 
-A partition pauses when it is full and goes on when half of it is done: paused and resumed at one mark, it would throw
-its fetched records away with every settled one.
+Reading pauses when a limit is reached and goes on when half of what is held is done: paused and resumed at one mark, a
+partition would throw its fetched records away with every settled one.
 """
 
 from collections.abc import Hashable
@@ -19,12 +19,12 @@ class Admission:
         self._records = 0
         self._bytes = 0
         self._held: dict[Hashable, int] = {}
+        self.crowded = False
+        """Whether nothing more may be admitted: a limit of all was reached, and half of it is not yet free again."""
 
     @property
     def room(self) -> int:
-        """Records that may still be admitted, 0 when the bytes are used up."""
-        if self._bytes >= self._limits.max_bytes:
-            return 0
+        """Records that may still be admitted, as far as their number goes."""
         return max(0, self._limits.max_records - self._records)
 
     def is_full(self, place: Hashable) -> bool:
@@ -51,5 +51,9 @@ class Admission:
             self._held[place] = held
         else:
             self._held.pop(place, None)
+        if self._records >= self._limits.max_records or self._bytes >= self._limits.max_bytes:
+            self.crowded = True
+        elif self._records <= self._limits.max_records // 2 and self._bytes <= self._limits.max_bytes // 2:
+            self.crowded = False
         metrics.RECORDS_HELD.set(self._records)
         metrics.BYTES_HELD.set(self._bytes)

@@ -133,7 +133,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
     def _pause_what_is_full(self) -> list[TopicPartition]:
         """Pause and resume partitions by the room there is, and return those that may be read."""
         assignment, paused = self._consumer.assignment(), self._consumer.paused()
-        crowded = self._admission.room == 0
+        crowded = self._admission.crowded
         for partition in assignment:
             assigned = self._assigned.get(partition)
             if partition not in paused and (crowded or self._admission.is_full(assigned)):

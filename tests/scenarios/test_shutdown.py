@@ -10,9 +10,9 @@ async def test_sigterm_finishes_what_is_in_flight_and_repeats_nothing(stage: Sta
     With 64 calls in flight and a backlog, SIGTERM ends in time with status 0; after a restart every event has exactly
     one verdict and no image was paid for twice.
     """
-    events, drain_timeout = 1_000, 10.0
+    events, drain_timeout = 600, 10.0
     await stage.upload(events)
-    async with QuickProvider.start(latency=1.0, spread=0.5) as provider:
+    async with QuickProvider.start(latency=0.6, spread=0.5) as provider:
         config = stage.config(
             provider.endpoint,
             quota={"qps": 400},

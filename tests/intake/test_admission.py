@@ -1,0 +1,82 @@
+from collections.abc import Hashable
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.config import AdmissionSettings
+from consumer.intake.admission import Admission
+
+LIMITS = AdmissionSettings(max_records=10, max_records_per_partition=4, max_bytes=100)
+
+
+def holding(*sizes: int, place: Hashable = "a") -> Admission:
+    admission = Admission(LIMITS)
+    for size in sizes:
+        admission.admit(place, size)
+    return admission
+
+
+def test_a_place_is_full_until_half_of_it_is_done() -> None:
+    """
+    Between full and half, a place that was paused stays paused, and its neighbour is not touched.
+    """
+    admission = holding(1, 1, 1, 1)
+    full = admission.is_full("a"), admission.has_drained("a"), admission.is_full("b")
+
+    admission.dismiss("a", 1)
+    between = admission.is_full("a"), admission.has_drained("a")
+    admission.dismiss("a", 1)
+    drained = admission.is_full("a"), admission.has_drained("a")
+
+    assert full == (True, False, False)
+    assert between == (False, False)
+    assert drained == (False, True)
+
+
+def test_all_are_paused_while_the_bytes_are_used_up() -> None:
+    """
+    Large messages reach the limit of bytes before that of records; reading goes on when half of them are free.
+    """
+    admission = holding(50, 60)
+    crowded = [admission.crowded]
+
+    admission.admit("b", 1)
+    admission.dismiss("a", 60)
+    crowded.append(admission.crowded)
+    admission.dismiss("a", 50)
+    crowded.append(admission.crowded)
+
+    assert crowded == [True, True, False]
+
+
+def test_all_are_paused_while_the_records_are_used_up() -> None:
+    """
+    Many small messages reach the limit of records, whatever partitions they are of.
+    """
+    admission = Admission(LIMITS)
+    for place in range(10):
+        admission.admit(place, 1)
+    crowded = [(admission.crowded, admission.room)]
+
+    for place in range(5):
+        admission.dismiss(place, 1)
+        crowded.append((admission.crowded, admission.room))
+
+    assert crowded == [(True, 0), (True, 1), (True, 2), (True, 3), (True, 4), (False, 5)]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 60)), max_size=60), st.randoms())
+def test_what_is_dismissed_leaves_nothing_behind(admitted: list[tuple[int, int]], random: st.DataObject) -> None:
+    """
+    However much was held, dismissing all of it in any order restores all the room.
+    """
+    admission = Admission(LIMITS)
+    for place, size in admitted:
+        admission.admit(place, size)
+    random.shuffle(admitted)  # type: ignore[attr-defined]
+    for place, size in admitted:
+        admission.dismiss(place, size)
+
+    assert admission.room == LIMITS.max_records
+    assert not admission.crowded
+    assert not any(admission.is_full(place) for place in range(4))
