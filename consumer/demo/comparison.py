@@ -1,0 +1,158 @@
+"""Whether everything came to what it should: outcomes held against expectations, and the figures that must hold. Pure."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from consumer.demo.outcomes import Outcome, Place, Tally
+
+_RISK_LEVELS = frozenset({"none", "low", "medium", "high"})
+
+
+@dataclass(slots=True)
+class Row:
+    """The uploads of one kind that should come to one outcome."""
+
+    kind: str
+    expected: Outcome
+    wanted: int = 0
+    right: int = 0
+    missing: int = 0
+    repeated: int = 0
+    instead: Counter[Outcome] = field(default_factory=Counter)
+
+    @property
+    def ok(self) -> bool:
+        """Whether each came to it, once."""
+        return self.right == self.wanted and not self.repeated
+
+    def problems(self) -> Iterator[str]:
+        """Say what is not as expected."""
+        if self.missing:
+            yield f"{self.missing} missing"
+        if self.repeated:
+            yield f"{self.repeated} more than once"
+        for outcome, count in sorted(self.instead.items()):
+            yield f"{count} × {outcome} instead"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A figure, and what it should be."""
+
+    name: str
+    expected: int
+    seen: int
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is."""
+        return self.seen == self.expected
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charges:
+    """What the provider counted of the account's calls."""
+
+    calls: int
+    last_second: int
+    busiest_second: int
+    refused: int
+    """As over the quota."""
+    billed: int
+    images_billed_again: int
+
+
+def compare(tally: Tally, kinds: Sequence[str]) -> list[Row]:
+    """Hold every upload against its outcomes: a row for each kind, in the order of `kinds`, and expected outcome."""
+    rows: dict[tuple[str, Outcome], Row] = {}
+    for source, published in tally.published.items():
+        upload = published.upload
+        for image, expected in upload.expected.items():
+            row = rows.setdefault((upload.kind, expected), Row(upload.kind, expected))
+            row.wanted += 1
+            if not upload.ignored:
+                _count(row, [seen.outcome for seen in tally.seen.get(source, ()) if seen.image == image])
+    for row in rows.values():
+        if row.expected.place is Place.IGNORED:
+            counted = tally.ignored[row.expected.why]
+            row.right = min(counted, row.wanted)
+            row.missing = row.wanted - row.right
+            row.repeated = counted - row.right
+    return sorted(rows.values(), key=lambda row: kinds.index(row.kind))
+
+
+def _count(row: Row, seen: Sequence[Outcome]) -> None:
+    row.right += row.expected in seen and len(set(seen)) == 1
+    row.missing += not seen
+    row.repeated += len(seen) > len(set(seen))
+    row.instead.update(set(seen) - {row.expected})
+
+
+def strays(tally: Tally) -> int:
+    """Count the outcomes that nothing asked for: of no upload, of no image of it, or of one that is to be ignored."""
+    asked = {
+        (source, image)
+        for source, published in tally.published.items()
+        if not published.upload.ignored
+        for image in published.upload.expected
+    }
+    reasons = {
+        outcome.why
+        for published in tally.published.values()
+        if published.upload.ignored
+        for outcome in published.upload.expected.values()
+    }
+    outcomes = sum((source, each.image) not in asked for source, seen in tally.seen.items() for each in seen)
+    return outcomes + sum(count for reason, count in tally.ignored.items() if reason not in reasons)
+
+
+def overtakings(tally: Tally) -> int:
+    """Count the uploads with an outcome before an earlier upload of the same key had all of its own."""
+    last: dict[bytes, float] = {}
+    count = 0
+    for source in sorted(tally.published.keys() & tally.seen.keys()):
+        key = tally.published[source].upload.key
+        if key is None:
+            continue
+        moments = [seen.at for seen in tally.seen[source]]
+        before = last.get(key, -math.inf)
+        count += min(moments) < before
+        last[key] = max(before, *moments)
+    return count
+
+
+def facts(tally: Tally, charges: Charges, *, uncommitted: int, exit_code: int | None) -> list[Fact]:
+    """Gather what must hold beside the outcomes; `exit_code` is None where the service is to go on."""
+    judged = sum(
+        outcome.why in _RISK_LEVELS
+        for published in tally.published.values()
+        for outcome in published.upload.expected.values()
+    )
+    gathered = [
+        Fact("calls billed (images judged)", judged, charges.billed),
+        Fact("images billed more than once", 0, charges.images_billed_again),
+        Fact("calls over the quota", 0, charges.refused),
+        Fact("outcomes nobody asked for", 0, strays(tally)),
+        Fact("verdicts that overtook an earlier one of their key", 0, overtakings(tally)),
+        Fact("messages left uncommitted", 0, uncommitted),
+    ]
+    if exit_code is not None:
+        gathered.append(Fact("exit code of the service", 0, exit_code))
+    return gathered
+
+
+def differences(rows: Iterable[Row], facts: Iterable[Fact]) -> Iterator[str]:
+    """Say in words what is not as expected; nothing where everything is."""
+    for row in rows:
+        if not row.ok:
+            yield f"{row.kind}, expected {row.expected}: {', '.join(row.problems())}"
+    for fact in facts:
+        if not fact.ok:
+            yield f"{fact.name}: {fact.seen} instead of {fact.expected}"
+
+
+def percentile(rising: Sequence[float], share: float) -> float | None:
+    """Return the nearest-rank percentile of what rises, `share` from 0 to 1, or None of nothing."""
+    return rising[max(0, math.ceil(len(rising) * share) - 1)] if rising else None

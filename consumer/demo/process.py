@@ -1,0 +1,128 @@
+"""The real service as a process of its own: started as its users start it, watched through its pages, stopped by its id."""
+
+import asyncio
+import os
+import socket
+import sys
+from asyncio.subprocess import DEVNULL, Process
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
+from consumer.config import ENVIRONMENT_PREFIX
+from consumer.demo import tether
+
+_STOP_TIMEOUT = 45.0  # longer than the service's own: draining, the last commit, leaving the group
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """What the service says of itself."""
+
+    calls_in_flight: int = 0
+    ignored: Counter[str] = field(default_factory=Counter)
+
+
+class ServiceProcess:
+    """A running service. Made by `running_service`."""
+
+    def __init__(self, process: Process, http: aiohttp.ClientSession, url: str, log: Path) -> None:
+        self._process = process
+        self._http = http
+        self.url = url
+        """Base URL of its health and metrics pages."""
+        self.log = log
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """Its exit status, negative for a signal, or None while it runs."""
+        return self._process.returncode
+
+    async def is_ready(self) -> bool:
+        """Whether it reads uploads."""
+        try:
+            async with self._http.get(f"{self.url}/readyz") as response:
+                return response.status == 200
+        except aiohttp.ClientConnectionError:
+            return False  # it does not listen yet
+
+    async def vitals(self) -> Vitals:
+        """Read its metrics. `aiohttp.ClientError` escapes where it does not answer."""
+        async with self._http.get(f"{self.url}/metrics") as response:
+            return read_vitals(await response.text())
+
+    async def stop(self) -> int:
+        """Send SIGTERM, wait for the end and return the exit status. After 45 seconds it is killed."""
+        if self._process.returncode is None:
+            self._process.terminate()
+        try:
+            async with asyncio.timeout(_STOP_TIMEOUT):
+                return await self._process.wait()
+        except TimeoutError:
+            self._process.kill()
+            return await self._process.wait()
+
+    def log_tail(self, lines: int) -> str:
+        """Return the last lines of its log."""
+        return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-lines:])
+
+
+@asynccontextmanager
+async def running_service(
+    config: Path, overrides: Sequence[str], credentials: Mapping[str, str], log: Path
+) -> AsyncIterator[ServiceProcess]:
+    """
+    Run the service until the context ends, and have it ended then.
+
+    `overrides` are `key=value` settings beside the file's; a free port for its pages is added to them. `log` takes its
+    output. Settings in our own environment are not its: the demo's are meant to be all.
+    """
+    port = _free_port()
+    command = [sys.executable, "-m", "consumer", "run", "--config", str(config)]
+    for override in (*overrides, f"health.port={port}"):
+        command += ["--set", override]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-I", "-S", tether.__file__, str(os.getpid())),  # -I -S: a tether needs no packages
+            *command,
+            env={**environment, **credentials},
+            stdin=DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,  # a terminal's Ctrl-C is the demo's alone, which stops it in order
+        )
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5.0)) as http:
+        service = ServiceProcess(process, http, f"http://127.0.0.1:{port}", log)
+        try:
+            yield service
+        finally:
+            await service.stop()
+
+
+def read_vitals(page: str) -> Vitals:
+    """Take what the demo shows from a page of metrics in Prometheus' text format."""
+    in_flight, ignored = 0, Counter[str]()
+    for family in text_string_to_metric_families(page):
+        for sample in family.samples:
+            if sample.name == "moderation_calls_in_flight":
+                in_flight = int(sample.value)
+            elif sample.name == "moderation_messages_total" and sample.labels["outcome"] == "ignored":
+                ignored[sample.labels["reason"]] = int(sample.value)
+    return Vitals(in_flight, ignored)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port

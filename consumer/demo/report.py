@@ -1,0 +1,153 @@
+"""What the demo prints before and after its picture: addresses, samples, tables, the conclusion. It decides nothing."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from rich.console import Console
+from rich.markup import escape
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from consumer.config import Config, OutputTopics
+from consumer.demo import DemoOptions
+from consumer.demo.comparison import Charges, Fact, Row
+from consumer.demo.outcomes import Place, Seen, Tally
+from consumer.demo.stage import LATENCY, Stage
+from consumer.demo.view import STYLES
+
+_OK: Final = Text("✓", "green")
+_WRONG: Final = Text("✗", "bold red")
+_LOG_LINES: Final = 20
+
+
+def print_title(console: Console, options: DemoOptions) -> None:
+    """Say what is about to happen."""
+    console.print(
+        f"\n[bold]{options.events} uploads, and an account that allows {options.qps} calls a second.[/bold]\n"
+        "Everything runs on this machine; nothing leaves it."
+    )
+
+
+def print_addresses(console: Console, stage: Stage) -> None:
+    """Say what runs, and where."""
+    grid = Table.grid(padding=(0, 2))
+    broker = "embedded broker: one consumer a group, in memory"
+    provider = f"emulator: judges nothing, answers by rules, in {LATENCY[0]}–{LATENCY[1]} s"
+    grid.add_row("  Kafka", stage.broker.bootstrap_servers, Text(broker, "dim"))
+    grid.add_row("  provider", stage.emulator.endpoint, Text(provider, "dim"))
+    grid.add_row("  images", stage.site.url.removeprefix("http://"), Text("web server of the uploaded files", "dim"))
+    service = f"the real one, a process of its own (pid {stage.service.pid})"
+    grid.add_row("  service", stage.service.url.removeprefix("http://"), Text(service, "dim"))
+    console.print("", grid)
+
+
+def print_samples(console: Console, tally: Tally, topics: OutputTopics) -> None:
+    """Print the earliest message of each topic, as far as a newcomer needs it."""
+    first: dict[Place, Seen] = {}
+    for seen in sorted((each for several in tally.seen.values() for each in several), key=lambda each: each.at):
+        first.setdefault(seen.outcome.place, seen)
+    for place, topic in (
+        (Place.BLOCK, topics.block),
+        (Place.REVIEW, topics.review),
+        (Place.PASS, topics.pass_),
+        (Place.DEAD_LETTER, topics.dead_letter),
+    ):
+        if place not in first:
+            continue
+        content = first[place].content
+        if place is Place.DEAD_LETTER:
+            console.print(f"[bold {STYLES[place]}]{topic}[/]  the message as it was; its headers say why it is here:")
+            for name, value in content.items():
+                console.print(f"  [cyan]{escape(name)}[/cyan]  {escape(value)}")
+        else:
+            console.print(f"[bold {STYLES[place]}]{topic}[/]  one of the verdicts, shortened:")
+            text = orjson.dumps(shortened(content), option=orjson.OPT_INDENT_2).decode()
+            console.print(Syntax(text, "json", theme="ansi_dark", background_color="default", word_wrap=True))
+
+
+def shortened(verdict: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep of a verdict what explains it."""
+    image = verdict["image"]
+    return {
+        "verdict_id": verdict["verdict_id"],
+        "subject": verdict["subject"],
+        "image": {"url": image["url"]} if image["url"] else {"ref": image["ref"]},
+        "decision": verdict["decision"],
+        "decided_by": verdict["decided_by"],
+        "reasons": [{name: reason[name] for name in ("rule", "label", "confidence")} for reason in verdict["reasons"]],
+        "error": verdict["error"],
+        "timing": {name: verdict["timing"][name] for name in ("queued_ms", "provider_ms")},
+    }
+
+
+def print_tables(console: Console, rows: Sequence[Row], facts: Sequence[Fact]) -> None:
+    """Print every kind of upload with what became of it, then the figures that must hold."""
+    outcomes = _table("what was uploaded", "must come to")
+    kind = None
+    for row in rows:
+        outcomes.add_row(
+            "" if row.kind == kind else row.kind,
+            Text(str(row.expected), STYLES[row.expected.place]),
+            str(row.wanted),
+            str(row.right),
+            _OK if row.ok else _WRONG,
+        )
+        kind = row.kind
+    figures = _table("what must hold")
+    for fact in facts:
+        figures.add_row(fact.name, str(fact.expected), str(fact.seen), _OK if fact.ok else _WRONG)
+    console.print("", outcomes, "", figures)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold underline")
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    table.add_column("expected", justify="right")
+    table.add_column("seen", justify="right")
+    table.add_column("")
+    return table
+
+
+def print_conclusion(
+    console: Console, wrong: Sequence[str], options: DemoOptions, charges: Charges, elapsed: float
+) -> None:
+    """Say in a sentence how it went, or in one for each difference what went wrong."""
+    if not wrong:
+        console.print(
+            f"\n[green]✓[/green] All {options.events} uploads came to what they must, in {elapsed:.1f} s and "
+            f"{charges.calls} calls: at most {charges.busiest_second} in any second, of {options.qps} allowed."
+        )
+        return
+    console.print("\n[bold red]✗ Not everything is as it must be:[/bold red]")
+    for difference in wrong:
+        console.print(f"  {difference}", markup=False)
+
+
+def print_invitation(console: Console, stage: Stage, config: Config) -> None:
+    """Say what can be tried while everything runs."""
+    console.print("\n[bold]Everything goes on running until Ctrl-C.[/bold] In another terminal, try:\n")
+    block = config.kafka.outputs.block
+    for command, what in (
+        (f"curl -s {stage.service.url}/metrics | grep ^moderation_", "what the service counts"),
+        (f"curl -s {stage.emulator.url}/emulator/stats", "what the provider was asked, and would charge for"),
+        (f"curl -s {stage.emulator.url}/emulator/calls | tail -1", "the last call"),
+        (f"kcat -b {stage.broker.bootstrap_servers} -t {block} -C -e -o -1", "the last verdicts, if kcat is installed"),
+        (f"tail -3 {stage.service.log}", "what the service logs"),
+    ):
+        console.print(f"  [dim]# {what}[/dim]\n  {escape(command)}", soft_wrap=True)
+    console.print("\n[dim]The embedded broker: " + escape(" ".join(stage.broker.limits)) + "[/dim]")
+
+
+def print_logs(console: Console, folder: Path) -> None:
+    """Print where the logs are, and the end of the service's."""
+    service = folder / "service.log"
+    lines = service.read_text("utf-8", "replace").splitlines()[-_LOG_LINES:] if service.exists() else []
+    if lines:
+        console.print(f"\n[bold]The service's last log lines[/bold] (all logs are in {folder}):", soft_wrap=True)
+        console.print("\n".join(lines), markup=False, style="dim", soft_wrap=True)
+    else:
+        console.print(f"The logs are in {folder}.", soft_wrap=True)

@@ -1,0 +1,134 @@
+"""
+The course of the demo.
+
+    start everything → publish → watch until all is settled → stop the service → compare → report
+"""
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import uvloop
+from aiokafka.errors import KafkaError
+from confluent_kafka import KafkaException
+from rich.console import Console
+
+from consumer.config import Config, load_config, load_policy
+from consumer.demo import DemoOptions, report
+from consumer.demo.comparison import compare, differences, facts
+from consumer.demo.stage import Stage, charges, open_stage
+from consumer.demo.uploads import FEWEST, KINDS, uploads
+from consumer.demo.view import showing
+from consumer.demo.watch import NotReady, Watch
+from consumer.errors import Misconfigured
+
+MOST: Final = 10_000
+"""Uploads whose verdicts the embedded broker is certain to keep until they are read."""
+MOST_QPS: Final = 400
+"""Calls a second that the emulated provider can take while it shares a process with all the rest."""
+
+_PATIENCE: Final = 30.0  # seconds that everything may take beyond three times what the quota asks for
+_INTERRUPTED: Final = 130  # as shells report it
+
+
+def run(options: DemoOptions) -> int:
+    """As `consumer.demo.run_demo`."""
+    config = _checked(options)
+    console = Console(highlight=False)
+    folder = Path(tempfile.mkdtemp(prefix="moderation-demo-"))
+    with _logging_to(folder / "demo.log"), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            status = runner.run(_demonstrate(options, config, console, folder))
+        except asyncio.CancelledError:
+            console.print("\nInterrupted. Nothing is left running.")
+            status = _INTERRUPTED
+        except (NotReady, KafkaError, KafkaException, OSError) as error:
+            logging.getLogger(__name__).exception("the demo could not go on")
+            console.print(f"\n[red]✗[/red] {error}")
+            status = 1
+    if status == 1:
+        report.print_logs(console, folder)
+    else:
+        shutil.rmtree(folder)
+    return status
+
+
+async def _demonstrate(options: DemoOptions, config: Config, console: Console, folder: Path) -> int:
+    began = time.monotonic()
+    this = asyncio.current_task()
+    assert this is not None
+    _on_signals(this.cancel)
+    report.print_title(console, options)
+    async with open_stage(options, config, folder) as stage:
+        report.print_addresses(console, stage)
+        with showing(console) as view:
+            watch = Watch(stage, view, uploads=options.events, qps=options.qps, began=began)
+            await watch.until_ready()
+            batch = list(uploads(options.events, stage.site, time.time()))
+            await watch.publish(batch)
+            images = sum(len(upload.expected) for upload in batch)
+            await watch.until_settled(_PATIENCE + 3 * images / options.qps)
+            exit_code = None if options.keep else await watch.stop_service()
+            uncommitted = await watch.until_committed(config.kafka.group_id)
+            await watch.read_to_end()
+        tally, charged = watch.tally, charges(stage.emulator)
+        rows = compare(tally, [kind.name for kind in KINDS])
+        held = facts(tally, charged, uncommitted=uncommitted, exit_code=exit_code)
+        report.print_samples(console, tally, config.kafka.outputs)
+        report.print_tables(console, rows, held)
+        wrong = list(differences(rows, held))
+        report.print_conclusion(console, wrong, options, charged, watch.elapsed)
+        if options.keep:
+            exit_code = await _keep(console, stage, config)
+            if exit_code:
+                wrong.append(f"exit code of the service: {exit_code}")
+    return 1 if wrong else 0
+
+
+async def _keep(console: Console, stage: Stage, config: Config) -> int:
+    """Leave everything running until Ctrl-C, then return the service's exit code."""
+    stop = asyncio.Event()
+    _on_signals(stop.set)
+    report.print_invitation(console, stage, config)
+    await stop.wait()
+    console.print("\nStopping the service …")
+    return await stage.service.stop()
+
+
+def _on_signals(act: Callable[[], object]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, act)
+
+
+def _checked(options: DemoOptions) -> Config:
+    """Load the configuration before anything starts. Raises: Misconfigured, with every problem."""
+    problems = []
+    if not FEWEST <= options.events <= MOST:
+        problems.append(f"--events: from {FEWEST} to {MOST}, given {options.events}")
+    if not 1 <= options.qps <= MOST_QPS:
+        problems.append(f"--qps: from 1 to {MOST_QPS}, given {options.qps}")
+    if problems:
+        raise Misconfigured(problems)
+    config = load_config(options.config, {})
+    load_policy(config.policy)
+    return config
+
+
+@contextlib.contextmanager
+def _logging_to(file: Path) -> Iterator[None]:
+    """Keep what libraries log off the terminal."""
+    handler = logging.FileHandler(file)
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()

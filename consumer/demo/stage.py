@@ -1,0 +1,94 @@
+"""Everything the demo runs: the stand-ins for what the service talks to, and the service."""
+
+import math
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from consumer.config import Config
+from consumer.demo import DemoOptions
+from consumer.demo.comparison import Charges
+from consumer.demo.image_server import serving_images
+from consumer.demo.images import draw_images
+from consumer.demo.inputs import Inputs, publishing
+from consumer.demo.outputs import Outputs, reading
+from consumer.demo.process import ServiceProcess, running_service
+from consumer.demo.rules import RULES
+from consumer.demo.uploads import OBJECT, OSS_BUCKET, S3_BUCKET, Site
+from consumer.emulator import Emulator, EmulatorSettings, running
+from consumer.emulator.broker import EmbeddedBroker
+
+LATENCY: Final = (0.05, 0.4)
+"""Seconds that the emulated provider takes for an image, evenly drawn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """What runs, each part with its address."""
+
+    broker: EmbeddedBroker
+    site: Site
+    emulator: Emulator
+    inputs: Inputs
+    outputs: Outputs
+    service: ServiceProcess
+
+
+def charges(emulator: Emulator) -> Charges:
+    """Take what matters here from the emulated provider's totals."""
+    stats: dict[str, Any] = dict(emulator.stats())
+    return Charges(
+        calls=stats["calls"],
+        last_second=stats["last_second"],
+        busiest_second=stats["busiest_second"],
+        refused=stats["by_code"].get("403", 0),
+        billed=stats["billed"],
+        images_billed_again=stats["images_billed_more_than_once"],
+    )
+
+
+@asynccontextmanager
+async def open_stage(options: DemoOptions, config: Config, folder: Path) -> AsyncIterator[Stage]:
+    """
+    Run everything until the context ends; the service logs to `folder`.
+
+    Top to bottom is the start order; closing runs bottom to top, so the service ends before what it needs.
+    """
+    files = draw_images()
+    picture = files["red.jpg"]
+    settings = EmulatorSettings(
+        qps=options.qps,
+        latency=LATENCY,
+        rules=RULES,
+        oss={S3_BUCKET: {OBJECT: picture}, OSS_BUCKET: {OBJECT: picture}},
+    )
+    async with AsyncExitStack() as stack:
+        broker = stack.enter_context(EmbeddedBroker())
+        site = Site(await stack.enter_async_context(serving_images(files)), files)
+        emulator = await stack.enter_async_context(running(settings))
+        inputs = await stack.enter_async_context(publishing(broker.bootstrap_servers, config.kafka.topics[0]))
+        outputs = await stack.enter_async_context(reading(broker.bootstrap_servers, config.kafka.outputs))
+        service = await stack.enter_async_context(
+            running_service(
+                options.config,
+                overrides=(
+                    f"kafka.bootstrap_servers={broker.bootstrap_servers}",
+                    f"provider.endpoint={emulator.url}",
+                    f"provider.max_in_flight={max(config.provider.max_in_flight, _enough_in_flight(options.qps))}",
+                    f"quota.qps={options.qps}",
+                ),
+                credentials={
+                    "ALIBABA_CLOUD_ACCESS_KEY_ID": settings.access_key_id,
+                    "ALIBABA_CLOUD_ACCESS_KEY_SECRET": settings.access_key_secret.get_secret_value(),
+                },
+                log=folder / "service.log",
+            )
+        )
+        yield Stage(broker=broker, site=site, emulator=emulator, inputs=inputs, outputs=outputs, service=service)
+
+
+def _enough_in_flight(qps: int) -> int:
+    """Calls at once that let the quota, not their number, be the limit."""
+    return math.ceil(1.5 * qps * LATENCY[1])
