@@ -15,6 +15,7 @@ import uvloop
 
 from consumer.clock import Clock, SystemClock
 from consumer.config import Config, Credentials, Policy
+from consumer.errors import ConsumerError
 from consumer.intake.admission import Admission
 from consumer.intake.decode import Bindings, decode
 from consumer.intake.kafka import KafkaSource
@@ -34,21 +35,46 @@ from consumer.verdicts.policy import Deciding
 log = structlog.get_logger()
 
 
+class ServiceFailed(ConsumerError):
+    """The service could not go on."""
+
+
 def run(config: Config, policy: Policy, credentials: Credentials) -> None:
-    """Serve until SIGTERM or SIGINT. What escapes could not be recovered from."""
+    """
+    Serve until SIGTERM or SIGINT.
+
+    Raises:
+        ServiceFailed: the service could not go on; the log has the traceback.
+    """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(config, policy, credentials))
+        try:
+            runner.run(serve(config, policy, credentials))
+        except Exception as error:
+            log.critical("service.failed", exc_info=error)
+            raise ServiceFailed(f"the service could not go on: {error or type(error).__name__}") from error
 
 
 async def serve(config: Config, policy: Policy, credentials: Credentials) -> None:
-    """Open the service, carry records until a signal, close it."""
+    """Open the service, carry records until a signal, close it. A signal while it opens ends that at once."""
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    opening = asyncio.current_task()
+    opened = False
+
+    def on_signal() -> None:
+        stop.set()
+        if opening and not opened:
+            opening.cancel()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    async with open_service(config, policy, credentials, SystemClock()) as service:
-        log.info("service.started", topics=config.kafka.topics, group=config.kafka.group_id, qps=config.quota.qps)
-        await service.run(stop)
+        asyncio.get_running_loop().add_signal_handler(number, on_signal)
+    try:
+        async with open_service(config, policy, credentials, SystemClock()) as service:
+            opened = True
+            log.info("service.started", topics=config.kafka.topics, group=config.kafka.group_id, qps=config.quota.qps)
+            await service.run(stop)
+    except asyncio.CancelledError:
+        if opened or not stop.is_set():
+            raise
     log.info("service.stopped")
 
 

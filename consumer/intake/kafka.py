@@ -78,24 +78,25 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         self._reading = True
         self._joined = False
         self._committing: asyncio.Task[None] | None = None
-        self._drain: Drain | None = None
-        self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=settings.bootstrap_servers,
-            client_id=settings.client_id,
-            group_id=settings.group_id,
-            enable_auto_commit=False,
-            auto_offset_reset=settings.auto_offset_reset,
-            isolation_level="read_committed",  # an upload whose transaction was aborted did not happen
-            session_timeout_ms=round(settings.session_timeout * 1000),
-            heartbeat_interval_ms=round(settings.heartbeat_interval * 1000),
-            rebalance_timeout_ms=round(settings.rebalance_timeout * 1000),
-            max_partition_fetch_bytes=settings.max_partition_fetch_bytes,
-        )
+        self._drain: Drain
+        self._consumer: AIOKafkaConsumer
 
     @contextlib.asynccontextmanager
     async def opened(self, drain: Drain) -> AsyncIterator[None]:
         """Be a member of the group until the context ends. `KafkaError` escapes where no broker can be reached."""
         self._drain = drain
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._settings.bootstrap_servers,
+            client_id=self._settings.client_id,
+            group_id=self._settings.group_id,
+            enable_auto_commit=False,
+            auto_offset_reset=self._settings.auto_offset_reset,
+            isolation_level="read_committed",  # an upload whose transaction was aborted did not happen
+            session_timeout_ms=round(self._settings.session_timeout * 1000),
+            heartbeat_interval_ms=round(self._settings.heartbeat_interval * 1000),
+            rebalance_timeout_ms=round(self._settings.rebalance_timeout * 1000),
+            max_partition_fetch_bytes=self._settings.max_partition_fetch_bytes,
+        )
         self._consumer.subscribe(self._settings.topics, listener=self)
         try:
             await self._consumer.start()
@@ -176,8 +177,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         log.info("partitions.revoked", partitions=_named(revoked))
         began = self._clock.now()
         try:
-            if self._drain is not None:
-                await self._drain(revoked)
+            await self._drain(revoked)
             await self._commit_last()
         except Exception:
             log.exception("partitions.drain_failed")

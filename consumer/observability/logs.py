@@ -13,6 +13,9 @@ import structlog
 
 from consumer.config import LogSettings
 
+# Without locals: they hold keys, URLs and whatever else a frame was working with.
+_tracebacks = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
 
 def _dumps(event: Any, **_: Any) -> str:
     return orjson.dumps(event, default=str).decode()
@@ -28,9 +31,9 @@ def set_up_logs(settings: LogSettings, stream: TextIO = sys.stderr) -> None:
         structlog.processors.StackInfoRenderer(),
     ]
     rendering: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer()]
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if console
-        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(serializer=_dumps)]
+        else [_tracebacks, structlog.processors.JSONRenderer(serializer=_dumps)]
     )
     structlog.configure(
         processors=[*shared, *rendering],

@@ -10,7 +10,13 @@ from collections.abc import AsyncIterator
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber, ProducerFenced, TopicAuthorizationFailedError
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    OutOfOrderSequenceNumber,
+    ProducerFenced,
+    TopicAuthorizationFailedError,
+)
 
 from consumer.clock import Clock
 from consumer.config import KafkaSettings
@@ -42,7 +48,7 @@ class KafkaSink:
     @classmethod
     @contextlib.asynccontextmanager
     async def open(cls, settings: KafkaSettings, encoding: Encoding, clock: Clock) -> AsyncIterator["KafkaSink"]:
-        """Hold a producer until the context ends; `KafkaError` escapes where no broker can be reached."""
+        """Hold a producer until the context ends. Waits for as long as no broker can be reached."""
         producer = AIOKafkaProducer(
             bootstrap_servers=settings.bootstrap_servers,
             client_id=settings.client_id,
@@ -51,7 +57,7 @@ class KafkaSink:
             max_request_size=settings.max_message_bytes + DEAD_LETTER_HEADROOM,
         )
         try:
-            await producer.start()
+            await _reached(producer, settings.bootstrap_servers, clock)
             yield cls(producer, settings, encoding, clock)
         finally:
             await producer.stop()
@@ -76,3 +82,14 @@ class KafkaSink:
                 await self._clock.sleep(RETRY_DELAY)
             else:
                 return
+
+
+async def _reached(producer: AIOKafkaProducer, bootstrap_servers: str, clock: Clock) -> None:
+    while True:
+        try:
+            await producer.start()
+        except KafkaConnectionError:
+            log.warning("kafka.unreachable", bootstrap_servers=bootstrap_servers, retry_in=RETRY_DELAY)
+            await clock.sleep(RETRY_DELAY)
+        else:
+            return
