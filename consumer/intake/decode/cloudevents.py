@@ -31,10 +31,10 @@ _PREFIX = "ce_"
 
 
 def declared(headers: Headers) -> str | None:
-    """Name the content mode that a record's headers tell of, if they do. Of a name that repeats, the last counts."""
+    """Name the content mode that a record's headers tell of, if they do."""
     if not headers:
         return None
-    last = dict(headers)
+    last = _last(headers)
     content_type = last.get("content-type")
     media = media_type(content_type.decode("utf-8", "replace")) if content_type else ""
     if media.startswith("application/cloudevents"):
@@ -130,10 +130,15 @@ def _data(event: Document) -> Any:
 
 def _attributes(headers: Headers) -> Document:
     attributes = {}
-    for name, value in headers:
+    for name, value in _last(headers).items():
         if name.startswith(_PREFIX) and value is not None:
             try:
                 attributes[name.removeprefix(_PREFIX)] = value.decode()
             except UnicodeDecodeError:
-                raise Rejection.BAD_MEMBER.at(f"header {name}", "is not UTF-8") from None
+                raise Rejection.BAD_MEMBER.at("header ce_*", "must be UTF-8") from None
     return attributes
+
+
+def _last(headers: Headers) -> dict[str, bytes | None]:
+    """Of a name that repeats the last counts, as for Kafka's own clients; HTTP bridges capitalise names."""
+    return {name.lower(): value for name, value in headers}

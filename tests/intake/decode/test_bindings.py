@@ -1,0 +1,77 @@
+"""Which binding covers an object, and the URL that its template makes."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.config import Binding
+from consumer.errors import Undecodable
+from consumer.intake.decode import Bindings
+from consumer.records import ByUrl
+
+KEYS = st.text(alphabet="ab/", max_size=6)
+
+
+@given(prefixes=st.sets(KEYS, max_size=8), key=KEYS)
+def test_the_longest_fitting_prefix_wins(prefixes: set[str], key: str) -> None:
+    """
+    However many prefixes of a bucket fit, the binding with the longest is found, and none where none fits.
+    """
+    bindings = Bindings(Binding(bucket="b", prefix=prefix, via="oss") for prefix in prefixes)
+
+    place = bindings.find("b", key)
+
+    fitting = [prefix for prefix in prefixes if key.startswith(prefix)]
+    assert (place and place.binding.prefix) == max(fitting, key=len, default=None)
+    assert bindings.find("other", key) is None
+
+
+@pytest.mark.parametrize(
+    "template, url",
+    [
+        ("https://cdn.example.com/{key}", "https://cdn.example.com/a/b%20%26%20c%3F.jpg"),
+        ("https://{bucket}.cdn.example.com/{key}", "https://ugc.cdn.example.com/a/b%20%26%20c%3F.jpg"),
+        (
+            "https://cdn.example.com/get?o={bucket}/{key}&w=9",
+            "https://cdn.example.com/get?o=ugc/a/b%20%26%20c%3F.jpg&w=9",
+        ),
+        ("https://cdn.example.com/{key}/{key}", "https://cdn.example.com/a/b%20%26%20c%3F.jpg/a/b%20%26%20c%3F.jpg"),
+        ("https://cdn.example.com/图/{key}", "https://cdn.example.com/%E5%9B%BE/a/b%20%26%20c%3F.jpg"),
+        ("https://cdn.example.com/{{x}}/{key}", "https://cdn.example.com/{x}/a/b%20%26%20c%3F.jpg"),
+        ("https://cdn.example.com/{key:.3}", "https://cdn.example.com/a/b%20%26%20c%3F.jpg"),
+        ("https://cdn.example.com/{key!r:d}", "https://cdn.example.com/a/b%20%26%20c%3F.jpg"),
+    ],
+)
+def test_a_template_takes_the_percent_encoded_key(template: str, url: str) -> None:
+    """
+    The names are filled in and everything else stays, in ASCII; a format specification would change the key.
+    """
+    place = Bindings([Binding(bucket="ugc", via="url", url=template)]).find("ugc", "a/b & c?.jpg")
+
+    assert place is not None
+    assert place.reach("ugc", "a/b & c?.jpg", None, "key") == ByUrl(url)
+
+
+@pytest.mark.parametrize("key", [".", "..", "../a", "a/../b", "a/..", "./a", "a/./b"])
+def test_a_key_that_urls_would_resolve_away_is_refused(key: str) -> None:
+    """
+    Whoever downloads resolves such segments first, so the provider would judge another object than was uploaded.
+    """
+    place = Bindings([Binding(bucket="ugc", via="url", url="https://cdn.example.com/{key}")]).find("ugc", key)
+    assert place is not None
+
+    with pytest.raises(Undecodable) as refusal:
+        place.reach("ugc", key, None, "key")
+
+    assert refusal.value.reason == "bad_key"
+
+
+@pytest.mark.parametrize("key", ["a..b", "...", ".hidden", "a/.b", "a//b", "/a"])
+def test_dots_and_slashes_within_names_are_only_characters(key: str) -> None:
+    """
+    What only looks like a relative path reaches its own object.
+    """
+    place = Bindings([Binding(bucket="ugc", via="url", url="https://cdn.example.com/{key}")]).find("ugc", key)
+
+    assert place is not None
+    assert place.reach("ugc", key, None, "key") == ByUrl(f"https://cdn.example.com/{key}")
