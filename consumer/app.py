@@ -20,8 +20,11 @@ from consumer.intake.admission import Admission
 from consumer.intake.decode import Bindings, decode
 from consumer.intake.kafka import KafkaSource
 from consumer.moderation.assess import Assessing
+from consumer.moderation.breaker import BreakerLimits
 from consumer.moderation.client import HttpModerator
+from consumer.moderation.lobby import Lobby
 from consumer.moderation.pace import Pace, Paced
+from consumer.moderation.regions import Guarded, Region, Regions, Tally
 from consumer.moderation.retries import Retrying, RetryPolicy
 from consumer.moderation.slots import Limited, Slots
 from consumer.observability import metrics
@@ -86,17 +89,23 @@ async def open_service(
     async with contextlib.AsyncExitStack() as stack:
         admission = Admission(config.admission)
         source = KafkaSource(config.kafka, admission, clock)
-        await stack.enter_async_context(serving(config.health, source.reasons_not_ready))
+        reasons_not_ready = [source.reasons_not_ready]
+        await stack.enter_async_context(serving(config.health, lambda: [r for ask in reasons_not_ready for r in ask()]))
         encoding = Encoding(group=config.kafka.group_id, keep_query=config.privacy.keep_query)
         sink = await stack.enter_async_context(KafkaSink.open(config.kafka, encoding, clock))
-        http = await stack.enter_async_context(HttpModerator.open(config.provider, credentials, clock))
         slots = Slots(config.provider.max_in_flight)
         pace = Pace(config.quota.qps, jitter=config.quota.jitter, burst=config.quota.burst)
         metrics.QUOTA_QPS.set(config.quota.qps)
-        # A slot is held while the pace is waited for; a retry holds none until it is due, and is paced too.
-        moderator = Retrying(
-            Limited(Paced(http, pace, clock), slots), RetryPolicy(**config.retries.model_dump()), clock
-        )
+        tally, lobby = Tally(), Lobby()
+        breaker = BreakerLimits(**config.breaker.model_dump(), full=config.provider.max_in_flight)
+        http = await stack.enter_async_context(HttpModerator.open(config.provider, credentials, clock))
+        # Inside out: the breaker is told how a call ended; the call departs at its moment; it holds a slot while it waits
+        # for that; it waits for a region without a slot; and a retry does all of it again.
+        guarded = Guarded(http, config.provider.region, tally, clock)
+        region = Region(config.provider.region, Limited(Paced(guarded, pace, clock), slots), breaker)
+        regions = Regions([region], clock, lobby)
+        moderator = Retrying(regions, RetryPolicy(**config.retries.model_dump()), tally, clock, lobby)
+        reasons_not_ready.append(regions.reasons_not_ready)
         pipeline = Pipeline(
             decode=partial(decode, bindings=Bindings(config.bindings), group=config.kafka.group_id),
             assess=Assessing(moderator, policy.settings.services, policy.settings.info).assess,
@@ -104,6 +113,11 @@ async def open_service(
             sink=sink,
             clock=clock,
         )
-        service = Service(source, pipeline, slots.room, config.shutdown)
+
+        async def room() -> None:
+            await regions.room()
+            await slots.room()
+
+        service = Service(source, pipeline, room, lobby.close, config.shutdown)
         await stack.enter_async_context(source.opened(service.drain))
         yield service

@@ -177,9 +177,23 @@ class RetrySettings(Settings):
 
     first_delay: PositiveFloat = Field(0.5, description="Seconds before the second attempt, at most (full jitter).")
     max_delay: PositiveFloat = Field(30.0, description="Seconds between two attempts, at most.")
+    attempts: PositiveInt = Field(
+        5, description="Attempts at an image that provider or account keep failing while they answer about others."
+    )
+    others_answered: PositiveInt = Field(
+        20, description="Other images that must be answered meanwhile, before such a failure is the image's own."
+    )
     fetch_attempts: PositiveInt = Field(
         3, description="Attempts at an image that the provider cannot fetch, before it goes to review."
     )
+
+
+class BreakerSettings(Settings):
+    """When the provider is not asked any more, but for a probe."""
+
+    provider_failures: PositiveInt = Field(10, description="Failures of the provider in a row.")
+    account_failures: PositiveInt = Field(3, description="Refusals of the account in a row: key, permission, clock.")
+    probe_interval: PositiveFloat = Field(1.0, description="Seconds between probes, one call each.")
 
 
 class AdmissionSettings(Settings):
@@ -284,6 +298,7 @@ class Config(Settings):
     provider: ProviderSettings = ProviderSettings()
     quota: QuotaSettings = QuotaSettings()
     retries: RetrySettings = RetrySettings()
+    breaker: BreakerSettings = BreakerSettings()
     admission: AdmissionSettings = AdmissionSettings()
     shutdown: ShutdownSettings = ShutdownSettings()
     privacy: PrivacySettings = PrivacySettings()

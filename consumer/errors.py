@@ -6,8 +6,8 @@ What can go wrong, sorted by what the service does about it.
     ├── CallFailed           one call to the provider failed  → moderation/retries.py decides by branch
     │   ├── Unavailable      not this image's fault           → wait, ask again, for as long as it takes
     │   │   ├── Throttled        too fast                        (the pace waits)
-    │   │   ├── ProviderFailed   the provider or the way to it
-    │   │   └── AccountRefused   the account may not call
+    │   │   ├── ProviderFailed   the provider or the way to it (NonceUsed: sign again at once)
+    │   │   └── AccountRefused   the account may not call (ClockOff: because our time is wrong)
     │   ├── Unreachable      the provider cannot get the image → ask a few times, then review
     │   └── Unjudgeable      this image has no answer          → review, at once
     │       ├── ImageRefused     its size or format
@@ -47,6 +47,7 @@ class CallFailed(ConsumerError):
         super().__init__(f"{self.kind} {code}")
         self.code = code
         self.retry_after = retry_after  # seconds that the provider asks us to wait
+        self.region = ""  # of the provider, which failed
         self.attempts = 1  # calls sent for this question so far
         self.billed = billed
 
@@ -65,6 +66,10 @@ class ProviderFailed(Unavailable):
     """The provider failed, or the way to it did."""
 
     kind = "provider"
+
+
+class NonceUsed(ProviderFailed):
+    """The signature's nonce was used before: the call is signed again at once."""
 
 
 class AccountRefused(Unavailable):

@@ -39,12 +39,20 @@ class Service:
     """Carries the records of a source through a pipeline."""
 
     def __init__(
-        self, source: Source, pipeline: Pipeline, room: Callable[[], Awaitable[None]], limits: ShutdownSettings
+        self,
+        source: Source,
+        pipeline: Pipeline,
+        room: Callable[[], Awaitable[None]],
+        give_up_waiting: Callable[[], None],
+        limits: ShutdownSettings,
     ) -> None:
-        """`room` returns when another call could be made."""
+        """
+        `room` returns when another call could be made; `give_up_waiting` cancels who waits for a provider that is away.
+        """
         self._source = source
         self._pipeline = pipeline
         self._room = room
+        self._give_up_waiting = give_up_waiting
         self._limits = limits
         self._waiting: deque[Record] = deque()
         self._arrived = asyncio.Event()
@@ -69,6 +77,7 @@ class Service:
         starter.cancel()
         self._source.stop_reading()
         self._drop(self._waiting)
+        self._give_up_waiting()
         log.info("service.draining", begun=len(self._begun), timeout=self._limits.drain_timeout)
         await asyncio.wait([reader, starter, *self._begun], timeout=self._limits.drain_timeout)
         late = [task for task in (reader, *self._begun) if not task.done()]

@@ -90,7 +90,7 @@ class GatedPipeline:
 
 
 def service_of(source: ListedSource, pipeline: GatedPipeline, limits: ShutdownSettings = PATIENT) -> Service:
-    return Service(source, pipeline, pipeline.room, limits)  # type: ignore[arg-type]
+    return Service(source, pipeline, pipeline.room, lambda: None, limits)  # type: ignore[arg-type]
 
 
 async def test_a_stop_finishes_what_has_begun_and_nothing_behind_it() -> None:
