@@ -8,6 +8,7 @@ one. Their order is decided in `app.py`. What an answer leads to is not known he
 from dataclasses import dataclass
 from typing import Protocol
 
+from consumer.moderation.breaker import Permit
 from consumer.records import Answer, Reach
 
 
@@ -19,6 +20,8 @@ class Question:
     reach: Reach
     service: str
     info: tuple[str, ...] = ()  # Vendor: `infoType`
+    attempt: int = 1
+    permit: Permit | None = None  # from the breaker of the region that is asked
 
 
 class Moderator(Protocol):

@@ -15,6 +15,7 @@ from consumer.errors import (
     ClockOff,
     ImageRefused,
     InputRefused,
+    NonceUsed,
     ProviderFailed,
     Throttled,
     Unreachable,
@@ -47,6 +48,7 @@ GATEWAY_CODES: tuple[tuple[str, type[CallFailed]], ...] = (
     ("InvalidAction", AccountRefused),
     ("InvalidApi", AccountRefused),
     ("InvalidTimeStamp", ClockOff),
+    ("SignatureNonceUsed", NonceUsed),
     ("Missing", InputRefused),
     ("Invalid", InputRefused),
 )

@@ -8,37 +8,56 @@ Two rules, and the later of their moments holds:
 
 The cap alone makes the promise: no more than Q departures in any sliding second. A token bucket of capacity Q lets 2 Q
 through in one, and so does a fixed window across its edge. The jitter is what the network may bunch on the way.
+
+Throttling halves the rate, because somebody else uses the account too; a tenth of Q comes back every second.
 """
 
 import asyncio
 from collections import deque
 
 from consumer.clock import Clock
+from consumer.errors import Throttled
 from consumer.moderation import Moderator, Question
 from consumer.records import Answer
+
+CUT = 0.5  # of the rate that throttling leaves
+RECOVERY = 0.1  # of the quota that comes back a second
+SLOWEST = 1.0  # calls a second
 
 
 class Pace:
     """The moments at which calls may depart. Knows no clock: the caller tells the time, in seconds that only grow."""
 
     def __init__(self, qps: int, *, jitter: float = 0.02, burst: float = 0.03) -> None:
-        self._interval = 1 / qps
+        self._qps = qps
         self._window = 1 + jitter
-        self._tolerance = max(0.0, qps * burst - 1) * self._interval
+        self._burst = max(0.0, qps * burst - 1)
         self._due = float("-inf")  # GCRA's theoretical arrival time
         self._departures: deque[float] = deque(maxlen=qps)
+        self._cut_rate = float(qps)  # the rate after the last cut …
+        self._cut_at = float("-inf")  # … and when that was
 
     def earliest(self) -> float:
         """The moment from which the next call may depart."""
-        even = self._due - self._tolerance
+        even = self._due - self._burst / self._qps
         if len(self._departures) < (self._departures.maxlen or 0):
             return even
         return max(even, self._departures[0] + self._window)
 
     def depart(self, now: float) -> None:
         """Note that a call departs at `now`, which is not before `earliest()`."""
-        self._due = max(self._due, now) + self._interval
+        self._due = max(self._due, now) + 1 / self.rate(now)
         self._departures.append(now)
+
+    def rate(self, now: float) -> float:
+        """Calls a second that may depart at the moment, `qps` at the most."""
+        return min(self._qps, self._cut_rate + max(0.0, now - self._cut_at) * self._qps * RECOVERY)
+
+    def throttled(self, now: float) -> None:
+        """Halve the rate, once a second at the most: the calls in flight tell of the same moment."""
+        if now - self._cut_at >= 1.0:
+            self._cut_rate = max(SLOWEST, self.rate(now) * CUT)
+            self._cut_at = now
 
 
 class Paced:
@@ -55,4 +74,8 @@ class Paced:
             while (wait := self._pace.earliest() - self._clock.now()) > 0:
                 await self._clock.sleep(wait)
             self._pace.depart(self._clock.now())
-        return await self._inner.ask(question)
+        try:
+            return await self._inner.ask(question)
+        except Throttled:
+            self._pace.throttled(self._clock.now())
+            raise

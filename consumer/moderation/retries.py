@@ -1,17 +1,25 @@
 """
 Ask again, or give up: the decision is a function, the layer acts on it.
 
+Whose fault is a failure of the provider or of the account? It is the image's own once enough *other* images have been
+answered since it was first asked about, by the same service in the same region: then it goes to review when its
+attempts are used up. Until then it is the provider's, and the image waits, for as long as it takes. So one image that
+is never answered stops nobody, and an outage ends nothing.
+
 While a question waits to be asked again it holds no slot, and when its time comes it is paced like any other.
 """
 
+import contextlib
 import random
 from dataclasses import dataclass, replace
 
 import structlog
 
 from consumer.clock import Clock
-from consumer.errors import CallFailed, Unavailable, Unjudgeable
+from consumer.errors import CallFailed, NonceUsed, Throttled, Unavailable, Unjudgeable
 from consumer.moderation import Moderator, Question
+from consumer.moderation.lobby import Lobby
+from consumer.moderation.regions import Tally
 from consumer.observability import metrics
 from consumer.records import Answer
 
@@ -25,51 +33,88 @@ class RetryPolicy:
     first_delay: float  # seconds
     max_delay: float  # seconds
     fetch_attempts: int
+    attempts: int
+    others_answered: int
 
 
-def delay_before_retry(failure: CallFailed, attempt: int, policy: RetryPolicy, dice: float) -> float | None:
+def delay_before_retry(
+    failure: CallFailed, attempt: int, others_answered: int, policy: RetryPolicy, dice: float
+) -> float | None:
     """
     Seconds until a question that failed on its `attempt`th call (from 1) is asked again, or None to give up.
 
-    The backoff doubles up to `max_delay` and is fully jittered: `dice`, from 0 to 1, says how much of it is waited.
-    What the provider asks for is waited at least.
+    `others_answered` counts the images that were answered, by the same service and region, since the first attempt. The
+    backoff doubles up to `max_delay` and is fully jittered: `dice`, from 0 to 1, says how much of it is waited. What
+    the provider asks for is waited at least.
     """
-    if isinstance(failure, Unjudgeable):
+    if _is_hopeless(failure, attempt, others_answered, policy):
         return None
-    if not isinstance(failure, Unavailable) and attempt >= policy.fetch_attempts:
-        return None
+    if isinstance(failure, NonceUsed):
+        return 0.0
     backoff = min(policy.max_delay, policy.first_delay * 2.0 ** min(attempt - 1, 32))
     return failure.retry_after + backoff * dice
+
+
+def _is_hopeless(failure: CallFailed, attempt: int, others_answered: int, policy: RetryPolicy) -> bool:
+    match failure:
+        case Unjudgeable():
+            return True
+        case Throttled():
+            return False
+        case Unavailable():
+            return attempt >= policy.attempts and others_answered >= policy.others_answered
+        case _:
+            return attempt >= policy.fetch_attempts
 
 
 class Retrying:
     """A `Moderator` that asks until there is an answer or no hope of one."""
 
-    def __init__(self, inner: Moderator, policy: RetryPolicy, clock: Clock, dice: random.Random | None = None) -> None:
+    def __init__(
+        self,
+        inner: Moderator,
+        policy: RetryPolicy,
+        tally: Tally,
+        clock: Clock,
+        lobby: Lobby,
+        dice: random.Random | None = None,
+    ) -> None:
         self._inner = inner
         self._policy = policy
+        self._tally = tally
         self._clock = clock
+        self._lobby = lobby
         self._dice = dice or random.Random()  # noqa: S311 — spreads retries, guards nothing
 
     async def ask(self, question: Question) -> Answer:
         attempt = 1
+        answered_before = self._tally.snapshot()
         while True:
             try:
                 answer = await self._inner.ask(question)
             except CallFailed as failure:
-                metrics.CALL_FAILURES.labels(failure.kind).inc()
-                if failure.billed != "no":
-                    (metrics.CALLS_BILLED if failure.billed == "yes" else metrics.CALLS_MAYBE_BILLED).inc()
-                delay = delay_before_retry(failure, attempt, self._policy, self._dice.random())
+                _count(failure)
+                others = self._tally.since(answered_before, question.service, failure.region)
+                delay = delay_before_retry(failure, attempt, others, self._policy, self._dice.random())
                 if delay is None:
                     failure.attempts = attempt
                     raise
                 log.warning(
-                    "call.failed", data_id=question.data_id, kind=failure.kind, code=failure.code,
-                    attempt=attempt, retry_in=round(delay, 3),
+                    "call.failed", data_id=question.data_id, service=question.service, region=failure.region,
+                    kind=failure.kind, code=failure.code, attempt=attempt, retry_in=round(delay, 3),
                 )  # fmt: skip
-                await self._clock.sleep(delay)
+                with self._lobby.waiting() if isinstance(failure, Unavailable) else contextlib.nullcontext():
+                    await self._clock.sleep(delay)
                 attempt += 1
+                question = replace(question, attempt=attempt)
             else:
                 metrics.CALLS_BILLED.inc()
                 return replace(answer, attempts=attempt) if attempt > 1 else answer
+
+
+def _count(failure: CallFailed) -> None:
+    metrics.CALL_FAILURES.labels(failure.kind).inc()
+    if failure.billed == "yes":
+        metrics.CALLS_BILLED.inc()
+    elif failure.billed == "maybe":
+        metrics.CALLS_MAYBE_BILLED.inc()

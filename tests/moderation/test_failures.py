@@ -8,6 +8,7 @@ from consumer.errors import (
     ClockOff,
     ImageRefused,
     InputRefused,
+    NonceUsed,
     ProviderFailed,
     Throttled,
     Unreachable,
@@ -45,7 +46,7 @@ def test_the_services_codes_are_sorted_by_what_is_done(code: int, expected: type
         (404, "InvalidApi.NotFound", AccountRefused), (400, "InvalidTimeStamp.Expired", ClockOff),
         (400, "MissingService", InputRefused), (400, "InvalidParameter", InputRefused),
         (503, "ServiceUnavailable", ProviderFailed), (500, "InternalError", ProviderFailed),
-        (400, "SignatureNonceUsed", ProviderFailed), (418, "SomethingNew", ProviderFailed),
+        (400, "SignatureNonceUsed", NonceUsed), (418, "SomethingNew", ProviderFailed),
         (502, None, ProviderFailed), (403, None, ProviderFailed), (500, 200, ProviderFailed),
     ],
 )  # fmt: skip

@@ -1,0 +1,184 @@
+"""
+Whether the provider may be asked at all: one breaker for each service in each region. Values only; `regions.py` waits.
+
+    CLOSED ──── failures, and no success ────► OPEN ──── a probe is answered ────► RAMPING ──── enough ────► CLOSED
+                                                ▲                                     │
+                                                └────────── failures again ───────────┘
+
+While it is open one call at a time probes, at most one a second, each another image's. While it ramps, calls in flight
+double with every round of answers, so that a provider that has just come back is not run over.
+
+One image may fail for reasons of its own, and refusals are quicker than answers. So what counts is a run of failures
+without an answer to any call that departed after the first of them, and judgement waits for the calls that departed in
+between. An image that always fails, among others that do not, never opens a breaker. The account's refusals need a
+shorter run than the provider's failures, because nothing is gained by asking on.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from math import inf
+
+from consumer.errors import AccountRefused, CallFailed, ProviderFailed
+
+
+class State(Enum):
+    """Of a breaker."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    RAMPING = "ramping"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerLimits:
+    """When it opens and how it closes."""
+
+    provider_failures: int = 10  # in a run
+    account_failures: int = 3  # in a run
+    failures_while_ramping: int = 2
+    probe_interval: float = 1.0  # seconds
+    full: int = 64  # calls in flight at which the ramp is over, and failures that need no further judgement
+
+
+@dataclass(slots=True, eq=False)
+class Permit:
+    """The right to make one call, for as long as the breaker does not open meanwhile. Ends in one of its last three."""
+
+    _breaker: "Breaker"
+    epoch: int
+    departure: int | None = None  # the call's number, once it has departed
+    returned: bool = False
+
+    def depart(self) -> bool:
+        """Note that the call departs now. False if the breaker has opened since the permit was given: it must not."""
+        return self._breaker.depart(self)
+
+    def answered(self) -> None:
+        """Note that provider and account were there to answer, whatever they thought of the image."""
+        self._breaker.answered(self)
+
+    def failed(self, failure: ProviderFailed | AccountRefused, now: float) -> None:
+        """Note that provider or account failed this call."""
+        self._breaker.failed(self, failure, now)
+
+    def abandoned(self) -> None:
+        """Note that no more will be known of this call; nothing where it has ended already."""
+        self._breaker.abandoned(self)
+
+
+class Breaker:
+    """See the module. The caller tells the time, in seconds that only grow."""
+
+    def __init__(self, limits: BreakerLimits) -> None:
+        self._limits = limits
+        self._epoch = 0
+        self._departures = 0
+        self._run_began = 0  # the departure whose failure began the run
+        self._provider_failures = 0
+        self._account_failures = 0
+        self._permits = 0  # given and not returned, of this epoch
+        self._out: set[int] = set()  # departures that have not come back
+        self._allowed = 0
+        self._next_probe = -inf
+        self.state = State.CLOSED
+        self.cause: CallFailed | None = None
+        """What opened it, while it is open."""
+        self.opened_at: float | None = None
+
+    def wait(self, now: float) -> float:
+        """Seconds until a permit can be given: 0 is now, infinity is when a call that is out comes back."""
+        if self.state is State.CLOSED:
+            return 0.0
+        if self._permits >= self._allowed:
+            return inf
+        return max(0.0, self._next_probe - now) if self.state is State.OPEN else 0.0
+
+    def permit(self, now: float) -> Permit:
+        """Give a permit; `wait` must be 0."""
+        self._permits += 1
+        if self.state is State.OPEN:
+            self._next_probe = now + self._limits.probe_interval
+        return Permit(self, self._epoch)
+
+    def depart(self, permit: Permit) -> bool:
+        """See `Permit.depart`."""
+        if permit.epoch != self._epoch:
+            return False
+        self._departures += 1
+        permit.departure = self._departures
+        self._out.add(self._departures)
+        return True
+
+    def answered(self, permit: Permit) -> None:
+        """See `Permit.answered`."""
+        self._return(permit)
+        if permit.departure is None or permit.departure < self._run_began:
+            return  # it departed before the failures began and says nothing about now
+        self._provider_failures = self._account_failures = 0
+        self._run_began = 0
+        if self.state is State.OPEN:
+            self._enter(State.RAMPING)
+            self._allowed = 2
+        elif self.state is State.RAMPING:
+            self._allowed += 1
+            if self._allowed >= self._limits.full:
+                self._enter(State.CLOSED)
+
+    def failed(self, permit: Permit, failure: ProviderFailed | AccountRefused, now: float) -> None:
+        """See `Permit.failed`."""
+        self._return(permit)
+        if permit.departure is None or permit.epoch != self._epoch:
+            return  # it departed before the breaker opened, and adds nothing to that
+        if not self._failures:
+            self._run_began = permit.departure
+        if isinstance(failure, AccountRefused):
+            self._account_failures += 1
+        else:
+            self._provider_failures += 1
+        if self.state is State.OPEN:
+            self.cause = failure
+        elif self._is_enough(permit.departure):
+            self._open(failure, now)
+
+    def abandoned(self, permit: Permit) -> None:
+        """See `Permit.abandoned`."""
+        self._return(permit)
+
+    @property
+    def _failures(self) -> int:
+        return self._provider_failures + self._account_failures
+
+    def _is_enough(self, latest: int) -> bool:
+        if self._failures >= self._limits.full:
+            return True
+        if any(self._run_began < departure < latest for departure in self._out):
+            return False
+        if self.state is State.RAMPING:
+            return self._failures >= self._limits.failures_while_ramping
+        return (
+            self._account_failures >= self._limits.account_failures or self._failures >= self._limits.provider_failures
+        )
+
+    def _open(self, cause: CallFailed, now: float) -> None:
+        self._enter(State.OPEN)
+        self._epoch += 1
+        self._permits = 0
+        self._allowed = 1
+        self._next_probe = now + self._limits.probe_interval
+        self.cause = cause
+        self.opened_at = now if self.opened_at is None else self.opened_at
+
+    def _enter(self, state: State) -> None:
+        self.state = state
+        self._provider_failures = self._account_failures = 0
+        if state is State.CLOSED:
+            self.cause = self.opened_at = None
+
+    def _return(self, permit: Permit) -> None:
+        if permit.returned:
+            return
+        permit.returned = True
+        if permit.departure is not None:
+            self._out.discard(permit.departure)
+        if permit.epoch == self._epoch:
+            self._permits -= 1

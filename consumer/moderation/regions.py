@@ -1,0 +1,192 @@
+"""
+Which region is asked, and when the provider is asked at all.
+
+    Regions ──► waits for a permit of the first region that gives one ──► (slot, pace) ──► Guarded ──► the call
+                                                                                             │
+                       the region's breaker for this service ◄── how the call ended ─────────┘
+
+A question waits here without a slot. Its permit is looked at once more when the call departs, because the breaker may
+have opened while the question waited for its slot and its moment.
+
+The second region, which must share the first one's configuration at the provider, is asked while the first one's
+breaker is open, and about a question that the first one has failed twice. The account is the same everywhere, so what
+it is refused in one region is not tried in another.
+"""
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import inf
+from typing import Any
+
+import structlog
+
+from consumer.clock import Clock
+from consumer.errors import AccountRefused, CallFailed, ConsumerError, InputRefused, ProviderFailed
+from consumer.moderation import Moderator, Question
+from consumer.moderation.breaker import Breaker, BreakerLimits, Permit, State
+from consumer.moderation.lobby import Lobby
+from consumer.records import Answer
+
+log = structlog.get_logger()
+
+FIRST_REGION_ATTEMPTS = 2
+
+
+class Overtaken(ConsumerError):
+    """The breaker opened before the call departed; nothing was sent."""
+
+
+class Tally:
+    """How many images each service has answered in each region since the start: whose fault is it?"""
+
+    def __init__(self) -> None:
+        self._answered: Counter[tuple[str, str]] = Counter()
+
+    def count(self, service: str, region: str) -> None:
+        """One more image was answered."""
+        self._answered[service, region] += 1
+
+    def snapshot(self) -> Mapping[tuple[str, str], int]:
+        """What has been answered up to now, by service and region."""
+        return dict(self._answered)
+
+    def since(self, earlier: Mapping[tuple[str, str], int], service: str, region: str) -> int:
+        """How many more have been answered than at an earlier snapshot."""
+        return self._answered[service, region] - earlier.get((service, region), 0)
+
+    def has_answered(self, service: str) -> bool:
+        """Whether this service has ever answered, wherever."""
+        return any(count for (of, _), count in self._answered.items() if of == service)
+
+
+class Region:
+    """One of the provider's regions: how to ask it, and its breakers by service."""
+
+    def __init__(self, name: str, moderator: Moderator, limits: BreakerLimits) -> None:
+        self.name = name
+        self.moderator = moderator
+        self.breakers: dict[str, Breaker] = defaultdict(lambda: Breaker(limits))
+
+
+class Regions:
+    """A `Moderator` that asks the first region which may be asked, and waits while none may."""
+
+    def __init__(self, regions: Sequence[Region], clock: Clock, lobby: Lobby) -> None:
+        self._regions = tuple(regions)
+        self._clock = clock
+        self._lobby = lobby
+        self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # wake in the order they came
+        self._moved = asyncio.Event()
+
+    async def ask(self, question: Question) -> Answer:
+        while True:
+            region, permit = await self._permit(question)
+            try:
+                return await region.moderator.ask(replace(question, permit=permit))
+            except Overtaken:
+                continue
+            finally:
+                permit.abandoned()  # a question that was cancelled on its way has returned it nowhere else
+                self._wake()
+
+    async def room(self) -> None:
+        """Wait until nobody waits for a permit."""
+        while any(turn.locked() for turn in self._turns.values()):
+            await self._moved.wait()
+
+    def reasons_not_ready(self) -> list[str]:
+        """Say which services are not asked at the moment, and why."""
+        now = self._clock.now()
+        return [
+            f"provider: {service} in {region.name} is not asked: {breaker.cause.kind} {breaker.cause.code} "
+            f"for {now - breaker.opened_at:.0f} s; {'it is coming back' if ramping else 'one probe a second'}"
+            for region in self._regions
+            for service, breaker in region.breakers.items()
+            if breaker.cause is not None and breaker.opened_at is not None
+            for ramping in [breaker.state is State.RAMPING]
+        ]
+
+    async def _permit(self, question: Question) -> tuple[Region, Permit]:
+        turn = self._turns[question.service]
+        if not turn.locked() and (found := self._find(question)):
+            return found
+        with self._lobby.waiting():
+            try:
+                async with turn:
+                    while not (found := self._find(question)):
+                        await self._something(self._wait(question.service))
+                    return found
+            finally:
+                self._wake()
+
+    def _find(self, question: Question) -> tuple[Region, Permit] | None:
+        """Take a permit of the best region that gives one now."""
+        now = self._clock.now()
+        regions = self._regions if question.attempt <= FIRST_REGION_ATTEMPTS else self._regions[::-1]
+        for region in regions:
+            breaker = region.breakers[question.service]
+            if breaker.wait(now) <= 0:
+                return region, breaker.permit(now)
+            if isinstance(breaker.cause, AccountRefused):
+                return None
+        return None
+
+    def _wait(self, service: str) -> float:
+        now = self._clock.now()
+        return min(region.breakers[service].wait(now) for region in self._regions)
+
+    async def _something(self, seconds: float) -> None:
+        """Return after some seconds, or when a call has come back."""
+        moved = asyncio.ensure_future(self._moved.wait())
+        waits: list[asyncio.Future[Any]] = [moved]
+        if seconds != inf:
+            waits.append(asyncio.ensure_future(self._clock.sleep(seconds)))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    def _wake(self) -> None:
+        """Let everybody who waits look again."""
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+
+class Guarded:
+    """A `Moderator` that lets only calls with a good permit depart, and tells the breaker how they ended."""
+
+    def __init__(self, inner: Moderator, region: str, tally: Tally, clock: Clock) -> None:
+        self._inner = inner
+        self._region = region
+        self._tally = tally
+        self._clock = clock
+
+    async def ask(self, question: Question) -> Answer:
+        permit = question.permit
+        assert permit is not None, "Regions gives every question its permit"
+        if not permit.depart():
+            raise Overtaken
+        try:
+            answer = await self._inner.ask(question)
+        except CallFailed as failure:
+            self._note(permit, question.service, failure)
+            raise
+        permit.answered()
+        self._tally.count(question.service, self._region)
+        return answer
+
+    def _note(self, permit: Permit, service: str, failure: CallFailed) -> None:
+        failure.region = self._region
+        if isinstance(failure, InputRefused) and not self._tally.has_answered(service):
+            # What has never been accepted is our configuration, such as the service's name, and no image's fault.
+            refused = AccountRefused(failure.code)
+            refused.region = self._region
+            permit.failed(refused, self._clock.now())
+            raise refused from failure
+        if isinstance(failure, ProviderFailed | AccountRefused):
+            permit.failed(failure, self._clock.now())
+        else:
+            permit.answered()
