@@ -1,4 +1,4 @@
-"""Whether everything came to what it should: outcomes held against expectations, and the figures that must hold. Pure."""
+"""Whether everything came to what it must: outcomes against expectations, and the figures that must hold. Pure."""
 
 import math
 from collections import Counter
@@ -44,6 +44,8 @@ class Fact:
     name: str
     expected: int
     seen: int
+    hint: str = ""
+    """What may be behind it, where it is not."""
 
     @property
     def ok(self) -> bool:
@@ -133,7 +135,7 @@ def facts(tally: Tally, charges: Charges, *, uncommitted: int, exit_code: int | 
     gathered = [
         Fact("calls billed (images judged)", judged, charges.billed),
         Fact("images billed more than once", 0, charges.images_billed_again),
-        Fact("calls over the quota", 0, charges.refused),
+        Fact("calls over the quota", 0, charges.refused, "a machine that is busy with other things bunches the calls"),
         Fact("outcomes nobody asked for", 0, strays(tally)),
         Fact("verdicts that overtook an earlier one of their key", 0, overtakings(tally)),
         Fact("messages left uncommitted", 0, uncommitted),
@@ -150,7 +152,7 @@ def differences(rows: Iterable[Row], facts: Iterable[Fact]) -> Iterator[str]:
             yield f"{row.kind}, expected {row.expected}: {', '.join(row.problems())}"
     for fact in facts:
         if not fact.ok:
-            yield f"{fact.name}: {fact.seen} instead of {fact.expected}"
+            yield f"{fact.name}: {fact.seen} instead of {fact.expected}" + (fact.hint and f" ({fact.hint})")
 
 
 def percentile(rising: Sequence[float], share: float) -> float | None:

@@ -35,9 +35,7 @@ class Inputs:
     async def uncommitted(self, group: str) -> int:
         """Count the messages behind which `group` has not committed."""
         # Partitions that are assigned by hand make no member: the embedded broker has room for one, the service.
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap_servers, group_id=group, enable_auto_commit=False
-        )
+        consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap_servers, group_id=group, enable_auto_commit=False)
         try:
             await consumer.start()
             partitions = [TopicPartition(self._topic, id_) for id_ in await self._producer.partitions_for(self._topic)]

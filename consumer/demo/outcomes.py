@@ -26,7 +26,7 @@ class Place(StrEnum):
 
 
 class Outcome(NamedTuple):
-    """Where, and why: a risk level, the class of an error, or a reason, as the service words them."""
+    """Where, and why: a risk level, the class of an error, or a reason, as the service words it."""
 
     place: Place
     why: str

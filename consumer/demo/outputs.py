@@ -4,7 +4,7 @@ Reads the four output topics, as the service's subscribers would: what came, to 
 Nothing of the service's own code reads the messages here.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -68,7 +68,7 @@ def read_record(record: ConsumerRecord[Any, Any], place: Place) -> Seen:
     return Seen(
         source=_source(headers, "source_"),
         image=headers["source_image"],
-        outcome=Outcome(place, verdict["error"]["class"] if verdict["error"] else str(verdict["risk_level"])),
+        outcome=Outcome(place, f"error: {verdict['error']['class']}" if verdict["error"] else verdict["risk_level"]),
         at=record.timestamp / 1000,
         provider_seconds=None if provider_ms is None else provider_ms / 1000,
         content=verdict,
@@ -77,11 +77,3 @@ def read_record(record: ConsumerRecord[Any, Any], place: Place) -> Seen:
 
 def _source(headers: Mapping[str, str], prefix: str) -> Source:
     return Source(int(headers[f"{prefix}partition"]), int(headers[f"{prefix}offset"]))
-
-
-def first_of_each_place(seen: Sequence[Seen]) -> dict[Place, Seen]:
-    """Return the earliest message of each topic."""
-    first: dict[Place, Seen] = {}
-    for each in sorted(seen, key=lambda one: one.at):
-        first.setdefault(each.outcome.place, each)
-    return first

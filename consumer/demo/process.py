@@ -1,4 +1,4 @@
-"""The real service as a process of its own: started as its users start it, watched through its pages, stopped by its id."""
+"""The real service as a process of its own: started as its users start it, watched by its pages, stopped by its id."""
 
 import asyncio
 import os
@@ -53,7 +53,7 @@ class ServiceProcess:
         try:
             async with self._http.get(f"{self.url}/readyz") as response:
                 return response.status == 200
-        except aiohttp.ClientConnectionError:
+        except (aiohttp.ClientError, TimeoutError):
             return False  # it does not listen yet
 
     async def vitals(self) -> Vitals:
@@ -71,10 +71,6 @@ class ServiceProcess:
         except TimeoutError:
             self._process.kill()
             return await self._process.wait()
-
-    def log_tail(self, lines: int) -> str:
-        """Return the last lines of its log."""
-        return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-lines:])
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from consumer.demo.view import STYLES
 
 _OK: Final = Text("✓", "green")
 _WRONG: Final = Text("✗", "bold red")
-_LOG_LINES: Final = 20
+_LOG_LINES: Final = 10
 
 
 def print_title(console: Console, options: DemoOptions) -> None:
@@ -34,11 +34,11 @@ def print_title(console: Console, options: DemoOptions) -> None:
 def print_addresses(console: Console, stage: Stage) -> None:
     """Say what runs, and where."""
     grid = Table.grid(padding=(0, 2))
-    broker = "embedded broker: one consumer a group, in memory"
-    provider = f"emulator: judges nothing, answers by rules, in {LATENCY[0]}–{LATENCY[1]} s"
+    broker = "embedded broker: in memory, one consumer a group"
+    provider = f"emulator: answers by rules, in {LATENCY[0]}–{LATENCY[1]} s"
     grid.add_row("  Kafka", stage.broker.bootstrap_servers, Text(broker, "dim"))
     grid.add_row("  provider", stage.emulator.endpoint, Text(provider, "dim"))
-    grid.add_row("  images", stage.site.url.removeprefix("http://"), Text("web server of the uploaded files", "dim"))
+    grid.add_row("  images", stage.site.url.removeprefix("http://"), Text("web server of what is uploaded", "dim"))
     service = f"the real one, a process of its own (pid {stage.service.pid})"
     grid.add_row("  service", stage.service.url.removeprefix("http://"), Text(service, "dim"))
     console.print("", grid)
@@ -60,18 +60,21 @@ def print_samples(console: Console, tally: Tally, topics: OutputTopics) -> None:
         content = first[place].content
         if place is Place.DEAD_LETTER:
             console.print(f"[bold {STYLES[place]}]{topic}[/]  the message as it was; its headers say why it is here:")
+            headers = Table.grid(padding=(0, 2))
             for name, value in content.items():
-                console.print(f"  [cyan]{escape(name)}[/cyan]  {escape(value)}")
+                headers.add_row(Text(f"  {name}", "cyan"), value)
+            console.print(headers)
         else:
             console.print(f"[bold {STYLES[place]}]{topic}[/]  one of the verdicts, shortened:")
-            text = orjson.dumps(shortened(content), option=orjson.OPT_INDENT_2).decode()
-            console.print(Syntax(text, "json", theme="ansi_dark", background_color="default", word_wrap=True))
+            console.print(
+                Syntax(shortened(content), "json", theme="ansi_dark", background_color="default", word_wrap=True)
+            )
 
 
-def shortened(verdict: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep of a verdict what explains it."""
+def shortened(verdict: Mapping[str, Any]) -> str:
+    """Keep of a verdict what explains it, as JSON with a line for each member."""
     image = verdict["image"]
-    return {
+    kept = {
         "verdict_id": verdict["verdict_id"],
         "subject": verdict["subject"],
         "image": {"url": image["url"]} if image["url"] else {"ref": image["ref"]},
@@ -81,6 +84,7 @@ def shortened(verdict: Mapping[str, Any]) -> dict[str, Any]:
         "error": verdict["error"],
         "timing": {name: verdict["timing"][name] for name in ("queued_ms", "provider_ms")},
     }
+    return "{\n" + ",\n".join(f'  "{name}": {orjson.dumps(value).decode()}' for name, value in kept.items()) + "\n}"
 
 
 def print_tables(console: Console, rows: Sequence[Row], facts: Sequence[Fact]) -> None:

@@ -221,8 +221,8 @@ KINDS: Final = (
     ),
     Kind("S3 notification, red JPEG", 30, (_BLOCKED,), _s3("s3:ObjectCreated:Put", S3_BUCKET)),
     Kind("OSS notification, red JPEG", 30, (_BLOCKED,), _oss),
-    Kind("corrupt JPEG", 20, (Outcome(Place.REVIEW, "image"),), _native("corrupt.jpg")),
-    Kind("missing image (404)", 10, (Outcome(Place.REVIEW, "fetch"),), _native("missing.jpg")),
+    Kind("corrupt JPEG", 20, (Outcome(Place.REVIEW, "error: image"),), _native("corrupt.jpg")),
+    Kind("missing image (404)", 10, (Outcome(Place.REVIEW, "error: fetch"),), _native("missing.jpg")),
     Kind("text, not JSON", 10, (Outcome(Place.DEAD_LETTER, "not_json"),), _not_json),
     Kind(
         "S3, a bucket nobody bound",
@@ -230,7 +230,12 @@ KINDS: Final = (
         (Outcome(Place.DEAD_LETTER, "unbound_bucket"),),
         _s3("s3:ObjectCreated:Put", STRANGE_BUCKET),
     ),
-    Kind("S3, an object removed", 10, (Outcome(Place.IGNORED, "not_a_creation"),), _s3("s3:ObjectRemoved:Delete", S3_BUCKET)),
+    Kind(
+        "S3, an object removed",
+        10,
+        (Outcome(Place.IGNORED, "not_a_creation"),),
+        _s3("s3:ObjectRemoved:Delete", S3_BUCKET),
+    ),
     Kind("S3 test event", 10, (Outcome(Place.IGNORED, "test_event"),), _s3_test),
     Kind("no value (tombstone)", 10, (Outcome(Place.IGNORED, "no_value"),), _tombstone),
 )

@@ -65,7 +65,7 @@ class View:
 @contextmanager
 def showing(console: Console) -> Iterator[View]:
     """Show snapshots until the context ends; the last picture stays."""
-    if not console.is_terminal:
+    if not console.is_interactive:
         yield View(console, None)
         return
     # Drawn by `show` alone: a thread that draws would hold up the emulated provider, which shares the process.
@@ -76,13 +76,12 @@ def showing(console: Console) -> Iterator[View]:
 def picture(snapshot: Snapshot) -> RenderableType:
     """Draw a snapshot, 80 columns wide and of the same height every time."""
     progress = _grid()
-    progress.add_row(
-        "uploads", _bar(snapshot.settled, snapshot.uploads, "cyan"), _of(snapshot.settled, snapshot.uploads, "settled")
-    )
-    progress.add_row(
-        "quota", _bar(snapshot.calls_last_second, snapshot.qps, "blue"),
-        _of(snapshot.calls_last_second, snapshot.qps, "calls in the last second"),
-    )  # fmt: skip
+    for label, done, total, what, style in (
+        ("published", snapshot.published, snapshot.uploads, "uploads", "cyan"),
+        ("settled", snapshot.settled, snapshot.uploads, "uploads", "cyan"),
+        ("quota", snapshot.calls_last_second, snapshot.qps, "calls, last second", "blue"),
+    ):
+        progress.add_row(label, _bar(done, total, style), f"{done} of {total} {what}")
     verdicts = _grid()
     most = max(1, *(snapshot.places.get(place, 0) for place in STYLES))
     for place, style in STYLES.items():
@@ -90,26 +89,25 @@ def picture(snapshot: Snapshot) -> RenderableType:
         verdicts.add_row(Text(place, style), Text("█" * math.ceil(count * _BAR / most), style), str(count))
     figures = _grid()
     figures.add_row(
-        "calls",
-        f"{snapshot.calls_in_flight} in flight · {snapshot.calls_refused} refused by the provider as over the quota",
+        "in flight", f"{snapshot.calls_in_flight} calls; {snapshot.calls_refused} refused as over the quota"
     )
-    figures.add_row(
-        "upload → verdict",
-        f"p50 {_seconds(snapshot.verdict_p50)} · p99 {_seconds(snapshot.verdict_p99)}, waiting for the quota included",
-    )
-    figures.add_row("provider", f"p50 {_seconds(snapshot.provider_p50)} an image")
+    to_verdict = f"p50 {_seconds(snapshot.verdict_p50)}, p99 {_seconds(snapshot.verdict_p99)}"
+    figures.add_row("time to verdict", f"{to_verdict}, from the upload's publish to the verdict's;")
+    figures.add_row("", f"the provider's part is p50 {_seconds(snapshot.provider_p50)}, the rest waits for the quota")
     head = Text.assemble((f"{snapshot.elapsed:5.1f} s  ", "bold"), snapshot.doing)
     return Group("", head, "", progress, "", verdicts, "", figures, "")
 
 
 def line(snapshot: Snapshot) -> str:
     """Tell a snapshot in one line."""
+    if not snapshot.published:
+        return f"{snapshot.elapsed:5.1f} s  {snapshot.doing}"
     places = ", ".join(f"{place} {snapshot.places.get(place, 0)}" for place in STYLES)
     return (
-        f"{snapshot.elapsed:5.1f} s  {snapshot.doing}: {snapshot.published} published, {snapshot.settled} settled · "
+        f"{snapshot.elapsed:5.1f} s  {snapshot.published} published, {snapshot.settled} settled; {places}; "
         f"{snapshot.calls_last_second} of {snapshot.qps} calls in the last second, {snapshot.calls_refused} refused, "
-        f"{snapshot.calls_in_flight} in flight · {places} · upload to verdict "
-        f"p50 {_seconds(snapshot.verdict_p50)} p99 {_seconds(snapshot.verdict_p99)}"
+        f"{snapshot.calls_in_flight} in flight; "
+        f"time to verdict p50 {_seconds(snapshot.verdict_p50)}, p99 {_seconds(snapshot.verdict_p99)}"
     )
 
 
@@ -121,10 +119,6 @@ def _grid() -> Table:
 
 def _bar(done: int, total: int, style: str) -> ProgressBar:
     return ProgressBar(total=total, completed=min(done, total), width=_BAR, complete_style=style, finished_style=style)
-
-
-def _of(done: int, total: int, what: str) -> str:
-    return f"{done} of {total} {what}"
 
 
 def _seconds(seconds: float | None) -> str:

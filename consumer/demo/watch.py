@@ -17,12 +17,12 @@ from consumer.errors import ConsumerError
 
 _START_TIMEOUT: Final = 30.0  # seconds until the service reads
 _END_TIMEOUT: Final = 10.0  # seconds to read what is there, or for a service that goes on to commit
-_LOOK: Final = 0.2  # seconds between two looks
+_LOOK: Final = 0.2  # seconds between two looks at the service, and two pictures
 _AT_ONCE: Final = 20  # uploads published without a pause: the emulated provider shares the event loop
 
 
-class NotReady(ConsumerError):
-    """The service does not begin to read uploads."""
+class Stuck(ConsumerError):
+    """Something does not happen that the demo needs."""
 
 
 class Watch:
@@ -37,6 +37,7 @@ class Watch:
         self._qps = qps
         self._began = began
         self._vitals = Vitals()
+        self._look_due = began
 
     @property
     def elapsed(self) -> float:
@@ -48,15 +49,15 @@ class Watch:
         Return when the service reads uploads.
 
         Raises:
-            NotReady: it ended, or took too long.
+            Stuck: it ended, or took too long.
         """
         service = self._stage.service
         while not await service.is_ready():
-            self._show("the service starts and joins its consumer group")
+            self._show("the service starts and joins its consumer group, which takes some seconds")
             if service.exit_code is not None:
-                raise NotReady(f"The service ended at its start, with exit code {service.exit_code}.")
+                raise Stuck(f"The service ended at its start, with exit code {service.exit_code}.")
             if self.elapsed > _START_TIMEOUT:
-                raise NotReady(f"The service was not ready within {_START_TIMEOUT:.0f} seconds.")
+                raise Stuck(f"The service was not ready within {_START_TIMEOUT:.0f} seconds.")
             await asyncio.sleep(_LOOK / 2)
 
     async def publish(self, uploads: Sequence[Upload]) -> None:
@@ -82,23 +83,34 @@ class Watch:
     async def until_committed(self, group: str) -> int:
         """Count the messages that are not committed, once a running service had the time for its regular commit."""
         deadline = time.monotonic() + (_END_TIMEOUT if self._stage.service.exit_code is None else 0.0)
-        while (left := await self._stage.inputs.uncommitted(group)) and time.monotonic() < deadline:
+        while True:
+            left = await self._stage.inputs.uncommitted(group)
+            if not left or time.monotonic() > deadline:
+                return left
             await asyncio.sleep(_LOOK)
-        return left
 
     async def read_to_end(self) -> None:
-        """Read whatever stands in the outputs by now. `TimeoutError` escapes after ten seconds."""
-        async with asyncio.timeout(_END_TIMEOUT):
-            while not await self._stage.outputs.at_end():
-                await self._look("the outputs are read to their end", timeout=_LOOK)
+        """
+        Read whatever stands in the outputs by now.
+
+        Raises:
+            Stuck: it took too long.
+        """
+        deadline = time.monotonic() + _END_TIMEOUT
+        while not await self._stage.outputs.at_end():
+            await self._look("the outputs are read to their end", timeout=_LOOK)
+            if time.monotonic() > deadline:
+                raise Stuck(f"The outputs could not be read to their end within {_END_TIMEOUT:.0f} seconds.")
         self._show("done", last=True)
 
     async def _look(self, doing: str, *, timeout: float) -> None:
         for seen in await self._stage.outputs.poll(timeout):
             self.tally.see(seen)
-        if self._stage.service.exit_code is None:
-            with contextlib.suppress(aiohttp.ClientError):  # it may be ending: whoever waits for it will notice
-                self._vitals = await self._stage.service.vitals()
+        if time.monotonic() < self._look_due:  # a poll ends with the first record that comes
+            return
+        self._look_due = time.monotonic() + _LOOK
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError):  # it may have ended: its exit code will tell
+            self._vitals = await self._stage.service.vitals()
             self.tally.ignored = self._vitals.ignored
         self._show(doing)
 
