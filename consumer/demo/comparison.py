@@ -86,7 +86,7 @@ def compare(tally: Tally, kinds: Sequence[str]) -> list[Row]:
 
 
 def _count(row: Row, seen: Sequence[Outcome]) -> None:
-    row.right += row.expected in seen and len(set(seen)) == 1
+    row.right += list(seen) == [row.expected]
     row.missing += not seen
     row.repeated += len(seen) > len(set(seen))
     row.instead.update(set(seen) - {row.expected})

@@ -79,7 +79,7 @@ def picture(snapshot: Snapshot) -> RenderableType:
     for label, done, total, what, style in (
         ("published", snapshot.published, snapshot.uploads, "uploads", "cyan"),
         ("settled", snapshot.settled, snapshot.uploads, "uploads", "cyan"),
-        ("quota", snapshot.calls_last_second, snapshot.qps, "calls, last second", "blue"),
+        ("quota", snapshot.calls_last_second, snapshot.qps, "calls a second", "blue"),
     ):
         progress.add_row(label, _bar(done, total, style), f"{done} of {total} {what}")
     verdicts = _grid()
@@ -92,8 +92,8 @@ def picture(snapshot: Snapshot) -> RenderableType:
         "in flight", f"{snapshot.calls_in_flight} calls; {snapshot.calls_refused} refused as over the quota"
     )
     to_verdict = f"p50 {_seconds(snapshot.verdict_p50)}, p99 {_seconds(snapshot.verdict_p99)}"
-    figures.add_row("time to verdict", f"{to_verdict}, from the upload's publish to the verdict's;")
-    figures.add_row("", f"the provider's part is p50 {_seconds(snapshot.provider_p50)}, the rest waits for the quota")
+    figures.add_row("time to verdict", f"{to_verdict} after the upload was published:")
+    figures.add_row("", f"the provider takes p50 {_seconds(snapshot.provider_p50)}, the rest waits for the quota")
     head = Text.assemble((f"{snapshot.elapsed:5.1f} s  ", "bold"), snapshot.doing)
     return Group("", head, "", progress, "", verdicts, "", figures, "")
 

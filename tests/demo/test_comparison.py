@@ -1,0 +1,207 @@
+from collections import Counter
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.demo.comparison import Charges, Row, compare, differences, facts, overtakings, percentile, strays
+from consumer.demo.outcomes import WHOLE, Outcome, Place, Published, Seen, Source, Tally, Upload
+
+BLOCK = Outcome(Place.BLOCK, "high")
+PASS = Outcome(Place.PASS, "none")
+DEAD = Outcome(Place.DEAD_LETTER, "not_json")
+IGNORED = Outcome(Place.IGNORED, "no_value")
+
+
+def upload(*expected: Outcome, kind: str = "red PNG", key: bytes | None = None) -> Upload:
+    whole = expected[0].place in (Place.DEAD_LETTER, Place.IGNORED)
+    by_image = {WHOLE: expected[0]} if whole else {str(n): outcome for n, outcome in enumerate(expected)}
+    return Upload(kind=kind, key=key, value=b"{}", expected=by_image)
+
+
+def seen(offset: int, outcome: Outcome, image: str = "0", at: float = 1.0) -> Seen:
+    return Seen(source=Source(0, offset), image=image, outcome=outcome, at=at)
+
+
+def tally_of(sent: Iterable[Upload], came: Iterable[Seen], ignored: dict[str, int] | None = None) -> Tally:
+    tally = Tally()
+    for offset, each in enumerate(sent):
+        tally.publish(Published(each, Source(0, offset), 0.0))
+    for each_seen in came:
+        tally.see(each_seen)
+    tally.ignored = Counter(ignored or {})
+    return tally
+
+
+def only_row(tally: Tally) -> Row:
+    (row,) = compare(tally, ["red PNG"])
+    return row
+
+
+def charged(billed: int = 0, refused: int = 0, again: int = 0) -> Charges:
+    return Charges(
+        calls=billed + refused,
+        last_second=0,
+        busiest_second=0,
+        refused=refused,
+        billed=billed,
+        images_billed_again=again,
+    )
+
+
+def test_what_came_as_expected_is_right() -> None:
+    """
+    Every image with its expected outcome once: nothing differs, and all is settled.
+    """
+    tally = tally_of(
+        [upload(BLOCK, PASS), upload(DEAD, kind="text"), upload(IGNORED, kind="tombstone")],
+        [seen(0, BLOCK), seen(0, PASS, "1"), seen(1, DEAD, WHOLE)],
+        {"no_value": 1},
+    )
+
+    rows = compare(tally, ["tombstone", "text", "red PNG"])
+    held = facts(tally, charged(billed=2), uncommitted=0, exit_code=0)
+
+    assert [(row.kind, row.expected, row.wanted, row.right) for row in rows] == [
+        ("tombstone", IGNORED, 1, 1),
+        ("text", DEAD, 1, 1),
+        ("red PNG", BLOCK, 1, 1),
+        ("red PNG", PASS, 1, 1),
+    ]
+    assert list(differences(rows, held)) == []
+    assert tally.settled == 3
+
+
+@pytest.mark.parametrize(
+    ("came", "problem"),
+    [
+        ([], "1 missing"),
+        ([seen(0, BLOCK), seen(0, BLOCK)], "1 more than once"),
+        ([seen(0, PASS)], "1 × pass (none) instead"),
+        ([seen(0, Outcome(Place.BLOCK, "medium"))], "1 × block (medium) instead"),
+        ([seen(0, BLOCK), seen(0, PASS)], "1 × pass (none) instead"),
+        ([seen(0, BLOCK, "1")], "1 missing"),
+        ([seen(1, BLOCK)], "1 missing"),
+    ],
+    ids=["none", "twice", "wrong topic", "wrong reason", "right and wrong", "another image", "another upload"],
+)
+def test_what_did_not_come_as_expected_is_told(came: list[Seen], problem: str) -> None:
+    """
+    A missing, a repeated or a wrong outcome is not right, and the row says which it is.
+    """
+    row = only_row(tally_of([upload(BLOCK)], came))
+
+    assert not row.ok
+    assert row.right == 0
+    assert list(row.problems()) == [problem]
+    assert list(differences([row], [])) == [f"red PNG, expected block (high): {problem}"]
+
+
+@pytest.mark.parametrize(("counted", "problem"), [(1, "1 missing"), (3, "1 more than once")])
+def test_ignored_messages_are_counted(counted: int, problem: str) -> None:
+    """
+    What is to be ignored leaves no message, so the service's own count must be as high, and no higher.
+    """
+    row = only_row(tally_of([upload(IGNORED), upload(IGNORED)], [], {"no_value": counted}))
+
+    assert not row.ok
+    assert list(row.problems()) == [problem]
+
+
+def test_outcomes_swapped_between_uploads_are_noticed() -> None:
+    """
+    Totals that fit are not enough: each upload must have its own outcome.
+    """
+    tally = tally_of([upload(BLOCK, kind="a"), upload(PASS, kind="b")], [seen(0, PASS), seen(1, BLOCK)])
+
+    assert [row.ok for row in compare(tally, ["a", "b"])] == [False, False]
+
+
+def test_what_nothing_asked_for_is_a_stray() -> None:
+    """
+    Strays are outcomes of no upload, of no image of one, of an ignored one, and unknown reasons to ignore.
+    """
+    tally = tally_of(
+        [upload(BLOCK), upload(IGNORED, kind="tombstone")],
+        [seen(0, BLOCK), seen(0, BLOCK, "7"), seen(1, BLOCK), seen(9, BLOCK)],
+        {"no_value": 1, "not_included": 2},
+    )
+
+    assert strays(tally) == 5
+
+
+def test_an_upload_settles_with_its_last_image() -> None:
+    """
+    An upload is settled when all its images have an outcome, whichever comes first, acknowledgement or outcomes.
+    """
+    tally = Tally()
+    tally.see(seen(0, BLOCK))
+    tally.publish(Published(upload(BLOCK, PASS), Source(0, 0), 0.0))
+    before = tally.settled
+
+    tally.see(seen(0, PASS, "1"))
+
+    assert (before, tally.settled) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("key", "moments", "expected"),
+    [(b"k", (1.0, 2.0, 3.0), 0), (b"k", (2.0, 2.0, 2.0), 0), (b"k", (3.0, 1.0, 2.0), 2), (None, (3.0, 2.0, 1.0), 0)],
+    ids=["in order", "at once", "the first came last", "no key"],
+)
+def test_overtaking_is_counted_by_key(key: bytes | None, moments: tuple[float, ...], expected: int) -> None:
+    """
+    An upload overtakes when it has an outcome before an earlier one of its key; without a key nobody can.
+    """
+    tally = tally_of(
+        [upload(BLOCK, key=key) for _ in moments], [seen(offset, BLOCK, at=at) for offset, at in enumerate(moments)]
+    )
+
+    assert overtakings(tally) == expected
+
+
+def test_every_figure_that_does_not_hold_is_told() -> None:
+    """
+    Charges, commits and the exit code are held against what they must be; a hint says what may be behind.
+    """
+    tally = tally_of([upload(BLOCK)], [seen(0, BLOCK)])
+
+    told = list(differences([], facts(tally, charged(billed=2, refused=3, again=1), uncommitted=4, exit_code=-9)))
+
+    assert told == [
+        "calls billed (images judged): 2 instead of 1",
+        "images billed more than once: 1 instead of 0",
+        "calls over the quota: 3 instead of 0 (a machine that is busy with other things bunches the calls)",
+        "messages left uncommitted: 4 instead of 0",
+        "exit code of the service: -9 instead of 0",
+    ]
+
+
+def test_a_service_that_goes_on_has_no_exit_code() -> None:
+    """
+    While the service is left running there is no exit code to check.
+    """
+    held = facts(tally_of([], []), charged(), uncommitted=0, exit_code=None)
+
+    assert "exit code of the service" not in [fact.name for fact in held]
+
+
+@given(st.lists(st.floats(0, 100), min_size=1), st.floats(0.01, 1))
+def test_a_percentile_covers_its_share(values: list[float], share: float) -> None:
+    """
+    At least that share of the values is no higher, and it is one of them.
+    """
+    rising = sorted(values)
+
+    found = percentile(rising, share)
+
+    assert found in rising
+    assert sum(value <= found for value in rising) >= share * len(rising) - 1e-9
+
+
+def test_nothing_has_no_percentile() -> None:
+    """
+    Before there are values there is no percentile.
+    """
+    assert percentile([], 0.5) is None

@@ -1,0 +1,63 @@
+"""The demo's image files and the server they are on."""
+
+from io import BytesIO
+
+import aiohttp
+import pytest
+from PIL import Image
+
+from consumer.demo.image_server import serving_images
+from consumer.demo.images import draw_images
+from consumer.emulator.errors import ServiceError
+from consumer.emulator.images import look
+
+
+def test_files_are_what_their_names_say() -> None:
+    """
+    Each file is of its name's format, and the emulated provider sees its name's colour.
+    """
+    formats = {"png": "PNG", "jpg": "JPEG", "webp": "WEBP", "gif": "GIF"}
+    files = {name: content for name, content in draw_images().items() if name != "corrupt.jpg"}
+
+    for name, content in files.items():
+        colour, _, ending = name.partition(".")
+        with Image.open(BytesIO(content)) as image:
+            assert image.format == formats[ending]
+        assert look(content, "").average_colour == colour
+
+
+def test_the_gif_moves() -> None:
+    """
+    The animation has several frames.
+    """
+    with Image.open(BytesIO(draw_images()["green.gif"])) as image:
+        frames = getattr(image, "n_frames", 1)
+
+    assert frames > 1
+
+
+def test_the_corrupt_file_is_refused() -> None:
+    """
+    The provider would refuse the corrupt file as no image, though it begins like one.
+    """
+    content = draw_images()["corrupt.jpg"]
+
+    with pytest.raises(ServiceError) as refused:
+        look(content, "")
+
+    assert refused.value.code == 407
+    assert content.startswith(b"\xff\xd8\xff")
+
+
+async def test_files_are_served_by_name_in_any_folder() -> None:
+    """
+    Uploads have URLs of their own; what is not among the files is not found.
+    """
+    async with serving_images({"red.png": b"red"}) as url, aiohttp.ClientSession() as http:
+        async with http.get(f"{url}/uploads/17/red.png") as found:
+            content = (found.status, await found.read())
+        async with http.get(f"{url}/uploads/17/gone.png") as missing:
+            status = missing.status
+
+    assert content == (200, b"red")
+    assert status == 404

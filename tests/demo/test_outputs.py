@@ -1,0 +1,74 @@
+"""What the demo reads of the outputs, from records as the service encodes them."""
+
+from dataclasses import replace
+from typing import Any
+
+from aiokafka import ConsumerRecord
+
+from consumer.config import Policy, PolicySettings
+from consumer.demo.outcomes import WHOLE, Outcome, Place, Source
+from consumer.demo.outputs import read_record
+from consumer.errors import Undecodable
+from consumer.records import Answer, Assessment, Failure, Label
+from consumer.verdicts.encode import Encoded, Encoding
+from consumer.verdicts.policy import Deciding
+from tests.events import delivery, submission
+
+ENCODING = Encoding(group="demo")
+UPLOAD = delivery(offset=17, partition=3)
+
+
+def record(encoded: Encoded) -> ConsumerRecord[Any, Any]:
+    """An encoded outcome as a consumer gets it."""
+    return ConsumerRecord(
+        topic="moderation.block", partition=0, offset=0, timestamp=1_763_632_802_500, timestamp_type=0,
+        key=encoded.key, value=encoded.value, checksum=None, serialized_key_size=0, serialized_value_size=0,
+        headers=tuple(encoded.headers),
+    )  # fmt: skip
+
+
+def verdict(assessment: Assessment) -> ConsumerRecord[Any, Any]:
+    policy = Deciding(Policy(settings=PolicySettings(policy="default", version=1), sha256="0" * 64))
+    return record(ENCODING.verdict(policy.decide(submission(UPLOAD), assessment, 1_763_632_802.0)))
+
+
+def test_a_verdict_names_its_upload_and_its_level() -> None:
+    """
+    A verdict tells which image of which upload it is about, its risk level, and what the call took.
+    """
+    answer = Answer(
+        service="baselineCheck_global",
+        request_id="R",
+        risk_level="high",
+        labels=(Label("violent_explosion", 97.2, "high"),),
+    )
+    assessment = Assessment(answers=(replace(answer, took=0.25),), queued=0.0, provider=0.25)
+
+    seen = read_record(verdict(assessment), Place.BLOCK)
+
+    assert (seen.source, seen.image) == (Source(3, 17), "0")
+    assert seen.outcome == Outcome(Place.BLOCK, "high")
+    assert (seen.at, seen.provider_seconds) == (1_763_632_802.5, 0.25)
+
+
+def test_a_verdict_without_an_answer_names_the_error() -> None:
+    """
+    An image that could not be judged is seen with the class of its error, not with a level.
+    """
+    seen = read_record(verdict(Assessment(failure=Failure(kind="fetch", code="404"))), Place.REVIEW)
+
+    assert seen.outcome == Outcome(Place.REVIEW, "error: fetch")
+    assert seen.provider_seconds is None
+
+
+def test_a_dead_letter_names_its_upload_and_its_reason() -> None:
+    """
+    A dead letter is about the whole message, and its headers say why.
+    """
+    letter = ENCODING.dead_letter(UPLOAD, Undecodable("not_json", "value: no"), 1_763_632_802.0)
+
+    seen = read_record(record(letter), Place.DEAD_LETTER)
+
+    assert (seen.source, seen.image) == (Source(3, 17), WHOLE)
+    assert seen.outcome == Outcome(Place.DEAD_LETTER, "not_json")
+    assert seen.content["dlq_stage"] == "decode"
