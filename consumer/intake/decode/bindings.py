@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from consumer.config import Binding
 from consumer.intake.decode.reasons import Rejection
-from consumer.intake.decode.urls import encoded_key, in_ascii, web_url
+from consumer.intake.decode.urls import encoded_key, web_url
 from consumer.records import ByObject, ByUrl, Reach
 
 
@@ -104,6 +104,6 @@ def _globs(patterns: Iterable[str]) -> re.Pattern[str] | None:
 def _plain_template(template: str) -> str:
     """Keep a template's names only: a format specification would cut or pad a key, or refuse it."""
     return "".join(
-        in_ascii(literal).replace("{", "{{").replace("}", "}}") + (f"{{{name}}}" if name else "")
+        literal.replace("{", "{{").replace("}", "}}") + (f"{{{name}}}" if name else "")
         for literal, name, _, _ in Formatter().parse(template)
     )

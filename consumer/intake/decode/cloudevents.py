@@ -109,7 +109,8 @@ def _read_payload(payload: object, kind: str, origin: Origin) -> Decoded | None:
     if kind.startswith(native.FAMILY) or (isinstance(schema, str) and schema.startswith(native.FAMILY)):
         return native.read({"schema": kind, **payload}, origin)
     if "oss" in payload:
-        return oss.read_bridged({"eventName": kind, **payload}, origin)
+        named = {"eventName": kind} if kind.startswith("oss:") else {}
+        return oss.read_bridged({**named, **payload}, origin)
     for notification in NOTIFICATIONS:
         if notification.fits(payload):
             return notification.read(payload, origin)

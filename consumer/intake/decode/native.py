@@ -8,11 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from consumer.intake.decode.members import (
     Document,
-    check_depth,
     named,
     optional_integer,
     optional_object,
@@ -21,6 +18,7 @@ from consumer.intake.decode.members import (
     required_object,
     required_text,
     timestamp,
+    written_size,
 )
 from consumer.intake.decode.origin import Origin
 from consumer.intake.decode.reasons import Rejection
@@ -164,7 +162,7 @@ def _carried(document: Document, name: str) -> Document:
     members = optional_object(document, name)
     if not members:
         return {}
-    check_depth(members, name)
+    written_size(members, name)
     return members
 
 
@@ -196,7 +194,5 @@ def _unknown(document: Document, known: frozenset[str]) -> Document:
 
 
 def _check_unknown(parts: list[Document]) -> None:
-    for part in parts:
-        check_depth(part, "unknown members")
-    if sum(len(orjson.dumps(part)) for part in parts) > MAX_UNKNOWN:
+    if sum(written_size(part, "unknown members") for part in parts) > MAX_UNKNOWN:
         raise Rejection.TOO_MUCH_UNKNOWN.at("unknown members", f"more than {MAX_UNKNOWN} bytes of JSON")

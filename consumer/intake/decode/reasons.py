@@ -34,7 +34,7 @@ class Rejection(_Explained):
     BAD_MEMBER = "bad_member", "A member has the wrong type or a value outside its rules."
     TOO_LONG = "too_long", "A text or URL is longer than its limit."
     TOO_MANY = "too_many", "More than 16 images in an event, or more than 64 records in a notification."
-    TOO_DEEP = "too_deep", "Members that are carried on nest more than 64 levels deep."
+    TOO_DEEP = "too_deep", "A member that is carried on nests too deeply to be written as JSON again."
     TOO_MUCH_UNKNOWN = "too_much_unknown", "The members that this release does not know exceed 8 KiB of JSON."
     DUPLICATE_IMAGE = "duplicate_image", "Two images of one event have the same id."
     BAD_URL = "bad_url", "A URL is not http or https, has no host, or holds characters that no URL may hold."

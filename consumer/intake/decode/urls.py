@@ -36,17 +36,13 @@ def web_url(url: str, where: str) -> str:
         return url
     if _BLANK.search(url):
         raise Rejection.BAD_URL.at(where, "holds a space or a control character")
-    encoded = in_ascii(url)
+    # Nothing but what is not ASCII: what the producer has encoded already stays as it is.
+    encoded = _NON_ASCII.sub(lambda found: quote(found[0]), url)
     if not _WEB_URL.fullmatch(encoded):
         raise Rejection.BAD_URL.at(where, "must be http or https, with a host in ASCII")
     if len(encoded) > MAX_URL:
         raise Rejection.TOO_LONG.at(where, f"longer than {MAX_URL} characters once percent-encoded")
     return encoded
-
-
-def in_ascii(url: str) -> str:
-    """Percent-encode what is not ASCII and nothing else, so that what was encoded before stays as it was."""
-    return _NON_ASCII.sub(lambda found: quote(found[0]), url)
 
 
 def encoded_key(key: str, where: str) -> str:

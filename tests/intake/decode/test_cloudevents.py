@@ -258,3 +258,27 @@ def test_the_detail_says_where_in_the_data_it_is() -> None:
 
     assert structured == ("bad_url", "data.images[0].url: must be http or https, with a host in ASCII")
     assert binary == ("bad_url", "images[0].url: must be http or https, with a host in ASCII")
+
+
+def test_the_type_names_the_kind_of_an_oss_event_that_does_not() -> None:
+    """
+    EventBridge may be told to leave out members; a type of its own says what happened, any other type does not.
+    """
+    created = sample("oss_eventbridge", data__eventName=REMOVE)
+    part = sample("oss_eventbridge", data__eventName=REMOVE, type="oss:ObjectCreated:UploadPart")
+    unknown = sample("oss_eventbridge", data__eventName=REMOVE, type="com.example.upload")
+
+    assert len(submitted(message(created))) == 1
+    assert ignored(message(part)) == "not_a_creation"
+    assert refused(message(unknown)) == ("missing_member", "data.eventName: is required")
+
+
+def test_an_oss_event_keeps_its_own_time() -> None:
+    """
+    The envelope's time stands in only where the event tells none.
+    """
+    told = sample("oss_eventbridge", data__eventTime="2026-11-20T09:59:59Z")
+    untold = sample("oss_eventbridge", data__eventTime=REMOVE)
+
+    assert submitted(message(told))[0].event_time == "2026-11-20T09:59:59Z"
+    assert submitted(message(untold))[0].event_time == "2026-11-20T10:00:00Z"

@@ -225,7 +225,7 @@ def test_a_message_holds_64_records_at_most(name: str) -> None:
          "Records[0].s3.object.size: must be a number of bytes"),
         ("aws_s3", "Records__0__s3__object__size", "9" * 5000, "bad_member",
          "Records[0].s3.object.size: must be a number of bytes"),
-        ("aws_s3", "Records__0__s3__object__size", "²", "bad_member",
+        ("aws_s3", "Records__0__s3__object__size", "١٠٢٤", "bad_member",
          "Records[0].s3.object.size: must be a number of bytes"),
         ("aws_s3", "Records__0__s3__object__size", True, "bad_member",
          "Records[0].s3.object.size: must be a number of bytes"),
