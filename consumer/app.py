@@ -21,7 +21,8 @@ from consumer.intake.decode import Bindings, decode
 from consumer.intake.kafka import KafkaSource
 from consumer.moderation.assess import Assessing
 from consumer.moderation.breaker import BreakerLimits
-from consumer.moderation.client import HttpModerator
+from consumer.moderation.client import HttpModerator, Timeouts, open_transport
+from consumer.moderation.keys import keys_of
 from consumer.moderation.lobby import Lobby
 from consumer.moderation.pace import Pace, Paced
 from consumer.moderation.regions import Guarded, Region, Regions, Tally
@@ -98,12 +99,18 @@ async def open_service(
         metrics.QUOTA_QPS.set(config.quota.qps)
         tally, lobby = Tally(), Lobby()
         breaker = BreakerLimits(**config.breaker.model_dump(), full=config.provider.max_in_flight)
-        http = await stack.enter_async_context(HttpModerator.open(config.provider, credentials, clock))
+        keys = keys_of(config.provider, credentials, clock)
+        timeouts = Timeouts(connect=config.provider.connect_timeout, read=config.provider.read_timeout)
+        transport = await stack.enter_async_context(open_transport(config.provider.max_in_flight))
+
+        def region(name: str, base_url: str) -> Region:
+            http = HttpModerator(transport, base_url, name, keys, timeouts, clock)
+            guarded = Guarded(http, name, tally, clock)
+            return Region(name, Limited(Paced(guarded, pace, clock), slots), breaker)
+
         # Inside out: the breaker is told how a call ended; the call departs at its moment; it holds a slot while it waits
         # for that; it waits for a region without a slot; and a retry does all of it again.
-        guarded = Guarded(http, config.provider.region, tally, clock)
-        region = Region(config.provider.region, Limited(Paced(guarded, pace, clock), slots), breaker)
-        regions = Regions([region], clock, lobby)
+        regions = Regions([region(*each) for each in config.provider.regions], clock, lobby)
         moderator = Retrying(regions, RetryPolicy(**config.retries.model_dump()), tally, clock, lobby)
         reasons_not_ready.append(regions.reasons_not_ready)
         pipeline = Pipeline(

@@ -37,7 +37,8 @@ def run(config: ConfigFile = Path("config/consumer.yaml"), overrides: Overrides 
     from consumer.observability.logs import set_up_logs
 
     settings = load_config(config, os.environ, overrides or ())
-    policy, credentials = load_policy(settings.policy), load_credentials(os.environ)
+    policy = load_policy(settings.policy)
+    credentials = load_credentials(os.environ, settings.provider.key_files)
     set_up_logs(settings.logs)
     run_service(settings, policy, credentials)
 

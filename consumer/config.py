@@ -7,15 +7,18 @@ module reads the environment.
 """
 
 import hashlib
+import re
 import string
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     NonNegativeFloat,
@@ -32,6 +35,11 @@ ENVIRONMENT_PREFIX = "MODERATION__"
 # Vendor: the variables that its own tools read.
 KEY_ID = "ALIBABA_CLOUD_ACCESS_KEY_ID"
 KEY_SECRET = "ALIBABA_CLOUD_ACCESS_KEY_SECRET"
+SECURITY_TOKEN = "ALIBABA_CLOUD_SECURITY_TOKEN"
+KEY_VARIABLES = {"access_key_id": KEY_ID, "access_key_secret": KEY_SECRET, "security_token": SECURITY_TOKEN}
+KEY_FILES = {part: part.replace("_", "-") for part in KEY_VARIABLES}
+
+_HEADER_VALUE = re.compile(r"[!-~]+")
 
 # Vendor: the regions of Image Moderation 2.0, international and mainland, and which of them have a VPC endpoint.
 REGIONS = {
@@ -46,6 +54,8 @@ REGIONS = {
     "cn-shenzhen": True,
     "cn-chengdu": False,
 }
+# Vendor: London uses Singapore's console configuration; Silicon Valley and Frankfurt use Virginia's.
+CONFIGURATION_GROUPS = (("ap-southeast-1", "eu-west-1"), ("us-east-1", "us-west-1", "eu-central-1"))
 
 
 class Settings(BaseModel):
@@ -122,13 +132,35 @@ class KafkaSettings(Settings):
         return self
 
 
+class RegionUrl(NamedTuple):
+    """One of the provider's regions and where it is called: scheme and host, without a path."""
+
+    name: str
+    base_url: str
+
+
 class ProviderSettings(Settings):
-    """Where and how the provider is called. Keys come from the environment, never from here."""
+    """Where and how the provider is called. Keys come from the environment or from files, never from here."""
 
     region: str = Field("ap-southeast-1", description="Which of the provider's regions answers.")
+    fallback_region: str | None = Field(
+        None, description="Which one answers while `region` fails. It must be one that shares its configuration."
+    )
     network: Literal["public", "vpc"] = Field("public", description="`vpc` where this runs inside the provider's VPC.")
     endpoint: str | None = Field(
         None, description="Base URL instead of the region's, such as `http://127.0.0.1:8080` for the emulator."
+    )
+    fallback_endpoint: str | None = Field(None, description="Base URL instead of the fallback region's.")
+    key_files: Path | None = Field(
+        None,
+        description="Folder of access-key-id, access-key-secret and, for a temporary key, security-token, such as a "
+        "mounted secret, seen from this file's folder. Read again when they change; the environment's key is not used.",
+    )
+    referer: str | None = Field(
+        None,
+        min_length=1,
+        max_length=256,
+        description="What the provider sends as Referer when it downloads an image, for hosts that refuse hotlinks.",
     )
     connect_timeout: PositiveFloat = Field(3.0, description="Seconds for a new connection.")
     read_timeout: PositiveFloat = Field(
@@ -141,21 +173,50 @@ class ProviderSettings(Settings):
     )
 
     @model_validator(mode="after")
+    def _falls_back_to_the_same_configuration(self) -> Self:
+        first, second = self.region, self.fallback_region
+        if second is None:
+            if self.fallback_endpoint is not None:
+                raise ValueError("fallback_endpoint needs a fallback_region")
+            return self
+        if first == second:
+            raise ValueError(f"fallback_region must be another region than {first}")
+        if not any(first in group and second in group for group in CONFIGURATION_GROUPS):
+            shared = "; ".join(", ".join(group) for group in CONFIGURATION_GROUPS)
+            raise ValueError(
+                f"fallback_region {second} must share the configuration of {first}; those that do: {shared}"
+            )
+        if self.endpoint is not None and self.fallback_endpoint is None:
+            raise ValueError(f"endpoint stands for {first} only: fallback_region {second} needs a fallback_endpoint")
+        return self
+
+    @model_validator(mode="after")
     def _can_be_reached(self) -> Self:
-        if self.endpoint is not None and not self.endpoint.startswith(("http://", "https://")):
-            raise ValueError(f"endpoint must begin with http:// or https://, got {self.endpoint!r}")
-        if self.endpoint is None and self.region not in REGIONS:
-            raise ValueError(f"region {self.region!r} is none of {', '.join(REGIONS)}")
-        if self.endpoint is None and self.network == "vpc" and not REGIONS[self.region]:
-            raise ValueError(f"region {self.region} has no VPC endpoint")
+        _ = self.regions  # raises
         return self
 
     @property
-    def base_url(self) -> str:
-        """Scheme and host of the endpoint, without a path."""
-        if self.endpoint is not None:
-            return self.endpoint.rstrip("/")
-        return f"https://green-cip{'-vpc' if self.network == 'vpc' else ''}.{self.region}.aliyuncs.com"
+    def regions(self) -> tuple[RegionUrl, ...]:
+        """The regions that may be asked, the best first. `ValueError` escapes where one cannot be reached."""
+        first = RegionUrl(self.region, self._base_url("endpoint", self.region, self.endpoint))
+        if self.fallback_region is None:
+            return (first,)
+        url = self._base_url("fallback_endpoint", self.fallback_region, self.fallback_endpoint)
+        return first, RegionUrl(self.fallback_region, url)
+
+    def _base_url(self, setting: str, region: str, endpoint: str | None) -> str:
+        if endpoint is not None:
+            if not endpoint.startswith(("http://", "https://")):
+                raise ValueError(f"{setting} must begin with http:// or https://, got {endpoint!r}")
+            url = urlsplit(endpoint)
+            if not url.hostname or (url.path.rstrip("/"), url.query, url.username) != ("", "", None):
+                raise ValueError(f"{setting} must be scheme and host, such as http://127.0.0.1:8080")
+            return endpoint.rstrip("/")
+        if region not in REGIONS:
+            raise ValueError(f"region {region!r} is none of {', '.join(REGIONS)}")
+        if self.network == "vpc" and not REGIONS[region]:
+            raise ValueError(f"region {region} has no VPC endpoint")
+        return f"https://green-cip{'-vpc' if self.network == 'vpc' else ''}.{region}.aliyuncs.com"
 
 
 class QuotaSettings(Settings):
@@ -221,11 +282,29 @@ class ShutdownSettings(Settings):
     )
 
 
+Telling = Literal["none", "count", "hash", "text"]
+
+
 class PrivacySettings(Settings):
-    """What of an image is carried on."""
+    """
+    What of an image is carried on.
+
+    Texts are told not at all, as their number, as hashes (the first 16 bytes of the SHA-256 of each, in hex) or as they
+    are, cut to 256 characters; of hashes and texts at most 50.
+    """
 
     keep_query: bool = Field(
         False, description="Keep the query of image URLs in verdicts. Presigned queries are credentials."
+    )
+    recognised_text: Telling = Field(
+        "none",
+        description="Lines of text in the image, as `hits.recognised_text`; the policy's info needs textInImage.",
+    )
+    public_figures: Telling = Field(
+        "none", description="Names of people, as `hits.figures`; the policy's info needs publicFigure."
+    )
+    keywords: Telling = Field(
+        "none", description="Words that were matched, as `hits.keywords`; the policy's info needs textInImage."
     )
 
 
@@ -333,6 +412,28 @@ class Route(Settings):
     none: Literal["block", "review", "pass"] = "pass"
 
 
+def _never_pass(decision: Any) -> Any:
+    if decision == "pass":
+        raise ValueError("an image that could not be judged is never passed: review or block")
+    return decision
+
+
+Fallback = Annotated[Literal["review", "block"], BeforeValidator(_never_pass)]
+
+
+class OnError(Settings):
+    """Which decision an image gets that could not be judged, by why."""
+
+    fetch: Fallback = Field("review", description="The provider could not download it.")
+    image: Fallback = Field("review", description="Its size or format is refused.")
+    input: Fallback = Field("review", description="What is said of it is refused.")
+    malformed: Fallback = Field("review", description="The answer was not one that can be trusted.")
+    provider: Fallback = Field("review", description="The provider answers others, and never about this image.")
+    account: Fallback = Field("review", description="The account may ask about others, and not about this image.")
+    clock: Fallback = Field("review", description="As account: the provider says that our time is wrong.")
+    internal: Fallback = Field("review", description="A bug of this service.")
+
+
 class PolicySettings(Settings):
     """What findings lead to."""
 
@@ -344,6 +445,7 @@ class PolicySettings(Settings):
     info: tuple[Literal["customImage", "textInImage", "publicFigure", "logoData"], ...] = ()
     route: Route = Route()
     strict_recall: bool = Field(False, description="Send low risk to review.")
+    on_error: OnError = OnError()
 
 
 class Policy(Settings):
@@ -358,6 +460,7 @@ class Credentials(Settings):
 
     access_key_id: str
     access_key_secret: SecretStr
+    security_token: SecretStr | None = None  # Vendor: temporary keys (STS) have one
 
 
 def load_config(path: Path | None, environment: Mapping[str, str], overrides: Sequence[str] = ()) -> Config:
@@ -380,9 +483,15 @@ def load_config(path: Path | None, environment: Mapping[str, str], overrides: Se
             problems.append(f"{origin}: {error}")
         origins[keys] = origin
     config = _validate(Config, tree, origins, problems)
-    if not config.policy.is_absolute() and path is not None:
-        config = config.model_copy(update={"policy": path.parent / config.policy})
-    return config
+    return config if path is None else _seen_from(path.parent, config)
+
+
+def _seen_from(folder: Path, config: Config) -> Config:
+    """Resolve the paths in a configuration; one that is absolute stays as it is."""
+    provider = config.provider
+    if provider.key_files is not None:
+        provider = provider.model_copy(update={"key_files": folder / provider.key_files})
+    return config.model_copy(update={"policy": folder / config.policy, "provider": provider})
 
 
 def load_policy(path: Path) -> Policy:
@@ -396,17 +505,53 @@ def load_policy(path: Path) -> Policy:
     return Policy(settings=settings, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
 
 
-def load_credentials(environment: Mapping[str, str]) -> Credentials:
+def load_credentials(environment: Mapping[str, str], key_files: Path | None = None) -> Credentials:
     """
-    Take the account's key from the variables that the vendor's own tools read.
+    Take the account's key from its files, or else from the variables that the vendor's own tools read.
 
     Raises:
-        Misconfigured: naming each variable that is missing.
+        Misconfigured: naming each file or variable that is missing or no key.
     """
-    names = (KEY_ID, KEY_SECRET)
-    if missing := [name for name in names if not environment.get(name)]:
-        raise Misconfigured([f"environment: {name} is not set; it is the provider account's key" for name in missing])
-    return Credentials(access_key_id=environment[KEY_ID], access_key_secret=SecretStr(environment[KEY_SECRET]))
+    if key_files is not None:
+        return read_key_files(key_files)
+    texts = {part: environment.get(name, "") for part, name in KEY_VARIABLES.items()}
+    if not texts["security_token"]:
+        del texts["security_token"]
+    origins = {part: f"environment: {name}" for part, name in KEY_VARIABLES.items()}
+    return _credentials(texts, origins, "is not set; it is the provider account's key")
+
+
+def read_key_files(folder: Path) -> Credentials:
+    """
+    Read the account's key from `access-key-id`, `access-key-secret` and, where there is one, `security-token`.
+
+    Raises:
+        Misconfigured: naming each file that is missing or holds no key, and nothing of what it holds.
+    """
+    texts: dict[str, str] = {}
+    problems = []
+    paths = {part: folder / name for part, name in KEY_FILES.items()}
+    for part, path in paths.items():
+        try:
+            texts[part] = path.read_bytes().decode(errors="replace")
+        except OSError as error:
+            if part != "security_token" or not isinstance(error, FileNotFoundError):
+                problems.append(f"{path}: cannot be read: {error.strerror}")
+    return _credentials(texts, {part: f"{path}:" for part, path in paths.items()}, "is empty", problems)
+
+
+def _credentials(
+    texts: Mapping[str, str], origins: Mapping[str, str], empty: str, problems: Sequence[str] = ()
+) -> Credentials:
+    parts = {part: text.strip() for part, text in texts.items()}
+    no_keys = [
+        f"{origins[part]} {'holds more than the printable ASCII of a key' if value else empty}"
+        for part, value in parts.items()
+        if not _HEADER_VALUE.fullmatch(value)
+    ]
+    if problems or no_keys:
+        raise Misconfigured([*problems, *no_keys])
+    return Credentials.model_validate(parts)
 
 
 class _OnceLoader(yaml.SafeLoader):

@@ -5,8 +5,8 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from consumer.config import Config, load_config, load_credentials, load_policy
-from consumer.errors import Misconfigured
+from consumer.config import REGIONS, Config, OnError, load_config, load_credentials, load_policy
+from consumer.errors import CallFailed, Misconfigured
 
 SHIPPED = Path(__file__).parent.parent / "config"
 
@@ -103,6 +103,17 @@ def test_all_problems_come_at_once_and_say_where_from(tmp_path: Path) -> None:
         ("provider: {region: mars}", "region 'mars' is none of ap-southeast-1"),
         ("provider: {region: eu-west-1, network: vpc}", "region eu-west-1 has no VPC endpoint"),
         ("provider: {endpoint: 'localhost:1'}", "endpoint must begin with http:// or https://"),
+        ("provider: {endpoint: 'http://a/b'}", "endpoint must be scheme and host"),
+        ("provider: {endpoint: 'http://'}", "endpoint must be scheme and host"),
+        ("provider: {fallback_region: ap-southeast-1}", "fallback_region must be another region than ap-southeast-1"),
+        ("provider: {fallback_region: us-east-1}", "must share the configuration of ap-southeast-1; those that do: ap-"),
+        ("provider: {fallback_region: mars}", "fallback_region mars must share the configuration"),
+        ("provider: {region: cn-shanghai, fallback_region: cn-beijing}", "must share the configuration of cn-shanghai"),
+        ("provider: {fallback_region: eu-west-1, network: vpc}", "region eu-west-1 has no VPC endpoint"),
+        ("provider: {fallback_endpoint: 'http://a'}", "fallback_endpoint needs a fallback_region"),
+        ("provider: {fallback_region: eu-west-1, endpoint: 'http://a'}", "needs a fallback_endpoint"),
+        ("provider: {referer: ''}", "at least 1 character"),
+        ("privacy: {keywords: all}", "Input should be 'none', 'count', 'hash' or 'text'"),
         ("bindings: [{bucket: a, via: url}]", "via: url needs a url template"),
         ("bindings: [{bucket: a, via: oss, url: 'http://a/{key}'}]", "via: oss takes no url"),
         ("bindings: [{bucket: a, via: url, url: 'http://a/{name}'}]", "takes {key} and {bucket}"),
@@ -130,24 +141,83 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     ]
 
 
-def test_the_endpoint_follows_from_region_and_network() -> None:
-    """
-    Vendor: `green-cip` and `green-cip-vpc` hosts by region; an endpoint of one's own replaces them.
-    """
-    urls = [
-        load_config(None, {}, overrides).provider.base_url
-        for overrides in (
-            ["provider.region=eu-central-1"],
-            ["provider.region=us-east-1", "provider.network=vpc"],
-            ["provider.endpoint=http://127.0.0.1:8080/"],
-        )
-    ]
+def urls(*overrides: str) -> dict[str, str]:
+    return dict(load_config(None, {}, [f"provider.{override}" for override in overrides]).provider.regions)
 
-    assert urls == [
-        "https://green-cip.eu-central-1.aliyuncs.com",
-        "https://green-cip-vpc.us-east-1.aliyuncs.com",
-        "http://127.0.0.1:8080",
-    ]
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_the_endpoint_follows_from_region_and_network(region: str) -> None:
+    """
+    Vendor: `green-cip` and, in some regions, `green-cip-vpc` hosts.
+    """
+    assert urls(f"region={region}") == {region: f"https://green-cip.{region}.aliyuncs.com"}
+    if region in ("eu-west-1", "us-west-1", "cn-chengdu"):
+        assert "has no VPC endpoint" in problems_of(None, {}, f"provider.region={region}", "provider.network=vpc")[0]
+    else:
+        assert urls(f"region={region}", "network=vpc") == {region: f"https://green-cip-vpc.{region}.aliyuncs.com"}
+
+
+def test_an_endpoint_of_ones_own_replaces_the_regions() -> None:
+    """
+    The region keeps its name; each of the two has its own endpoint.
+    """
+    first, second = "endpoint=http://127.0.0.1:8080/", "fallback_endpoint=http://127.0.0.1:8081"
+
+    assert urls(first) == {"ap-southeast-1": "http://127.0.0.1:8080"}
+    assert urls(first, "fallback_region=eu-west-1", second) == {
+        "ap-southeast-1": "http://127.0.0.1:8080", "eu-west-1": "http://127.0.0.1:8081",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("ap-southeast-1", "eu-west-1"), ("eu-west-1", "ap-southeast-1"), ("us-east-1", "us-west-1"),
+        ("us-west-1", "eu-central-1"), ("eu-central-1", "us-east-1"),
+    ],
+)  # fmt: skip
+def test_a_region_falls_back_to_one_that_shares_its_configuration(first: str, second: str) -> None:
+    """
+    Vendor: London uses Singapore's console configuration; Silicon Valley and Frankfurt use Virginia's.
+    """
+    asked = urls(f"region={first}", f"fallback_region={second}")
+
+    assert list(asked.items()) == [
+        (first, f"https://green-cip.{first}.aliyuncs.com"), (second, f"https://green-cip.{second}.aliyuncs.com"),
+    ]  # fmt: skip
+
+
+def test_an_image_that_could_not_be_judged_is_never_passed(tmp_path: Path) -> None:
+    """
+    A policy may block where it would review, and the refusal of anything else says so.
+    """
+    path = written(
+        tmp_path / "p.yaml", "{policy: p, version: 1, on_error: {image: block, fetch: pass, provider: drop}}"
+    )
+
+    with pytest.raises(Misconfigured) as refused:
+        load_policy(path)
+
+    assert refused.value.problems == (
+        f"{path}: on_error.fetch: an image that could not be judged is never passed: review or block (given: 'pass')",
+        f"{path}: on_error.provider: Input should be 'review' or 'block' (given: 'drop')",
+    )
+
+
+def test_every_way_to_end_unjudged_has_its_setting() -> None:
+    """
+    Each kind of failed call that can end an image stands in `on_error`. Throttling never does.
+    """
+    branches, kinds = [CallFailed], set()
+    while branches:
+        branch = branches.pop()
+        kinds.add(branch.kind)
+        branches += branch.__subclasses__()
+
+    assert kinds - {"throttle"} == set(OnError.model_fields)
+
+
+SET = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "id", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "canary"}
 
 
 def test_missing_keys_are_named_and_present_ones_hidden() -> None:
@@ -156,9 +226,72 @@ def test_missing_keys_are_named_and_present_ones_hidden() -> None:
     """
     with pytest.raises(Misconfigured) as missing:
         load_credentials({"ALIBABA_CLOUD_ACCESS_KEY_ID": "id"})
+    with pytest.raises(Misconfigured) as wrong:
+        load_credentials({**SET, "ALIBABA_CLOUD_ACCESS_KEY_ID": "two words"})
 
-    credentials = load_credentials({"ALIBABA_CLOUD_ACCESS_KEY_ID": "id", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "canary"})
+    credentials = load_credentials({**SET, "ALIBABA_CLOUD_SECURITY_TOKEN": "canary-token"})
 
-    assert len(missing.value.problems) == 1
-    assert "ALIBABA_CLOUD_ACCESS_KEY_SECRET is not set" in missing.value.problems[0]
+    assert missing.value.problems == (
+        "environment: ALIBABA_CLOUD_ACCESS_KEY_SECRET is not set; it is the provider account's key",
+    )
+    assert wrong.value.problems == (
+        "environment: ALIBABA_CLOUD_ACCESS_KEY_ID holds more than the printable ASCII of a key",
+    )
     assert "canary" not in repr(credentials)
+
+
+def test_a_key_without_a_token_is_a_lasting_one() -> None:
+    """
+    The token's variable may be absent or empty; line breaks around a value are no part of it.
+    """
+    lasting = load_credentials({**SET, "ALIBABA_CLOUD_SECURITY_TOKEN": ""})
+    temporary = load_credentials({**SET, "ALIBABA_CLOUD_SECURITY_TOKEN": "token\n"})
+
+    assert lasting.security_token is None
+    assert temporary.security_token is not None
+    assert temporary.security_token.get_secret_value() == "token"
+
+
+def test_key_files_come_before_the_environment(tmp_path: Path) -> None:
+    """
+    Where a folder is named its files are the key, with or without a token; the environment's is not used.
+    """
+    written(tmp_path / "access-key-id", "file-id\n")
+    written(tmp_path / "access-key-secret", "file-secret\n")
+
+    lasting = load_credentials(SET, tmp_path)
+    written(tmp_path / "security-token", "file-token\n")
+    temporary = load_credentials({}, tmp_path)
+
+    assert (lasting.access_key_id, lasting.access_key_secret.get_secret_value()) == ("file-id", "file-secret")
+    assert lasting.security_token is None
+    assert temporary.security_token is not None
+    assert temporary.security_token.get_secret_value() == "file-token"
+
+
+def test_what_is_wrong_with_key_files_is_named_without_their_contents(tmp_path: Path) -> None:
+    """
+    Every file that is missing, empty or no key is named at once, and no part of a secret with it.
+    """
+    written(tmp_path / "access-key-secret", "canary\ncanary")
+    written(tmp_path / "security-token", "\n")
+
+    with pytest.raises(Misconfigured) as wrong:
+        load_credentials(SET, tmp_path)
+
+    assert wrong.value.problems == (
+        f"{tmp_path}/access-key-id: cannot be read: No such file or directory",
+        f"{tmp_path}/access-key-secret: holds more than the printable ASCII of a key",
+        f"{tmp_path}/security-token: is empty",
+    )
+
+
+def test_the_key_files_are_seen_from_the_configuration(tmp_path: Path) -> None:
+    """
+    A relative folder is resolved like the policy's file; an absolute one stays.
+    """
+    near = load_config(written(tmp_path / "c.yaml", "provider: {key_files: keys}"), {})
+    far = load_config(written(tmp_path / "d.yaml", "provider: {key_files: /run/secrets/provider}"), {})
+
+    assert near.provider.key_files == tmp_path / "keys"
+    assert far.provider.key_files == Path("/run/secrets/provider")

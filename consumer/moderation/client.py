@@ -1,5 +1,5 @@
 """
-One HTTP call to the provider: sign, send, read, translate what went wrong.
+One HTTP call to one region of the provider: sign, send, read, translate what went wrong.
 
 The request goes straight to httpx's aiohttp transport: `httpx.AsyncClient` around it doubles the CPU of a call, and
 httpx's own transport costs six times as much.
@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -17,47 +17,71 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from consumer.clock import Clock
-from consumer.config import Credentials, ProviderSettings
-from consumer.errors import ProviderFailed
+from consumer.errors import CallFailed, ProviderFailed
 from consumer.moderation import Question, signing, wire
+from consumer.moderation.keys import Keys
 from consumer.observability import metrics
 from consumer.records import Answer
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """Seconds for a new connection, and from there for a whole answer."""
+
+    connect: float
+    read: float
+
+
+@contextlib.asynccontextmanager
+async def open_transport(connections: int) -> AsyncIterator[httpx.AsyncBaseTransport]:
+    """Hold at most so many connections, of all regions together, until the context ends."""
+    # httpx-aiohttp 0.2 limits a session to 100 connections unless it is handed one.
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=connections, keepalive_timeout=60.0),
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
+    transport = AiohttpTransport(client=session)
+    try:
+        yield transport
+    finally:
+        await transport.aclose()
+
+
 class HttpModerator:
-    """Asks the provider once. Every failure is a `CallFailed`."""
+    """Asks one region once. Every failure is a `CallFailed` that names the region."""
 
     def __init__(
-        self, transport: httpx.AsyncBaseTransport, settings: ProviderSettings, credentials: Credentials, clock: Clock
+        self,
+        transport: httpx.AsyncBaseTransport,
+        base_url: str,
+        region: str,
+        keys: Keys,
+        timeouts: Timeouts,
+        clock: Clock,
     ) -> None:
         self._transport = transport
-        self._url = httpx.URL(f"{settings.base_url}/")
-        self._host = urlsplit(settings.base_url).netloc
-        self._region = settings.region
-        self._deadline = settings.connect_timeout + settings.read_timeout
-        self._timeouts = {"timeout": {"connect": settings.connect_timeout, "read": settings.read_timeout}}
-        self._key_id = credentials.access_key_id
-        self._key_secret = credentials.access_key_secret.get_secret_value()
+        self._url = httpx.URL(f"{base_url}/")
+        self._host = urlsplit(base_url).netloc
+        self._region = region
+        self._keys = keys
+        self._deadline = timeouts.connect + timeouts.read
+        self._timeouts = {"timeout": {"connect": timeouts.connect, "read": timeouts.read}}
         self._clock = clock
 
-    @classmethod
-    @contextlib.asynccontextmanager
-    async def open(
-        cls, settings: ProviderSettings, credentials: Credentials, clock: Clock
-    ) -> AsyncIterator["HttpModerator"]:
-        """Hold connections to the provider, as many as calls may be in flight, until the context ends."""
-        # httpx-aiohttp 0.2 limits a session to 100 connections unless it is handed one.
-        session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=settings.max_in_flight, keepalive_timeout=60.0),
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
-        transport = AiohttpTransport(client=session)
-        try:
-            yield cls(transport, settings, credentials, clock)
-        finally:
-            await transport.aclose()
-
     async def ask(self, question: Question) -> Answer:
+        request = self._request(question)
+        sent, began = self._clock.wall(), self._clock.now()
+        try:
+            response, content = await self._exchange(request)
+            took = self._clock.now() - began
+            metrics.PROVIDER_SECONDS.observe(took)
+            answer = wire.read_answer(response.status_code, response.headers, content, question)
+        except CallFailed as failure:
+            failure.region = self._region
+            raise
+        return replace(answer, region=self._region, sent=sent, took=took)
+
+    def _request(self, question: Question) -> httpx.Request:
         body = wire.request_body(question)
         headers = signing.signed_headers(
             action=wire.ACTION,
@@ -67,24 +91,20 @@ class HttpModerator:
             content_type=wire.CONTENT_TYPE,
             date=signing.timestamp(self._clock.wall()),
             nonce=secrets.token_hex(16),
-            access_key_id=self._key_id,
-            access_key_secret=self._key_secret,
+            credentials=self._keys.current(),
         )
         headers["accept"] = "application/json"
-        request = httpx.Request("POST", self._url, headers=headers, content=body, extensions=self._timeouts)
-        sent, began = self._clock.wall(), self._clock.now()
+        return httpx.Request("POST", self._url, headers=headers, content=body, extensions=self._timeouts)
+
+    async def _exchange(self, request: httpx.Request) -> tuple[httpx.Response, bytes]:
         with _transport_failures():
             # The read timeout restarts with every byte; the deadline does not, so that a drip ends too.
             async with asyncio.timeout(self._deadline):
                 response = await self._transport.handle_async_request(request)
                 try:
-                    content = await response.aread()
+                    return response, await response.aread()
                 finally:
                     await response.aclose()
-        took = self._clock.now() - began
-        metrics.PROVIDER_SECONDS.observe(took)
-        answer = wire.read_answer(response.status_code, response.headers, content, question)
-        return replace(answer, region=self._region, sent=sent, took=took)
 
 
 @contextlib.contextmanager

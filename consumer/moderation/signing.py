@@ -3,7 +3,8 @@ The vendor's ACS3-HMAC-SHA256 signature (V3), as its client makes it: values in,
 
     request ──► canonical request ──SHA-256──► string to sign ──HMAC-SHA256──► Authorization
 
-Vendor: `host`, `content-type` and every `x-acs-*` header must be signed; exactly those are.
+Vendor: `host`, `content-type` and every `x-acs-*` header must be signed; exactly those are. A temporary key (STS) adds
+two headers.
 """
 
 import hashlib
@@ -11,6 +12,8 @@ import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import quote
+
+from consumer.config import Credentials
 
 ALGORITHM = "ACS3-HMAC-SHA256"
 
@@ -26,8 +29,7 @@ def authorization(
     query: Mapping[str, str],
     headers: Mapping[str, str],
     body_sha256: str,
-    access_key_id: str,
-    access_key_secret: str,
+    credentials: Credentials,
 ) -> str:
     """
     Sign all of `headers` (names in lower case) and return the `Authorization` header's value.
@@ -48,8 +50,9 @@ def authorization(
         )
     )
     string_to_sign = f"{ALGORITHM}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
-    signature = hmac.digest(access_key_secret.encode(), string_to_sign.encode(), "sha256").hex()
-    return f"{ALGORITHM} Credential={access_key_id},SignedHeaders={signed},Signature={signature}"
+    secret = credentials.access_key_secret.get_secret_value()
+    signature = hmac.digest(secret.encode(), string_to_sign.encode(), "sha256").hex()
+    return f"{ALGORITHM} Credential={credentials.access_key_id},SignedHeaders={signed},Signature={signature}"
 
 
 def signed_headers(
@@ -61,8 +64,7 @@ def signed_headers(
     content_type: str,
     date: str,
     nonce: str,
-    access_key_id: str,
-    access_key_secret: str,
+    credentials: Credentials,
 ) -> dict[str, str]:
     """Return every header of a `POST /` call, `Authorization` included. A nonce may be used once only."""
     digest = hashlib.sha256(body).hexdigest()
@@ -75,5 +77,8 @@ def signed_headers(
         "x-acs-signature-nonce": nonce,
         "x-acs-version": version,
     }
-    headers["authorization"] = authorization("POST", "/", {}, headers, digest, access_key_id, access_key_secret)
+    if credentials.security_token is not None:
+        headers["x-acs-accesskey-id"] = credentials.access_key_id
+        headers["x-acs-security-token"] = credentials.security_token.get_secret_value()
+    headers["authorization"] = authorization("POST", "/", {}, headers, digest, credentials)
     return headers
