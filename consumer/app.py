@@ -34,6 +34,7 @@ from consumer.pipeline import Pipeline
 from consumer.service import Service
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.kafka import KafkaSink
+from consumer.verdicts.noticing import Noticing
 from consumer.verdicts.policy import Deciding
 
 log = structlog.get_logger()
@@ -92,7 +93,7 @@ async def open_service(
         source = KafkaSource(config.kafka, admission, clock)
         reasons_not_ready = [source.reasons_not_ready]
         await stack.enter_async_context(serving(config.health, lambda: [r for ask in reasons_not_ready for r in ask()]))
-        encoding = Encoding(group=config.kafka.group_id, keep_query=config.privacy.keep_query)
+        encoding = Encoding(group=config.kafka.group_id, privacy=config.privacy)
         sink = await stack.enter_async_context(KafkaSink.open(config.kafka, encoding, clock))
         slots = Slots(config.provider.max_in_flight)
         pace = Pace(config.quota.qps, jitter=config.quota.jitter, burst=config.quota.burst)
@@ -115,8 +116,14 @@ async def open_service(
         reasons_not_ready.append(regions.reasons_not_ready)
         pipeline = Pipeline(
             decode=partial(decode, bindings=Bindings(config.bindings), group=config.kafka.group_id),
-            assess=Assessing(moderator, policy.settings.services, policy.settings.info).assess,
-            decide=Deciding(policy).decide,
+            assess=Assessing(
+                moderator,
+                policy.settings.services,
+                policy.settings.info,
+                referer=config.provider.referer,
+                privacy=config.privacy,
+            ).assess,
+            decide=Noticing(Deciding(policy).decide).decide,
             sink=sink,
             clock=clock,
         )

@@ -283,6 +283,8 @@ class ShutdownSettings(Settings):
 
 
 Telling = Literal["none", "count", "hash", "text"]
+MOST_TEXTS = 50
+LONGEST_TEXT = 256  # characters
 
 
 class PrivacySettings(Settings):

@@ -153,13 +153,17 @@ class Label:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hits:
-    """What the provider's `Ext` names: libraries and counts, never recognised text or people's names."""
+    """What the provider's `Ext` names: libraries, counts, and texts as far as the privacy settings tell them."""
 
     image_libraries: tuple[str, ...] = ()
     keyword_libraries: tuple[str, ...] = ()
     public_figures: int = 0
     logos: tuple[str, ...] = ()
     text_lines: int = 0
+    matched_words: int = 0
+    recognised_text: tuple[str, ...] = ()  # texts or their hashes
+    figures: tuple[str, ...] = ()
+    keywords: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +187,7 @@ class Failure:
 
     kind: str
     code: str
+    region: str = ""  # which of the provider's regions failed
     attempts: int = 1
     billed_calls: int = 0
 
@@ -192,19 +197,25 @@ class Assessment:
     """All that was learned of one image: what the services answered, or why one could not."""
 
     answers: tuple[Answer, ...] = ()
-    failure: Failure | None = None
+    failure: Failure | None = None  # of the first service that could not answer
+    later_failures: tuple[Failure, ...] = ()  # of the others
     queued: float | None = None  # seconds from reading the event to the call that was answered
     provider: float | None = None  # seconds that the answered calls took
 
     @property
+    def failures(self) -> tuple[Failure, ...]:
+        """Why services could not answer, the first one first."""
+        return (self.failure, *self.later_failures) if self.failure else ()
+
+    @property
     def attempts(self) -> int:
         """Calls sent, failed ones included."""
-        return sum(answer.attempts for answer in self.answers) + (self.failure.attempts if self.failure else 0)
+        return sum(answer.attempts for answer in self.answers) + sum(each.attempts for each in self.failures)
 
     @property
     def billed_calls(self) -> int:
         """Calls that were answered with `Code` 200. Vendor: only those are charged."""
-        return len(self.answers) + (self.failure.billed_calls if self.failure else 0)
+        return len(self.answers) + sum(failure.billed_calls for failure in self.failures)
 
 
 class Decision(StrEnum):

@@ -5,9 +5,10 @@ Everything here is a `Moderator`: `HttpModerator` makes the call; `Paced`, `Limi
 one. Their order is decided in `app.py`. What an answer leads to is not known here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from consumer.config import PrivacySettings
 from consumer.moderation.breaker import Permit
 from consumer.records import Answer, Reach
 
@@ -20,6 +21,8 @@ class Question:
     reach: Reach
     service: str
     info: tuple[str, ...] = ()  # Vendor: `infoType`
+    referer: str | None = None  # Vendor: at most 256 characters
+    privacy: PrivacySettings = field(default_factory=PrivacySettings)  # which texts of the answer are read
     attempt: int = 1
     permit: Permit | None = None  # from the breaker of the region that is asked
 

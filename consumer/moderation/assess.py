@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 import structlog
 
+from consumer.config import PrivacySettings
 from consumer.errors import CallFailed
 from consumer.moderation import Moderator, Question
+from consumer.moderation.wire import data_id
 from consumer.observability import metrics
-from consumer.records import Assessment, Failure, Submission
+from consumer.records import Answer, Assessment, Failure, Submission
 
 log = structlog.get_logger()
 
@@ -15,35 +17,60 @@ log = structlog.get_logger()
 class Assessing:
     """Turns a submission into an assessment."""
 
-    def __init__(self, moderator: Moderator, services: Sequence[str], info: Sequence[str]) -> None:
+    def __init__(
+        self,
+        moderator: Moderator,
+        services: Sequence[str],
+        info: Sequence[str],
+        *,
+        referer: str | None = None,
+        privacy: PrivacySettings | None = None,
+    ) -> None:
         self._moderator = moderator
         self._services = tuple(services)
         self._info = tuple(info)
+        self._referer = referer
+        self._privacy = privacy or PrivacySettings()
 
     async def assess(self, submission: Submission) -> Assessment:
         """Return what every service answered and, where one could not, why. Nothing of `errors.py` escapes."""
         metrics.SUBMISSIONS.inc()
-        answers = []
-        failure = None
+        answers: list[Answer] = []
+        failures: list[Failure] = []
         for service in self._services:
-            question = Question(data_id=submission.id, reach=submission.reach, service=service, info=self._info)
             try:
-                answers.append(await self._moderator.ask(question))
+                answers.append(await self._moderator.ask(self._question(submission, service)))
             except CallFailed as error:
-                failure = Failure(
-                    kind=error.kind,
-                    code=error.code,
-                    attempts=error.attempts,
-                    billed_calls=1 if error.billed == "yes" else 0,
-                )
-                log.warning(
-                    "submission.unjudgeable", submission=submission.id, topic=submission.delivery.topic,
-                    partition=submission.delivery.partition, offset=submission.delivery.offset,
-                    service=service, kind=error.kind, code=error.code, attempts=error.attempts,
-                )  # fmt: skip
+                failures.append(_failure(submission, service, error))
         return Assessment(
             answers=tuple(answers),
-            failure=failure,
+            failure=failures[0] if failures else None,
+            later_failures=tuple(failures[1:]),
             queued=answers[0].sent - submission.delivery.received if answers else None,
             provider=sum(answer.took for answer in answers) if answers else None,
         )
+
+    def _question(self, submission: Submission, service: str) -> Question:
+        return Question(
+            data_id=data_id(submission.id),
+            reach=submission.reach,
+            service=service,
+            info=self._info,
+            referer=self._referer,
+            privacy=self._privacy,
+        )
+
+
+def _failure(submission: Submission, service: str, error: CallFailed) -> Failure:
+    log.warning(
+        "submission.unjudgeable", submission=submission.id, topic=submission.delivery.topic,
+        partition=submission.delivery.partition, offset=submission.delivery.offset,
+        service=service, region=error.region, kind=error.kind, code=error.code, attempts=error.attempts,
+    )  # fmt: skip
+    return Failure(
+        kind=error.kind,
+        code=error.code,
+        region=error.region,
+        attempts=error.attempts,
+        billed_calls=1 if error.billed == "yes" else 0,
+    )

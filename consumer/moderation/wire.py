@@ -5,12 +5,16 @@ Vendor: Image Moderation 2.0, version 2022-03-02. Its pages draw the request as 
 of two strings, the second of them JSON text.
 """
 
-from collections.abc import Iterator, Mapping
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
 import orjson
 
+from consumer.config import LONGEST_TEXT, MOST_TEXTS, PrivacySettings, Telling
 from consumer.errors import CallFailed, Malformed, ProviderFailed
 from consumer.moderation import Question
 from consumer.moderation.failures import failure_of
@@ -19,6 +23,16 @@ from consumer.records import Answer, ByUrl, Hits, Label
 ACTION = "ImageModeration"
 VERSION = "2022-03-02"
 CONTENT_TYPE = "application/x-www-form-urlencoded"
+
+_DATA_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_HINT = re.compile(r"[0-9]{1,7}")  # milliseconds; more would be hours, and a slip
+
+
+def data_id(submission_id: str) -> str:
+    """Name a submission for the provider. Vendor: 1 to 64 of `A-Z a-z 0-9 _ - .`; what does not fit is hashed."""
+    if _DATA_ID.fullmatch(submission_id):
+        return submission_id
+    return hashlib.sha256(submission_id.encode()).hexdigest()
 
 
 def request_body(question: Question) -> bytes:
@@ -30,6 +44,8 @@ def request_body(question: Question) -> bytes:
         parameters["ossBucketName"] = question.reach.bucket
         parameters["ossObjectName"] = question.reach.key
         parameters["ossRegionId"] = question.reach.region
+    if question.referer:
+        parameters["referer"] = question.referer
     if question.info:
         parameters["infoType"] = ",".join(question.info)
     encoded = quote(orjson.dumps(parameters), safe="~")
@@ -82,7 +98,7 @@ def _accept(answer: Mapping[str, Any], question: Question) -> Answer:
         request_id=request_id if isinstance(request_id, str) else None,
         risk_level=None if level is None else str(level),
         labels=tuple(_label(element) for element in result),
-        hits=_hits(extension) if extension else Hits(),
+        hits=_hits(extension, question.privacy) if extension else Hits(),
     )
 
 
@@ -98,33 +114,67 @@ def _label(element: Any) -> Label:
     return Label(element["Label"], confidence, None if level is None else str(level))
 
 
-def _hits(extension: Any) -> Hits:
+def _hits(extension: Any, privacy: PrivacySettings) -> Hits:
     """Count what `Ext` tells. Vendor: any part of it may be null or absent; what has another shape is left out."""
-    texts = _get(extension, "TextInImage")
-    logos = (logo for place in _dicts(_get(extension, "LogoData")) for logo in _dicts(place.get("Logo")))
+    parts = list(_dicts(extension))
+    in_text = list(_below(parts, "TextInImage"))
+    lines = list(_below(in_text, "OcrResult"))
+    libraries = list(_below(in_text, "CustomText"))
+    figures = list(_below(parts, "PublicFigure"))
+    words = [] if privacy.keywords == "none" else _words(in_text, libraries)
     return Hits(
-        image_libraries=_names(_dicts(_get(extension, "CustomImage")), "LibId"),
-        keyword_libraries=_names(_dicts(_get(texts, "CustomText")), "LibId"),
-        public_figures=sum(1 for _ in _dicts(_get(extension, "PublicFigure"))),
-        logos=_names(logos, "Label"),
-        text_lines=sum(1 for _ in _dicts(_get(texts, "OcrResult"))),
+        image_libraries=_names(_below(parts, "CustomImage"), "LibId"),
+        keyword_libraries=_names(libraries, "LibId"),
+        public_figures=len(figures),
+        logos=_names(_below(_below(parts, "LogoData"), "Logo"), "Label"),
+        text_lines=len(lines),
+        matched_words=len(words),
+        recognised_text=_told((line.get("Text") for line in lines), privacy.recognised_text),
+        # Vendor: some people have a code instead of a name.
+        figures=_told((each.get("FigureName") or each.get("FigureId") for each in figures), privacy.public_figures),
+        keywords=_told(words, privacy.keywords),
     )
 
 
-def _get(value: Any, name: str) -> Any:
-    return value.get(name) if isinstance(value, dict) else None
+def _told(values: Iterable[Any], telling: Telling) -> tuple[str, ...]:
+    """Bring texts into the form in which they may be told; those that may not are not read."""
+    if telling in ("none", "count"):
+        return ()
+    texts = islice(dict.fromkeys(filter(None, map(_text, values))), MOST_TEXTS)
+    if telling == "hash":
+        return tuple(sorted(hashlib.sha256(text.encode()).hexdigest()[:32] for text in texts))
+    return tuple(text[:LONGEST_TEXT] for text in texts)
+
+
+def _words(in_text: Iterable[dict[str, Any]], libraries: Iterable[dict[str, Any]]) -> list[str]:
+    """Gather the provider's risk words and the custom libraries' keywords."""
+    found = [word for part in in_text for word in _elements(part.get("RiskWord"))]
+    found += [library.get("KeyWords") for library in libraries]
+    return [text for text in map(_text, found) if text]
+
+
+def _elements(value: Any) -> list[Any]:
+    """Return a list's elements, or the one thing that stands where a list was promised."""
+    return value if isinstance(value, list) else [value]
 
 
 def _dicts(value: Any) -> Iterator[dict[str, Any]]:
-    """Yield the objects in a list, or the object that stands where a list was promised."""
-    for element in value if isinstance(value, list) else [value]:
-        if isinstance(element, dict):
-            yield element
+    return (element for element in _elements(value) if isinstance(element, dict))
 
 
-def _names(elements: Iterator[dict[str, Any]], name: str) -> tuple[str, ...]:
-    values = (element.get(name) for element in elements)
-    return tuple(sorted({str(value) for value in values if isinstance(value, str | int)}))
+def _below(parents: Iterable[dict[str, Any]], name: str) -> Iterator[dict[str, Any]]:
+    return (element for parent in parents for element in _dicts(parent.get(name)))
+
+
+def _names(elements: Iterable[dict[str, Any]], name: str) -> tuple[str, ...]:
+    return tuple(sorted({text for element in elements if (text := _text(element.get(name)))}))
+
+
+def _text(value: Any) -> str:
+    """Read a text, or a number that stands for one. Vendor: its pages disagree on which ids are numbers."""
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
 def _field(answer: Mapping[str, Any], name: str) -> Any:
@@ -142,4 +192,4 @@ def _not_an_answer(status: int, headers: Mapping[str, str]) -> CallFailed:
 def _retry_after(headers: Mapping[str, str]) -> float:
     """Seconds of `x-acs-retry-after`. Vendor: a positive whole number of milliseconds, anything else is no hint."""
     value = headers.get("x-acs-retry-after", "")
-    return int(value) / 1000 if value.isascii() and value.isdigit() else 0.0
+    return int(value) / 1000 if _HINT.fullmatch(value) else 0.0

@@ -24,6 +24,10 @@ STRICTER_LABELS = Counter(
     "moderation_stricter_labels_total",
     "Answers in which a label's own risk level was above the overall one. The stricter counted.",
 )
+UNKNOWN_LABELS = Counter(
+    "moderation_unknown_labels_total",
+    "Labels that the provider's list lacks. They are decided by their level like all; look whether a rule is wanted.",
+)
 CALLS_BILLED = Counter("moderation_calls_billed_total", "Calls that the provider answered with Code 200.")
 CALL_FAILURES = Counter(
     "moderation_call_failures_total",

@@ -2,20 +2,24 @@
 Verdicts and dead letters as Kafka records: key, value, headers.
 
 A verdict is a CloudEvent in binary mode. A dead letter is the message as it was, key and value byte for byte, and says
-why in headers. Nothing here is the provider's free text, and no URL keeps its query unless that is asked for.
+why in headers. Nothing here is the provider's free text; no URL keeps its query, and no text of an image, name or
+keyword is told, unless that is asked for.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import orjson
 
+from consumer.config import MOST_TEXTS, PrivacySettings
 from consumer.errors import Undecodable
-from consumer.records import Delivery, Finding, ObjectRef, Verdict, source_id
+from consumer.records import Delivery, Finding, Hits, ObjectRef, Verdict, source_id
 
 PROVIDER = "aliyun-image-moderation-2.0"
 ENGINE = f"moderation-consumer/{version('moderation-consumer')}"
@@ -40,7 +44,7 @@ class Encoding:
     """How outcomes of one group are written."""
 
     group: str
-    keep_query: bool = False
+    privacy: PrivacySettings = field(default_factory=PrivacySettings)
 
     def verdict(self, verdict: Verdict) -> Encoded:
         """Encode a verdict, `moderation.verdict.v1`."""
@@ -104,7 +108,7 @@ class Encoding:
             "image": {
                 "id": image.id,
                 "of": submission.of,
-                "url": _shown(image.url, self.keep_query),
+                "url": _shown(image.url, self.privacy.keep_query),
                 "ref": _ref(image.ref),
                 "sha256": image.sha256,
             },
@@ -114,16 +118,10 @@ class Encoding:
             "risk_level": verdict.risk_level,
             "reasons": [{"rule": reason.rule, **_finding(reason.finding, source=True)} for reason in verdict.reasons],
             "findings": [_finding(finding) for finding in verdict.findings],
-            "hits": {
-                "image_libraries": sorted({lib for answer in answers for lib in answer.hits.image_libraries}),
-                "keyword_libraries": sorted({lib for answer in answers for lib in answer.hits.keyword_libraries}),
-                "public_figures": sum(answer.hits.public_figures for answer in answers),
-                "logos": sorted({logo for answer in answers for logo in answer.hits.logos}),
-                "text_lines": sum(answer.hits.text_lines for answer in answers),
-            },
+            "hits": _hits([answer.hits for answer in answers], self.privacy),
             "provider": {
                 "name": PROVIDER,
-                "region": first.region if first else None,
+                "region": (first.region if first else failure.region if failure else None) or None,
                 "request_id": first.request_id if first else None,
                 "code": 200 if first else None,
                 "attempts": assessment.attempts,
@@ -163,6 +161,30 @@ def _finding(finding: Finding, *, source: bool = False) -> dict[str, Any]:
         "level": finding.level,
     }
     return {**shown, "level_source": finding.level_source} if source else shown
+
+
+def _hits(hits: Sequence[Hits], privacy: PrivacySettings) -> dict[str, Any]:
+    public_figures = sum(each.public_figures for each in hits)
+    text_lines = sum(each.text_lines for each in hits)
+    shown: dict[str, Any] = {
+        "image_libraries": sorted({library for each in hits for library in each.image_libraries}),
+        "keyword_libraries": sorted({library for each in hits for library in each.keyword_libraries}),
+        "public_figures": public_figures,
+        "logos": sorted({logo for each in hits for logo in each.logos}),
+        "text_lines": text_lines,
+    }
+    matched_words = sum(each.matched_words for each in hits)
+    for name, telling, count, texts in (
+        ("recognised_text", privacy.recognised_text, text_lines, [each.recognised_text for each in hits]),
+        ("figures", privacy.public_figures, public_figures, [each.figures for each in hits]),
+        ("keywords", privacy.keywords, matched_words, [each.keywords for each in hits]),
+    ):
+        if telling == "count":
+            shown[name] = count
+        elif telling != "none":
+            told = dict.fromkeys(chain.from_iterable(texts))
+            shown[name] = (sorted(told) if telling == "hash" else list(told))[:MOST_TEXTS]
+    return shown
 
 
 def _shown(url: str | None, keep_query: bool) -> str | None:

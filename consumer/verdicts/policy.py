@@ -4,7 +4,7 @@ From what the provider answered to a decision. Values in, values out.
     answers ──normalise──► findings ──explain──► findings ──route──► decisions ──strictest──► the decision
 
 It fails closed: an unknown level goes to review, an overall level that no label explains counts for itself, and an
-image that could not be judged goes to review.
+image that could not be judged goes to review, or is blocked where the policy says so.
 """
 
 from collections.abc import Iterator, Sequence
@@ -39,15 +39,15 @@ class Deciding:
         self._routes = {level: (f"default:{level}", Decision(to)) for level, to in settings.route.model_dump().items()}
         if settings.strict_recall and self._routes["low"][1] is Decision.PASS:
             self._routes["low"] = ("strict_recall:low", Decision.REVIEW)
+        self._on_error = {kind: Decision(to) for kind, to in settings.on_error.model_dump().items()}
 
     def decide(self, submission: Submission, assessment: Assessment, now: float) -> Verdict:
         """Reach the verdict at `now` (unix seconds): the strictest that the findings, or a failure, ask for."""
         findings = tuple(finding for answer in assessment.answers for finding in findings_of(answer))
         routed = [(*self._route(finding), finding) for finding in findings]
         outcomes = [decision for _, decision, _ in routed]
-        if assessment.failure or not outcomes:
-            outcomes.append(Decision.REVIEW)
-        decision = max(outcomes, key=STRICTNESS.__getitem__)
+        outcomes += [self._on_error.get(failure.kind, Decision.REVIEW) for failure in assessment.failures]
+        decision = max(outcomes, key=STRICTNESS.__getitem__, default=Decision.REVIEW)
         reasons = tuple(Reason(rule=rule, finding=finding) for rule, outcome, finding in routed if outcome is decision)
         return Verdict(
             submission=submission,

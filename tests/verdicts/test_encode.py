@@ -1,6 +1,6 @@
 import orjson
 
-from consumer.config import Policy, PolicySettings
+from consumer.config import Policy, PolicySettings, PrivacySettings
 from consumer.errors import Undecodable
 from consumer.records import Answer, Assessment, Failure, Label, Verdict
 from consumer.verdicts.encode import Encoding
@@ -110,7 +110,7 @@ def test_the_query_of_a_url_stays_behind_unless_asked_for() -> None:
     """
     Presigned queries are credentials.
     """
-    kept = orjson.loads(Encoding(group="group", keep_query=True).verdict(BLOCKED).value or b"")
+    kept = orjson.loads(Encoding(group="group", privacy=PrivacySettings(keep_query=True)).verdict(BLOCKED).value or b"")
 
     assert b"secret" not in (ENCODING.verdict(BLOCKED).value or b"")
     assert kept["image"]["url"] == "https://img.example.com/1.jpg?token=secret"

@@ -1,0 +1,65 @@
+"""
+Notice what the vendor's pages do not promise: counted and logged, never a gate.
+
+A label above the overall level, which the pages call the highest; a label that their list lacks. The set of labels is
+open, and even the pages' own examples go beyond it.
+"""
+
+from collections.abc import Callable
+from importlib.resources import files
+
+import orjson
+import structlog
+
+from consumer.observability import metrics
+from consumer.records import Answer, Assessment, Submission, Verdict
+from consumer.verdicts.policy import NOTHING_FOUND, outranks_overall
+
+log = structlog.get_logger()
+
+LISTED_SERVICE = "baselineCheck_global"
+LABELS = frozenset(orjson.loads(files(__package__).joinpath("labels.json").read_bytes())) | {NOTHING_FOUND}
+"""Vendor: the labels of `baselineCheck_global`. Those that end in `_tii` stand for text in the image."""
+
+SUFFIXES = ("_lib", "_tii")  # Vendor: a hit of a custom library, text in the image; they stack
+MOST_LOGGED = 1_000  # labels, in a process
+LONGEST_LOGGED = 128  # characters
+
+
+class Noticing:
+    """Decides as another does."""
+
+    def __init__(self, decide: Callable[[Submission, Assessment, float], Verdict]) -> None:
+        self._decide = decide
+        self._logged: set[str] = set()
+
+    def decide(self, submission: Submission, assessment: Assessment, now: float) -> Verdict:
+        """Reach the other's verdict, having looked at the answers it is about."""
+        for answer in assessment.answers:
+            self._notice(answer)
+        return self._decide(submission, assessment, now)
+
+    def _notice(self, answer: Answer) -> None:
+        if outranks_overall(answer):
+            metrics.STRICTER_LABELS.inc()
+        if answer.service != LISTED_SERVICE:
+            return
+        for label in answer.labels:
+            if not is_listed(label.name):
+                metrics.UNKNOWN_LABELS.inc()
+                self._log_once(label.name[:LONGEST_LOGGED])
+
+    def _log_once(self, label: str) -> None:
+        if label not in self._logged and len(self._logged) < MOST_LOGGED:
+            self._logged.add(label)
+            log.info("label.unknown", label=label, service=LISTED_SERVICE)
+
+
+def is_listed(label: str) -> bool:
+    """Whether the vendor lists a label, as it stands or without some of its suffixes."""
+    while label not in LABELS:
+        suffix = next((suffix for suffix in SUFFIXES if label.endswith(suffix)), None)
+        if suffix is None:
+            return False
+        label = label.removesuffix(suffix)
+    return True
