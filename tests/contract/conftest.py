@@ -1,0 +1,32 @@
+"""The brokers that the shared suite runs on."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from consumer.emulator.broker import EmbeddedBroker
+from tests.kafka import KafkaCluster
+
+
+@pytest.fixture(scope="session")
+def embedded_broker() -> Iterator[EmbeddedBroker]:
+    """The package's own broker, for the whole session."""
+    with EmbeddedBroker() as broker:
+        yield broker
+
+
+@pytest.fixture(params=["embedded", pytest.param("real", marks=pytest.mark.kafka)])
+def broker(request: pytest.FixtureRequest) -> EmbeddedBroker | KafkaCluster:
+    """The embedded broker, then a real Kafka."""
+    found: EmbeddedBroker | KafkaCluster = request.getfixturevalue(
+        {"embedded": "embedded_broker", "real": "kafka"}[request.param]
+    )
+    return found
+
+
+@pytest.fixture
+async def uploads(broker: EmbeddedBroker | KafkaCluster, topic: str) -> str:
+    """A fresh topic of four partitions, which is what the embedded broker makes of a name on first use."""
+    if isinstance(broker, KafkaCluster):
+        await broker.create_topic(topic, partitions=4)
+    return topic

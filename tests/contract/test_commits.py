@@ -1,0 +1,154 @@
+"""
+What becomes of a commit: in aiokafka 0.14, and at a real broker.
+"""
+
+import asyncio
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import CommitFailedError, OffsetMetadataTooLargeError
+
+from tests.contract.consumers import DEADLINE, joined, outage, stays_pending, until
+from tests.kafka import KafkaCluster, committed, describe
+
+
+async def test_a_commit_outlives_an_outage(kafka: KafkaCluster, topic: str) -> None:
+    """
+    While the brokers are away a commit is tried again for ever; when they are back, it is done.
+
+    aiokafka 0.14: it has no timeout of its own, so the committer needs one.
+    """
+    await kafka.create_topic(topic)
+    partition = TopicPartition(topic, 0)
+
+    async with joined(kafka.bootstrap_servers, topic, topic, session_timeout_ms=30_000) as consumer:
+        async with outage(kafka):
+            commit = asyncio.create_task(consumer.commit({partition: 5}))
+            waited = await stays_pending(commit)
+        await commit
+
+        assert waited
+        assert await consumer.committed(partition) == 5
+
+
+async def test_a_consumer_can_be_stopped_during_an_outage(kafka: KafkaCluster, topic: str) -> None:
+    """
+    With the brokers away a commit can be given up, and `stop` ends: by returning or as if it had been cancelled.
+
+    aiokafka 0.14: `stop` awaits fetches that it cancelled itself, and lets the CancelledError of one that waits before
+    its next attempt escape. So it runs in a task of its own.
+    """
+    await kafka.create_topic(topic)
+
+    async with joined(kafka.bootstrap_servers, topic, topic) as consumer, outage(kafka):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await consumer.commit({TopicPartition(topic, 0): 5})
+        stop = asyncio.create_task(consumer.stop())
+        await asyncio.wait({stop}, timeout=DEADLINE)
+
+    assert stop.done()
+    assert stop.cancelled() or stop.exception() is None
+
+
+async def test_cancelling_a_commit_does_not_take_it_back(kafka: KafkaCluster, topic: str) -> None:
+    """
+    A commit that was cancelled on its way arrives all the same.
+
+    aiokafka 0.14: the request is shielded.
+    """
+    await kafka.create_topic(topic)
+    partition = TopicPartition(topic, 0)
+
+    async with joined(kafka.bootstrap_servers, topic, topic) as consumer:
+        commit = asyncio.create_task(consumer.commit({partition: 5}))
+        await asyncio.sleep(0)  # it runs as far as its request
+        commit.cancel()
+        await asyncio.wait({commit})
+
+        async def arrived() -> bool:
+            return int(await consumer.committed(partition) or 0) == 5
+
+        await until(arrived)
+
+    assert commit.cancelled()
+
+
+async def test_a_commit_after_leaving_is_accepted_by_an_empty_group(kafka: KafkaCluster, topic: str) -> None:
+    """
+    A consumer that lost its membership can still commit while nobody else is in the group.
+
+    aiokafka 0.14 sends it with generation −1 and no member id, as a client without a group would.
+    """
+    await kafka.create_topic(topic)
+    partition = TopicPartition(topic, 0)
+
+    async with joined(kafka.bootstrap_servers, topic, topic, max_poll_interval_ms=300) as consumer:
+        await until(lambda: has_left(kafka, topic))
+        await consumer.commit({partition: 5})
+
+    assert (await committed(kafka.bootstrap_servers, topic))[partition].offset == 5
+
+
+async def test_a_commit_after_leaving_is_refused_once_the_group_has_a_member(kafka: KafkaCluster, topic: str) -> None:
+    """
+    A consumer that lost its membership cannot commit over its successor.
+    """
+    await kafka.create_topic(topic)
+    partition = TopicPartition(topic, 0)
+
+    async with joined(kafka.bootstrap_servers, topic, topic, max_poll_interval_ms=300) as consumer:
+        await until(lambda: has_left(kafka, topic))
+        async with joined(kafka.bootstrap_servers, topic, topic) as successor:
+            await successor.commit({partition: 7})
+            with pytest.raises(CommitFailedError):
+                await consumer.commit({partition: 5})
+
+            assert await successor.committed(partition) == 7
+
+
+async def test_a_lower_offset_is_accepted_after_a_higher_one(kafka: KafkaCluster, topic: str) -> None:
+    """
+    The broker keeps the last commit, not the highest: never going back is the committer's own duty.
+    """
+    await kafka.create_topic(topic)
+    partition = TopicPartition(topic, 0)
+
+    async with joined(kafka.bootstrap_servers, topic, topic) as consumer:
+        await consumer.commit({partition: 10})
+        await consumer.commit({partition: 3})
+
+        assert await consumer.committed(partition) == 3
+
+
+async def test_an_operator_sees_the_metadata(kafka: KafkaCluster, topic: str) -> None:
+    """
+    A commit's metadata is there for the admin client, from outside the group.
+    """
+    await kafka.create_topic(topic)
+    partition = TopicPartition(topic, 0)
+
+    async with joined(kafka.bootstrap_servers, topic, topic) as consumer:
+        await consumer.commit({partition: (3, "mc1 1700000000.250")})
+
+    assert await committed(kafka.bootstrap_servers, topic) == {partition: (3, "mc1 1700000000.250")}
+
+
+async def test_metadata_over_4096_bytes_is_refused(kafka: KafkaCluster, topic: str) -> None:
+    """
+    One byte over Kafka's default limit fails the commit as a whole: its offset is not kept either.
+    """
+    await kafka.create_topic(topic)
+    partition = TopicPartition(topic, 0)
+
+    async with joined(kafka.bootstrap_servers, topic, topic) as consumer:
+        await consumer.commit({partition: 1})
+        with pytest.raises(OffsetMetadataTooLargeError):
+            await consumer.commit({partition: (2, "x" * 4_097)})
+
+        assert await consumer.committed(partition) == 1
+
+
+async def has_left(kafka: KafkaCluster, group: str) -> bool:
+    """Whether nobody is in the group."""
+    return (await describe(kafka.bootstrap_servers, group)).state == "Empty"
