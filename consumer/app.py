@@ -109,8 +109,8 @@ async def open_service(
             guarded = Guarded(http, name, tally, clock)
             return Region(name, Limited(Paced(guarded, pace, clock), slots), breaker)
 
-        # Inside out: the breaker is told how a call ended; the call departs at its moment; it holds a slot while it waits
-        # for that; it waits for a region without a slot; and a retry does all of it again.
+        # Inside out: the breaker is told how a call ended; a call departs at its moment, holding a slot while it waits
+        # for that; it waits for a region without one; and a retry does all of it again.
         regions = Regions([region(*each) for each in config.provider.regions], clock, lobby)
         moderator = Retrying(regions, RetryPolicy(**config.retries.model_dump()), tally, clock, lobby)
         reasons_not_ready.append(regions.reasons_not_ready)

@@ -110,32 +110,30 @@ class Regions:
 
     async def _permit(self, question: Question) -> tuple[Region, Permit]:
         turn = self._turns[question.service]
-        if not turn.locked() and (found := self._find(question)):
+        if not turn.locked() and not isinstance(found := self._find(question), float):
             return found
         with self._lobby.waiting():
             try:
                 async with turn:
-                    while not (found := self._find(question)):
-                        await self._something(self._wait(question.service))
+                    while isinstance(found := self._find(question), float):
+                        await self._something(found)
                     return found
             finally:
                 self._wake()
 
-    def _find(self, question: Question) -> tuple[Region, Permit] | None:
-        """Take a permit of the best region that gives one now."""
+    def _find(self, question: Question) -> tuple[Region, Permit] | float:
+        """Take a permit of the best region that gives one now, or say in how many seconds one may."""
         now = self._clock.now()
-        regions = self._regions if question.attempt <= FIRST_REGION_ATTEMPTS else self._regions[::-1]
-        for region in regions:
+        soonest = inf
+        for region in self._regions if question.attempt <= FIRST_REGION_ATTEMPTS else self._regions[::-1]:
             breaker = region.breakers[question.service]
-            if breaker.wait(now) <= 0:
+            wait = breaker.wait(now)
+            if wait <= 0:
                 return region, breaker.permit(now)
+            soonest = min(soonest, wait)
             if isinstance(breaker.cause, AccountRefused):
-                return None
-        return None
-
-    def _wait(self, service: str) -> float:
-        now = self._clock.now()
-        return min(region.breakers[service].wait(now) for region in self._regions)
+                break
+        return soonest
 
     async def _something(self, seconds: float) -> None:
         """Return after some seconds, or when a call has come back."""

@@ -7,7 +7,7 @@ of two strings, the second of them JSON text.
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
 from urllib.parse import quote
@@ -116,11 +116,11 @@ def _label(element: Any) -> Label:
 
 def _hits(extension: Any, privacy: PrivacySettings) -> Hits:
     """Count what `Ext` tells. Vendor: any part of it may be null or absent; what has another shape is left out."""
-    parts = list(_dicts(extension))
-    in_text = list(_below(parts, "TextInImage"))
-    lines = list(_below(in_text, "OcrResult"))
-    libraries = list(_below(in_text, "CustomText"))
-    figures = list(_below(parts, "PublicFigure"))
+    parts = _dicts(extension)
+    in_text = _below(parts, "TextInImage")
+    lines = _below(in_text, "OcrResult")
+    libraries = _below(in_text, "CustomText")
+    figures = _below(parts, "PublicFigure")
     words = [] if privacy.keywords == "none" else _words(in_text, libraries)
     return Hits(
         image_libraries=_names(_below(parts, "CustomImage"), "LibId"),
@@ -158,12 +158,16 @@ def _elements(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _dicts(value: Any) -> Iterator[dict[str, Any]]:
-    return (element for element in _elements(value) if isinstance(element, dict))
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [element for element in _elements(value) if isinstance(element, dict)]
 
 
-def _below(parents: Iterable[dict[str, Any]], name: str) -> Iterator[dict[str, Any]]:
-    return (element for parent in parents for element in _dicts(parent.get(name)))
+def _below(parents: Iterable[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for parent in parents:
+        if value := parent.get(name):
+            found += _dicts(value)
+    return found
 
 
 def _names(elements: Iterable[dict[str, Any]], name: str) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from consumer.errors import Throttled
 from consumer.moderation.pace import Pace, Paced
 from tests.clock import ManualClock
 from tests.moderation.questions import ScriptedModerator, question
@@ -113,3 +114,42 @@ async def test_one_who_gives_up_waiting_does_not_take_a_place() -> None:
 
     assert provider.asked == ["0", "2"]
     assert provider.asked_at == [1000.0, 1001.0]
+
+
+def test_throttling_halves_the_rate_once_a_second_and_a_tenth_comes_back() -> None:
+    """
+    All the calls in flight are throttled in the same moment, which counts once; the rate recovers steadily.
+    """
+    pace = Pace(100)
+
+    for now in (10.0, 10.2, 10.9):
+        pace.throttled(now)
+    rates = [pace.rate(now) for now in (10.0, 11.0, 12.0, 15.0, 100.0)]
+
+    assert rates == pytest.approx([50.0, 60.0, 70.0, 100.0, 100.0])
+
+
+def test_throttling_without_end_leaves_a_call_a_second() -> None:
+    """
+    The rate never falls below what is needed to find out that the throttling is over.
+    """
+    pace = Pace(100)
+
+    for second in range(60):
+        pace.throttled(float(second))
+
+    assert 1.0 <= pace.rate(59.0) <= 15.0
+
+
+async def test_a_throttled_call_slows_the_calls_behind_it() -> None:
+    """
+    The layer hears of throttling from the call itself.
+    """
+    clock = ManualClock()
+    pace = Pace(10, jitter=0.0, burst=0.0)
+    moderator = Paced(ScriptedModerator(clock, [lambda: Throttled("403")]), pace, clock)
+
+    with pytest.raises(Throttled):
+        await clock.run(moderator.ask(question()))
+
+    assert pace.rate(clock.now()) == 5.0

@@ -1,0 +1,210 @@
+from math import inf
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumer.errors import AccountRefused, ProviderFailed
+from consumer.moderation.breaker import Breaker, BreakerLimits, Permit, State
+
+LIMITS = BreakerLimits(provider_failures=4, account_failures=2, probe_interval=1.0, full=8)
+
+
+def departed(breaker: Breaker, now: float = 0.0) -> Permit:
+    """A call on its way."""
+    assert breaker.wait(now) == 0
+    permit = breaker.permit(now)
+    assert permit.depart()
+    return permit
+
+
+def fail(breaker: Breaker, times: int, now: float = 0.0, failure: type = ProviderFailed) -> None:
+    for _ in range(times):
+        departed(breaker, now).failed(failure("code"), now)
+
+
+def opened(now: float = 0.0) -> Breaker:
+    breaker = Breaker(LIMITS)
+    fail(breaker, 2, now, AccountRefused)
+    assert breaker.state is State.OPEN
+    return breaker
+
+
+@pytest.mark.parametrize(("failure", "enough"), [(ProviderFailed, 4), (AccountRefused, 2)])
+def test_it_opens_after_enough_failures_in_a_row(failure: type, enough: int) -> None:
+    """
+    One failure fewer leaves it closed; the account's refusals need fewer than the provider's failures.
+    """
+    breaker = Breaker(LIMITS)
+
+    fail(breaker, enough - 1, failure=failure)
+    before = breaker.state
+    fail(breaker, 1, failure=failure)
+
+    assert (before, breaker.state) == (State.CLOSED, State.OPEN)
+    assert isinstance(breaker.cause, failure)
+
+
+def test_an_answer_in_between_ends_the_run() -> None:
+    """
+    Failures with answers among them are those images' own.
+    """
+    breaker = Breaker(LIMITS)
+
+    for _ in range(20):
+        fail(breaker, 3)
+        departed(breaker).answered()
+
+    assert breaker.state is State.CLOSED
+
+
+def test_an_answer_to_a_call_from_before_the_failures_proves_nothing() -> None:
+    """
+    A key that was just revoked is not excused by calls that departed while it was good.
+    """
+    breaker = Breaker(LIMITS)
+    earlier = departed(breaker)
+
+    fail(breaker, 1, failure=AccountRefused)
+    earlier.answered()
+    fail(breaker, 1, failure=AccountRefused)
+
+    assert breaker.state is State.OPEN
+
+
+def test_judgement_waits_for_calls_that_departed_in_between() -> None:
+    """
+    Refusals are quicker than answers: a bucket that the account may not read does not stop the others.
+    """
+    breaker = Breaker(LIMITS)
+    first_bad, good, second_bad = departed(breaker), departed(breaker), departed(breaker)
+
+    first_bad.failed(AccountRefused("408"), 0.0)
+    second_bad.failed(AccountRefused("408"), 0.0)
+    undecided = breaker.state
+    good.answered()
+    fail(breaker, 1, failure=AccountRefused)
+
+    assert (undecided, breaker.state) == (State.CLOSED, State.CLOSED)
+
+
+def test_failures_without_end_need_no_further_judgement() -> None:
+    """
+    One call that hangs does not keep it closed for ever.
+    """
+    breaker = Breaker(LIMITS)
+    fail(breaker, 1)
+    departed(breaker)  # never comes back
+
+    fail(breaker, LIMITS.full - 1)
+
+    assert breaker.state is State.OPEN
+
+
+def test_while_open_one_probe_at_a_time_departs_and_one_a_second_at_most() -> None:
+    """
+    The first probe waits for the interval, the next for it and for the first one's end.
+    """
+    breaker = opened(now=10.0)
+
+    first_wait = breaker.wait(10.0)
+    probe = departed(breaker, 11.0)
+    while_out = breaker.wait(20.0)
+    probe.failed(AccountRefused("408"), 11.2)
+    second_wait = breaker.wait(11.2)
+
+    assert (first_wait, while_out) == (1.0, inf)
+    assert second_wait == pytest.approx(0.8)
+
+
+def test_a_call_that_was_let_in_before_it_opened_does_not_depart() -> None:
+    """
+    A permit is good until the breaker opens, however long its holder waited for a slot.
+    """
+    breaker = Breaker(LIMITS)
+    late = breaker.permit(0.0)
+
+    fail(breaker, 4)
+
+    assert not late.depart()
+    assert breaker.wait(5.0) == 0.0  # it took no probe's place either
+
+
+def test_after_a_probe_is_answered_calls_in_flight_double_with_each_round() -> None:
+    """
+    Every answer allows one more call, until there are as many as there may ever be.
+    """
+    breaker = opened()
+    departed(breaker, 1.0).answered()
+
+    rounds = []
+    while breaker.state is State.RAMPING:
+        calls: list[Permit] = []
+        while breaker.wait(1.0) == 0 and len(calls) < 100:
+            calls.append(departed(breaker, 1.0))
+        rounds.append(len(calls))
+        for call in calls:
+            call.answered()
+
+    assert rounds == [2, 4]
+    assert breaker.state is State.CLOSED
+    assert breaker.cause is None
+
+
+def test_failures_while_it_ramps_open_it_again_and_it_remembers_since_when() -> None:
+    """
+    An outage that comes back is the same outage.
+    """
+    breaker = opened(now=3.0)
+    departed(breaker, 4.0).answered()
+
+    fail(breaker, 2, now=5.0)
+
+    assert breaker.state is State.OPEN
+    assert breaker.opened_at == 3.0
+
+
+def test_a_probe_that_was_cancelled_makes_room_for_the_next() -> None:
+    """
+    Nobody waits for a call that does not exist any more, and ending twice is ending once.
+    """
+    breaker = opened()
+    probe = departed(breaker, 1.0)
+
+    probe.abandoned()
+    probe.abandoned()
+
+    assert breaker.wait(2.0) == 0.0
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["depart", "answer", "fail", "refuse", "drop", "wait"]), st.integers(0, 9))))
+def test_whatever_happens_it_can_be_asked_again(steps: list[tuple[str, int]]) -> None:
+    """
+    However calls end, a breaker never runs out of permits: with all calls back, one comes within a second.
+    """
+    breaker, now, out = Breaker(LIMITS), 0.0, list[Permit]()
+    for step, number in steps:
+        if step == "wait":
+            now += number / 5
+        elif step == "depart":
+            if breaker.wait(now) == 0:
+                permit = breaker.permit(now)
+                out.append(permit)
+                if number % 3:
+                    permit.depart()
+        elif out:
+            permit = out.pop(number % len(out))
+            match step:
+                case "answer":
+                    permit.answered()
+                case "fail":
+                    permit.failed(ProviderFailed("500"), now)
+                case "refuse":
+                    permit.failed(AccountRefused("408"), now)
+                case _:
+                    permit.abandoned()
+    for permit in out:
+        permit.abandoned()
+
+    assert breaker.wait(now) <= LIMITS.probe_interval

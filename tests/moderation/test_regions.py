@@ -1,0 +1,240 @@
+import asyncio
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+
+from consumer.errors import AccountRefused, CallFailed, ImageRefused, InputRefused, ProviderFailed
+from consumer.moderation import Question
+from consumer.moderation.breaker import BreakerLimits, State
+from consumer.moderation.lobby import Lobby
+from consumer.moderation.regions import Guarded, Region, Regions, Tally
+from consumer.moderation.slots import Limited, Slots
+from consumer.records import Answer
+from tests.clock import ManualClock
+from tests.moderation.questions import answer, question
+
+SERVICE = "baselineCheck_global"
+LIMITS = BreakerLimits(provider_failures=3, account_failures=2, probe_interval=1.0, full=4)
+
+
+class Provider:
+    """Answers, or fails as `failing` says, for as long as it is set; notes who was asked when."""
+
+    def __init__(self, clock: ManualClock, failing: Callable[[], CallFailed] | None = None) -> None:
+        self.clock = clock
+        self.failing = failing
+        self.asked: list[tuple[float, str]] = []
+
+    async def ask(self, question: Question) -> Answer:
+        self.asked.append((self.clock.now(), question.data_id))
+        await self.clock.sleep(0.1)
+        if self.failing:
+            raise self.failing()
+        return answer(question.service)
+
+
+class World:
+    """Regions that each ask a provider of their own."""
+
+    def __init__(self, *providers: Provider, slots: int = 100) -> None:
+        self.clock = providers[0].clock
+        self.tally = Tally()
+        self.slots = Slots(slots)
+        self.all = [
+            Region(name, Limited(Guarded(provider, name, self.tally, self.clock), self.slots), LIMITS)
+            for name, provider in zip(("first", "second"), providers, strict=False)
+        ]
+        self.regions = Regions(self.all, self.clock, Lobby())
+
+    async def ask(self, data_id: str, attempt: int = 1) -> Answer | CallFailed:
+        """Ask once, as a retry would."""
+        asked = Question(data_id=data_id, reach=question().reach, service=SERVICE, attempt=attempt)
+        try:
+            return await self.regions.ask(asked)
+        except CallFailed as failure:
+            return failure
+
+    async def ask_in_turn(self, count: int, attempt: int = 1) -> None:
+        for number in range(count):
+            await self.ask(str(number), attempt)
+
+    def state(self, region: int = 0) -> State:
+        return self.all[region].breakers[SERVICE].state
+
+
+async def test_while_the_first_region_is_away_the_second_is_asked_and_the_first_is_probed() -> None:
+    """
+    The outage costs a few failures; then everything is answered by the second region, but for a probe a second.
+    """
+    clock = ManualClock()
+    first, second = Provider(clock, lambda: ProviderFailed("500")), Provider(clock)
+    world = World(first, second)
+
+    await clock.run(world.ask_in_turn(53))
+
+    assert len(second.asked) == 53 - len(first.asked)
+    probes = [moment for moment, _ in first.asked[LIMITS.provider_failures :]]
+    assert len(probes) == 4  # in the five seconds of the answers
+    assert all(later - earlier >= 1.0 for earlier, later in pairwise(probes))
+
+
+async def test_the_first_region_is_asked_again_once_it_is_back() -> None:
+    """
+    A probe finds out, and the first region has all the questions soon after.
+    """
+    clock = ManualClock()
+    first, second = Provider(clock, lambda: ProviderFailed("500")), Provider(clock)
+    world = World(first, second)
+    await clock.run(world.ask_in_turn(20))
+
+    first.failing = None
+    await clock.run(world.ask_in_turn(20))
+    first.asked.clear()
+    second.asked.clear()
+    await clock.run(world.ask_in_turn(20))
+
+    assert (len(first.asked), len(second.asked)) == (20, 0)
+    assert world.regions.reasons_not_ready() == []
+
+
+async def test_a_question_that_the_first_region_failed_twice_goes_to_the_second() -> None:
+    """
+    One image that a region cannot do is tried elsewhere, while the region goes on with the others.
+    """
+    clock = ManualClock()
+    first, second = Provider(clock), Provider(clock)
+    world = World(first, second)
+
+    for attempt in (1, 2, 3):
+        await clock.run(world.ask("image", attempt))
+
+    assert (len(first.asked), len(second.asked)) == (2, 1)
+
+
+async def test_what_the_account_is_refused_is_not_tried_elsewhere() -> None:
+    """
+    The account is the same in every region: everything waits, and the reason is told.
+    """
+    clock = ManualClock()
+    first, second = Provider(clock, lambda: AccountRefused("408")), Provider(clock)
+    world = World(first, second)
+    await clock.run(world.ask_in_turn(2))
+    waiting = [asyncio.ensure_future(world.ask(str(number))) for number in range(10)]
+
+    await clock.run(clock.sleep(5.0))
+    reasons = world.regions.reasons_not_ready()
+    first.failing = None
+    await clock.run(asyncio.wait(waiting))
+
+    assert second.asked == []
+    assert 2 + 4 <= len([moment for moment, _ in first.asked if moment < 1005.2]) <= 2 + 6
+    assert reasons == ["provider: baselineCheck_global in first is not asked: account 408 for 5 s; one probe a second"]
+
+
+async def test_probes_ask_about_a_different_image_each_time() -> None:
+    """
+    An image that is itself at fault cannot keep the service from finding out that the others would be answered.
+    """
+    clock = ManualClock()
+    provider = Provider(clock, lambda: AccountRefused("408"))
+    world = World(provider)
+    await clock.run(world.ask_in_turn(2))
+    provider.asked.clear()
+
+    asked = [asyncio.ensure_future(world.ask(f"image-{number}")) for number in range(4)]
+    await clock.run(asyncio.wait(asked))
+
+    assert [data_id for _, data_id in provider.asked] == ["image-0", "image-1", "image-2", "image-3"]
+
+
+async def test_a_call_that_waits_for_its_slot_does_not_depart_into_an_outage() -> None:
+    """
+    What was let in before the breaker opened turns back at the last moment, and waits with the others.
+    """
+    clock = ManualClock()
+    provider = Provider(clock, lambda: ProviderFailed("500"))
+    world = World(provider, slots=1)
+
+    asked = [asyncio.ensure_future(world.ask(str(number))) for number in range(10)]
+    await clock.run(clock.sleep(0.95))
+    departed = len(provider.asked)
+    provider.failing = None
+    await clock.run(asyncio.wait(asked))
+
+    assert departed == LIMITS.provider_failures
+    assert sum(isinstance(each.result(), Answer) for each in asked) == 10 - LIMITS.provider_failures
+
+
+async def test_a_cancelled_question_gives_its_permit_back() -> None:
+    """
+    The probe that was cancelled while it waited for a slot does not stop the probing.
+    """
+    clock = ManualClock()
+    provider = Provider(clock, lambda: AccountRefused("408"))
+    world = World(provider, slots=1)
+    await clock.run(world.ask_in_turn(2))
+    await world.slots.__aenter__()
+    probe = asyncio.ensure_future(world.ask("probe"))
+    await clock.run(clock.sleep(1.5))
+
+    probe.cancel()
+    await world.slots.__aexit__()
+    provider.failing = None
+
+    assert isinstance(await clock.run(world.ask("next")), Answer)
+
+
+async def test_there_is_room_for_more_while_nobody_waits() -> None:
+    """
+    In an outage one question waits to probe, and no more need to be begun.
+    """
+    clock = ManualClock()
+    provider = Provider(clock, lambda: AccountRefused("408"))
+    world = World(provider)
+    await clock.run(world.ask_in_turn(2))
+    await clock.run(world.regions.room())
+    waiting = asyncio.ensure_future(world.ask("probe"))
+    room = asyncio.ensure_future(world.regions.room())
+    await clock.run(clock.sleep(0.5))
+
+    room_while_waiting = room.done()
+    provider.failing = None
+    await clock.run(asyncio.wait([waiting, room]))
+
+    assert not room_while_waiting
+
+
+async def test_an_input_that_was_never_accepted_is_our_configuration() -> None:
+    """
+    Until the first answer a refused input counts as the account's; after it, as the image's.
+    """
+    clock = ManualClock()
+    provider = Provider(clock, lambda: InputRefused("401"))
+    world = World(provider)
+
+    before = await clock.run(world.ask("a"))
+    provider.failing = None
+    await clock.run(world.ask("b"))
+    provider.failing = lambda: InputRefused("401")
+    after = await clock.run(world.ask("c"))
+
+    assert isinstance(before, AccountRefused)
+    assert isinstance(after, InputRefused)
+    assert after.region == "first"
+
+
+@pytest.mark.parametrize("refusal", [ImageRefused("407"), InputRefused("402")])
+async def test_refused_images_prove_that_the_provider_is_there(refusal: CallFailed) -> None:
+    """
+    However many images are refused for their own sake, the breaker stays closed.
+    """
+    clock = ManualClock()
+    provider = Provider(clock)
+    world = World(provider)
+    await clock.run(world.ask("good"))
+    provider.failing = lambda: type(refusal)(refusal.code)
+
+    await clock.run(world.ask_in_turn(50))
+
+    assert world.state() is State.CLOSED
