@@ -1,14 +1,18 @@
+import hashlib
+import re
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from consumer.config import PrivacySettings, Telling
 from consumer.errors import CallFailed, Malformed, ProviderFailed, Throttled
 from consumer.moderation import Question
-from consumer.moderation.wire import read_answer, request_body
+from consumer.moderation.wire import data_id, read_answer, request_body
 from consumer.records import ByObject, Hits, Label
 from tests.moderation.questions import question
 
@@ -45,12 +49,34 @@ def test_an_object_is_named_raw() -> None:
         reach=ByObject("ugc", "a b/测试+~*.jpg", "cn-beijing"),
         service="s",
         info=("customImage", "logoData"),
+        referer="www.example.com",
     )
 
     assert parameters_of(request_body(asked)) == {
         "dataId": "d", "ossBucketName": "ugc", "ossObjectName": "a b/测试+~*.jpg", "ossRegionId": "cn-beijing",
-        "infoType": "customImage,logoData",
+        "referer": "www.example.com", "infoType": "customImage,logoData",
     }  # fmt: skip
+
+
+@given(st.from_regex(r"[A-Za-z0-9_.-]{1,64}", fullmatch=True))
+def test_an_id_that_the_provider_takes_is_sent_as_it_is(submission_id: str) -> None:
+    """
+    Vendor: 1 to 64 letters, digits, `_`, `-` and `.`.
+    """
+    assert data_id(submission_id) == submission_id
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=80))
+@example("x" * 65)
+@example("a\n")
+def test_any_id_becomes_one_that_the_provider_takes(submission_id: str) -> None:
+    """
+    What does not fit is hashed, always to the same.
+    """
+    sent = data_id(submission_id)
+
+    assert re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", sent)
+    assert sent == data_id(submission_id)
 
 
 def test_the_whole_answer_is_read() -> None:
@@ -74,28 +100,126 @@ def test_the_whole_answer_is_read() -> None:
     assert (answer.risk_level, answer.request_id) == ("high", "R-1")
 
 
+EXTENSION = {
+    "CustomImage": [{"LibId": "lib-2"}, {"LibId": "lib-1"}, {"LibId": "lib-2"}],
+    "TextInImage": {
+        "OcrResult": [{"Text": "secret one"}, {"Text": "secret two"}, {"Text": "secret one"}],
+        "RiskWord": ["secret word"],
+        "CustomText": [{"LibId": 7, "KeyWords": "secret key"}],
+    },
+    "PublicFigure": [{"FigureName": "secret name", "FigureId": "f-1"}, {"FigureName": None, "FigureId": "f-2"}],
+    "LogoData": [{"Logo": [{"Label": "pt_logo", "Name": "secret"}]}],
+}
+COUNTED = Hits(
+    image_libraries=("lib-1", "lib-2"), keyword_libraries=("7",), public_figures=2, logos=("pt_logo",), text_lines=3
+)
+
+
+def hits(extension: Any, **privacy: Telling) -> Hits:
+    asked = replace(question(), privacy=PrivacySettings(**privacy))
+    return read_answer(200, {}, reply(Ext=extension), asked).hits
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).digest()[:16].hex()
+
+
 def test_extensions_are_counted_and_their_texts_left_behind() -> None:
     """
     Of `Ext` only libraries, labels and counts are kept: no recognised text, no keyword, no person's name.
     """
-    body = reply(
-        Ext={
-            "CustomImage": [{"LibId": "lib-2"}, {"LibId": "lib-1"}, {"LibId": "lib-2"}],
-            "TextInImage": {
-                "OcrResult": [{"Text": "secret"}, {"Text": "line"}],
-                "RiskWord": None,
-                "CustomText": [{"LibId": 7, "KeyWords": "secret"}],
-            },
-            "PublicFigure": [{"FigureName": "secret"}],
-            "LogoData": {"Logo": [{"Label": "pt_logo", "Name": "secret"}]},
-        }
-    )
+    kept = hits(EXTENSION)
 
-    hits = read_answer(200, {}, body, question()).hits
+    assert kept == COUNTED
+    assert "secret" not in repr(kept)
 
-    assert hits == Hits(
-        image_libraries=("lib-1", "lib-2"), keyword_libraries=("7",), public_figures=1, logos=("pt_logo",), text_lines=2
-    )
+
+def test_counting_keeps_no_text() -> None:
+    """
+    `count` needs the number of texts, and none of them.
+    """
+    kept = hits(EXTENSION, recognised_text="count", public_figures="count", keywords="count")
+
+    assert kept == replace(COUNTED, matched_words=2)
+    assert "secret" not in repr(kept)
+
+
+def test_a_hash_stands_for_its_text() -> None:
+    """
+    `hash` keeps the first 16 bytes of the SHA-256 of each text, sorted, and forgets the text.
+    """
+    kept = hits(EXTENSION, recognised_text="hash", public_figures="hash", keywords="hash")
+
+    assert kept.recognised_text == tuple(sorted([digest("secret one"), digest("secret two")]))
+    assert kept.figures == tuple(sorted([digest("secret name"), digest("f-2")]))
+    assert kept.keywords == tuple(sorted([digest("secret word"), digest("secret key")]))
+    assert "secret" not in repr(kept)
+
+
+def test_texts_are_told_in_their_order() -> None:
+    """
+    `text` keeps each text once. Vendor: a person without a name has a code.
+    """
+    kept = hits(EXTENSION, recognised_text="text", public_figures="text", keywords="text")
+
+    assert kept.recognised_text == ("secret one", "secret two")
+    assert kept.figures == ("secret name", "f-2")
+    assert kept.keywords == ("secret word", "secret key")
+
+
+def test_what_is_told_of_one_kind_says_nothing_of_another() -> None:
+    """
+    Each kind has its own setting.
+    """
+    kept = hits(EXTENSION, public_figures="text")
+
+    assert kept == replace(COUNTED, figures=("secret name", "f-2"))
+
+
+def test_texts_are_bounded_in_number_and_length() -> None:
+    """
+    At most 50 texts of at most 256 characters; a hash is that of the whole text.
+    """
+    lines = [f"{number} {'é' * 300}" for number in range(60)]
+    extension = {"TextInImage": {"OcrResult": [{"Text": line} for line in lines]}}
+
+    told = hits(extension, recognised_text="text")
+    hashed = hits(extension, recognised_text="hash")
+
+    assert told.recognised_text == tuple(line[:256] for line in lines[:50])
+    assert hashed.recognised_text == tuple(sorted(map(digest, lines[:50])))
+    assert told.text_lines == hashed.text_lines == 60
+
+
+@pytest.mark.parametrize(
+    ("extension", "kept"),
+    [
+        (None, Hits()),
+        ({}, Hits()),
+        ([], Hits()),
+        ("text", Hits()),
+        ({"CustomImage": None, "TextInImage": None, "PublicFigure": None, "LogoData": None}, Hits()),
+        ({"TextInImage": {"OcrResult": None, "RiskWord": None, "CustomText": None}}, Hits()),
+        ({"CustomImage": {"LibId": "one"}}, Hits(image_libraries=("one",))),
+        ({"CustomImage": [{"LibId": 1}, {"LibId": 2.5}, {"LibId": True}, {"LibId": ""}, {}, None, 3]},
+         Hits(image_libraries=("1", "2.5"))),
+        ({"TextInImage": [{"OcrResult": {"Text": 5}}]}, Hits(text_lines=1, recognised_text=("5",))),
+        ({"TextInImage": {"OcrResult": [{"Text": None}, {"Text": ["x"]}, {}]}}, Hits(text_lines=3)),
+        ({"TextInImage": {"RiskWord": "word", "CustomText": {"LibId": "l", "KeyWords": "key"}}},
+         Hits(keyword_libraries=("l",), matched_words=2, keywords=("word", "key"))),
+        ({"TextInImage": {"RiskWord": ["word", None, 7, {}], "CustomText": [{"KeyWords": None}]}},
+         Hits(matched_words=2, keywords=("word", "7"))),
+        ({"PublicFigure": {"FigureName": "", "FigureId": 12}}, Hits(public_figures=1, figures=("12",))),
+        ({"LogoData": {"Logo": {"Label": "logo_sns", "Confidence": "88.18"}, "Location": []}},
+         Hits(logos=("logo_sns",))),
+        ({"LogoData": [{"Logo": None}, {"Logo": [{"Label": "b"}, {"Label": "a"}]}]}, Hits(logos=("a", "b"))),
+    ],
+)  # fmt: skip
+def test_extensions_of_another_shape_are_read_as_far_as_they_can_be(extension: Any, kept: Hits) -> None:
+    """
+    Vendor: any part may be null or absent. An object where a list is promised, or a number for a text, is taken too.
+    """
+    assert hits(extension, recognised_text="text", public_figures="text", keywords="text") == kept
 
 
 @pytest.mark.parametrize(
@@ -147,10 +271,16 @@ def test_status_and_code_must_both_be_good() -> None:
         read_answer(500, {}, reply(), question())
 
 
-@pytest.mark.parametrize(("value", "seconds"), [("1500", 1.5), ("0", 0.0), ("", 0.0), ("-5", 0.0), ("soon", 0.0)])
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("1500", 1.5), ("9999999", 9999.999), ("0", 0.0), ("", 0.0), ("-5", 0.0), ("soon", 0.0), ("1500\n", 0.0),
+        ("¹", 0.0), ("10000000", 0.0), ("9" * 5000, 0.0),
+    ],
+)  # fmt: skip
 def test_a_hint_to_wait_is_in_milliseconds(value: str, seconds: float) -> None:
     """
-    Vendor: `x-acs-retry-after` is a positive whole number of milliseconds; anything else is no hint.
+    Vendor: `x-acs-retry-after` is a positive whole number of milliseconds; anything else, and hours, are no hint.
     """
     with pytest.raises(Throttled) as throttled:
         read_answer(400, {"x-acs-retry-after": value}, b'{"Code":"Throttling.User"}', question())
@@ -158,27 +288,28 @@ def test_a_hint_to_wait_is_in_milliseconds(value: str, seconds: float) -> None:
     assert throttled.value.retry_after == seconds
 
 
+NAMES = [
+    "Code", "Data", "Result", "Label", "Confidence", "RiskLevel", "DataId", "Ext", "x", "CustomImage", "LibId",
+    "TextInImage", "OcrResult", "Text", "RiskWord", "CustomText", "KeyWords", "PublicFigure", "FigureName", "LogoData",
+    "Logo",
+]  # fmt: skip
 json = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(max_size=8),
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(
-            st.sampled_from(["Code", "Data", "Result", "Label", "Confidence", "RiskLevel", "DataId", "Ext", "x"]), inner
-        )
-    ),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(NAMES), inner),
     max_leaves=25,
 )
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(status=st.integers(100, 599), body=json.map(orjson.dumps) | st.binary(max_size=60), data=json)
 def test_any_answer_is_accepted_or_a_failure(status: int, body: bytes, data: Any) -> None:
     """
     Whatever comes over the wire, reading it ends as an answer with labels or as a failure, and as nothing else.
     """
+    asked = replace(question(), privacy=PrivacySettings(recognised_text="text", public_figures="hash", keywords="text"))
     for content in (body, orjson.dumps({"Code": 200, "Data": {"Result": [{"Label": "a"}], "Ext": data}})):
         try:
-            answer = read_answer(status, {}, content, question())
+            answer = read_answer(status, {}, content, asked)
         except CallFailed:
             continue
         assert answer.labels
