@@ -11,8 +11,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 
 from tests.kafka import KafkaCluster
+from tests.kafka.waiting import DEADLINE
 
-DEADLINE = 15.0
 PATIENCE = 0.8
 """How long something must fail to happen, in seconds, before a test believes that it does not."""
 
@@ -121,16 +121,6 @@ async def poll_for(seconds: float, consumer: AIOKafkaConsumer) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         await consumer.getmany(timeout_ms=50)
-
-
-async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
-    """Return as soon as the condition holds. Raises `TimeoutError`."""
-    async with asyncio.timeout(DEADLINE):
-        while True:
-            held = condition()
-            if held if isinstance(held, bool) else await held:
-                return
-            await asyncio.sleep(0.02)
 
 
 async def stays_pending(task: asyncio.Task[Any]) -> bool:

@@ -8,8 +8,9 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError, OffsetMetadataTooLargeError
 
-from tests.contract.consumers import DEADLINE, joined, outage, stays_pending, until
+from tests.contract.consumers import joined, outage, stays_pending
 from tests.kafka import KafkaCluster, committed, describe
+from tests.kafka.waiting import DEADLINE, until
 
 
 async def test_a_commit_outlives_an_outage(kafka: KafkaCluster, topic: str) -> None:

@@ -16,9 +16,9 @@ from consumer.records import Assessment, Failure
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.kafka import KafkaSink
 from consumer.verdicts.policy import Deciding
-from tests.contract.consumers import DEADLINE
 from tests.events import delivery, submission
 from tests.kafka import KafkaCluster, NewRecord, publish, read_all
+from tests.kafka.waiting import DEADLINE
 
 ROOMY = AdmissionSettings()
 

@@ -9,9 +9,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 from aiokafka.errors import OffsetOutOfRangeError
 
-from tests.contract.consumers import joined, take, until
+from tests.contract.consumers import joined, take
 from tests.kafka import KafkaCluster, NewRecord, publish, read_all
 from tests.kafka.admin import admin_client
+from tests.kafka.waiting import until
 
 
 async def test_transactions_leave_gaps(kafka: KafkaCluster, topic: str) -> None:

@@ -6,8 +6,9 @@ import asyncio
 
 from aiokafka import TopicPartition
 
-from tests.contract.consumers import Rebalances, joined, poll_for, take, until
+from tests.contract.consumers import Rebalances, joined, poll_for, take
 from tests.kafka import KafkaCluster, NewRecord, describe, publish
+from tests.kafka.waiting import until
 
 INTERVAL = 300  # milliseconds
 FOUR_INTERVALS = 1.2

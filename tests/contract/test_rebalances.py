@@ -9,8 +9,9 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError
 
-from tests.contract.consumers import DEADLINE, Gate, Rebalances, joined, joining, poll_for, stays_pending, take, until
+from tests.contract.consumers import Gate, Rebalances, joined, joining, poll_for, stays_pending, take
 from tests.kafka import KafkaCluster, NewRecord, describe, publish
+from tests.kafka.waiting import DEADLINE, until
 
 
 async def test_a_kept_partition_comes_back_without_position_and_pause(kafka: KafkaCluster, topic: str) -> None:
