@@ -6,7 +6,7 @@ A real Apache Kafka for tests, benchmarks and use by hand (`python -m tests.kafk
         await publish(kafka.bootstrap_servers, "uploads", [NewRecord(b"value", key=b"key")])
         records = await read_all(kafka.bootstrap_servers, "uploads")
 
-`fixtures.py` makes pytest fixtures of it.
+`fixtures.py` makes pytest fixtures of it, `admin.py` and `waiting.py` are for tests too.
 """
 
 from tests.kafka.broker import StartFailed

@@ -44,9 +44,9 @@ def java() -> str:
     return command
 
 
-def jars() -> Path:
+def jars(cache: Path = CACHE) -> Path:
     """
-    The folder with Kafka's jars: KAFKA_JARS as it is, else `.kafka/<version>`, filled by Maven on first use.
+    The folder with Kafka's jars: KAFKA_JARS as it is, else one in `cache` named by version, filled by Maven once.
 
     Blocks while another process fetches. Raises `ToolMissing` without Maven, `DownloadFailed` when Maven fails.
     """
@@ -54,11 +54,11 @@ def jars() -> Path:
         if not list(Path(given).glob("kafka_*.jar")):
             raise DownloadFailed(f"KAFKA_JARS is {given}, where there is no kafka_*.jar")
         return Path(given)
-    folder = CACHE / version()
+    folder = cache / version()
     if not _is_current(folder):
         maven = _maven()
-        CACHE.mkdir(exist_ok=True)
-        with (CACHE / "lock").open("w") as lock:
+        cache.mkdir(exist_ok=True)
+        with (cache / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not _is_current(folder):  # nobody fetched it while we waited
                 _fetch(maven, folder)
