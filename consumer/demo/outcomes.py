@@ -68,12 +68,14 @@ class Published:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A message from one of the outputs. `at` is its Kafka timestamp, in unix seconds."""
+    """A message from one of the outputs. Moments are in unix seconds, `at` is its Kafka timestamp."""
 
     source: Source
     image: str
     outcome: Outcome
     at: float
+    called: float | None = None
+    """When the call departed that was answered."""
     provider_seconds: float | None = None
     content: Mapping[str, Any] = field(default_factory=dict)
 

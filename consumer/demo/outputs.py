@@ -6,6 +6,7 @@ Nothing of the service's own code reads the messages here.
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -44,7 +45,12 @@ async def reading(bootstrap_servers: str, topics: OutputTopics) -> AsyncIterator
         topics.pass_: Place.PASS,
         topics.dead_letter: Place.DEAD_LETTER,
     }
-    consumer = AIOKafkaConsumer(*places, bootstrap_servers=bootstrap_servers, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(
+        *places,
+        bootstrap_servers=bootstrap_servers,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=100,  # librdkafka 2.16's mock cluster answers no sooner when something comes
+    )
     try:
         await consumer.start()
         yield Outputs(consumer, places)
@@ -64,13 +70,17 @@ def read_record(record: ConsumerRecord[Any, Any], place: Place) -> Seen:
             content=headers,
         )
     verdict = orjson.loads(record.value)
-    provider_ms = verdict["timing"]["provider_ms"]
+    timing = verdict["timing"]
+    answered = timing["queued_ms"] is not None
     return Seen(
         source=_source(headers, "source_"),
         image=headers["source_image"],
         outcome=Outcome(place, f"error: {verdict['error']['class']}" if verdict["error"] else verdict["risk_level"]),
         at=record.timestamp / 1000,
-        provider_seconds=None if provider_ms is None else provider_ms / 1000,
+        called=datetime.fromisoformat(timing["received"]).timestamp() + timing["queued_ms"] / 1000
+        if answered
+        else None,
+        provider_seconds=timing["provider_ms"] / 1000 if answered else None,
         content=verdict,
     )
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from consumer.config import Config, OutputTopics
 from consumer.demo import DemoOptions
-from consumer.demo.comparison import Charges, Fact, Row
+from consumer.demo.comparison import Charges, Fact, Row, all_ok, differences, excuses
 from consumer.demo.outcomes import Place, Seen, Tally
 from consumer.demo.stage import LATENCY, Stage
 from consumer.demo.view import STYLES
@@ -117,18 +117,25 @@ def _table(*columns: str) -> Table:
 
 
 def print_conclusion(
-    console: Console, wrong: Sequence[str], options: DemoOptions, charges: Charges, elapsed: float
+    console: Console,
+    rows: Sequence[Row],
+    facts: Sequence[Fact],
+    options: DemoOptions,
+    charges: Charges,
+    elapsed: float,
 ) -> None:
     """Say in a sentence how it went, or in one for each difference what went wrong."""
-    if not wrong:
+    if not all_ok(rows, facts):
+        console.print("\n[bold red]✗ Not everything is as it must be:[/bold red]")
+        for difference in differences(rows, facts):
+            console.print(f"  {difference}", markup=False)
+    else:
         console.print(
             f"\n[green]✓[/green] All {options.events} uploads came to what they must, in {elapsed:.1f} s and "
             f"{charges.calls} calls: at most {charges.busiest_second} in any second, of {options.qps} allowed."
         )
-        return
-    console.print("\n[bold red]✗ Not everything is as it must be:[/bold red]")
-    for difference in wrong:
-        console.print(f"  {difference}", markup=False)
+    for excuse in excuses(facts):
+        console.print(excuse, style="yellow")
 
 
 def print_invitation(console: Console, stage: Stage, config: Config) -> None:

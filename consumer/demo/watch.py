@@ -67,10 +67,10 @@ class Watch:
                 self.tally.publish(published)
             self._show("uploads are published")
 
-    async def until_settled(self, timeout: float) -> None:
-        """Return when every upload has its outcomes, or after `timeout` seconds, or when the service has ended."""
+    async def until_settled(self, uploads: int, timeout: float) -> None:
+        """Return when `uploads` of them have their outcomes, or after `timeout` seconds, or with the service's end."""
         deadline = time.monotonic() + timeout
-        while self.tally.settled < self._uploads and time.monotonic() < deadline:
+        while self.tally.settled < uploads and time.monotonic() < deadline:
             if self._stage.service.exit_code is not None:
                 return
             await self._look("images are judged, within the quota", timeout=_LOOK)

@@ -1,6 +1,5 @@
 """What the demo reads of the outputs, from records as the service encodes them."""
 
-from dataclasses import replace
 from typing import Any
 
 from aiokafka import ConsumerRecord
@@ -34,7 +33,7 @@ def verdict(assessment: Assessment) -> ConsumerRecord[Any, Any]:
 
 def test_a_verdict_names_its_upload_and_its_level() -> None:
     """
-    A verdict tells which image of which upload it is about, its risk level, and what the call took.
+    A verdict tells which image of which upload it is about, its risk level, when the call departed and what it took.
     """
     answer = Answer(
         service="baselineCheck_global",
@@ -42,13 +41,13 @@ def test_a_verdict_names_its_upload_and_its_level() -> None:
         risk_level="high",
         labels=(Label("violent_explosion", 97.2, "high"),),
     )
-    assessment = Assessment(answers=(replace(answer, took=0.25),), queued=0.0, provider=0.25)
+    assessment = Assessment(answers=(answer,), queued=0.5, provider=0.25)
 
     seen = read_record(verdict(assessment), Place.BLOCK)
 
     assert (seen.source, seen.image) == (Source(3, 17), "0")
     assert seen.outcome == Outcome(Place.BLOCK, "high")
-    assert (seen.at, seen.provider_seconds) == (1_763_632_802.5, 0.25)
+    assert (seen.called, seen.provider_seconds, seen.at) == (1_763_632_801.5, 0.25, 1_763_632_802.5)
 
 
 def test_a_verdict_without_an_answer_names_the_error() -> None:
@@ -58,7 +57,7 @@ def test_a_verdict_without_an_answer_names_the_error() -> None:
     seen = read_record(verdict(Assessment(failure=Failure(kind="fetch", code="404"))), Place.REVIEW)
 
     assert seen.outcome == Outcome(Place.REVIEW, "error: fetch")
-    assert seen.provider_seconds is None
+    assert seen.called is seen.provider_seconds is None
 
 
 def test_a_dead_letter_names_its_upload_and_its_reason() -> None:
