@@ -92,6 +92,7 @@ class Encoding:
         delivery, image, answers = submission.delivery, submission.image, assessment.answers
         failure = assessment.failure
         first = answers[0] if answers else None
+        asked = first or failure
         return {
             "schema": "moderation.verdict.v1",
             "verdict_id": submission.id,
@@ -121,7 +122,7 @@ class Encoding:
             "hits": _hits([answer.hits for answer in answers], self.privacy),
             "provider": {
                 "name": PROVIDER,
-                "region": (first.region if first else failure.region if failure else None) or None,
+                "region": (asked.region or None) if asked else None,
                 "request_id": first.request_id if first else None,
                 "code": 200 if first else None,
                 "attempts": assessment.attempts,

@@ -1,8 +1,11 @@
-import orjson
+from typing import Any
 
-from consumer.config import Policy, PolicySettings, PrivacySettings
+import orjson
+import pytest
+
+from consumer.config import Policy, PolicySettings, PrivacySettings, Telling
 from consumer.errors import Undecodable
-from consumer.records import Answer, Assessment, Failure, Label, Verdict
+from consumer.records import Answer, Assessment, Failure, Hits, Label, Verdict
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.policy import Deciding
 from tests.events import delivery, submission
@@ -116,16 +119,74 @@ def test_the_query_of_a_url_stays_behind_unless_asked_for() -> None:
     assert kept["image"]["url"] == "https://img.example.com/1.jpg?token=secret"
 
 
+FIRST = Hits(
+    text_lines=3, recognised_text=("one", "two"), public_figures=1, figures=("somebody",), matched_words=2,
+    keywords=("b", "a"),
+)  # fmt: skip
+SECOND = Hits(text_lines=2, recognised_text=("two", "three"), matched_words=1, keywords=("b",))
+TOLD = ("recognised_text", "figures", "keywords")
+
+
+def shown(*hits: Hits, **privacy: Telling) -> dict[str, Any]:
+    """What a verdict tells in `hits` beside the counters."""
+    answers = tuple(
+        Answer(service="s", request_id="R", risk_level="none", labels=(Label("nonLabel"),), hits=each) for each in hits
+    )
+    encoding = Encoding(group="group", privacy=PrivacySettings(**privacy))
+    told = orjson.loads(encoding.verdict(verdict(Assessment(answers=answers))).value or b"")["hits"]
+    return {name: told[name] for name in TOLD if name in told}
+
+
+def test_texts_are_not_told_unless_asked_for() -> None:
+    """
+    Recognised text, names and keywords stay out of verdicts, even where an answer holds them.
+    """
+    assert shown(FIRST, SECOND) == {}
+
+
+def test_each_kind_of_text_is_told_in_its_own_way() -> None:
+    """
+    A number, hashes in order, or the texts as they came: over all services, each once.
+    """
+    counted = shown(FIRST, SECOND, recognised_text="count", public_figures="count", keywords="count")
+    hashed = shown(FIRST, SECOND, keywords="hash")
+    texts = shown(FIRST, SECOND, recognised_text="text", public_figures="text", keywords="text")
+
+    assert counted == {"recognised_text": 5, "figures": 1, "keywords": 3}
+    assert hashed == {"keywords": ["a", "b"]}
+    assert texts == {"recognised_text": ["one", "two", "three"], "figures": ["somebody"], "keywords": ["b", "a"]}
+
+
+def test_what_is_asked_for_is_told_also_where_there_is_none() -> None:
+    """
+    A reader finds the member in every verdict, also about an image that could not be judged.
+    """
+    assert shown(recognised_text="count", public_figures="hash", keywords="text") == {
+        "recognised_text": 0, "figures": [], "keywords": [],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("telling", ["hash", "text"])
+def test_services_together_tell_no_more_than_one(telling: Telling) -> None:
+    """
+    At most 50 texts stand in a verdict, whatever the number of services.
+    """
+    many = [Hits(recognised_text=tuple(f"{service}-{line:02}" for line in range(50))) for service in "ab"]
+
+    assert shown(*many, recognised_text=telling)["recognised_text"] == [f"a-{line:02}" for line in range(50)]
+
+
 def test_an_image_that_could_not_be_judged_says_class_and_code() -> None:
     """
-    `error` has our class and the provider's code, and no text.
+    `error` has our class and the provider's code, and no text; the region is the one that failed.
     """
-    failed = verdict(Assessment(failure=Failure(kind="fetch", code="404", attempts=3)))
+    failed = verdict(Assessment(failure=Failure(kind="fetch", code="404", region="eu-west-1", attempts=3)))
 
     value = orjson.loads(ENCODING.verdict(failed).value or b"")
 
     assert value["error"] == {"class": "fetch", "code": "404"}
     assert (value["decision"], value["decided_by"], value["provider"]["attempts"]) == ("review", "fallback", 3)
+    assert (value["provider"]["region"], value["provider"]["code"]) == ("eu-west-1", None)
     assert value["timing"]["provider_ms"] is None
 
 

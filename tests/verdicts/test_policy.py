@@ -112,6 +112,52 @@ def test_an_image_that_could_not_be_judged_goes_to_review() -> None:
     assert (blocked.decision, blocked.decided_by) == ("block", "policy")
 
 
+KINDS = ["fetch", "image", "input", "malformed", "provider", "account", "clock", "internal"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_policy_may_block_what_could_not_be_judged(kind: str) -> None:
+    """
+    `on_error` changes its own class and no other; that is a fallback too.
+    """
+    strict = deciding(on_error={kind: "block"})
+
+    decisions = {
+        each: strict.decide(submission(), Assessment(failure=Failure(kind=each, code="c")), 0.0) for each in KINDS
+    }
+
+    assert {each for each, verdict in decisions.items() if verdict.decision == "block"} == {kind}
+    assert {verdict.decision for verdict in decisions.values()} == {"block", "review"}
+    assert {verdict.decided_by for verdict in decisions.values()} == {"fallback"}
+
+
+def test_a_failure_that_the_policy_does_not_know_is_reviewed() -> None:
+    """
+    A class without a setting is no way to pass.
+    """
+    assert decision(failure=Failure(kind="unheard-of", code="c")) == "review"
+
+
+def test_the_strictest_of_all_failures_wins() -> None:
+    """
+    Where several services fail, and another finds nothing, the strictest setting decides.
+    """
+    fetch, image = Failure(kind="fetch", code="404"), Failure(kind="image", code="407")
+    harmless = answer("none", Label("nonLabel"))
+    assessment = Assessment(answers=(harmless,), failure=fetch, later_failures=(image,))
+
+    verdict = deciding(on_error={"image": "block"}).decide(submission(), assessment, 0.0)
+
+    assert (verdict.decision, verdict.decided_by, verdict.reasons) == ("block", "fallback", ())
+
+
+def test_nothing_known_of_an_image_is_no_pass() -> None:
+    """
+    An assessment without an answer and without a failure goes to review.
+    """
+    assert decision() == "review"
+
+
 def test_a_label_above_the_overall_level_is_noticed() -> None:
     """
     The stricter counts, and the contradiction can be counted.

@@ -1,0 +1,94 @@
+from collections.abc import Callable, Mapping
+
+from consumer.config import PrivacySettings
+from consumer.errors import CallFailed, ImageRefused, Malformed, ProviderFailed
+from consumer.moderation import Question
+from consumer.moderation.assess import Assessing
+from consumer.records import Answer, ByUrl, Failure, Label
+from tests.events import submission
+
+BASELINE, AIGC, OTHER = "baselineCheck_global", "aigcDetector_global", "another"
+
+
+class ServiceModerator:
+    """Answers for some services and fails for others; keeps what it was asked."""
+
+    def __init__(self, failures: Mapping[str, Callable[[], CallFailed]] | None = None) -> None:
+        self._failures = failures or {}
+        self.asked: list[Question] = []
+
+    async def ask(self, question: Question) -> Answer:
+        self.asked.append(question)
+        if question.service in self._failures:
+            raise self._failures[question.service]()
+        return Answer(
+            service=question.service, request_id="R", risk_level="none", labels=(Label("nonLabel"),),
+            sent=1_763_632_801.25, took=0.5, attempts=2,
+        )  # fmt: skip
+
+
+def failing(kind: type[CallFailed], code: str, *, attempts: int = 1, region: str = "ap-southeast-1") -> CallFailed:
+    failed = kind(code, billed="yes" if kind is Malformed else "no")
+    failed.attempts, failed.region = attempts, region
+    return failed
+
+
+async def test_every_service_is_asked_about_the_image() -> None:
+    """
+    One question a service: the submission's id, its image, and what the configuration wants to know and to send.
+    """
+    privacy = PrivacySettings(recognised_text="hash")
+    moderator = ServiceModerator()
+    assessing = Assessing(moderator, [BASELINE, AIGC], ["customImage"], referer="www.example.com", privacy=privacy)
+
+    assessment = await assessing.assess(submission())
+
+    asked = Question(
+        data_id=submission().id, reach=ByUrl("https://img.example.com/1.jpg?token=secret"), service=BASELINE,
+        info=("customImage",), referer="www.example.com", privacy=privacy,
+    )  # fmt: skip
+    assert moderator.asked[0] == asked
+    assert [question.service for question in moderator.asked] == [BASELINE, AIGC]
+    assert [answer.service for answer in assessment.answers] == [BASELINE, AIGC]
+    assert (assessment.failures, assessment.attempts, assessment.billed_calls) == ((), 4, 2)
+
+
+async def test_the_time_of_an_image_is_told() -> None:
+    """
+    It queued from the reading of its event to the departure of the call that was answered; calls add up.
+    """
+    assessment = await Assessing(ServiceModerator(), [BASELINE, AIGC], []).assess(submission())
+
+    assert (assessment.queued, assessment.provider) == (0.25, 1.0)
+
+
+async def test_a_service_that_fails_does_not_spare_the_others() -> None:
+    """
+    What another service answers still counts; the failure is told with kind, code, region and calls.
+    """
+    moderator = ServiceModerator({BASELINE: lambda: failing(ImageRefused, "407", attempts=3, region="eu-west-1")})
+
+    assessment = await Assessing(moderator, [BASELINE, AIGC], []).assess(submission())
+
+    assert [answer.service for answer in assessment.answers] == [AIGC]
+    assert assessment.failures == (Failure(kind="image", code="407", region="eu-west-1", attempts=3),)
+    assert assessment.attempts == 5
+
+
+async def test_no_failure_hides_another() -> None:
+    """
+    Where several services fail, each failure is kept, and so are its calls and its bill.
+    """
+    moderator = ServiceModerator(
+        {
+            BASELINE: lambda: failing(Malformed, "Result", attempts=2),
+            AIGC: lambda: failing(ImageRefused, "407"),
+            OTHER: lambda: failing(ProviderFailed, "500", attempts=8),
+        }
+    )
+
+    assessment = await Assessing(moderator, [BASELINE, AIGC, OTHER], []).assess(submission())
+
+    assert [failure.kind for failure in assessment.failures] == ["malformed", "image", "provider"]
+    assert (assessment.attempts, assessment.billed_calls) == (11, 1)
+    assert (assessment.queued, assessment.provider) == (None, None)

@@ -1,0 +1,130 @@
+from collections.abc import Iterator
+from importlib.resources import files
+
+import orjson
+import pytest
+import structlog
+from prometheus_client import REGISTRY
+
+from consumer.config import Policy, PolicySettings
+from consumer.records import Answer, Assessment, Decision, Label
+from consumer.verdicts.noticing import LABELS, MOST_LOGGED, Noticing, is_listed
+from consumer.verdicts.policy import Deciding
+from tests.events import submission
+
+DECIDING = Deciding(Policy(settings=PolicySettings(policy="test", version=1), sha256="ab"))
+
+
+@pytest.fixture
+def logged() -> Iterator[list[structlog.typing.EventDict]]:
+    """What is logged, as the events come."""
+    with structlog.testing.capture_logs() as events:
+        yield events
+
+
+def answer(level: str, *labels: Label, service: str = "baselineCheck_global") -> Answer:
+    return Answer(service=service, request_id="R", risk_level=level, labels=labels)
+
+
+def decided(noticing: Noticing, *answers: Answer) -> Decision:
+    return noticing.decide(submission(), Assessment(answers=answers), 0.0).decision
+
+
+def counted(name: str) -> float:
+    value = REGISTRY.get_sample_value(name)
+    assert value is not None
+    return value
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "pornographic_adultContent", "pornographic_adultContent_lib", "pornographic_adultContent_tii",
+        "pornographic_adultContent_tii_lib", "profanity_Offensive_tii", "profanity_Offensive_tii_lib",
+        "violent_explosion_lib", "violent_gun_tii_lib", "QRCode", "nonLabel", "nonLabel_lib",
+    ],
+)  # fmt: skip
+def test_a_listed_label_is_known_with_its_suffixes(label: str) -> None:
+    """
+    Vendor: `_lib` and `_tii` are added to labels, one after the other; some labels are listed with theirs.
+    """
+    assert is_listed(label)
+
+
+@pytest.mark.parametrize(
+    "label", ["sexual_partialNudity", "pt_logotoSocialNetwork", "qrcode", "profanity_Offensive", "_lib", "", "violent"]
+)
+def test_what_is_not_listed_is_news(label: str) -> None:
+    """
+    Vendor: two of these stand in examples and not in the list. Case counts.
+    """
+    assert not is_listed(label)
+
+
+def test_the_list_is_the_vendors() -> None:
+    """
+    Vendor: 73 labels, of which the 18 that end in `_tii` are for text in the image.
+    """
+    listed = orjson.loads(files("consumer.verdicts").joinpath("labels.json").read_bytes())
+
+    assert listed.keys() | {"nonLabel"} == LABELS
+    assert len(listed) == 73
+    assert [name for name, label in listed.items() if label["text_in_image"]] == [
+        name for name in listed if name.endswith("_tii")
+    ]
+    assert sum(label["text_in_image"] for label in listed.values()) == 18
+
+
+def test_news_is_counted_each_time_and_logged_once(logged: list[structlog.typing.EventDict]) -> None:
+    """
+    Unknown labels are counted, logged when they are new, and decided by their level like any other.
+    """
+    noticing, before = Noticing(DECIDING.decide), counted("moderation_unknown_labels_total")
+    news = answer("high", Label("brand_new", 90.0), Label("violent_gun"), Label("brand_newer_lib"))
+
+    decisions = [decided(noticing, news) for _ in range(3)]
+
+    assert decisions == ["block"] * 3
+    assert counted("moderation_unknown_labels_total") - before == 6
+    assert [(event["event"], event["label"]) for event in logged] == [
+        ("label.unknown", "brand_new"), ("label.unknown", "brand_newer_lib"),
+    ]  # fmt: skip
+
+
+def test_a_flood_of_news_fills_neither_log_nor_memory(logged: list[structlog.typing.EventDict]) -> None:
+    """
+    A process logs 1,000 unknown labels at most, each cut to a length, and counts them all.
+    """
+    noticing, before = Noticing(DECIDING.decide), counted("moderation_unknown_labels_total")
+
+    for number in range(MOST_LOGGED + 50):
+        decided(noticing, answer("none", Label(f"{number}_{'x' * 10_000}", None, "none")))
+
+    assert counted("moderation_unknown_labels_total") - before == MOST_LOGGED + 50
+    assert len(logged) == MOST_LOGGED
+    assert max(len(event["label"]) for event in logged) == 128
+
+
+def test_the_labels_of_another_service_are_no_news(logged: list[structlog.typing.EventDict]) -> None:
+    """
+    The list is that of one service; it says nothing about the others.
+    """
+    before = counted("moderation_unknown_labels_total")
+
+    decided(Noticing(DECIDING.decide), answer("none", Label("anything"), service="aigcDetector_global"))
+
+    assert counted("moderation_unknown_labels_total") == before
+    assert logged == []
+
+
+def test_a_label_above_the_overall_level_is_counted() -> None:
+    """
+    The stricter level decides, and an answer that contradicts itself is counted once.
+    """
+    noticing, before = Noticing(DECIDING.decide), counted("moderation_stricter_labels_total")
+    contradiction = answer("low", Label("violent_gun", None, "high"), Label("violent_nazi", None, "medium"))
+    consistent = answer("high", Label("violent_gun", None, "high"))
+
+    assert decided(noticing, contradiction, consistent) == "block"
+
+    assert counted("moderation_stricter_labels_total") - before == 1
