@@ -20,16 +20,15 @@ class Inputs:
 
     async def publish(self, uploads: Sequence[Upload]) -> list[Published]:
         """Publish `uploads` in their order; returns once Kafka has acknowledged all."""
-        # librdkafka 2.16's mock cluster acknowledges with a made-up timestamp, so the record brings its own.
-        sent_at = [round(time.time() * 1000)] * len(uploads)
+        # librdkafka 2.16's mock cluster acknowledges with a made-up timestamp, so the records bring their own.
+        now = round(time.time() * 1000)
         sending = [
-            await self._producer.send(self._topic, upload.value, key=upload.key, timestamp_ms=at)
-            for upload, at in zip(uploads, sent_at, strict=True)
+            await self._producer.send(self._topic, upload.value, key=upload.key, timestamp_ms=now) for upload in uploads
         ]
         acknowledged = await asyncio.gather(*sending)
         return [
-            Published(upload, Source(record.partition, record.offset), at / 1000)
-            for upload, record, at in zip(uploads, acknowledged, sent_at, strict=True)
+            Published(upload, Source(record.partition, record.offset), now / 1000)
+            for upload, record in zip(uploads, acknowledged, strict=True)
         ]
 
     async def uncommitted(self, group: str) -> int:

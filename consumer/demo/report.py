@@ -15,7 +15,7 @@ from consumer.config import Config, OutputTopics
 from consumer.demo import DemoOptions
 from consumer.demo.comparison import Charges, Fact, Row, all_ok, differences, excuses
 from consumer.demo.outcomes import Place, Seen, Tally
-from consumer.demo.stage import LATENCY, Stage
+from consumer.demo.stage import Stage
 from consumer.demo.view import STYLES
 
 _OK: Final = Text("✓", "green")
@@ -34,13 +34,17 @@ def print_title(console: Console, options: DemoOptions) -> None:
 def print_addresses(console: Console, stage: Stage) -> None:
     """Say what runs, and where."""
     grid = Table.grid(padding=(0, 2))
-    broker = "embedded broker: in memory, one consumer a group"
-    provider = f"emulator: answers by rules, in {LATENCY[0]}–{LATENCY[1]} s"
-    grid.add_row("  Kafka", stage.broker.bootstrap_servers, Text(broker, "dim"))
-    grid.add_row("  provider", stage.emulator.endpoint, Text(provider, "dim"))
-    grid.add_row("  images", stage.site.url.removeprefix("http://"), Text("web server of what is uploaded", "dim"))
-    service = f"the real one, a process of its own (pid {stage.service.pid})"
-    grid.add_row("  service", stage.service.url.removeprefix("http://"), Text(service, "dim"))
+    for name, address, what in (
+        ("Kafka", stage.broker.bootstrap_servers, "embedded broker: in memory, one consumer a group"),
+        ("provider", stage.emulator.endpoint, "emulator: judges nothing, answers by rules"),
+        ("images", stage.site.url.removeprefix("http://"), "web server of what is uploaded"),
+        (
+            "service",
+            stage.service.url.removeprefix("http://"),
+            f"the real one, its own process (pid {stage.service.pid})",
+        ),
+    ):
+        grid.add_row(f"  {name}", address, Text(what, "dim"))
     console.print("", grid)
 
 

@@ -109,7 +109,9 @@ async def _keep(console: Console, stage: Stage, config: Config) -> int:
     report.print_invitation(console, stage, config)
     await stop.wait()
     console.print("\nStopping the service …")
-    return await stage.service.stop()
+    exit_code = await stage.service.stop()
+    console.print(f"It ended with exit code {exit_code}.")
+    return exit_code
 
 
 def _on_signals(act: Callable[[], object]) -> None:
