@@ -106,7 +106,7 @@ def test_all_problems_come_at_once_and_say_where_from(tmp_path: Path) -> None:
         ("provider: {endpoint: 'http://a/b'}", "endpoint must be scheme and host"),
         ("provider: {endpoint: 'http://'}", "endpoint must be scheme and host"),
         ("provider: {fallback_region: ap-southeast-1}", "fallback_region must be another region than ap-southeast-1"),
-        ("provider: {fallback_region: us-east-1}", "must share the configuration of ap-southeast-1; those that do: ap-"),
+        ("provider: {fallback_region: us-east-1}", "must share the configuration of ap-southeast-1; those that do: "),
         ("provider: {fallback_region: mars}", "fallback_region mars must share the configuration"),
         ("provider: {region: cn-shanghai, fallback_region: cn-beijing}", "must share the configuration of cn-shanghai"),
         ("provider: {fallback_region: eu-west-1, network: vpc}", "region eu-west-1 has no VPC endpoint"),
