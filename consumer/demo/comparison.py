@@ -130,7 +130,8 @@ def held_up(tally: Tally, arrivals: Mapping[str, float]) -> float:
     """
     Return the longest time, in seconds, that an answered call was on its way from the service to the provider.
 
-    `arrivals` are the provider's, in unix seconds by `dataId`, which is the verdict's id.
+    `arrivals` are the provider's, in unix seconds by `dataId`, which is the verdict's id. Of calls that failed nobody
+    knows when they departed.
     """
     return max(
         (

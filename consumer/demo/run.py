@@ -24,6 +24,7 @@ from rich.console import Console
 from consumer.config import Config, load_config, load_policy
 from consumer.demo import DemoOptions, report
 from consumer.demo.comparison import all_ok, calls_over_quota, compare, facts, held_up
+from consumer.demo.lag import measuring_lag
 from consumer.demo.outcomes import Upload
 from consumer.demo.stage import Stage, charges, open_stage
 from consumer.demo.uploads import FEWEST, KINDS, uploads
@@ -74,13 +75,14 @@ async def _demonstrate(options: DemoOptions, config: Config, console: Console, f
         report.print_addresses(console, stage)
         with showing(console) as view:
             watch = Watch(stage, view, uploads=options.events, qps=options.qps, began=began)
-            await _carry(watch, list(uploads(options.events, stage.site, time.time())), options.qps)
+            lag = await _carry(watch, list(uploads(options.events, stage.site, time.time())), options.qps)
             exit_code = stage.service.exit_code if options.keep else await watch.stop_service()
             uncommitted = await watch.until_committed(config.kafka.group_id)
             await watch.read_to_end()
         rows = compare(watch.tally, [kind.name for kind in KINDS])
         charged = charges(stage.emulator)
-        late = held_up(watch.tally, {call.data_id: call.arrival for call in stage.emulator.calls if call.data_id})
+        arrivals = {call.data_id: call.arrival for call in stage.emulator.calls if call.data_id}
+        late = max(lag, held_up(watch.tally, arrivals))
         over_quota = calls_over_quota(charged.refused, qps=options.qps, jitter=config.quota.jitter, held_up=late)
         held = facts(watch.tally, charged, over_quota, uncommitted=uncommitted, exit_code=exit_code)
         report.print_samples(console, watch.tally, config.kafka.outputs)
@@ -91,15 +93,21 @@ async def _demonstrate(options: DemoOptions, config: Config, console: Console, f
     return 0 if all_ok(rows, held) and not exit_code else 1
 
 
-async def _carry(watch: Watch, batch: Sequence[Upload], qps: int) -> None:
-    """Publish everything once the service is ready, and wait until it is settled, but not for ever."""
+async def _carry(watch: Watch, batch: Sequence[Upload], qps: int) -> float:
+    """
+    Publish everything once the service is ready, and wait until it is settled, but not for ever.
+
+    Returns for how long, in seconds, the emulated provider was held up at most.
+    """
+    images = sum(len(upload.expected) for upload in batch)
     await watch.until_ready()
     gc.freeze()  # a collection of all that was imported would hold up the emulated provider for 40 ms
-    await watch.publish(batch[:_FIRST])
-    await watch.until_settled(min(_FIRST, len(batch)) // 2, timeout=_PATIENCE)
-    await watch.publish(batch[_FIRST:])
-    images = sum(len(upload.expected) for upload in batch)
-    await watch.until_settled(len(batch), timeout=_PATIENCE + 3 * images / qps)
+    async with measuring_lag() as lag:
+        await watch.publish(batch[:_FIRST])
+        await watch.until_settled(min(_FIRST, len(batch)) // 2, timeout=_PATIENCE)
+        await watch.publish(batch[_FIRST:])
+        await watch.until_settled(len(batch), timeout=_PATIENCE + 3 * images / qps)
+    return lag.longest
 
 
 async def _keep(console: Console, stage: Stage, config: Config) -> int:
