@@ -113,7 +113,7 @@ async def open_service(
         # for that; it waits for a region without one; and a retry does all of it again.
         regions = Regions([region(*each) for each in config.provider.regions], clock, lobby)
         moderator = Retrying(regions, RetryPolicy(**config.retries.model_dump()), tally, clock, lobby)
-        reasons_not_ready.append(regions.reasons_not_ready)
+        reasons_not_ready += [regions.reasons_not_ready, lambda: pace.reasons_not_ready(clock.now())]
         pipeline = Pipeline(
             decode=partial(decode, bindings=Bindings(config.bindings), group=config.kafka.group_id),
             assess=Assessing(

@@ -106,6 +106,11 @@ class Replica:
             raise AssertionError(f"/readyz said {seen!r} for {timeout} s:\n{self.log_tail()}") from None
         raise AssertionError(f"the service ended with status {self._process.returncode}:\n{self.log_tail()}")
 
+    async def readiness(self) -> tuple[int, str]:
+        """What /readyz says: its status and its reasons."""
+        async with aiohttp.ClientSession() as session, session.get(f"{self._url}/readyz") as answer:
+            return answer.status, await answer.text()
+
     async def metric(self, name: str, **labels: str) -> float:
         """The sum of a metric's samples that carry `labels`."""
         async with aiohttp.ClientSession() as session, session.get(f"{self._url}/metrics") as answer:

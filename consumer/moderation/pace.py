@@ -23,6 +23,7 @@ from consumer.records import Answer
 CUT = 0.5  # of the rate that throttling leaves
 RECOVERY = 0.1  # of the quota that comes back a second
 SLOWEST = 1.0  # calls a second
+PATIENCE = 3.0  # seconds without an answer until readiness says so
 
 
 class Pace:
@@ -36,6 +37,7 @@ class Pace:
         self._departures: deque[float] = deque(maxlen=qps)
         self._cut_rate = float(qps)  # the rate after the last cut …
         self._cut_at = float("-inf")  # … and when that was
+        self._throttled_since: float | None = None  # no call has been answered since
 
     def earliest(self) -> float:
         """The moment from which the next call may depart."""
@@ -58,6 +60,18 @@ class Pace:
         if now - self._cut_at >= 1.0:
             self._cut_rate = max(SLOWEST, self.rate(now) * CUT)
             self._cut_at = now
+        if self._throttled_since is None:
+            self._throttled_since = now
+
+    def answered(self) -> None:
+        """Note that not every call is throttled."""
+        self._throttled_since = None
+
+    def reasons_not_ready(self, now: float) -> list[str]:
+        """Say so when every call has been throttled for some time."""
+        if self._throttled_since is None or (seconds := now - self._throttled_since) < PATIENCE:
+            return []
+        return [f"provider: throttles every call, for {seconds:.0f} s; {self.rate(now):.0f} a second are sent"]
 
 
 class Paced:
@@ -75,7 +89,9 @@ class Paced:
                 await self._clock.sleep(wait)
             self._pace.depart(self._clock.now())
         try:
-            return await self._inner.ask(question)
+            answer = await self._inner.ask(question)
         except Throttled:
             self._pace.throttled(self._clock.now())
             raise
+        self._pace.answered()
+        return answer

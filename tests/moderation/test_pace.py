@@ -153,3 +153,20 @@ async def test_a_throttled_call_slows_the_calls_behind_it() -> None:
         await clock.run(moderator.ask(question()))
 
     assert pace.rate(clock.now()) == 5.0
+
+
+def test_it_says_so_when_every_call_is_throttled() -> None:
+    """
+    Now and then a throttled call is nothing to report; seconds of nothing else are, until a call is answered.
+    """
+    pace = Pace(100)
+
+    pace.throttled(10.0)
+    at_once = pace.reasons_not_ready(10.0)
+    pace.throttled(14.0)
+    later = pace.reasons_not_ready(15.0)
+    pace.answered()
+    answered = pace.reasons_not_ready(16.0)
+
+    assert (at_once, answered) == ([], [])
+    assert later == ["provider: throttles every call, for 5 s; 55 a second are sent"]
