@@ -62,8 +62,8 @@ async def _use_of(stage: Stage, quota: int, events: int, latency: float) -> str:
     mean = mean_rate(arrivals)
     return (
         f"Q = {quota}: {len(arrivals)} calls, mean {mean:.1f}/s = {mean / quota:.3f} Q, busiest sliding second "
-        f"{busiest_window(arrivals)}, seconds over Q {windows_over(arrivals, quota)} "
-        f"(stamps late by at most {lag * 1000:.0f} ms)"
+        f"{busiest_window(arrivals)}, seconds over Q {windows_over(arrivals, quota)}; stamps are late by at most "
+        f"{lag * 1000:.0f} ms, over Q in a second less that: {windows_over(arrivals, quota, 1.0 - lag)}"
     )
 
 

@@ -5,6 +5,7 @@ Everything here is a `Moderator`: `HttpModerator` makes the call; `Paced`, `Limi
 one. Their order is decided in `app.py`. What an answer leads to is not known here.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -24,6 +25,7 @@ class Question:
     referer: str | None = None  # Vendor: at most 256 characters
     privacy: PrivacySettings = field(default_factory=PrivacySettings)  # which texts of the answer are read
     attempt: int = 1
+    on_sent: Callable[[], None] | None = None  # told when the call's bytes go out
     permit: Permit | None = None  # from the breaker of the region that is asked
 
 

@@ -8,7 +8,8 @@ httpx's own transport costs six times as much.
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
@@ -32,13 +33,25 @@ class Timeouts:
     read: float
 
 
+# httpx has no place to pass it through; aiohttp calls its hooks in the task, and so in the context, of the request.
+_on_sent: ContextVar[Callable[[], None] | None] = ContextVar("on_sent", default=None)
+
+
+async def _tell_that_it_was_sent(*_: object) -> None:
+    if on_sent := _on_sent.get():
+        on_sent()
+
+
 @contextlib.asynccontextmanager
 async def open_transport(connections: int) -> AsyncIterator[httpx.AsyncBaseTransport]:
     """Hold at most so many connections, of all regions together, until the context ends."""
+    tracing = aiohttp.TraceConfig()
+    tracing.on_request_headers_sent.append(_tell_that_it_was_sent)
     # httpx-aiohttp 0.2 limits a session to 100 connections unless it is handed one.
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=connections, keepalive_timeout=60.0),
         cookie_jar=aiohttp.DummyCookieJar(),
+        trace_configs=[tracing],
     )
     transport = AiohttpTransport(client=session)
     try:
@@ -70,6 +83,7 @@ class HttpModerator:
 
     async def ask(self, question: Question) -> Answer:
         request = self._request(question)
+        _on_sent.set(question.on_sent)
         sent, began = self._clock.wall(), self._clock.now()
         try:
             response, content = await self._exchange(request)

@@ -33,6 +33,8 @@ class ScriptedModerator:
         self.most_in_flight = 0
 
     async def ask(self, question: Question) -> Answer:
+        if question.on_sent:
+            question.on_sent()
         self.asked_at.append(self._clock.now())
         self.asked.append(question.data_id)
         self.in_flight += 1

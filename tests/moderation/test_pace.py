@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.errors import Throttled
-from consumer.moderation.pace import Pace, Paced
+from consumer.moderation.pace import Departure, Pace, Paced
 from tests.clock import ManualClock
 from tests.moderation.questions import ScriptedModerator, question
 
@@ -26,7 +26,7 @@ def depart_at_will(pace: Pace, moments: list[float]) -> list[float]:
     now, departures = 0.0, []
     for moment in moments:
         now = max(now, moment, pace.earliest())
-        pace.depart(now)
+        pace.depart(now).sent(now)
         departures.append(now)
     return departures
 
@@ -47,6 +47,36 @@ def test_no_sliding_second_holds_more_than_the_quota(qps: int, jitter: float, bu
     departures = depart_at_will(Pace(qps, jitter=jitter + 1e-6, burst=burst), moments)
 
     assert most_in_a_second(departures) <= qps
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    qps=st.integers(1, 20),
+    calls=st.lists(
+        st.tuples(st.floats(0, 0.2), st.one_of(st.just(0.0), st.floats(0, 0.1), st.floats(0, 3))),
+        min_size=1, max_size=120,
+    ),
+)  # fmt: skip
+def test_calls_that_go_out_late_are_counted_when_they_go_out(qps: int, calls: list[tuple[float, float]]) -> None:
+    """
+    However long calls take to open their connections, and whoever overtakes whom, no second sees more than Q sent.
+    """
+    pace, now, sent = Pace(qps, jitter=1e-6), 0.0, list[float]()
+    waiting: list[tuple[float, Departure]] = []
+    for pause, delay in calls:
+        now += pause
+        while True:
+            for moment, departure in waiting:
+                if moment <= now:
+                    departure.sent(moment)
+            waiting = [each for each in waiting if each[0] > now]
+            if pace.earliest() <= now:
+                break
+            now = min([pace.earliest(), *(moment for moment, _ in waiting)])
+        waiting.append((now + delay, pace.depart(now)))
+        sent.append(now + delay)
+
+    assert most_in_a_second(sorted(sent)) <= qps
 
 
 @given(qps=st.integers(10, 400))
