@@ -122,39 +122,28 @@ async def test_records_of_one_key_share_a_partition(broker: Broker, uploads: str
     assert len(partitions) == 7
 
 
-async def test_a_lone_member_holds_the_whole_topic_and_commits(broker: Broker, uploads: str) -> None:
+async def test_a_successor_goes_on_from_the_commit(broker: Broker, uploads: str) -> None:
     """
-    A group with one member gives it every partition; a commit is read back with its metadata, no commit as none.
+    A lone member holds the whole topic, finds its predecessor's offset with its metadata, and reads from there.
 
     aiokafka 0.14: `committed()` leaves the metadata out, so they are asked of the consumer's coordinator.
     """
     partitions = [TopicPartition(uploads, partition) for partition in range(4)]
     metadata = "x" * 4_096  # the most that a broker takes by default
-
-    async with joined(broker.bootstrap_servers, uploads, group=uploads) as consumer:
-        assignment = consumer.assignment()
-        await consumer.commit({partitions[0]: (3, metadata)})
-        answered = await consumer._coordinator.fetch_committed_offsets(partitions)
-        without = await consumer.committed(partitions[1])
-
-    assert assignment == set(partitions)
-    assert answered == {partitions[0]: (3, metadata)}
-    assert without is None
-
-
-async def test_a_restart_goes_on_from_the_commit(broker: Broker, uploads: str) -> None:
-    """
-    A new member of the group starts at the committed offset, whatever its predecessor had read beyond it.
-    """
-    partition = TopicPartition(uploads, 0)
     await publish(broker.bootstrap_servers, uploads, [NewRecord(b"%d" % n, partition=0) for n in range(10)])
-    async with joined(broker.bootstrap_servers, uploads, group=uploads) as consumer:
-        await take(consumer, 10)
-        await consumer.commit({partition: 6})
+    async with joined(broker.bootstrap_servers, uploads, group=uploads) as predecessor:
+        await take(predecessor, 10)
+        await predecessor.commit({partitions[0]: (6, metadata)})
 
     async with joined(broker.bootstrap_servers, uploads, group=uploads) as successor:
+        assignment = successor.assignment()
+        answered = await successor._coordinator.fetch_committed_offsets(partitions)
+        without = await successor.committed(partitions[1])
         records = await take(successor, 4)
 
+    assert assignment == set(partitions)
+    assert answered == {partitions[0]: (6, metadata)}
+    assert without is None
     assert [record.offset for record in records] == [6, 7, 8, 9]
 
 

@@ -13,42 +13,32 @@ from tests.kafka import KafkaCluster, committed, describe
 from tests.kafka.waiting import DEADLINE, until
 
 
-async def test_a_commit_outlives_an_outage(kafka: KafkaCluster, topic: str) -> None:
+async def test_a_commit_outlives_an_outage_and_a_stop_does_not(kafka: KafkaCluster, topic: str) -> None:
     """
-    While the brokers are away a commit is tried again for ever; when they are back, it is done.
+    While the brokers are away a commit is tried again for ever, yet another consumer can be stopped.
 
-    aiokafka 0.14: it has no timeout of its own, so the committer needs one.
+    aiokafka 0.14: a commit has no timeout of its own, so the committer needs one. `stop` ends by returning or as if it
+    had been cancelled: it awaits fetches that it cancelled itself and lets the CancelledError of one that waits before
+    its next attempt escape. So it runs in a task of its own.
     """
     await kafka.create_topic(topic)
     partition = TopicPartition(topic, 0)
 
-    async with joined(kafka.bootstrap_servers, topic, topic, session_timeout_ms=30_000) as consumer:
+    async with (
+        joined(kafka.bootstrap_servers, topic, topic, session_timeout_ms=30_000) as committing,
+        joined(kafka.bootstrap_servers, topic, f"{topic}-other") as stopping,
+    ):
         async with outage(kafka):
-            commit = asyncio.create_task(consumer.commit({partition: 5}))
+            commit = asyncio.create_task(committing.commit({partition: 5}))
             waited = await stays_pending(commit)
+            stop = asyncio.create_task(stopping.stop())
+            await asyncio.wait({stop}, timeout=DEADLINE)
+            stopped = stop.done()
         await commit
 
         assert waited
-        assert await consumer.committed(partition) == 5
-
-
-async def test_a_consumer_can_be_stopped_during_an_outage(kafka: KafkaCluster, topic: str) -> None:
-    """
-    With the brokers away a commit can be given up, and `stop` ends: by returning or as if it had been cancelled.
-
-    aiokafka 0.14: `stop` awaits fetches that it cancelled itself, and lets the CancelledError of one that waits before
-    its next attempt escape. So it runs in a task of its own.
-    """
-    await kafka.create_topic(topic)
-
-    async with joined(kafka.bootstrap_servers, topic, topic) as consumer, outage(kafka):
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.3):
-                await consumer.commit({TopicPartition(topic, 0): 5})
-        stop = asyncio.create_task(consumer.stop())
-        await asyncio.wait({stop}, timeout=DEADLINE)
-
-    assert stop.done()
+        assert await committing.committed(partition) == 5
+    assert stopped
     assert stop.cancelled() or stop.exception() is None
 
 
