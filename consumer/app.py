@@ -25,7 +25,7 @@ from consumer.moderation.client import HttpModerator, Timeouts, open_transport
 from consumer.moderation.keys import keys_of
 from consumer.moderation.lobby import Lobby
 from consumer.moderation.pace import Pace, Paced
-from consumer.moderation.regions import Guarded, Region, Regions, Tally
+from consumer.moderation.regions import Guarded, Region, Regions
 from consumer.moderation.retries import Retrying, RetryPolicy
 from consumer.moderation.slots import Limited, Slots
 from consumer.observability import metrics
@@ -98,21 +98,23 @@ async def open_service(
         slots = Slots(config.provider.max_in_flight)
         pace = Pace(config.quota.qps, jitter=config.quota.jitter, burst=config.quota.burst)
         metrics.QUOTA_QPS.set(config.quota.qps)
-        tally, lobby = Tally(), Lobby()
-        breaker = BreakerLimits(**config.breaker.model_dump(), full=config.provider.max_in_flight)
+        answered_services, lobby = set[str](), Lobby()
+        breaker = BreakerLimits(
+            **config.breaker.model_dump(), others=config.retries.others_answered, full=config.provider.max_in_flight
+        )
         keys = keys_of(config.provider, credentials, clock)
         timeouts = Timeouts(connect=config.provider.connect_timeout, read=config.provider.read_timeout)
         transport = await stack.enter_async_context(open_transport(config.provider.max_in_flight))
 
         def region(name: str, base_url: str) -> Region:
             http = HttpModerator(transport, base_url, name, keys, timeouts, clock)
-            guarded = Guarded(http, name, tally, clock)
+            guarded = Guarded(http, name, answered_services, clock)
             return Region(name, Limited(Paced(guarded, pace, clock), slots), breaker)
 
         # Inside out: the breaker is told how a call ended; a call departs at its moment, holding a slot while it waits
         # for that; it waits for a region without one; and a retry does all of it again.
         regions = Regions([region(*each) for each in config.provider.regions], clock, lobby)
-        moderator = Retrying(regions, RetryPolicy(**config.retries.model_dump()), tally, clock, lobby)
+        moderator = Retrying(regions, RetryPolicy(**config.retries.model_dump()), clock, lobby)
         reasons_not_ready += [regions.reasons_not_ready, lambda: pace.reasons_not_ready(clock.now())]
         pipeline = Pipeline(
             decode=partial(decode, bindings=Bindings(config.bindings), group=config.kafka.group_id),

@@ -253,7 +253,7 @@ class BreakerSettings(Settings):
     """When the provider is not asked any more, but for a probe."""
 
     provider_failures: PositiveInt = Field(10, description="Failures of the provider in a row.")
-    account_failures: PositiveInt = Field(3, description="Refusals of the account in a row: key, permission, clock.")
+    account_failures: PositiveInt = Field(5, description="Refusals of the account in a row: key, permission, clock.")
     probe_interval: PositiveFloat = Field(1.0, description="Seconds between probes, one call each.")
 
 

@@ -26,6 +26,7 @@ class Question:
     privacy: PrivacySettings = field(default_factory=PrivacySettings)  # which texts of the answer are read
     attempt: int = 1
     on_sent: Callable[[], None] | None = None  # told when the call's bytes go out
+    first_departures: dict[str, int] = field(default_factory=dict)  # by region: the numbers of its first calls
     permit: Permit | None = None  # from the breaker of the region that is asked
 
 

@@ -16,6 +16,7 @@ shorter run than the provider's failures, because nothing is gained by asking on
 
 from dataclasses import dataclass
 from enum import Enum
+from heapq import heappop, heappush
 from math import inf
 
 from consumer.errors import AccountRefused, CallFailed, ProviderFailed
@@ -34,9 +35,10 @@ class BreakerLimits:
     """When it opens and how it closes."""
 
     provider_failures: int = 10  # in a run
-    account_failures: int = 3  # in a run
-    failures_while_ramping: int = 2
+    account_failures: int = 5  # in a run
     probe_interval: float = 1.0  # seconds
+    probe_patience: float = 2.0  # seconds after which a probe that has not come back keeps no other from departing
+    others: int = 20  # answers that are remembered, to tell whose fault a failure is
     full: int = 64  # calls in flight at which the ramp is over, and failures that need no further judgement
 
 
@@ -53,9 +55,17 @@ class Permit:
         """Note that the call departs now. False if the breaker has opened since the permit was given: it must not."""
         return self._breaker.depart(self)
 
+    def succeeded(self) -> None:
+        """Note that the image was answered."""
+        self._breaker.succeeded(self)
+
     def answered(self) -> None:
         """Note that provider and account were there to answer, whatever they thought of the image."""
         self._breaker.answered(self)
+
+    def others_answered_since(self, departure: int) -> int:
+        """How many images were answered whose calls departed after that one, `BreakerLimits.others` at the most."""
+        return self._breaker.others_answered_since(departure)
 
     def failed(self, failure: ProviderFailed | AccountRefused, now: float) -> None:
         """Note that provider or account failed this call."""
@@ -78,6 +88,7 @@ class Breaker:
         self._account_failures = 0
         self._permits = 0  # given and not returned, of this epoch
         self._out: set[int] = set()  # departures that have not come back
+        self._latest_answered: list[int] = []  # a heap of the latest departures that were answered
         self._allowed = 0
         self._next_probe = -inf
         self.state = State.CLOSED
@@ -89,9 +100,10 @@ class Breaker:
         """Seconds until a permit can be given: 0 is now, infinity is when a call that is out comes back."""
         if self.state is State.CLOSED:
             return 0.0
-        if self._permits >= self._allowed:
-            return inf
-        return max(0.0, self._next_probe - now) if self.state is State.OPEN else 0.0
+        if self.state is State.OPEN:
+            patience = self._limits.probe_patience - self._limits.probe_interval if self._permits else 0.0
+            return max(0.0, self._next_probe + patience - now)
+        return inf if self._permits >= self._allowed else 0.0
 
     def permit(self, now: float) -> Permit:
         """Give a permit; `wait` must be 0."""
@@ -108,6 +120,18 @@ class Breaker:
         permit.departure = self._departures
         self._out.add(self._departures)
         return True
+
+    def succeeded(self, permit: Permit) -> None:
+        """See `Permit.succeeded`."""
+        if permit.departure is not None:
+            heappush(self._latest_answered, permit.departure)
+            if len(self._latest_answered) > self._limits.others:
+                heappop(self._latest_answered)
+        self.answered(permit)
+
+    def others_answered_since(self, departure: int) -> int:
+        """See `Permit.others_answered_since`."""
+        return sum(answered > departure for answered in self._latest_answered)
 
     def answered(self, permit: Permit) -> None:
         """See `Permit.answered`."""
@@ -153,8 +177,6 @@ class Breaker:
             return True
         if any(self._run_began < departure < latest for departure in self._out):
             return False
-        if self.state is State.RAMPING:
-            return self._failures >= self._limits.failures_while_ramping
         return (
             self._account_failures >= self._limits.account_failures or self._failures >= self._limits.provider_failures
         )

@@ -14,8 +14,8 @@ it is refused in one region is not tried in another.
 """
 
 import asyncio
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from math import inf
 from typing import Any
@@ -36,29 +36,6 @@ FIRST_REGION_ATTEMPTS = 2
 
 class Overtaken(ConsumerError):
     """The breaker opened before the call departed; nothing was sent."""
-
-
-class Tally:
-    """How many images each service has answered in each region since the start: whose fault is it?"""
-
-    def __init__(self) -> None:
-        self._answered: Counter[tuple[str, str]] = Counter()
-
-    def count(self, service: str, region: str) -> None:
-        """One more image was answered."""
-        self._answered[service, region] += 1
-
-    def snapshot(self) -> Mapping[tuple[str, str], int]:
-        """What has been answered up to now, by service and region."""
-        return dict(self._answered)
-
-    def since(self, earlier: Mapping[tuple[str, str], int], service: str, region: str) -> int:
-        """How many more have been answered than at an earlier snapshot."""
-        return self._answered[service, region] - earlier.get((service, region), 0)
-
-    def has_answered(self, service: str) -> bool:
-        """Whether this service has ever answered, wherever."""
-        return any(count for (of, _), count in self._answered.items() if of == service)
 
 
 class Region:
@@ -154,12 +131,18 @@ class Regions:
 
 
 class Guarded:
-    """A `Moderator` that lets only calls with a good permit depart, and tells the breaker how they ended."""
+    """
+    A `Moderator` that lets only calls with a good permit depart, and tells the breaker how they ended.
 
-    def __init__(self, inner: Moderator, region: str, tally: Tally, clock: Clock) -> None:
+    A failure is told how many others were answered whose calls departed after the question's first one: were there
+    any, it is no sign of an outage.
+    """
+
+    def __init__(self, inner: Moderator, region: str, answered_services: set[str], clock: Clock) -> None:
+        """`answered_services` are those that have ever answered, in any region; shared by all regions."""
         self._inner = inner
         self._region = region
-        self._tally = tally
+        self._answered_services = answered_services
         self._clock = clock
 
     async def ask(self, question: Question) -> Answer:
@@ -167,24 +150,25 @@ class Guarded:
         assert permit is not None, "Regions gives every question its permit"
         if not permit.depart():
             raise Overtaken
+        assert permit.departure is not None
+        first_departure = question.first_departures.setdefault(self._region, permit.departure)
         try:
             answer = await self._inner.ask(question)
-        except CallFailed as failure:
-            self._note(permit, question.service, failure)
-            raise
-        permit.answered()
-        self._tally.count(question.service, self._region)
+        except CallFailed as error:
+            failure = self._blamed(error, question.service)
+            failure.region = self._region
+            failure.others_answered = permit.others_answered_since(first_departure)
+            if not isinstance(failure, ProviderFailed | AccountRefused):
+                permit.answered()
+            elif not failure.others_answered:
+                permit.failed(failure, self._clock.now())
+            raise failure from error.__cause__
+        permit.succeeded()
+        self._answered_services.add(question.service)
         return answer
 
-    def _note(self, permit: Permit, service: str, failure: CallFailed) -> None:
-        failure.region = self._region
-        if isinstance(failure, InputRefused) and not self._tally.has_answered(service):
-            # What has never been accepted is our configuration, such as the service's name, and no image's fault.
-            refused = AccountRefused(failure.code)
-            refused.region = self._region
-            permit.failed(refused, self._clock.now())
-            raise refused from failure
-        if isinstance(failure, ProviderFailed | AccountRefused):
-            permit.failed(failure, self._clock.now())
-        else:
-            permit.answered()
+    def _blamed(self, failure: CallFailed, service: str) -> CallFailed:
+        """What has never been accepted is our configuration, such as the service's name, and no image's fault."""
+        if isinstance(failure, InputRefused) and service not in self._answered_services:
+            return AccountRefused(failure.code)
+        return failure

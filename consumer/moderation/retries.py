@@ -2,9 +2,9 @@
 Ask again, or give up: the decision is a function, the layer acts on it.
 
 Whose fault is a failure of the provider or of the account? It is the image's own once enough *other* images have been
-answered since it was first asked about, by the same service in the same region: then it goes to review when its
-attempts are used up. Until then it is the provider's, and the image waits, for as long as it takes. So one image that
-is never answered stops nobody, and an outage ends nothing.
+answered, by the same service in the same region, whose calls departed after its own first one: then it goes to review
+when its attempts are used up. Until then it is the provider's, and the image waits, for as long as it takes. So one
+image that is never answered stops nobody, and an outage ends nothing.
 
 While a question waits to be asked again it holds no slot, and when its time comes it is paced like any other.
 """
@@ -19,7 +19,6 @@ from consumer.clock import Clock
 from consumer.errors import CallFailed, NonceUsed, Throttled, Unavailable, Unjudgeable
 from consumer.moderation import Moderator, Question
 from consumer.moderation.lobby import Lobby
-from consumer.moderation.regions import Tally
 from consumer.observability import metrics
 from consumer.records import Answer
 
@@ -37,17 +36,14 @@ class RetryPolicy:
     others_answered: int
 
 
-def delay_before_retry(
-    failure: CallFailed, attempt: int, others_answered: int, policy: RetryPolicy, dice: float
-) -> float | None:
+def delay_before_retry(failure: CallFailed, attempt: int, policy: RetryPolicy, dice: float) -> float | None:
     """
     Seconds until a question that failed on its `attempt`th call (from 1) is asked again, or None to give up.
 
-    `others_answered` counts the images that were answered, by the same service and region, since the first attempt. The
-    backoff doubles up to `max_delay` and is fully jittered: `dice`, from 0 to 1, says how much of it is waited. What
-    the provider asks for is waited at least.
+    The backoff doubles up to `max_delay` and is fully jittered: `dice`, from 0 to 1, says how much of it is waited.
+    What the provider asks for is waited at least.
     """
-    if _is_hopeless(failure, attempt, others_answered, policy):
+    if _is_hopeless(failure, attempt, policy):
         return None
     if isinstance(failure, NonceUsed):
         return 0.0
@@ -55,14 +51,14 @@ def delay_before_retry(
     return failure.retry_after + backoff * dice
 
 
-def _is_hopeless(failure: CallFailed, attempt: int, others_answered: int, policy: RetryPolicy) -> bool:
+def _is_hopeless(failure: CallFailed, attempt: int, policy: RetryPolicy) -> bool:
     match failure:
         case Unjudgeable():
             return True
         case Throttled():
             return False
         case Unavailable():
-            return attempt >= policy.attempts and others_answered >= policy.others_answered
+            return attempt >= policy.attempts and failure.others_answered >= policy.others_answered
         case _:
             return attempt >= policy.fetch_attempts
 
@@ -74,28 +70,24 @@ class Retrying:
         self,
         inner: Moderator,
         policy: RetryPolicy,
-        tally: Tally,
         clock: Clock,
         lobby: Lobby,
         dice: random.Random | None = None,
     ) -> None:
         self._inner = inner
         self._policy = policy
-        self._tally = tally
         self._clock = clock
         self._lobby = lobby
         self._dice = dice or random.Random()  # noqa: S311 — spreads retries, guards nothing
 
     async def ask(self, question: Question) -> Answer:
         attempt = 1
-        answered_before = self._tally.snapshot()
         while True:
             try:
                 answer = await self._inner.ask(question)
             except CallFailed as failure:
                 _count(failure)
-                others = self._tally.since(answered_before, question.service, failure.region)
-                delay = delay_before_retry(failure, attempt, others, self._policy, self._dice.random())
+                delay = delay_before_retry(failure, attempt, self._policy, self._dice.random())
                 if delay is None:
                     failure.attempts = attempt
                     raise

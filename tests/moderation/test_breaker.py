@@ -1,5 +1,3 @@
-from math import inf
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -109,11 +107,11 @@ def test_while_open_one_probe_at_a_time_departs_and_one_a_second_at_most() -> No
 
     first_wait = breaker.wait(10.0)
     probe = departed(breaker, 11.0)
-    while_out = breaker.wait(20.0)
+    while_out = breaker.wait(11.0)
     probe.failed(AccountRefused("408"), 11.2)
     second_wait = breaker.wait(11.2)
 
-    assert (first_wait, while_out) == (1.0, inf)
+    assert (first_wait, while_out) == (1.0, LIMITS.probe_patience)
     assert second_wait == pytest.approx(0.8)
 
 
@@ -158,10 +156,52 @@ def test_failures_while_it_ramps_open_it_again_and_it_remembers_since_when() -> 
     breaker = opened(now=3.0)
     departed(breaker, 4.0).answered()
 
-    fail(breaker, 2, now=5.0)
+    fail(breaker, LIMITS.provider_failures, now=5.0)
 
     assert breaker.state is State.OPEN
     assert breaker.opened_at == 3.0
+
+
+def test_a_probe_that_hangs_does_not_keep_the_next_from_departing() -> None:
+    """
+    An image that is never answered must not be the reason why nobody finds out that the others would be.
+    """
+    breaker = opened(now=10.0)
+    departed(breaker, 11.0)
+
+    second = departed(breaker, 13.0)
+    second.succeeded()
+
+    assert breaker.state is State.RAMPING
+
+
+def test_only_answers_to_calls_that_departed_later_count() -> None:
+    """
+    When an outage begins, answers to calls from before it still come in: they do not make it the image's own fault.
+    """
+    breaker = Breaker(LIMITS)
+    earlier, own, later = departed(breaker), departed(breaker), departed(breaker)
+    assert own.departure is not None
+
+    earlier.succeeded()
+    before = own.others_answered_since(own.departure)
+    later.succeeded()
+    after = own.others_answered_since(own.departure)
+
+    assert (before, after) == (0, 1)
+
+
+def test_no_more_answers_are_remembered_than_are_asked_for() -> None:
+    """
+    Memory stays as it is, however many are answered.
+    """
+    breaker = Breaker(LIMITS)
+    first = departed(breaker)
+
+    for _ in range(1_000):
+        departed(breaker).succeeded()
+
+    assert first.others_answered_since(1) == LIMITS.others
 
 
 def test_a_probe_that_was_cancelled_makes_room_for_the_next() -> None:

@@ -8,7 +8,7 @@ from consumer.errors import AccountRefused, CallFailed, ImageRefused, InputRefus
 from consumer.moderation import Question
 from consumer.moderation.breaker import BreakerLimits, State
 from consumer.moderation.lobby import Lobby
-from consumer.moderation.regions import Guarded, Region, Regions, Tally
+from consumer.moderation.regions import Guarded, Region, Regions
 from consumer.moderation.slots import Limited, Slots
 from consumer.records import Answer
 from tests.clock import ManualClock
@@ -39,10 +39,10 @@ class World:
 
     def __init__(self, *providers: Provider, slots: int = 100) -> None:
         self.clock = providers[0].clock
-        self.tally = Tally()
+        self.answered: set[str] = set()
         self.slots = Slots(slots)
         self.all = [
-            Region(name, Limited(Guarded(provider, name, self.tally, self.clock), self.slots), LIMITS)
+            Region(name, Limited(Guarded(provider, name, self.answered, self.clock), self.slots), LIMITS)
             for name, provider in zip(("first", "second"), providers, strict=False)
         ]
         self.regions = Regions(self.all, self.clock, Lobby())

@@ -19,7 +19,6 @@ from consumer.errors import (
     Unreachable,
 )
 from consumer.moderation.lobby import Lobby
-from consumer.moderation.regions import Tally
 from consumer.moderation.retries import Retrying, RetryPolicy, delay_before_retry
 from tests.clock import ManualClock
 from tests.moderation.questions import ScriptedModerator, question
@@ -27,8 +26,14 @@ from tests.moderation.questions import ScriptedModerator, question
 POLICY = RetryPolicy(first_delay=0.5, max_delay=30.0, fetch_attempts=3, attempts=5, others_answered=20)
 
 
-def retrying(provider: ScriptedModerator, clock: ManualClock, tally: Tally | None = None) -> Retrying:
-    return Retrying(provider, POLICY, tally or Tally(), clock, Lobby(), random.Random(1))
+def retrying(provider: ScriptedModerator, clock: ManualClock) -> Retrying:
+    return Retrying(provider, POLICY, clock, Lobby(), random.Random(1))
+
+
+def failed(kind: type[CallFailed], others_answered: int) -> CallFailed:
+    failure = kind("code")
+    failure.others_answered = others_answered
+    return failure
 
 
 @given(attempt=st.integers(1, 10_000), dice=st.floats(0, 1))
@@ -39,7 +44,7 @@ def test_what_is_not_the_images_fault_is_asked_again_for_ever(
     """
     However long the provider is away, its failures only make the work wait, and never longer than the limit.
     """
-    delay = delay_before_retry(failure("code"), attempt, POLICY.others_answered - 1, POLICY, dice)
+    delay = delay_before_retry(failed(failure, POLICY.others_answered - 1), attempt, POLICY, dice)
 
     assert delay is not None
     assert 0 <= delay <= POLICY.max_delay
@@ -50,7 +55,7 @@ def test_an_image_without_hope_is_given_up_at_once(failure: type[CallFailed]) ->
     """
     What the image itself is refused for is not asked again.
     """
-    assert delay_before_retry(failure("code"), 1, 0, POLICY, 0.5) is None
+    assert delay_before_retry(failure("code"), 1, POLICY, 0.5) is None
 
 
 @pytest.mark.parametrize(
@@ -67,21 +72,21 @@ def test_a_failure_is_the_images_own_once_enough_others_were_answered(
     """
     Both must be used up: the attempts, and the doubt that it is the provider's. Throttling never counts.
     """
-    assert (delay_before_retry(failure("code"), attempt, others, POLICY, 0.5) is None) is gives_up
+    assert (delay_before_retry(failed(failure, others), attempt, POLICY, 0.5) is None) is gives_up
 
 
 def test_a_nonce_that_was_used_is_replaced_at_once() -> None:
     """
     Vendor: a retry needs a new nonce, and nothing else is wrong.
     """
-    assert delay_before_retry(NonceUsed("SignatureNonceUsed"), 1, 0, POLICY, 1.0) == 0.0
+    assert delay_before_retry(NonceUsed("SignatureNonceUsed"), 1, POLICY, 1.0) == 0.0
 
 
 def test_an_unreachable_image_is_asked_a_few_times() -> None:
     """
     Fetch failures are given up after `fetch_attempts`.
     """
-    delays = [delay_before_retry(Unreachable("404"), attempt, 0, POLICY, 1.0) for attempt in (1, 2, 3)]
+    delays = [delay_before_retry(Unreachable("404"), attempt, POLICY, 1.0) for attempt in (1, 2, 3)]
 
     assert delays == [0.5, 1.0, None]
 
@@ -90,7 +95,7 @@ def test_what_the_provider_asks_for_is_waited_at_least() -> None:
     """
     `x-acs-retry-after` is a lower bound, whatever the dice say.
     """
-    assert delay_before_retry(Throttled("Throttling.User", retry_after=2.5), 1, 0, POLICY, 0.0) == 2.5
+    assert delay_before_retry(Throttled("Throttling.User", retry_after=2.5), 1, POLICY, 0.0) == 2.5
 
 
 async def test_it_asks_until_there_is_an_answer() -> None:
@@ -125,35 +130,13 @@ async def test_giving_up_tells_how_often_it_was_tried() -> None:
     assert gave_up.value.attempts == len(provider.asked) == 3
 
 
-async def test_only_answers_since_the_first_attempt_excuse_the_provider() -> None:
-    """
-    What was answered before this image was first asked about says nothing; what is answered meanwhile does.
-    """
-    clock, tally = ManualClock(), Tally()
-    for _ in range(100):
-        tally.count("baselineCheck_global", "")
-    provider = ScriptedModerator(clock, [lambda: ProviderFailed("500")] * 30)
-    asking = asyncio.ensure_future(retrying(provider, clock, tally).ask(question()))
-
-    async def answer_others() -> None:
-        while len(provider.asked) < 9:
-            await clock.sleep(1.0)
-        for _ in range(20):
-            tally.count("baselineCheck_global", "")
-
-    await clock.run(asyncio.wait([asking, asyncio.ensure_future(answer_others())]))
-
-    assert isinstance(asking.exception(), ProviderFailed)
-    assert len(provider.asked) == 10
-
-
 async def test_closing_the_lobby_ends_waiting_for_the_provider_but_not_for_an_image() -> None:
     """
     A stop does not wait for an outage to end; an image that is asked about a second time is finished.
     """
     clock, lobby = ManualClock(), Lobby()
-    away = Retrying(ScriptedModerator(clock, [lambda: ProviderFailed("500")] * 9), POLICY, Tally(), clock, lobby)
-    slow = Retrying(ScriptedModerator(clock, [lambda: Unreachable("404")]), POLICY, Tally(), clock, lobby)
+    away = Retrying(ScriptedModerator(clock, [lambda: ProviderFailed("500")] * 9), POLICY, clock, lobby)
+    slow = Retrying(ScriptedModerator(clock, [lambda: Unreachable("404")]), POLICY, clock, lobby)
     waiting = asyncio.ensure_future(away.ask(question()))
     finishing = asyncio.ensure_future(slow.ask(question()))
     await asyncio.sleep(0)

@@ -26,19 +26,13 @@ async def emulated(objects: Sequence[str], **settings: object) -> AsyncIterator[
         yield emulator
 
 
+def event_of(number: int, name: str) -> NewRecord:
+    """An upload whose one image is the object of that name."""
+    image = {"id": "0", "ref": {"store": "oss", "bucket": BUCKET, "key": name, "region": REGION}}
+    return NewRecord(upload(f"event-{number}", images=[image]), key=f"shop-eu|{number}".encode())
+
+
 async def upload_objects(stage: Stage, names: Sequence[str]) -> None:
-    """Publish an event for each name, in this order, whose one image is the object of that name."""
-    await publish(
-        stage.kafka.bootstrap_servers,
-        stage.uploads,
-        [
-            NewRecord(
-                upload(
-                    f"event-{number}",
-                    images=[{"id": "0", "ref": {"store": "oss", "bucket": BUCKET, "key": name, "region": REGION}}],
-                ),
-                key=f"shop-eu|{number}".encode(),
-            )
-            for number, name in enumerate(names)
-        ],
-    )
+    """Publish an event for each name, in this order."""
+    events = [event_of(number, name) for number, name in enumerate(names)]
+    await publish(stage.kafka.bootstrap_servers, stage.uploads, events)
