@@ -2,8 +2,8 @@
 Whether images that fail for reasons of their own delay the others: `python -m bench.delays`.
 
 Uploads come at a steady rate below the quota; in every second round some of them always fail: one with Code 500, one
-that is never answered, and a bucket that the account may not read. What counts is the time from upload to verdict of the
-good ones, by Kafka's timestamps, with the bad ones among them ÷ without.
+that is never answered, and a bucket that the account may not read. What counts is the time from upload to verdict of
+the good ones, by Kafka's timestamps, with the bad ones among them ÷ without.
 """
 
 import argparse
