@@ -79,7 +79,13 @@ async def test_a_killed_run_leaves_no_broker(tmp_path: Path) -> None:
     """
     log = tmp_path / "log"
     with log.open("wb") as output:
-        run = subprocess.Popen([sys.executable, "-m", "tests.kafka"], cwd=ROOT, stdout=output, stderr=output)
+        run = subprocess.Popen(
+            [sys.executable, "-m", "tests.kafka"],
+            cwd=ROOT,
+            env={**os.environ, "TMPDIR": str(tmp_path)},  # what it cannot remove goes with the test
+            stdout=output,
+            stderr=output,
+        )
     try:
         await until(lambda: b"is up" in log.read_bytes() or run.poll() is not None, START_TIMEOUT)
         brokers = children_of(run.pid)
