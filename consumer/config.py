@@ -329,9 +329,17 @@ class HealthSettings(Settings):
 def _template(url: str) -> str:
     if not url.startswith(("http://", "https://")):
         raise ValueError(f"must begin with http:// or https://, got {url!r}")
-    names = {name for _, name, _, _ in string.Formatter().parse(url) if name is not None}
+    try:
+        parts = list(string.Formatter().parse(url))
+    except ValueError as error:
+        raise ValueError(f"is no template: {error}; got {url!r}") from None
+    names = {name for _, name, _, _ in parts if name is not None}
     if not names <= {"bucket", "key"} or "key" not in names:
         raise ValueError(f"takes {{key}} and {{bucket}}, and needs {{key}}, got {url!r}")
+    if any(form or conversion for _, _, form, conversion in parts):
+        raise ValueError(f"takes no formats or conversions, got {url!r}")
+    if "{key}" in url.split("://", 1)[1].replace("?", "/").replace("#", "/").split("/", 1)[0]:
+        raise ValueError(f"needs a / between the host and {{key}}, or keys would choose the host; got {url!r}")
     return url
 
 
@@ -360,7 +368,9 @@ class Binding(Settings):
     region: str | None = Field(None, description="The bucket's region for `oss`, where events do not say it.")
     include: Include = Include()
     decode_keys: bool | None = Field(
-        None, description="Whether keys in notifications are URL-encoded. By default S3's are and OSS's are not."
+        None,
+        description="Whether keys in notifications are URL-encoded. By default S3's are and OSS's are not; "
+        "Ceph does not encode them, which only this can tell.",
     )
 
     @model_validator(mode="after")

@@ -117,6 +117,9 @@ def test_all_problems_come_at_once_and_say_where_from(tmp_path: Path) -> None:
         ("bindings: [{bucket: a, via: url}]", "via: url needs a url template"),
         ("bindings: [{bucket: a, via: oss, url: 'http://a/{key}'}]", "via: oss takes no url"),
         ("bindings: [{bucket: a, via: url, url: 'http://a/{name}'}]", "takes {key} and {bucket}"),
+        ("bindings: [{bucket: a, via: url, url: 'http://a{key}'}]", "needs a / between the host and {key}"),
+        ("bindings: [{bucket: a, via: url, url: 'http://a/{key!r}'}]", "takes no formats or conversions"),
+        ("bindings: [{bucket: a, via: url, url: 'http://a/{key'}]", "is no template"),
         ("bindings: [{bucket: a, via: oss}, {bucket: a, via: oss}]", "bound more than once: a/"),
     ],
 )  # fmt: skip
