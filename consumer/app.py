@@ -7,9 +7,11 @@ The order of the layers around the provider is decided here, and so is the order
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
+from typing import NamedTuple
 
+import httpx
 import structlog
 import uvloop
 
@@ -19,10 +21,11 @@ from consumer.errors import ConsumerError
 from consumer.intake.admission import Admission
 from consumer.intake.decode import Bindings, decode
 from consumer.intake.kafka import KafkaSource
+from consumer.moderation import Moderator
 from consumer.moderation.assess import Assessing
 from consumer.moderation.breaker import BreakerLimits
 from consumer.moderation.client import HttpModerator, Timeouts, open_transport
-from consumer.moderation.keys import keys_of
+from consumer.moderation.keys import Keys, keys_of
 from consumer.moderation.lobby import Lobby
 from consumer.moderation.pace import Pace, Paced
 from consumer.moderation.regions import Guarded, Region, Regions
@@ -89,37 +92,19 @@ async def open_service(
 ) -> AsyncIterator[Service]:
     """Top to bottom is the start order; closing runs bottom to top, so reading ends before publishing does."""
     async with contextlib.AsyncExitStack() as stack:
-        admission = Admission(config.admission)
-        source = KafkaSource(config.kafka, admission, clock)
+        source = KafkaSource(config.kafka, Admission(config.admission), clock)
         reasons_not_ready = [source.reasons_not_ready]
         await stack.enter_async_context(serving(config.health, lambda: [r for ask in reasons_not_ready for r in ask()]))
         encoding = Encoding(group=config.kafka.group_id, privacy=config.privacy)
         sink = await stack.enter_async_context(KafkaSink.open(config.kafka, encoding, clock))
-        slots = Slots(config.provider.max_in_flight)
-        pace = Pace(config.quota.qps, jitter=config.quota.jitter, burst=config.quota.burst)
-        metrics.QUOTA_QPS.set(config.quota.qps)
-        answered_services, lobby = set[str](), Lobby()
-        breaker = BreakerLimits(
-            **config.breaker.model_dump(), others=config.retries.others_answered, full=config.provider.max_in_flight
-        )
         keys = keys_of(config.provider, credentials, clock)
-        timeouts = Timeouts(connect=config.provider.connect_timeout, read=config.provider.read_timeout)
         transport = await stack.enter_async_context(open_transport(config.provider.max_in_flight))
-
-        def region(name: str, base_url: str) -> Region:
-            http = HttpModerator(transport, base_url, name, keys, timeouts, clock)
-            guarded = Guarded(http, name, answered_services, clock)
-            return Region(name, Limited(Paced(guarded, pace, clock), slots), breaker)
-
-        # Inside out: the breaker is told how a call ended; a call departs at its moment, holding a slot while it waits
-        # for that; it waits for a region without one; and a retry does all of it again.
-        regions = Regions([region(*each) for each in config.provider.regions], clock, lobby)
-        moderator = Retrying(regions, RetryPolicy(**config.retries.model_dump()), clock, lobby)
-        reasons_not_ready += [regions.reasons_not_ready, lambda: pace.reasons_not_ready(clock.now())]
+        provider = layers(config, keys, transport, clock)
+        reasons_not_ready.append(provider.reasons_not_ready)
         pipeline = Pipeline(
             decode=partial(decode, bindings=Bindings(config.bindings), group=config.kafka.group_id),
             assess=Assessing(
-                moderator,
+                provider.moderator,
                 policy.settings.services,
                 policy.settings.info,
                 referer=config.provider.referer,
@@ -129,11 +114,53 @@ async def open_service(
             sink=sink,
             clock=clock,
         )
-
-        async def room() -> None:
-            await regions.room()
-            await slots.room()
-
-        service = Service(source, pipeline, room, lobby.close, config.shutdown)
+        service = Service(source, pipeline, provider.room, provider.give_up_waiting, config.shutdown)
         await stack.enter_async_context(source.opened(service.drain))
         yield service
+
+
+class Provider(NamedTuple):
+    """The provider as the service sees it."""
+
+    moderator: Moderator
+    room: Callable[[], Awaitable[None]]
+    """Returns when another question could be asked at once."""
+    give_up_waiting: Callable[[], None]
+    """Cancels who waits for a provider that is away."""
+    reasons_not_ready: Callable[[], list[str]]
+
+
+def layers(config: Config, keys: Keys, transport: httpx.AsyncBaseTransport, clock: Clock) -> Provider:
+    """
+    Stack what is done about pace, capacity, outages and failures around the call.
+
+    Inside out: the breaker is told how a call ended; a call departs at its moment, holding a slot while it waits for
+    that; it waits for a region without one; and a retry does all of it again. Pace and slots are the account's, and
+    shared by its regions.
+    """
+    timeouts = Timeouts(connect=config.provider.connect_timeout, read=config.provider.read_timeout)
+    slots = Slots(config.provider.max_in_flight)
+    pace = Pace(config.quota.qps, jitter=config.quota.jitter, burst=config.quota.burst)
+    metrics.QUOTA_QPS.set(config.quota.qps)
+    breaker = BreakerLimits(
+        **config.breaker.model_dump(), others=config.retries.others_answered, full=config.provider.max_in_flight
+    )
+    answered_services, lobby = set[str](), Lobby()
+
+    def region(name: str, base_url: str) -> Region:
+        http = HttpModerator(transport, base_url, name, keys, timeouts, clock)
+        guarded = Guarded(http, name, answered_services, clock)
+        return Region(name, Limited(Paced(guarded, pace, clock), slots), breaker)
+
+    regions = Regions([region(*each) for each in config.provider.regions], clock, lobby)
+
+    async def room() -> None:
+        await regions.room()
+        await slots.room()
+
+    return Provider(
+        moderator=Retrying(regions, RetryPolicy(**config.retries.model_dump()), clock, lobby),
+        room=room,
+        give_up_waiting=lobby.close,
+        reasons_not_ready=lambda: regions.reasons_not_ready() + pace.reasons_not_ready(clock.now()),
+    )
