@@ -1,8 +1,9 @@
-"""Time, so that tests can own it."""
+"""Time, so that tests can own it; and waiting that ends."""
 
 import asyncio
 import time
-from typing import Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol
 
 
 class Clock(Protocol):
@@ -26,3 +27,18 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+async def ends_within(seconds: float, work: Coroutine[Any, Any, object]) -> bool:
+    """
+    Give foreign work its time, and cancel it after that without waiting for it; say whether it ended.
+
+    What it raises is raised. Its own cancellation, which aiokafka's `stop` can come to in an outage, counts as an end.
+    """
+    task = asyncio.create_task(work)
+    done, _ = await asyncio.wait([task], timeout=seconds)
+    if not done:
+        task.cancel()
+    elif not task.cancelled() and (error := task.exception()):
+        raise error
+    return bool(done)

@@ -275,7 +275,9 @@ class ShutdownSettings(Settings):
     """How long is waited for what is in flight."""
 
     drain_timeout: PositiveFloat = Field(
-        25.0, description="Seconds from SIGTERM to the exit; Kubernetes' grace period must be longer."
+        25.0,
+        description="Seconds that SIGTERM gives to what is in flight. Closing takes up to 10 s more when no broker "
+        "answers; Kubernetes' grace period must be longer than both.",
     )
     drain_on_revoke: PositiveFloat = Field(
         10.0, description="Seconds a rebalance waits for what is in flight. Shorter pays more of it twice."

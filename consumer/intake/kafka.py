@@ -23,7 +23,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 
-from consumer.clock import Clock
+from consumer.clock import Clock, ends_within
 from consumer.config import KafkaSettings
 from consumer.intake.admission import Admission
 from consumer.intake.offsets import PartitionLedger
@@ -34,8 +34,8 @@ log = structlog.get_logger()
 
 POLL_TIMEOUT = 0.2  # seconds: how late a stop or a partition with room again may be noticed
 MAX_POLL_RECORDS = 100  # by so many the limits of a partition and of bytes may be exceeded
-COMMIT_DEADLINE = 10.0  # seconds that a drain or a stop waits for a commit
-STOP_DEADLINE = 5.0  # seconds to leave the group
+COMMIT_DEADLINE = 5.0  # seconds that a drain or a stop waits for a commit
+STOP_DEADLINE = 2.0  # seconds to leave the group
 
 
 @dataclass(slots=True, eq=False)
@@ -227,10 +227,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         """Leave the group, but not for ever: with the brokers away aiokafka's commit and stop may not end."""
         if self._committing is not None:
             self._committing.cancel()
-        stopping = asyncio.create_task(self._consumer.stop(), name="leave group")
-        done, _ = await asyncio.wait([stopping], timeout=STOP_DEADLINE)
-        if not done:
-            stopping.cancel()
+        if not await ends_within(STOP_DEADLINE, self._consumer.stop()):
             log.warning("group.not_left", seconds=STOP_DEADLINE)
 
 

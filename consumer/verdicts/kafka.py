@@ -18,7 +18,7 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
-from consumer.clock import Clock
+from consumer.clock import Clock, ends_within
 from consumer.config import KafkaSettings
 from consumer.errors import Undecodable
 from consumer.observability import metrics
@@ -29,6 +29,7 @@ log = structlog.get_logger()
 
 DEAD_LETTER_HEADROOM = 16_384  # bytes that a dead letter's headers may add to the message
 RETRY_DELAY = 1.0  # seconds
+STOP_DEADLINE = 2.0  # seconds
 
 
 class KafkaSink:
@@ -60,7 +61,9 @@ class KafkaSink:
             await _reached(producer, settings.bootstrap_servers, clock)
             yield cls(producer, settings, encoding, clock)
         finally:
-            await producer.stop()
+            # With the brokers away aiokafka 0.14 waits for ever for a batch that it could not send.
+            if not await ends_within(STOP_DEADLINE, producer.stop()):
+                log.warning("producer.not_stopped", seconds=STOP_DEADLINE)
 
     async def publish(self, verdict: Verdict) -> None:
         await self._send(self._topics[verdict.decision], self._encoding.verdict(verdict))
