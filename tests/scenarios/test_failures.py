@@ -12,6 +12,7 @@ from tests.scenarios.provider import KEY, emulated, upload_objects
 from tests.scenarios.stage import Stage
 
 GOOD = 120
+FIRST = 40
 
 
 @dataclass(frozen=True)
@@ -100,14 +101,16 @@ async def test_every_failure_is_answered_as_its_class_asks(stage: Stage, tmp_pat
             emulator.faults.add(
                 Fault.model_validate({"match": {"object": f"bad/{name}"}, "what": case.what, "times": case.times})
             )
-        # Good ones first: what has never been accepted is configuration, and no image's fault.
-        await upload_objects(stage, good[:40] + bad + good[40:])
+        await upload_objects(stage, good[:FIRST])
         config = stage.config(
             emulator.url, provider={"read_timeout": 1.0, "connect_timeout": 1.0},
             quota={"qps": 100}, retries={"first_delay": 0.1, "max_delay": 1.0},
         )  # fmt: skip
 
-        async with Replica.started(tmp_path, config, environment=KEY):
+        async with Replica.started(tmp_path, config, environment=KEY) as replica:
+            # Good ones first: what has never been accepted is configuration, and no image's fault.
+            await replica.until_metric("moderation_calls_billed_total", at_least=FIRST)
+            await upload_objects(stage, bad + good[FIRST:])
             await stage.until(lambda ids: len(ids) >= GOOD + len(CASES), timeout=120)
         unfired = emulator.faults.unfired()
     outcomes = await stage.outcomes()
