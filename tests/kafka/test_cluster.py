@@ -19,6 +19,8 @@ from tests.kafka.admin import admin_client
 from tests.kafka.jars import java
 from tests.kafka.waiting import until
 
+pytestmark = pytest.mark.kafka
+
 ROOT = Path(__file__).parents[2]
 START_TIMEOUT = 60.0
 
