@@ -12,6 +12,7 @@ What can go wrong, sorted by what the service does about it.
     │   └── Unjudgeable      this image has no answer          → review, at once
     │       ├── ImageRefused     its size or format
     │       ├── InputRefused     what we say of it
+    │       ├── Expired          its presigned URL has
     │       └── Malformed        an answer that cannot be trusted; it was billed
     └── Misconfigured        nothing can succeed               → exit, with all problems at once
 
@@ -105,6 +106,12 @@ class InputRefused(Unjudgeable):
     """What the call says of the image is refused."""
 
     kind = "input"
+
+
+class Expired(Unjudgeable):
+    """The provider could not fetch the image, because its presigned URL has expired."""
+
+    kind = "fetch"
 
 
 class Malformed(Unjudgeable):

@@ -16,11 +16,12 @@ from dataclasses import dataclass, replace
 import structlog
 
 from consumer.clock import Clock
-from consumer.errors import CallFailed, NonceUsed, Throttled, Unavailable, Unjudgeable
+from consumer.errors import CallFailed, Expired, NonceUsed, Throttled, Unavailable, Unjudgeable, Unreachable
 from consumer.moderation import Moderator, Question
 from consumer.moderation.lobby import Lobby
+from consumer.moderation.presigned import expiry
 from consumer.observability import metrics
-from consumer.records import Answer
+from consumer.records import Answer, ByUrl
 
 log = structlog.get_logger()
 
@@ -85,12 +86,13 @@ class Retrying:
         while True:
             try:
                 answer = await self._inner.ask(question)
-            except CallFailed as failure:
+            except CallFailed as error:
+                failure = self._explained(error, question)
                 _count(failure)
                 delay = delay_before_retry(failure, attempt, self._policy, self._dice.random())
                 if delay is None:
                     failure.attempts = attempt
-                    raise
+                    raise failure from error.__cause__
                 log.warning(
                     "call.failed", data_id=question.data_id, service=question.service, region=failure.region,
                     kind=failure.kind, code=failure.code, attempt=attempt, retry_in=round(delay, 3),
@@ -102,6 +104,17 @@ class Retrying:
             else:
                 metrics.CALLS_BILLED.inc()
                 return replace(answer, attempts=attempt) if attempt > 1 else answer
+
+    def _explained(self, failure: CallFailed, question: Question) -> CallFailed:
+        """Say so when an image could not be fetched because its URL has expired: no attempt will mend that."""
+        if not isinstance(failure, Unreachable) or not isinstance(question.reach, ByUrl):
+            return failure
+        expires = expiry(question.reach.url)
+        if expires is None or self._clock.wall() < expires:
+            return failure
+        expired = Expired("expired")
+        expired.region = failure.region
+        return expired
 
 
 def _count(failure: CallFailed) -> None:

@@ -10,6 +10,7 @@ from consumer.errors import (
     AccountRefused,
     CallFailed,
     ClockOff,
+    Expired,
     ImageRefused,
     InputRefused,
     Malformed,
@@ -146,3 +147,20 @@ async def test_closing_the_lobby_ends_waiting_for_the_provider_but_not_for_an_im
 
     assert waiting.cancelled()
     assert finishing.result().attempts == 2
+
+
+async def test_an_image_behind_an_expired_url_is_given_up_at_once() -> None:
+    """
+    No attempt brings a presigned URL back; one that is still good is tried again.
+    """
+    clock = ManualClock(start=1_767_323_045.0)
+    provider = ScriptedModerator(clock, [lambda: Unreachable("404")] * 2)
+    layer = retrying(provider, clock)
+    url = "https://ugc.example.com/a.jpg?Signature=a&Expires="
+
+    with pytest.raises(Expired) as gave_up:
+        await clock.run(layer.ask(question(url=f"{url}1767323045")))
+    answer = await clock.run(layer.ask(question(url=f"{url}1767323999")))
+
+    assert (gave_up.value.kind, gave_up.value.code, gave_up.value.attempts) == ("fetch", "expired", 1)
+    assert answer.attempts == 2

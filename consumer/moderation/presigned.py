@@ -1,0 +1,23 @@
+"""When a presigned URL stops working, by the query that its signer gave it. Knows no signature and checks none."""
+
+from datetime import UTC, datetime
+from urllib.parse import parse_qs, urlsplit
+
+_DATED = (("x-amz-date", "x-amz-expires"), ("x-oss-date", "x-oss-expires"))  # S3 and OSS, their version 4
+
+
+def expiry(url: str) -> float | None:
+    """
+    The unix second from which the URL is refused, or None where it does not say so.
+
+    S3's and OSS's first versions tell `Expires` in unix seconds; their fourth ones a date and the seconds from there.
+    """
+    query = {name.lower(): values[-1] for name, values in parse_qs(urlsplit(url).query).items()}
+    try:
+        for date, seconds in _DATED:
+            if date in query and seconds in query:
+                signed = datetime.strptime(query[date], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+                return signed.timestamp() + int(query[seconds])
+        return float(int(query["expires"])) if "signature" in query else None
+    except (KeyError, ValueError, OverflowError):
+        return None
