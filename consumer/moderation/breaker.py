@@ -142,7 +142,7 @@ class Breaker:
         self._run_began = 0
         if self.state is State.OPEN:
             self._enter(State.RAMPING)
-            self._allowed = 2
+            self._allowed = self._permits + 2  # probes that hang take nobody's place
         elif self.state is State.RAMPING:
             self._allowed += 1
             if self._allowed >= self._limits.full:

@@ -169,10 +169,12 @@ def test_a_probe_that_hangs_does_not_keep_the_next_from_departing() -> None:
     breaker = opened(now=10.0)
     departed(breaker, 11.0)
 
-    second = departed(breaker, 13.0)
-    second.succeeded()
+    departed(breaker, 13.0)
+    third = departed(breaker, 15.0)
+    third.succeeded()
 
     assert breaker.state is State.RAMPING
+    assert breaker.wait(15.1) == 0.0
 
 
 def test_only_answers_to_calls_that_departed_later_count() -> None:
