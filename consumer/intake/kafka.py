@@ -217,6 +217,9 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             # What is lost by it is read again: the next assignment begins at what was committed before.
             metrics.COMMIT_FAILURES.inc()
             log.warning("commit.failed", error=type(error).__name__)
+        except Exception:
+            metrics.COMMIT_FAILURES.inc()
+            log.exception("commit.met_a_bug")  # the next second's commit must be tried all the same
         else:
             for assigned, offset in moved.items():
                 assigned.committed = offset
