@@ -5,7 +5,8 @@ Whether the provider may be asked at all: one breaker for each service in each r
                                                 ▲                                     │
                                                 └────────── failures again ───────────┘
 
-While it is open one call at a time probes, at most one a second, each another image's. While it ramps, calls in flight
+While it is open one call at a time probes, at most one a second, each another image's; one that hangs is not waited
+for. While it ramps, calls in flight
 double with every round of answers, so that a provider that has just come back is not run over.
 
 One image may fail for reasons of its own, and refusals are quicker than answers. So what counts is a run of failures
@@ -89,7 +90,7 @@ class Breaker:
         self._permits = 0  # given and not returned, of this epoch
         self._out: set[int] = set()  # departures that have not come back
         self._latest_answered: list[int] = []  # a heap of the latest departures that were answered
-        self._allowed = 0
+        self._allowed = 0  # permits at once, while it ramps
         self._next_probe = -inf
         self.state = State.CLOSED
         self.cause: CallFailed | None = None
@@ -185,7 +186,6 @@ class Breaker:
         self._enter(State.OPEN)
         self._epoch += 1
         self._permits = 0
-        self._allowed = 1
         self._next_probe = now + self._limits.probe_interval
         self.cause = cause
         self.opened_at = now if self.opened_at is None else self.opened_at

@@ -20,16 +20,12 @@ from dataclasses import replace
 from math import inf
 from typing import Any
 
-import structlog
-
 from consumer.clock import Clock
 from consumer.errors import AccountRefused, CallFailed, ConsumerError, InputRefused, ProviderFailed
 from consumer.moderation import Moderator, Question
 from consumer.moderation.breaker import Breaker, BreakerLimits, Permit, State
 from consumer.moderation.lobby import Lobby
 from consumer.records import Answer
-
-log = structlog.get_logger()
 
 FIRST_REGION_ATTEMPTS = 2
 
