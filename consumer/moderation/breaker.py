@@ -6,8 +6,8 @@ Whether the provider may be asked at all: one breaker for each service in each r
                                                 └────────── failures again ───────────┘
 
 While it is open one call at a time probes, at most one a second, each another image's; one that hangs is not waited
-for. While it ramps, calls in flight
-double with every round of answers, so that a provider that has just come back is not run over.
+for. While it ramps, calls in flight double with every round of answers, so that a provider that has just come back is
+not run over.
 
 One image may fail for reasons of its own, and refusals are quicker than answers. So what counts is a run of failures
 without an answer to any call that departed after the first of them, and judgement waits for the calls that departed in
