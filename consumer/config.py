@@ -105,7 +105,7 @@ class KafkaSettings(Settings):
         60.0, description="Seconds a rebalance waits for this replica to drain. Must exceed `shutdown.drain_on_revoke`."
     )
     commit_interval: PositiveFloat = Field(
-        1.0, description="Seconds between commits. Longer commits less and repeats more after a crash."
+        1.0, description="Seconds between commits. Longer commits less and reads more again after a crash."
     )
     max_message_bytes: PositiveInt = Field(
         1_048_576,
@@ -130,6 +130,30 @@ class KafkaSettings(Settings):
                 f"({self.heartbeat_interval} s) or more"
             )
         return self
+
+    @model_validator(mode="after")
+    def _proves_its_membership(self) -> Self:
+        if self.commit_interval * 3 > self.session_timeout:
+            raise ValueError(
+                f"session_timeout ({self.session_timeout} s) must be three commit_interval "
+                f"({self.commit_interval} s) or more: commits prove that the partitions are still this replica's"
+            )
+        return self
+
+
+class JournalSettings(Settings):
+    """How the outputs are read back when a partition is taken over, so that nothing is paid or published twice."""
+
+    clock_skew: NonNegativeFloat = Field(
+        5.0, description="Seconds by which the clocks of replicas and brokers may differ. More reads further back."
+    )
+    max_seconds: PositiveFloat = Field(
+        60.0,
+        description="Seconds of reading. What is not read by then may be paid and published again; a metric says so.",
+    )
+    max_outcomes: PositiveInt = Field(
+        1_000_000, description="Outcomes known at once, about 200 bytes each. Beyond that likewise."
+    )
 
 
 class RegionUrl(NamedTuple):
@@ -169,7 +193,7 @@ class ProviderSettings(Settings):
     max_in_flight: PositiveInt = Field(
         64,
         description="Calls at once. Must be 1.5 × quota × latency or it, not the quota, limits. "
-        "All of them repeat after a crash.",
+        "A crash pays for all of them again.",
     )
 
     @model_validator(mode="after")
@@ -393,6 +417,11 @@ class Config(Settings):
     retries: RetrySettings = RetrySettings()
     breaker: BreakerSettings = BreakerSettings()
     admission: AdmissionSettings = AdmissionSettings()
+    ordering: Literal["key", "none"] = Field(
+        "key",
+        description="`key`: verdicts of one Kafka key are published in the order of its events. `none`: as they come.",
+    )
+    journal: JournalSettings = JournalSettings()
     shutdown: ShutdownSettings = ShutdownSettings()
     privacy: PrivacySettings = PrivacySettings()
     logs: LogSettings = LogSettings()

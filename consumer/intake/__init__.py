@@ -1,14 +1,15 @@
 """
 Read no faster than the service finishes, and commit only what is finished.
 
-`kafka.py` reads and commits, `decode/` turns bytes into submissions, `admission.py` says what may be held, `offsets.py`
-which offsets may be committed. What becomes of a submission is not known here.
+`kafka.py` reads, `committer.py` commits what `offsets.py` allows, `journal.py` knows what is published already and
+`tail.py` finds that out, `admission.py` says what may be held, `decode/` turns bytes into submissions. What becomes of
+a submission is not known here.
 """
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
-from consumer.records import Delivery
+from consumer.records import Delivery, Place
 
 
 class Record(Protocol):
@@ -29,6 +30,14 @@ class Source(Protocol):
 
     def batches(self) -> AsyncIterator[Sequence[Record]]:
         """Yield records as they are admitted, in offset order within a partition, until `stop_reading` is called."""
+        ...
+
+    def owns(self, place: Place) -> bool:
+        """Whether a partition is assigned to this replica, and taken over."""
+        ...
+
+    async def settled_owner(self, place: Place) -> bool:
+        """Wait until it is certain whether a partition is this replica's, and say so."""
         ...
 
     def stop_reading(self) -> None:

@@ -8,11 +8,15 @@ from typing import Protocol
 from aiokafka import TopicPartition
 
 from consumer.clock import SystemClock
-from consumer.config import AdmissionSettings, KafkaSettings, OutputTopics, Policy, PolicySettings
+from consumer.config import AdmissionSettings, JournalSettings, KafkaSettings, OutputTopics, Policy, PolicySettings
 from consumer.errors import Undecodable
+from consumer.flight import Flight
 from consumer.intake.admission import Admission
+from consumer.intake.journal import Journal
 from consumer.intake.kafka import MAX_POLL_RECORDS, POLL_TIMEOUT, KafkaRecord, KafkaSource
+from consumer.intake.tail import Tail
 from consumer.records import Assessment, Failure
+from consumer.verdicts.doubts import Doubts
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.kafka import KafkaSink
 from consumer.verdicts.policy import Deciding
@@ -76,13 +80,24 @@ def kafka_settings(broker: Broker, uploads: str) -> KafkaSettings:
 
 
 @asynccontextmanager
-async def reading(broker: Broker, uploads: str, limits: AdmissionSettings = ROOMY) -> AsyncIterator[Reader]:
+async def reading(
+    broker: Broker,
+    uploads: str,
+    limits: AdmissionSettings = ROOMY,
+    *,
+    journal: Journal | None = None,
+    owner: str = "00000000",
+) -> AsyncIterator[Reader]:
     """A member of the group that reads until the block ends, and then commits what was settled."""
 
     async def nothing_in_flight(_: Collection[TopicPartition]) -> None:
         return
 
-    source = KafkaSource(kafka_settings(broker, uploads), Admission(limits), SystemClock())
+    settings, clock = kafka_settings(broker, uploads), SystemClock()
+    journal = Journal() if journal is None else journal
+    source = KafkaSource(
+        settings, Admission(limits), journal, Tail(settings, 1.0), JournalSettings(), Flight(clock), owner, clock
+    )
     async with source.opened(nothing_in_flight):
         reader = Reader(source)
         task = asyncio.create_task(reader.read())
@@ -165,7 +180,9 @@ async def test_outcomes_are_published_where_they_belong(broker: Broker, uploads:
     verdict = Deciding(policy).decide(submission(), Assessment(failure=Failure(kind="image", code="407")), 0.0)
     poison = delivery(b"\x00\xff", key=None, headers=[("a", b"1"), ("a", b"2")])
 
-    async with KafkaSink.open(settings, Encoding(group="g"), SystemClock()) as sink:
+    clock = SystemClock()
+    doubts = Doubts(Tail(settings, 1.0).find, clock)
+    async with KafkaSink.open(settings, Encoding(group="g"), doubts, Flight(clock), clock) as sink:
         await sink.publish(verdict)
         await sink.bury(poison, Undecodable("not_json", "at byte 0"))
 
