@@ -10,7 +10,6 @@ When commits go out. What they say is the caller's, how they are sent is the cli
 """
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from math import inf
 
@@ -18,6 +17,9 @@ import structlog
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from consumer.clock import Clock
+from consumer.intake.journal import Journal
+from consumer.intake.mark import Mark
+from consumer.intake.offsets import PartitionLedger
 from consumer.observability import metrics
 from consumer.records import Place
 
@@ -27,6 +29,18 @@ LAST_COMMIT_DEADLINE = 5.0  # seconds that a revocation or the end waits
 
 Commit = Mapping[Place, tuple[int, str]]
 """Offset and metadata by partition."""
+
+
+def commit_of(place: Place, ledger: PartitionLedger, journal: Journal, owner: str, now: float) -> tuple[int, str]:
+    """
+    The offset and the metadata to commit of a partition at `now` (unix seconds), once its reading has begun.
+
+    Known outcomes of records from that offset on may be older than all that is open: those that a predecessor
+    published. The next owner must find them too.
+    """
+    offset = ledger.watermark
+    assert offset is not None, f"nothing is known of {place.topic}/{place.partition} yet"
+    return offset, str(Mark(min(ledger.earliest_output(now), journal.earliest(place, offset)), owner))
 
 
 class Committer:
@@ -73,9 +87,13 @@ class Committer:
 
     async def last(self) -> None:
         """Commit what is due now, but wait for it no longer than is useful."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LAST_COMMIT_DEADLINE):
-                await self.commit()
+        commit = asyncio.create_task(self.commit(), name="last commit")
+        deadline = asyncio.create_task(self._clock.sleep(LAST_COMMIT_DEADLINE), name="deadline")
+        try:
+            await asyncio.wait([commit, deadline], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            commit.cancel()  # not the attempt that it waits for
+            deadline.cancel()
 
     def abandon(self) -> None:
         """Wait for no commit any more."""

@@ -32,9 +32,9 @@ from consumer.config import JournalSettings, KafkaSettings
 from consumer.flight import Flight
 from consumer.intake import unpublished
 from consumer.intake.admission import Admission
-from consumer.intake.committer import Commit, Committer
+from consumer.intake.committer import Commit, Committer, commit_of
 from consumer.intake.journal import Journal
-from consumer.intake.mark import BEGINNING, Mark, must_be_read
+from consumer.intake.mark import BEGINNING, must_be_read
 from consumer.intake.offsets import PartitionLedger
 from consumer.intake.tail import Tail
 from consumer.observability import metrics
@@ -360,13 +360,10 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
     def _due(self) -> Commit:
         """What may be committed now: of each partition its watermark, and since when its journal must be read."""
         now = self._clock.wall()
-        due = {}
-        for place, assigned in self._assigned.items():
-            watermark = assigned.ledger.watermark
-            if assigned.prepared and watermark is not None:
-                journal_from = min(assigned.ledger.earliest_output(now), self._journal.earliest(place, watermark))
-                due[place] = (watermark, str(Mark(journal_from, self._owner)))
-        return due
+        prepared = {place: each.ledger for place, each in self._assigned.items() if each.prepared}
+        metrics.COMMIT_AGE_SECONDS.set(self._clock.now() - self._committer.proven)
+        metrics.OLDEST_OPEN_SECONDS.set(max((now - each.earliest_output(now) for each in prepared.values()), default=0))
+        return {place: commit_of(place, ledger, self._journal, self._owner, now) for place, ledger in prepared.items()}
 
     async def _send(self, commit: Commit) -> None:
         generation = self._generation
