@@ -67,7 +67,7 @@ class KafkaSink:
         doubts: Doubts,
         flight: Flight,
         clock: Clock,
-        new_client: Callable[[], AIOKafkaProducer],
+        new_client: Callable[[KafkaSettings], AIOKafkaProducer],
     ) -> None:
         self._settings = settings
         self._encoding = encoding
@@ -89,20 +89,16 @@ class KafkaSink:
     @classmethod
     @contextlib.asynccontextmanager
     async def open(
-        cls, settings: KafkaSettings, encoding: Encoding, doubts: Doubts, flight: Flight, clock: Clock
+        cls,
+        settings: KafkaSettings,
+        encoding: Encoding,
+        doubts: Doubts,
+        flight: Flight,
+        clock: Clock,
+        new_client: Callable[[KafkaSettings], AIOKafkaProducer] | None = None,
     ) -> AsyncIterator["KafkaSink"]:
         """Hold a producer until the context ends. Waits for as long as no broker can be reached."""
-
-        def new_client() -> AIOKafkaProducer:
-            return AIOKafkaProducer(
-                bootstrap_servers=settings.bootstrap_servers,
-                client_id=settings.client_id,
-                acks="all",
-                enable_idempotence=True,
-                max_request_size=settings.max_message_bytes + DEAD_LETTER_HEADROOM,
-            )
-
-        sink = cls(settings, encoding, doubts, flight, clock, new_client)
+        sink = cls(settings, encoding, doubts, flight, clock, new_client or idempotent_producer)
         try:
             sink._producer = await sink._started()
             yield sink
@@ -185,7 +181,7 @@ class KafkaSink:
 
     async def _started(self) -> Producer:
         while True:
-            client = self._new_client()
+            client = self._new_client(self._settings)
             try:
                 await client.start()
             except KafkaConnectionError:
@@ -204,6 +200,18 @@ class KafkaSink:
         # With the brokers away aiokafka 0.14 waits for ever for a batch that it could not send.
         if hasattr(self, "_producer") and not await ends_within(STOP_DEADLINE, self._producer.client.stop()):
             log.warning("producer.not_stopped", seconds=STOP_DEADLINE)
+
+
+def idempotent_producer(settings: KafkaSettings, request_timeout: float = 40.0) -> AIOKafkaProducer:
+    """A client that is not started. It gives up a batch after `request_timeout` seconds without a leader."""
+    return AIOKafkaProducer(
+        bootstrap_servers=settings.bootstrap_servers,
+        client_id=settings.client_id,
+        acks="all",
+        enable_idempotence=True,
+        max_request_size=settings.max_message_bytes + DEAD_LETTER_HEADROOM,
+        request_timeout_ms=round(request_timeout * 1000),
+    )
 
 
 async def _retire(producer: Producer) -> None:

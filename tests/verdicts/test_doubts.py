@@ -41,7 +41,7 @@ async def test_those_who_doubt_at_once_are_answered_by_one_reading() -> None:
         asyncio.gather(doubts.is_published(A, 50.0), doubts.is_published(B, 40.0), doubts.is_published(C, 45.0))
     )
 
-    assert answers == [True, False, True]
+    assert tuple(answers) == (True, False, True)
     assert outputs.readings == [({A}, 50.0), ({B, C}, 40.0)]
 
 
