@@ -36,7 +36,7 @@ from consumer.moderation.regions import Guarded, Region, Regions
 from consumer.moderation.retries import Retrying, RetryPolicy
 from consumer.moderation.slots import Limited, Slots
 from consumer.observability import metrics
-from consumer.observability.health import serving
+from consumer.observability.health import Health, serving
 from consumer.pipeline import Pipeline
 from consumer.records import Place, source_id
 from consumer.service import Service
@@ -102,12 +102,12 @@ async def open_service(
         source = KafkaSource(
             config.kafka, Admission(config.admission), journal, tail, config.journal, flight, token_hex(4), clock
         )
-        reasons_not_ready = [source.reasons_not_ready]
-        await stack.enter_async_context(serving(config.health, lambda: [r for ask in reasons_not_ready for r in ask()]))
+        health = Health([source.reasons_not_ready])
+        await stack.enter_async_context(serving(config.health, health))
         encoding = Encoding(group=config.kafka.group_id, privacy=config.privacy)
         doubts = Doubts(tail.find, clock)
         sink = await stack.enter_async_context(KafkaSink.open(config.kafka, encoding, doubts, flight, clock))
-        reasons_not_ready.append(sink.reasons_not_ready)
+        health.reasons_not_ready.append(sink.reasons_not_ready)
 
         def may_depart() -> bool:
             """Nothing is paid for whose verdict could be another replica's, or could not be published."""
@@ -116,7 +116,7 @@ async def open_service(
         keys = keys_of(config.provider, credentials, clock)
         transport = await stack.enter_async_context(open_transport(config.provider.max_in_flight))
         provider = layers(config, keys, transport, clock, flight, may_depart, source.owns)
-        reasons_not_ready.append(provider.reasons_not_ready)
+        health.reasons_not_ready.append(provider.reasons_not_ready)
         pipeline = Pipeline(
             decode=partial(decode, bindings=Bindings(config.bindings), group=config.kafka.group_id),
             assess=Assessing(
@@ -141,6 +141,7 @@ async def open_service(
             config.shutdown,
             keep_order=config.ordering == "key",
         )
+        health.offsets = service.offsets
         await stack.enter_async_context(source.opened(service.drain))
         yield service
 

@@ -4,9 +4,11 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
+import orjson
 import typer
 from pydantic import ValidationError
 from rich.console import Console
@@ -41,6 +43,29 @@ def run(config: ConfigFile = Path("config/consumer.yaml"), overrides: Overrides 
     credentials = load_credentials(os.environ, settings.provider.key_files)
     set_up_logs(settings.logs)
     run_service(settings, policy, credentials)
+
+
+@app.command()
+def offsets(
+    config: ConfigFile = Path("config/consumer.yaml"),
+    overrides: Overrides = None,
+    urls: Annotated[
+        list[str] | None,
+        typer.Option("--url", help="A running replica's health pages, such as http://127.0.0.1:8080; may be repeated."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs, a JSON object a line.")] = False,
+) -> None:
+    """Show where the group stands in each partition, and what running replicas have open, since when and why."""
+    from consumer.commands import offsets as command
+
+    settings = load_config(config, os.environ, overrides or ())
+    standings = asyncio.run(command.standings(settings.kafka))
+    running = asyncio.run(command.open_records(urls or ()))
+    if as_json:
+        for row in command.as_json(standings, running):
+            typer.echo(orjson.dumps(row).decode())
+    else:
+        output.print(command.table(standings, running, time.time()))
 
 
 @app.command()

@@ -31,6 +31,9 @@ from consumer.records import Delivery, Place
 log = structlog.get_logger()
 
 
+MOST_OPEN_SHOWN = 10  # of each partition
+
+
 class DrainTimeout(ConsumerError):
     """Work in flight did not end in time; its offsets are uncommitted."""
 
@@ -128,10 +131,28 @@ class Service:
         await asyncio.wait([quiet], timeout=self._limits.drain_on_revoke)
         quiet.cancel()
 
-    def open_records(self) -> Mapping[RecordName, State]:
-        """Every message that was read and has no outcome yet, and what it is doing."""
-        waiting: dict[RecordName, State] = {_name(record.delivery): "waiting" for record in self._waiting}
-        return waiting | {name: begun.turn.state for name, begun in self._begun.items()}
+    def offsets(self) -> Sequence[Mapping[str, Any]]:
+        """
+        How far each partition is read and committed, and its oldest open records: since when, and in which state.
+
+        Moments are unix seconds. What is open and not yet begun is `waiting`.
+        """
+        states = {(name.place, name.offset): begun.turn.state for name, begun in self._begun.items()}
+        return [
+            {
+                "topic": reading.place.topic,
+                "partition": reading.place.partition,
+                "committed": reading.committed,
+                "journal_from": reading.journal_from,
+                "taken_over": reading.taken_over,
+                "open": reading.open,
+                "oldest": [
+                    {"offset": offset, "since": since, "state": states.get((reading.place, offset), "waiting")}
+                    for offset, since in reading.oldest
+                ],
+            }
+            for reading in self._source.readings(MOST_OPEN_SHOWN)
+        ]
 
     async def _read(self) -> None:
         async for batch in self._source.batches():

@@ -7,6 +7,7 @@ import pytest
 from consumer.clock import SystemClock
 from consumer.config import ShutdownSettings
 from consumer.flight import Flight
+from consumer.intake import Reading
 from consumer.pipeline import Turn
 from consumer.records import Delivery, Place
 from consumer.service import DrainTimeout, Service
@@ -57,6 +58,15 @@ class ListedSource:
 
     def owns(self, place: Place) -> bool:
         return place not in self.lost
+
+    def readings(self, most_open: int) -> Sequence[Reading]:
+        open_now = [record.delivery.offset for record in self.records if record.fate == "held"]
+        return [
+            Reading(
+                place=Place("uploads", 0), committed=0, journal_from=5.0, taken_over=True, open=len(open_now),
+                oldest=[(offset, 7.0) for offset in open_now[:most_open]],
+            )
+        ]  # fmt: skip
 
     async def settled_owner(self, place: Place) -> bool:
         await self.settled.wait()
@@ -381,3 +391,25 @@ async def test_a_drain_does_not_wait_for_ever() -> None:
 
     assert still_held == ["held"]
     assert source.fates == ["settled"]
+
+
+async def test_it_tells_what_is_open_and_in_which_state() -> None:
+    """
+    An operator sees which messages hold a partition: those that wait, that are judged, that wait for their key.
+    """
+    source, pipeline = ListedSource([delivery(offset=n) for n in range(3)]), GatedPipeline(2)
+    service, stop = service_of(source, pipeline), asyncio.Event()
+    running = asyncio.create_task(service.run(stop))
+    await pipeline.until(lambda: pipeline.begun == [0, 1])
+    pipeline.open(1)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    [shown] = service.offsets()
+    stop.set()
+    await asyncio.sleep(0)
+    pipeline.open(0)
+    await running
+
+    assert (shown["topic"], shown["partition"], shown["open"]) == ("uploads", 0, 3)
+    assert [each["state"] for each in shown["oldest"]] == ["judging", "behind its key", "waiting"]

@@ -30,11 +30,11 @@ from aiokafka.structs import OffsetAndMetadata
 from consumer.clock import Clock, ends_within
 from consumer.config import JournalSettings, KafkaSettings
 from consumer.flight import Flight
-from consumer.intake import unpublished
+from consumer.intake import Reading, unpublished
 from consumer.intake.admission import Admission
 from consumer.intake.committer import Commit, Committer, commit_of
 from consumer.intake.journal import Journal
-from consumer.intake.mark import BEGINNING, must_be_read
+from consumer.intake.mark import BEGINNING, Mark, must_be_read
 from consumer.intake.offsets import PartitionLedger
 from consumer.intake.tail import Tail
 from consumer.observability import metrics
@@ -157,6 +157,21 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def stop_reading(self) -> None:
         self._reading = False
+
+    def readings(self, most_open: int) -> list[Reading]:
+        """How far each partition is read, with at most so many of its open records."""
+        due = {place: Mark.read(metadata) for place, (_, metadata) in self._due().items()}
+        return [
+            Reading(
+                place=place,
+                committed=self._committer.committed(place),
+                journal_from=mark.journal_from if (mark := due.get(place)) else None,
+                taken_over=assigned.taken_over,
+                open=len(assigned.ledger),
+                oldest=assigned.ledger.oldest(most_open),
+            )
+            for place, assigned in sorted(self._assigned.items())
+        ]
 
     def is_member(self) -> bool:
         """
