@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 RUNTIME := $(if $(wildcard $(VENV)/dev.stamp),$(VENV)/dev.stamp,$(VENV)/demo.stamp)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test scenarios check bench lock clean
+.PHONY: help demo test scenarios helm check bench lock clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,11 +16,14 @@ help: ## Say what can be made
 demo: $(RUNTIME) ## Run the whole service on this machine: broker, provider, 600 uploads, verdicts (ARGS="--events 100 --keep")
 	@$(BIN)/moderation-consumer demo $(ARGS)
 
-test: $(VENV)/dev.stamp ## Run the tests, with a real Kafka where Java 17 and Maven are installed (ARGS="-k pace")
+test: $(VENV)/dev.stamp ## Run the tests, with a real Kafka where Java 17 and Maven are, the chart's where helm is (ARGS="-k pace")
 	@$(BIN)/python -m pytest -m "not scenario" $(ARGS)
 
 scenarios: $(VENV)/dev.stamp ## Run the whole service with faults, on a real Kafka (up to 20 minutes)
 	@$(BIN)/python -m pytest -m scenario $(ARGS)
+
+helm: $(BIN)/python ## Build the helm that tests the chart, with any Go (two minutes, once)
+	@$(BIN)/python -m tests.helm.tool
 
 check: $(VENV)/dev.stamp ## Lint, types and the direction of imports
 	@$(BIN)/ruff check .
