@@ -97,7 +97,9 @@ def test_selectors_and_labels_agree(helm_charts: Charts, scenario: str) -> None:
     manifests = {each["kind"]: each for each in helm_charts.render(scenario)}
     pod = helm_charts.pod(scenario)
     workload = manifests.get("Deployment") or manifests["StatefulSet"]
-    budget, policy, monitor = (manifests.get(kind) for kind in ("PodDisruptionBudget", "NetworkPolicy", "ServiceMonitor"))
+    budget, policy, monitor = (
+        manifests.get(kind) for kind in ("PodDisruptionBudget", "NetworkPolicy", "ServiceMonitor")
+    )
 
     selected = [
         workload["spec"]["selector"]["matchLabels"],

@@ -167,7 +167,9 @@ def test_the_network_policy_names_the_brokers_ports(helm_charts: Charts) -> None
         (["podDisruptionBudget.minAvailable=2"], {"minAvailable": 2}),
     ],
 )
-def test_an_outage_does_not_hold_up_a_drained_node(helm_charts: Charts, given: list[str], budget: dict[str, Any]) -> None:
+def test_an_outage_does_not_hold_up_a_drained_node(
+    helm_charts: Charts, given: list[str], budget: dict[str, Any]
+) -> None:
     """
     The budget is what was asked for, and pods that are not ready may always go.
     """

@@ -57,7 +57,9 @@ def build(cache: Path = CACHE) -> Path:
     if not (folder / "helm").is_file():
         partial = folder.with_name(f"{VERSION}.partial")
         shutil.rmtree(partial, ignore_errors=True)
-        _run([_go(), "install", MODULE], GOBIN=str(partial), GOTOOLCHAIN="local", GOFLAGS="-modcacherw", CGO_ENABLED="0")
+        _run(
+            [_go(), "install", MODULE], GOBIN=str(partial), GOTOOLCHAIN="local", GOFLAGS="-modcacherw", CGO_ENABLED="0"
+        )
         partial.rename(folder)
     return folder / "helm"
 
