@@ -20,7 +20,7 @@ UPLOADS = 40
 async def test_uploads_reach_takedown_and_review(tmp_path: Path) -> None:
     """
     The commands of compose.yaml, beside a broker: what the publisher uploads is judged by the emulated provider's
-    rules; takedown is told of every forbidden image, review of the doubtful and the missing, the newest of each subject.
+    rules; takedown is told of every forbidden image, review of the doubtful and the missing ones.
     """
     with EmbeddedBroker() as broker:
         async with composed(tmp_path, broker.bootstrap_servers) as services:
