@@ -102,6 +102,7 @@ def test_the_autoscaler_owns_the_replicas(helm_charts: Charts, kind: str) -> Non
                 "offsetResetPolicy": "earliest",
                 "sasl": "scram_sha512",
                 "tls": "enable",
+                "version": "2.1.0",
             },
             "authenticationRef": {"name": "kafka"},
         }
@@ -227,6 +228,10 @@ def test_a_digest_beats_a_tag(helm_charts: Charts) -> None:
             ["podDisruptionBudget.maxUnavailable", "podDisruptionBudget.minAvailable"],
         ),
         (["autoscaling.enabled=true"], ["autoscaling.enabled", "autoscaling.partitions"]),
+        (
+            ['autoscaling={"enabled": true, "partitions": 12, "triggerMetadata": {"consumerGroup": "another"}}'],
+            ["autoscaling.triggerMetadata.consumerGroup", "config.kafka.group_id"],
+        ),
         (
             ['autoscaling={"enabled": true, "partitions": 12, "minReplicas": 3}'],
             ["autoscaling.minReplicas", "config.quota.qps", "autoscaling.partitions"],
