@@ -42,7 +42,7 @@ lock: $(VENV)/dev.stamp ## Renew locks/ from pyproject.toml
 		--extra demo -c locks/dev.txt pyproject.toml -o locks/demo.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 		-c locks/dev.txt pyproject.toml -o locks/run.txt
-	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --upgrade \
 		--group build -o locks/build.txt
 
 clean: ## Remove the environment and every cache

@@ -6,9 +6,10 @@ import math
 from typing import Any
 
 import pytest
+import yaml
 
 from consumer.config import ShutdownSettings
-from tests.helm.chart import Charts, Refused
+from tests.helm.chart import SCENARIOS, Charts, Refused
 
 CLOSING = 10
 """Seconds that the service may take to close after it has drained, when no broker answers."""
@@ -267,3 +268,35 @@ def test_values_that_the_schema_does_not_know_are_refused(helm_charts: Charts, v
     """
     with pytest.raises(Refused, match=named):
         helm_charts.render("minimal", value)
+
+
+def test_what_is_kubernetes_own_is_passed_on(helm_charts: Charts) -> None:
+    """
+    Where pods run and what is added to them is as in the values.
+    """
+    given = yaml.safe_load(SCENARIOS["network-policy"].read_text())
+    pod = helm_charts.pod("network-policy")["spec"]
+    added = yaml.safe_load(SCENARIOS["service-monitor"].read_text())
+    rich, container = helm_charts.pod("service-monitor"), helm_charts.container("service-monitor")
+
+    for name in ("affinity", "imagePullSecrets", "nodeSelector", "priorityClassName", "tolerations"):
+        assert pod[name] == given[name], name
+    assert pod["serviceAccountName"] == "moderation"
+    assert added["podLabels"].items() <= rich["metadata"]["labels"].items()
+    assert added["podAnnotations"].items() <= rich["metadata"]["annotations"].items()
+    assert container["env"] == added["extraEnv"]
+    assert container["envFrom"] == added["extraEnvFrom"]
+    assert rich["spec"]["volumes"][-1:] == added["extraVolumes"]
+    assert container["volumeMounts"][-1:] == added["extraVolumeMounts"]
+    assert helm_charts.one("ServiceAccount", "service-monitor")["metadata"]["annotations"]
+
+
+def test_prometheus_is_told_where_metrics_are(helm_charts: Charts) -> None:
+    """
+    The service monitor names the service's port and the path, and has the labels by which it is found.
+    """
+    monitor = helm_charts.one("ServiceMonitor", "service-monitor")
+
+    assert monitor["spec"]["endpoints"] == [{"port": "health", "path": "/metrics", "interval": "15s"}]
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+    assert monitor["metadata"]["name"] == "moderation"
