@@ -70,7 +70,11 @@ def offsets(
 
 @app.command()
 def emulator(
-    port: Annotated[int, typer.Option(help="Where to listen on loopback; 0 takes a free port.")] = 8090,
+    host: Annotated[
+        str,
+        typer.Option(help="Where to listen. Beyond loopback, whoever reaches it can read its calls and set faults."),
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port; 0 takes a free one.")] = 8090,
     qps: Annotated[int, typer.Option(help="Calls accepted in any second; more are throttled.")] = 100,
     latency: Annotated[float, typer.Option(help="Seconds from a call to its answer.")] = 0.3,
     rules: Annotated[
@@ -79,11 +83,11 @@ def emulator(
     access_key_id: Annotated[str | None, typer.Option(envvar=KEY_ID, help="The one account that may call.")] = None,
     access_key_secret: Annotated[str | None, typer.Option(envvar=KEY_SECRET, help="Its secret.")] = None,
 ) -> None:
-    """Serve the provider's API on loopback, for a service without an account. It judges nothing: it obeys rules."""
+    """Serve the provider's API, for a service without an account. It judges nothing: it obeys rules."""
     from consumer.emulator import EmulatorSettings, serve
 
     given = {
-        "port": port, "qps": qps, "latency": latency, "rules": rules,
+        "host": host, "port": port, "qps": qps, "latency": latency, "rules": rules,
         "access_key_id": access_key_id, "access_key_secret": access_key_secret,
     }  # fmt: skip
     try:
