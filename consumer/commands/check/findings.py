@@ -1,0 +1,52 @@
+"""What a check found: a line each, with how to mend what is wrong."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    """How much a finding matters."""
+
+    OK = "ok"
+    WARNING = "warning"  # it works, and somebody may be sorry later
+    WRONG = "wrong"
+    SKIPPED = "skipped"  # could not be looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at: `about` names it, `text` says what is the matter and how to mend it."""
+
+    level: Level
+    about: str
+    text: str
+
+
+def ok(about: str, text: str) -> Finding:
+    return Finding(Level.OK, about, text)
+
+
+def warning(about: str, text: str) -> Finding:
+    return Finding(Level.WARNING, about, text)
+
+
+def wrong(about: str, text: str) -> Finding:
+    return Finding(Level.WRONG, about, text)
+
+
+def skipped(about: str, text: str) -> Finding:
+    return Finding(Level.SKIPPED, about, text)
+
+
+def is_wrong(findings: Iterable[Finding]) -> bool:
+    """Whether anything must be mended before the service can do its work."""
+    return any(finding.level is Level.WRONG for finding in findings)
+
+
+def lasting(seconds: float) -> str:
+    """Write a duration for people: `45 s`, `18 h`, `7 d`."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"
