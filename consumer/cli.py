@@ -43,9 +43,18 @@ Overrides = Annotated[
 ]
 
 
+def show_version(asked: bool) -> None:
+    """Print the release and end, where that was asked for."""
+    if asked:
+        typer.echo(f"moderation-consumer {version('moderation-consumer')}")
+        raise typer.Exit
+
+
 @app.callback()
 def about(
-    show_version: Annotated[bool, typer.Option("--version", help="Say which release this is.")] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Say which release this is.")
+    ] = False,
 ) -> None:
     """
     Reads upload events from Kafka, asks Alibaba Cloud Image Moderation about each image, publishes verdicts.
@@ -53,9 +62,6 @@ def about(
     The exit status is 0 when all went well, 1 when something did not, and 2 when the configuration or the command line
     is wrong.
     """
-    if show_version:
-        output.print(f"moderation-consumer {version('moderation-consumer')}")
-        raise typer.Exit
 
 
 @app.command()

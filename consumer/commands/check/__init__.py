@@ -111,6 +111,6 @@ async def _provider(
     config: Config, broken: frozenset[str], policy: Policy | None, credentials: Credentials | None
 ) -> list[Finding]:
     if "provider" in broken or credentials is None:
-        return [skipped("provider, clock", "needs a key and a sound section provider")]
+        return [skipped("provider, clock", "needs the account's key, and a sound section provider")]
     services = policy.settings.services if policy else ("baselineCheck_global",)
     return await look_at_provider(config.provider.regions, services, credentials, time.time)

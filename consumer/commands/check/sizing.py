@@ -20,7 +20,7 @@ def calls_at_once(config: Config, latency: float) -> Finding:
             f"provider.max_in_flight is {allowed}, so it and not the quota is the limit, at about "
             f"{allowed / latency:.0f} calls a second: set it to {needed} or more (1.5 × {qps}/s × {latency:g} s)",
         )
-    return ok("calls in flight", f"{allowed} of {needed} that {qps} calls a second of {latency:g} s need")
+    return ok("calls in flight", f"{allowed}; {qps} calls a second of {latency:g} s need {needed}")
 
 
 def partitions_and_quota(partitions: int, qps: int) -> Finding:

@@ -14,6 +14,8 @@ from consumer.intake.decode.urls import MAX_URL
 
 Schema = dict[str, Any]
 
+LARGEST = 2**64 - 1  # of the integers that JSON is read into
+
 # Python's `$` also fits before a last line break; ECMA's does not.
 _END = r"$(?!\n)"
 
@@ -66,6 +68,8 @@ def event_schema() -> Schema:
                     "revision": {
                         "description": "Rises with each change, so that subscribers know which verdict is newer.",
                         "type": ["integer", "null"],
+                        "minimum": -(2**63),
+                        "maximum": LARGEST,
                     },
                 },
             },
@@ -124,7 +128,7 @@ def _image() -> Schema:
                 "description": "Size. Digits in a string count as well.",
                 "anyOf": [
                     {"type": "null"},
-                    {"type": "integer", "minimum": 0},
+                    {"type": "integer", "minimum": 0, "maximum": LARGEST},
                     {"type": "string", "pattern": f"^[0-9]{{0,19}}{_END}"},
                 ],
             },
