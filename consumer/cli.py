@@ -233,7 +233,7 @@ def wait_for_signal() -> None:
 def main() -> None:
     """Run a command. Exit 2: the configuration is wrong; 1: it could not go on."""
     try:
-        app()
+        app(prog_name="moderation-consumer")
     except Misconfigured as error:
         for problem in error.problems:
             errors.print(f"[red]✗[/red] {escape(problem)}", markup=True)

@@ -39,11 +39,12 @@ class _Origin:
             if origin := self._origins.get(keys[:depth]):
                 return origin
         line = self._lines.get(keys)
-        return f"{self._path}:{line}" if line else "default"
+        return f"{self._path.name}:{line}" if self._path and line else "default"
 
 
 def _about(config: Config, path: Path | None, environment: Mapping[str, str]) -> Iterator[str]:
-    yield f"# What takes effect, and where it came from: {path or 'no file'}, MODERATION__…, --set."
+    yield "# What takes effect, and where each value came from."
+    yield f"# File: {path or 'none'}"
     if config.provider.key_files is not None:
         yield f"# The account's key: files in {config.provider.key_files} ({', '.join(KEY_FILES.values())})."
         return

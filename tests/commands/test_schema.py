@@ -203,7 +203,9 @@ def test_the_shipped_configuration_is_valid(name: Name, file: str) -> None:
     assert problems(name, yaml.safe_load((ROOT / "config" / file).read_text())) == []
 
 
-@pytest.mark.parametrize("wrong", [{"kafak": {}}, {"quota": {"qps": 0}}, {"quota": {"qsp": 1}}, {"logs": {"level": "x"}}])
+@pytest.mark.parametrize(
+    "wrong", [{"kafak": {}}, {"quota": {"qps": 0}}, {"quota": {"qsp": 1}}, {"logs": {"level": "x"}}]
+)
 def test_a_wrong_configuration_is_not_valid(wrong: dict[str, Any]) -> None:
     """
     The schema refuses unknown keys and wrong values as the service does.

@@ -1,9 +1,10 @@
 """
 CloudEvents 1.x on Kafka: `structured`, the whole event in the value, and `binary`, its attributes in headers.
 
-What an event carries is one of the other formats: a native event, the OSS event of Alibaba's EventBridge, a record as
-CloudEvents' own adapter for S3 makes it, or any bucket notification that some bridge has wrapped. Its id is the event's id. A type that is no upload is ignored, but a
-payload that has an upload's shape is read whatever its type is called: ignoring it could let an image through unseen.
+What an event carries is one of the other formats: a native event, the OSS event of Alibaba's EventBridge, the single
+record that CloudEvents' adapter for S3 puts there, or any bucket notification that some bridge has wrapped. Its id is
+the event's id. A type that is no upload is ignored, but a payload that has an upload's shape is read whatever its type
+is called: ignoring it could let an image through unseen.
 """
 
 import base64
