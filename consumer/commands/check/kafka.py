@@ -11,7 +11,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, NotCoordinatorForGroupError
 
 from consumer.commands.check.findings import Finding, ok, skipped, wrong
 from consumer.commands.check.sizing import partitions_and_quota
@@ -21,6 +21,8 @@ from consumer.config import Config, KafkaSettings
 REQUEST_TIMEOUT = 5.0  # seconds
 DEADLINE = 20.0  # seconds, for all of it
 LOOK_DEADLINE = 5.0  # seconds, to find the oldest messages that wait
+COORDINATOR_ATTEMPTS = 20
+COORDINATOR_DELAY = 0.25  # seconds
 SETTINGS = ("max.message.bytes", "min.insync.replicas", "retention.ms", "retention.bytes", "cleanup.policy")
 
 
@@ -126,7 +128,7 @@ async def _quota_and_backlog(
 
 async def _backlog(admin: Any, settings: KafkaSettings, inputs: Sequence[Topic]) -> dict[str, list[Backlog]]:
     partitions = [TopicPartition(topic.name, number) for topic in inputs for number in range(topic.partitions)]
-    committed = await admin.list_consumer_group_offsets(settings.group_id, partitions=partitions)
+    committed = await _committed(admin, settings.group_id, partitions)
     async with _reader(settings) as reader:
         begins = await reader.beginning_offsets(partitions)
         ends = await reader.end_offsets(partitions)
@@ -147,6 +149,16 @@ async def _backlog(admin: Any, settings: KafkaSettings, inputs: Sequence[Topic])
             )
         )
     return backlog
+
+
+async def _committed(admin: Any, group: str, partitions: list[TopicPartition]) -> dict[TopicPartition, Any]:
+    """Return what the group has committed. A new cluster makes its coordinators when somebody asks for one."""
+    for _ in range(COORDINATOR_ATTEMPTS):
+        with contextlib.suppress(GroupCoordinatorNotAvailableError, NotCoordinatorForGroupError):
+            committed: dict[TopicPartition, Any] = await admin.list_consumer_group_offsets(group, partitions=partitions)
+            return committed
+        await asyncio.sleep(COORDINATOR_DELAY)
+    raise GroupCoordinatorNotAvailableError
 
 
 @contextlib.asynccontextmanager

@@ -57,8 +57,8 @@ def topics(settings: KafkaSettings, found: Mapping[str, Topic]) -> Iterator[Find
         if topic is None:
             yield wrong(
                 about,
-                "does not exist, or this user may not see it: create it, such as with kafka-topics.sh --create "
-                f"--bootstrap-server {settings.bootstrap_servers.partition(',')[0]} --topic {name} --partitions 12 "
+                "does not exist, or this user may not see it: create it, such as with kafka-topics.sh "
+                f"--bootstrap-server {_first_of(settings)} --create --topic {name} --partitions 12 "
                 "--replication-factor 3",
             )
             continue
@@ -69,6 +69,10 @@ def topics(settings: KafkaSettings, found: Mapping[str, Topic]) -> Iterator[Find
         if not remarks:
             yield ok(about, f"{topic.partitions} partitions, {topic.replicas} replicas")
     yield from _dead_letters(settings, found)
+
+
+def _first_of(settings: KafkaSettings) -> str:
+    return settings.bootstrap_servers.partition(",")[0]
 
 
 def _of(topic: Topic, *, is_input: bool) -> Iterator[Finding]:
@@ -118,8 +122,8 @@ def _dead_letters(settings: KafkaSettings, found: Mapping[str, Topic]) -> Iterat
         yield wrong(
             "dead letters",
             f"{target.name} takes {allowed} bytes and must take {needed}, the source's largest message and 16 KiB of "
-            f"headers: kafka-configs.sh --alter --entity-type topics --entity-name {target.name} "
-            f"--add-config max.message.bytes={needed}",
+            f"headers: kafka-configs.sh --bootstrap-server {_first_of(settings)} --alter --entity-type topics "
+            f"--entity-name {target.name} --add-config max.message.bytes={needed}",
         )
     else:
         yield ok("dead letters", f"{target.name} takes {allowed} bytes, the sources at most {largest}")
