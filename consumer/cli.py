@@ -35,8 +35,6 @@ app = typer.Typer(
 output = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
-LEVEL_STYLES = {"ok": "green", "warning": "yellow", "wrong": "bold red", "skipped": "dim"}
-
 ConfigFile = Annotated[Path, typer.Option("--config", help="The YAML file; every setting is in config/consumer.yaml.")]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting, such as quota.qps=50.")
@@ -91,17 +89,11 @@ def check(
     one call to the provider names no image, so it is not billed. Exits with 1 if anything is wrong.
     """
     from consumer.commands.check import check as look
-    from consumer.commands.check import is_wrong
+    from consumer.commands.check.findings import is_wrong, lines
 
-    findings = asyncio.run(
-        look(config, os.environ, overrides or (), latency=latency, outage=outage * 3600),
-    )
-    width = max(len(finding.about) for finding in findings)
-    for finding in findings:
-        style = LEVEL_STYLES[finding.level]
-        output.print(
-            f"[{style}]{finding.level:<7}[/]  {escape(finding.about):<{width}}  {escape(finding.text)}", markup=True
-        )
+    findings = asyncio.run(look(config, os.environ, overrides or (), latency=latency, outage=outage * 3600))
+    for line in lines(findings):
+        output.print(line)
     sys.exit(1 if is_wrong(findings) else 0)
 
 

@@ -10,6 +10,8 @@ from typing import Any
 import orjson
 import yaml
 
+from consumer.commands.check.provider import look_at_provider
+from consumer.config import RegionUrl, load_credentials
 from consumer.emulator import Emulator, EmulatorSettings, running
 from tests.commands.cli import Ended, command
 from tests.kafka import KafkaCluster, NewRecord, publish
@@ -32,7 +34,9 @@ def by_subject(ended: Ended) -> dict[str, tuple[str, str]]:
     return found
 
 
-async def topics(kafka: KafkaCluster, topic: str, *, partitions: int = 4, **uploads: str) -> dict[str, Any]:
+async def topics(
+    kafka: KafkaCluster, topic: str, *, partitions: int = 4, uploads: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Create every topic as it should be, and return the section of the configuration that names them."""
     outputs = {name: f"{topic}.{name}" for name in ("block", "review", "pass", "dead_letter")}
     await kafka.create_topic(topic, partitions=partitions, configs=uploads)
@@ -234,7 +238,7 @@ async def test_dead_letters_must_fit(kafka: KafkaCluster, topic: str, tmp_path: 
     """
     The command that mends it, pasted, makes it right.
     """
-    section = await topics(kafka, topic, **{"max.message.bytes": "2000000"})
+    section = await topics(kafka, topic, uploads={"max.message.bytes": "2000000"})
     config = {"kafka": {**section, "max_message_bytes": 2_000_000}}
 
     ended = await checked(tmp_path, config)
@@ -248,7 +252,7 @@ async def test_retention_is_compared_with_what_waits(kafka: KafkaCluster, topic:
     """
     A message that has waited for an hour has an hour less to live, and looking commits nothing.
     """
-    section = await topics(kafka, topic, **{"retention.ms": str(4 * 3_600_000)})
+    section = await topics(kafka, topic, uploads={"retention.ms": str(4 * 3_600_000)})
     hour_ago = round((time.time() - 3_600) * 1000)
     await publish(kafka.bootstrap_servers, topic, [NewRecord(orjson.dumps({}), timestamp=hour_ago)] * 3)
 
@@ -266,19 +270,13 @@ async def test_a_clock_that_is_off_is_said() -> None:
     """
     The difference to the provider's own time, before the provider refuses calls for it.
     """
-    from consumer.commands.check.provider import look_at_provider
-    from consumer.config import RegionUrl, load_credentials
-
     async with running(EmulatorSettings()) as emulator:
         regions = (RegionUrl("ap-southeast-1", emulator.url),)
-        late, later = [
-            await look_at_provider(
-                regions, ("baselineCheck_global",), load_credentials(KEY), lambda off=off: time.time() + off
-            )
-            for off in (-300.0, 1_200.0)
-        ]
+        key = load_credentials(KEY)
+        late = await look_at_provider(regions, ("baselineCheck_global",), key, lambda: time.time() - 330.0)
+        later = await look_at_provider(regions, ("baselineCheck_global",), key, lambda: time.time() + 1_200.0)
 
     assert [(each.level, each.about) for each in late] == [("ok", "provider ap-southeast-1"), ("warning", "clock")]
-    assert late[1].text.startswith("this machine is 5 min behind the provider")
+    assert late[1].text.startswith("this machine is 5.5 min behind the provider")
     assert [(each.level, each.about) for each in later] == [("wrong", "provider ap-southeast-1"), ("wrong", "clock")]
     assert later[0].text.startswith("InvalidTimeStamp.Expired: the date of the call is refused")

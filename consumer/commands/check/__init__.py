@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from consumer.commands.check.findings import Finding, Level, is_wrong, ok, skipped, wrong
+from consumer.commands.check.findings import Finding, ok, skipped, wrong
 from consumer.commands.check.kafka import look_at_kafka
 from consumer.commands.check.places import bindings
 from consumer.commands.check.provider import look_at_provider
@@ -25,8 +25,6 @@ from consumer.config import (
     load_sound_part,
 )
 from consumer.errors import Misconfigured
-
-__all__ = ["Finding", "Level", "check", "is_wrong"]
 
 
 async def check(

@@ -1,8 +1,10 @@
 """What a check found: a line each, with how to mend what is wrong."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+from rich.text import Text
 
 
 class Level(StrEnum):
@@ -12,6 +14,9 @@ class Level(StrEnum):
     WARNING = "warning"  # it works, and somebody may be sorry later
     WRONG = "wrong"
     SKIPPED = "skipped"  # could not be looked at
+
+
+STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.WRONG: "bold red", Level.SKIPPED: "dim"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,15 @@ def skipped(about: str, text: str) -> Finding:
 def is_wrong(findings: Iterable[Finding]) -> bool:
     """Whether anything must be mended before the service can do its work."""
     return any(finding.level is Level.WRONG for finding in findings)
+
+
+def lines(findings: Sequence[Finding]) -> Iterator[Text]:
+    """Write a line each, in columns."""
+    width = max(len(finding.about) for finding in findings)
+    for finding in findings:
+        yield Text.assemble(
+            (f"{finding.level:<7}", STYLES[finding.level]), f"  {finding.about:<{width}}  {finding.text}"
+        )
 
 
 def lasting(seconds: float) -> str:
