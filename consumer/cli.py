@@ -106,7 +106,9 @@ def decode(
         Path | None,
         typer.Option(help='Its headers: a JSON list of [name, value], a value being a text, null or {"base64": "…"}.'),
     ] = None,
-    null_value: Annotated[bool, typer.Option("--null-value", help="The message has no value, as a tombstone.")] = False,
+    null_value: Annotated[
+        bool, typer.Option("--null-value", help="The message has no value, as a tombstone; FILE is not read.")
+    ] = False,
     config: Annotated[
         Path | None, typer.Option("--config", help="Whose bindings to use. Without it every bucket counts as bound.")
     ] = None,
@@ -119,11 +121,12 @@ def decode(
     """
     from consumer.commands.decode import lines, read_headers, show
 
-    if (file is None) is not null_value:
+    if file is None and not null_value:
         raise typer.BadParameter("name a FILE, or say --null-value")
     given = () if headers is None else read_headers(headers, content_of(headers))
     settings = None if config is None else load_config(config, os.environ)
-    shown, was_read = show(None if file is None else content_of(file), given, settings)
+    value = None if file is None or null_value else content_of(file)
+    shown, was_read = show(value, given, settings)
     typer.echo(lines(shown))
     sys.exit(0 if was_read else 1)
 

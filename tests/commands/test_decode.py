@@ -65,10 +65,12 @@ async def test_what_asks_for_nothing_says_why() -> None:
     An ignored message is no failure.
     """
     tested = await command("decode", str(SAMPLES / "s3_test_event.json"))
-    empty = await command("decode", "--null-value")
+    empty = await command("decode", "--null-value", "no-such-file")
+    bare = await command("decode", "--null-value")
 
     assert (tested.status, orjson.loads(tested.output)) == (0, {"ignored": "test_event"})
     assert (empty.status, orjson.loads(empty.output)) == (0, {"ignored": "no_value"})
+    assert bare == empty
 
 
 async def test_a_dead_letter_says_why_and_fails(tmp_path: Path) -> None:
@@ -128,7 +130,7 @@ def test_wrong_headers_are_named(text: bytes, problem: str) -> None:
     assert problem in str(wrong.value)
 
 
-@pytest.mark.parametrize("arguments", [[], ["file", "--null-value"], ["no-such-file"]])
+@pytest.mark.parametrize("arguments", [[], ["no-such-file"]])
 async def test_a_wrong_use_is_told_apart_from_a_dead_letter(arguments: list[str]) -> None:
     """
     Status 1 is for what was read and refused; the command line's own mistakes are 2.

@@ -11,7 +11,7 @@ little and show less: the permission to call it is given apart.
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote, urlsplit
@@ -54,64 +54,75 @@ class Reply:
 
 
 async def look_at_provider(
-    regions: tuple[RegionUrl, ...], services: tuple[str, ...], credentials: Credentials, now: Callable[[], float]
+    regions: Sequence[RegionUrl], services: Sequence[str], credentials: Credentials, now: Callable[[], float]
 ) -> list[Finding]:
     """Look at every region, with every service: key, clock and the way there. `now` tells unix seconds."""
     findings: list[Finding] = []
-    async with open_transport(len(regions) * len(services)) as transport:
-
-        async def ask(base_url: str, service: str) -> Reply | str:
-            try:
-                async with asyncio.timeout(DEADLINE):
-                    return await _ask(transport, base_url, service, credentials, now)
-            except TimeoutError:
-                return f"does not answer within {DEADLINE:g} s"
-            except (httpx.TransportError, aiohttp.ClientError, OSError) as error:
-                return f"cannot be reached ({type(error.__cause__ or error).__name__})"
-
-        for name, base_url in regions:
-            replies = await asyncio.gather(*(ask(base_url, service) for service in services))
-            about = f"provider {name}"
-            if isinstance(replies[0], str):
-                findings.append(wrong(about, f"{base_url} {replies[0]}: see the network, DNS and provider.endpoint"))
-                findings.append(skipped("credentials, clock", f"what needs {name}'s answer"))
-                continue
-            for service, reply in zip(services, replies, strict=True):
-                findings.append(
-                    wrong(about, f"{base_url} {reply}") if isinstance(reply, str) else _judge(about, service, reply)
-                )
-            findings += _clock(replies[0])
+    async with open_transport(len(services)) as transport:
+        asking = _Asking(transport, credentials, now)
+        for region in regions:
+            replies = await asyncio.gather(*(asking.ask(region.base_url, service) for service in services))
+            findings += _judge_region(region, dict(zip(services, replies, strict=True)))
     return findings
 
 
-async def _ask(
-    transport: httpx.AsyncBaseTransport,
-    base_url: str,
-    service: str,
-    credentials: Credentials,
-    now: Callable[[], float],
-) -> Reply:
-    body = f"Service={quote(service, safe='~')}&ServiceParameters={quote('{}', safe='~')}".encode()
-    headers = signing.signed_headers(
-        action=wire.ACTION,
-        version=wire.VERSION,
-        host=urlsplit(base_url).netloc,
-        body=body,
-        content_type=wire.CONTENT_TYPE,
-        date=signing.timestamp(now()),
-        nonce=secrets.token_hex(16),
-        credentials=credentials,
-    )
-    headers["accept"] = "application/json"
-    began = now()
-    response = await transport.handle_async_request(
-        httpx.Request("POST", f"{base_url}/", headers=headers, content=body)
-    )
-    try:
-        content = await response.aread()
-    finally:
-        await response.aclose()
-    return Reply(_failure(response.status_code, content), _date(response.headers.get("date")), (began + now()) / 2)
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """Sends the question."""
+
+    transport: httpx.AsyncBaseTransport
+    credentials: Credentials
+    now: Callable[[], float]
+
+    async def ask(self, base_url: str, service: str) -> Reply | str:
+        """Return what came back, or why nothing did."""
+        try:
+            async with asyncio.timeout(DEADLINE):
+                return await self._send(base_url, service)
+        except TimeoutError:
+            return f"does not answer within {DEADLINE:g} s"
+        except (httpx.TransportError, aiohttp.ClientError, OSError) as error:
+            return f"cannot be reached ({type(error.__cause__ or error).__name__})"
+
+    async def _send(self, base_url: str, service: str) -> Reply:
+        asked_at = self.now()
+        body = f"Service={quote(service, safe='~')}&ServiceParameters={quote('{}', safe='~')}".encode()
+        headers = signing.signed_headers(
+            action=wire.ACTION,
+            version=wire.VERSION,
+            host=urlsplit(base_url).netloc,
+            body=body,
+            content_type=wire.CONTENT_TYPE,
+            date=signing.timestamp(asked_at),
+            nonce=secrets.token_hex(16),
+            credentials=self.credentials,
+        )
+        headers["accept"] = "application/json"
+        request = httpx.Request("POST", f"{base_url}/", headers=headers, content=body)
+        response = await self.transport.handle_async_request(request)
+        try:
+            content = await response.aread()
+        finally:
+            await response.aclose()
+        return Reply(
+            _failure(response.status_code, content), _date(response.headers.get("date")), (asked_at + self.now()) / 2
+        )
+
+
+def _judge_region(region: RegionUrl, replies: Mapping[str, Reply | str]) -> Iterator[Finding]:
+    about = f"provider {region.name}"
+    answers = [reply for reply in replies.values() if isinstance(reply, Reply)]
+    if not answers:
+        why = next(iter(replies.values()))
+        yield wrong(about, f"{region.base_url} {why}: see the network, DNS and provider.endpoint")
+        yield skipped("credentials, clock", f"what needs {region.name}'s answer")
+        return
+    for service, reply in replies.items():
+        if isinstance(reply, Reply):
+            yield _judge(about, service, reply)
+        else:
+            yield wrong(about, f"{service}: {region.base_url} {reply}: try again")
+    yield from _clock(answers[0])
 
 
 def _failure(status: int, content: bytes) -> CallFailed | None:
