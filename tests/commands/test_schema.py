@@ -31,6 +31,7 @@ NOT_SAYABLE = {"duplicate_image", "too_deep", "too_much_unknown", "bad_key"}
 
 EVENT = sample("native")
 PLACES = paths(EVENT)
+IMAGES = [{"id": str(n), "url": "http://h/"} for n in range(17)]
 VALUES: list[Any] = [
     *NASTY, 1.5, 2**64, "image.uploaded.v1.2", "image.uploaded.v1\n", "http://h", "HTTPS://u:p@h:1/é?q#f", "http://h ",
     "http://é/", "http://é@h/", "http://h:123456/", "http://[::1]/", "http://h/\x7f", "https://h/" + "a" * 2038,
@@ -38,7 +39,7 @@ VALUES: list[Any] = [
     "2000-02-29T00:00:00Z", "2026-04-31T00:00:00Z", "2026-11-20T10:00:00", "2026-11-20T10:00:00Z\n", "1" * 19, "1" * 20,
     "٣", {"store": "oss", "bucket": "b", "key": "k"}, {"store": "oss", "bucket": "b"}, [{"url": "http://h/"}],
     [{"url": "", "ref": None}], [{"ref": {"store": "s", "bucket": "b", "key": "k"}}], [{}] * 17,
-    [{"url": "http://h/"}] * 16, [{"s3": 1}], [{"oss": 1}], {"bucket": 1, "object": 1},
+    IMAGES[:16], IMAGES, [{"s3": 1}], [{"oss": 1}], {"bucket": 1, "object": 1},
 ]  # fmt: skip
 
 
@@ -115,6 +116,18 @@ def test_events_changed_more_are_accepted_by_both_or_neither(
         agree(event)
     else:
         assert problems(Name.EVENTS, event)
+
+
+@pytest.mark.parametrize("name", ["cloudevents", "oss_eventbridge", "aws_s3", "s3_eventbridge", "oss"])
+def test_another_formats_shape_is_not_a_native_event(name: str) -> None:
+    """
+    What is read as another format, though it says `schema` as well, does not follow the native one's.
+    """
+    both = {**SAMPLES[name], **EVENT}
+
+    assert recognise(message(both)) != "native"
+    assert problems(Name.EVENTS, EVENT) == []
+    assert problems(Name.EVENTS, both)
 
 
 def test_shipped_events_are_valid() -> None:
