@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 import yaml
 
 from consumer.commands.check.provider import look_at_provider
@@ -139,6 +140,29 @@ async def test_a_broker_that_is_away_is_said_once(tmp_path: Path) -> None:
     assert found["provider ap-southeast-1"][0] == "ok"
     assert ended.output.count("127.0.0.1:") == 1
     assert time.monotonic() - began < SOON
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("away", ["stopped", "frozen"])
+async def test_a_broker_that_was_there_is_missed(away: str, topic: str, tmp_path: Path) -> None:
+    """
+    Stopped or frozen, it is said once, and within its deadline.
+    """
+    async with KafkaCluster.start() as cluster:
+        section = await topics(cluster, topic)
+        before = await checked(tmp_path, {"kafka": section})
+        if away == "stopped":
+            await cluster.stop_broker(1)
+        else:
+            cluster.suspend_broker(1)
+        began = time.monotonic()
+
+        after = await checked(tmp_path, {"kafka": section})
+
+    assert by_subject(before)["broker"] == ("ok", f"{cluster.bootstrap_servers} answers")
+    assert by_subject(after)["broker"][0] == "wrong"
+    assert by_subject(after)["Kafka"][0] == "skipped"
+    assert time.monotonic() - began < 30
 
 
 async def test_a_broker_that_accepts_and_never_answers_ends_in_time(tmp_path: Path) -> None:
