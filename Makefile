@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 RUNTIME := $(if $(wildcard $(VENV)/dev.stamp),$(VENV)/dev.stamp,$(VENV)/demo.stamp)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test scenarios helm check bench lock clean
+.PHONY: help demo test scenarios helm check schemas bench lock clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ check: $(VENV)/dev.stamp ## Lint, types and the direction of imports
 
 bench: $(VENV)/dev.stamp ## CPU per event of the service, beside a bare loop, on a real Kafka (needs Java 17 and Maven)
 	@$(BIN)/python -m bench $(ARGS)
+
+schemas: $(RUNTIME) ## Renew config/schemas/ from the code
+	@$(BIN)/moderation-consumer schema --write config/schemas
 
 lock: $(VENV)/dev.stamp ## Renew locks/ from pyproject.toml
 	@$(PIP) install uv
