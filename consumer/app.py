@@ -7,7 +7,7 @@ The order of the layers around the provider is decided here, and so is the order
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from functools import partial
 from typing import NamedTuple
 
@@ -25,9 +25,11 @@ from consumer.moderation import Moderator
 from consumer.moderation.assess import Assessing
 from consumer.moderation.breaker import BreakerLimits
 from consumer.moderation.client import HttpModerator, Timeouts, open_transport
+from consumer.moderation.departures import Departures, Paced
 from consumer.moderation.keys import Keys, keys_of
 from consumer.moderation.lobby import Lobby
-from consumer.moderation.pace import Pace, Paced
+from consumer.moderation.pace import Pace
+from consumer.moderation.quota import Shares, Undivided
 from consumer.moderation.regions import Guarded, Region, Regions
 from consumer.moderation.retries import Retrying, RetryPolicy
 from consumer.moderation.slots import Limited, Slots
@@ -92,14 +94,14 @@ async def open_service(
 ) -> AsyncIterator[Service]:
     """Top to bottom is the start order; closing runs bottom to top, so reading ends before publishing does."""
     async with contextlib.AsyncExitStack() as stack:
-        source = KafkaSource(config.kafka, Admission(config.admission), clock)
+        source = KafkaSource(config.kafka, Admission(config.admission, config.weights), clock)
         reasons_not_ready = [source.reasons_not_ready]
         await stack.enter_async_context(serving(config.health, lambda: [r for ask in reasons_not_ready for r in ask()]))
         encoding = Encoding(group=config.kafka.group_id, privacy=config.privacy)
         sink = await stack.enter_async_context(KafkaSink.open(config.kafka, encoding, clock))
         keys = keys_of(config.provider, credentials, clock)
         transport = await stack.enter_async_context(open_transport(config.provider.max_in_flight))
-        provider = layers(config, keys, transport, clock)
+        provider = layers(config, keys, transport, clock, Undivided(config.calls_by_lane))
         reasons_not_ready.append(provider.reasons_not_ready)
         pipeline = Pipeline(
             decode=partial(decode, bindings=Bindings(config.bindings), group=config.kafka.group_id),
@@ -109,12 +111,13 @@ async def open_service(
                 policy.settings.info,
                 referer=config.provider.referer,
                 privacy=config.privacy,
+                lane_of=config.lane_by_topic.__getitem__,
             ).assess,
             decide=Noticing(Deciding(policy).decide).decide,
             sink=sink,
             clock=clock,
         )
-        service = Service(source, pipeline, provider.room, provider.give_up_waiting, config.shutdown)
+        service = Service(source, pipeline, partial(provider.room, ()), provider.give_up_waiting, config.shutdown)
         await stack.enter_async_context(source.opened(service.drain))
         yield service
 
@@ -123,44 +126,69 @@ class Provider(NamedTuple):
     """The provider as the service sees it."""
 
     moderator: Moderator
-    room: Callable[[], Awaitable[None]]
-    """Returns when another question could be asked at once."""
+    room: Callable[[Collection[str]], Awaitable[None]]
+    """Returns when another question of one of these lanes could be asked at once."""
+    has_room: Callable[[str], bool]
+    """Whether another question of this lane could be asked at once."""
+    quiet: Callable[[], Awaitable[None]]
+    """Returns when no call is on its way; what is begun and waits for its moment has cost nothing yet."""
     give_up_waiting: Callable[[], None]
     """Cancels who waits for a provider that is away."""
     reasons_not_ready: Callable[[], list[str]]
 
 
-def layers(config: Config, keys: Keys, transport: httpx.AsyncBaseTransport, clock: Clock) -> Provider:
+def layers(config: Config, keys: Keys, transport: httpx.AsyncBaseTransport, clock: Clock, shares: Shares) -> Provider:
     """
     Stack what is done about pace, capacity, outages and failures around the call.
 
     Inside out: the breaker is told how a call ended; a call departs at its moment, holding a slot while it waits for
     that; it waits for a region without one; and a retry does all of it again. Pace and slots are the account's, and
-    shared by its regions.
+    shared by its regions. `shares` says what this replica may send.
     """
     timeouts = Timeouts(connect=config.provider.connect_timeout, read=config.provider.read_timeout)
-    slots = Slots(config.provider.max_in_flight)
-    pace = Pace(config.quota.qps, jitter=config.quota.jitter, burst=config.quota.burst)
-    metrics.QUOTA_QPS.set(config.quota.qps)
+    lobby = Lobby()
+    slots = Slots(config.provider.max_in_flight, config.weights)
+    pace = Pace(0, jitter=config.quota.jitter, burst=config.quota.burst)
+    departures = Departures(pace, shares, clock, lobby)
     breaker = BreakerLimits(
         **config.breaker.model_dump(), others=config.retries.others_answered, full=config.provider.max_in_flight
     )
-    answered_services, lobby = set[str](), Lobby()
+    answered_services = set[str]()
 
     def region(name: str, base_url: str) -> Region:
         http = HttpModerator(transport, base_url, name, keys, timeouts, clock)
         guarded = Guarded(http, name, answered_services, clock)
-        return Region(name, Limited(Paced(guarded, pace, clock), slots), breaker)
+        return Region(name, Limited(Paced(guarded, departures, pace, clock), slots), breaker)
 
     regions = Regions([region(*each) for each in config.provider.regions], clock, lobby)
 
-    async def room() -> None:
+    async def room(lanes: Collection[str] = ()) -> None:
         await regions.room()
-        await slots.room()
+        await slots.room(lanes)
 
+    _show(shares, pace, clock, config.weights)
     return Provider(
         moderator=Retrying(regions, RetryPolicy(**config.retries.model_dump()), clock, lobby),
         room=room,
+        has_room=lambda lane: regions.has_room() and slots.has_room(lane),
+        quiet=departures.quiet,
         give_up_waiting=lobby.close,
         reasons_not_ready=lambda: regions.reasons_not_ready() + pace.reasons_not_ready(clock.now()),
     )
+
+
+def _show(shares: Shares, pace: Pace, clock: Clock, lanes: Iterable[str]) -> None:
+    """Let the metrics of the quota be read when they are scraped: a lease runs out though nothing happens."""
+
+    def lease_seconds() -> float:
+        share = shares.share(clock.now())
+        return share.until - clock.now() if share.total else 0.0
+
+    def lane_share(lane: str) -> int:
+        return shares.share(clock.now()).by_lane[lane]
+
+    metrics.QUOTA_QPS.set_function(lambda: shares.share(clock.now()).total)
+    metrics.QUOTA_RATE.set_function(lambda: pace.rate(clock.now()))
+    metrics.QUOTA_LEASE_SECONDS.set_function(lease_seconds)
+    for lane in lanes:
+        metrics.LANE_SHARE.labels(lane).set_function(partial(lane_share, lane))
