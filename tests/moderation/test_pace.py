@@ -1,5 +1,7 @@
 import asyncio
+import random
 from itertools import pairwise
+from math import inf
 
 import pytest
 from hypothesis import given, settings
@@ -211,3 +213,71 @@ def test_it_says_so_when_every_call_is_throttled() -> None:
 
     assert (at_once, answered) == ([], [])
     assert later == ["provider: throttles every call, for 5 s; 55 a second are sent"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    changes=st.lists(st.tuples(st.floats(0, 2), st.integers(0, 30)), min_size=1, max_size=20),
+    burst=st.floats(0, 0.5),
+)
+def test_no_second_holds_more_than_the_share_at_its_end(changes: list[tuple[float, int]], burst: float) -> None:
+    """
+    However the share grows, shrinks or goes, a call departs only where the second before it holds less than the share.
+    """
+    pace, now, departures = Pace(10, jitter=1e-6, burst=burst), 0.0, list[float]()
+    for seconds, share in [*changes, (1.0, 0)]:
+        until = now + seconds
+        while (moment := max(now, pace.earliest())) <= until:
+            now = moment
+            pace.depart(now).sent(now)
+            departures.append(now)
+            assert sum(now - 1.0 <= each for each in departures) <= pace.share
+        now = until
+        pace.change(share)
+
+    assert pace.earliest() == inf
+
+
+@pytest.mark.parametrize("share", [1, 2, 3, 5, 8, 13, 25, 50, 100])
+def test_a_share_is_used_though_this_process_is_always_a_little_late(share: int) -> None:
+    """
+    Wakes that are three milliseconds late on average cost no share more than that of a second, however small it is.
+    """
+    pace, dice, now, calls = Pace(share), random.Random(share), 0.0, 0
+    while now < 300.0:
+        now = max(now, pace.earliest()) + dice.expovariate(1 / 0.003)
+        while pace.earliest() <= now:
+            pace.depart(now).sent(now)
+            calls += 1
+
+    assert calls / now >= 0.965 * share
+
+
+def test_a_call_that_is_long_in_opening_its_connection_takes_one_place() -> None:
+    """
+    The others go on departing beside it, at the share less one.
+    """
+    pace, sent = Pace(5, jitter=0.0, burst=0.0), list[float]()
+    slow = pace.depart(0.0)
+    while len(sent) < 12:
+        sent.append(pace.earliest())
+        pace.depart(sent[-1]).sent(sent[-1])
+
+    assert most_in_a_second(sent) == 5  # both ends included
+    assert sent[-1] == pytest.approx(12 * 0.2 + 0.4)
+    slow.sent(3.0)
+
+
+def test_a_call_that_is_withdrawn_takes_no_place() -> None:
+    """
+    What was never sent is no part of the second.
+    """
+    pace = Pace(1, jitter=0.0)
+
+    pace.depart(0.0).withdrawn()
+    withdrawn = pace.earliest()
+    departure = pace.depart(1.0)
+    unsent = pace.earliest()
+    departure.sent(1.5)
+
+    assert (withdrawn <= 1.0, unsent, pace.earliest()) == (True, inf, 2.5)
