@@ -29,11 +29,20 @@ Assignment = dict[str, list[int]]
 class Group:
     """One group. The caller tells the time and asks again at `next_deadline`."""
 
-    def __init__(self, partitions: int, session_timeout: float, rebalance_timeout: float, dice: random.Random) -> None:
+    def __init__(
+        self,
+        partitions: int,
+        session_timeout: float,
+        rebalance_timeout: float,
+        stickiness: float,
+        dice: random.Random,
+    ) -> None:
         self._partitions = partitions
         self._session_timeout = session_timeout
         self._rebalance_timeout = rebalance_timeout
+        self._stickiness = stickiness
         self._dice = dice
+        self._owners: dict[int, str] = {}
         self._alive_until: dict[str, float] = {}
         self._joined: set[str] = set()
         self._preparing_until: float | None = None
@@ -92,12 +101,15 @@ class Group:
             self.on_assigned(self._divided())
 
     def _divided(self) -> Assignment:
-        """Divide the partitions at random, mostly evenly: the quota must not depend on the assignor."""
+        """Divide evenly; each partition stays with its owner, where that may have it, as often as `stickiness` says."""
         members = sorted(self._alive_until)
-        numbers = list(range(self._partitions))
-        self._dice.shuffle(numbers)
+        self._dice.shuffle(members)
+        fair = -(-self._partitions // len(members))
         assignment: Assignment = {member: [] for member in members}
-        for place, number in enumerate(numbers):
-            member = self._dice.choice(members) if self._dice.random() < 0.1 else members[place % len(members)]
-            assignment[member].append(number)
+        for number in self._dice.sample(range(self._partitions), self._partitions):
+            owner = self._owners.get(number)
+            if owner not in assignment or len(assignment[owner]) >= fair or self._dice.random() > self._stickiness:
+                owner = min(members, key=lambda member: len(assignment[member]))
+            assignment[owner].append(number)
+        self._owners = {number: member for member, numbers in assignment.items() for number in numbers}
         return assignment

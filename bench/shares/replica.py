@@ -82,9 +82,8 @@ class Replica:
         if self.is_gone or member != self._member or self._generation is not None:
             return
         self._generation = generation
-        self._quota.assigned(
-            [(TOPIC, number) for number in partitions], {TOPIC: self._world.scenario.partitions}, self._now()
-        )
+        counts = {TOPIC: self._world.scenario.partitions}
+        self._quota.assigned([(TOPIC, number) for number in partitions], counts, self._now(), generation)
         self._has_work = self._world.has_work(partitions)
         self._commit(generation)
         self._beat(generation)

@@ -41,6 +41,9 @@ class Scenario:
     session_timeout: float = 6.0
     heartbeat: float = 0.3
     rebalance_timeout: float = 10.0
+    stickiness: float = 0.0
+    """The part of the partitions that stays where it is though the assignor could move it."""
+
     longest_drain: float = 0.5
     """A replica that is told to rebalance joins again after so long at the most: its calls in flight come back."""
 
@@ -93,6 +96,7 @@ def troubled(dice: random.Random) -> Scenario:
         replicas=dice.randint(2, 4),
         session_timeout=session,
         heartbeat=heartbeat,
+        stickiness=dice.choice([0.0, 0.5, 1.0]),
         slow_connections=0.02,
         longest_drain=dice.choice([0.0, 0.1, 3.0]),
         rebalance_timeout=session + heartbeat + dice.choice([0.0, 4.0]),
@@ -107,6 +111,10 @@ FIGURES: Sequence[Scenario] = (
         busy_partitions=0.25,
     ),
     Scenario(name="storm, heartbeat 0.3 s", events=storm, quota=100, partitions=12, lasts=65.0, counts_from=5.0),
+    Scenario(
+        name="storm, heartbeat 0.3 s, sticky", events=storm, quota=100, partitions=12, lasts=65.0, counts_from=5.0,
+        stickiness=1.0,
+    ),
     Scenario(
         name="storm, heartbeat 3 s", events=storm, quota=100, partitions=12, lasts=65.0, counts_from=5.0,
         heartbeat=3.0, session_timeout=30.0, rebalance_timeout=60.0,

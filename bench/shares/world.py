@@ -60,7 +60,9 @@ class World:
         self._habits = habits
         self._numbers = count()
         self._events: list[tuple[float, int, Replica | None, Action]] = []
-        self._group = Group(scenario.partitions, scenario.session_timeout, scenario.rebalance_timeout, dice)
+        self._group = Group(
+            scenario.partitions, scenario.session_timeout, scenario.rebalance_timeout, scenario.stickiness, dice
+        )
         self._group.on_assigned = self._tell_assignment
         self._watched: set[float] = set()
         self._replicas: dict[int, Replica] = {}

@@ -1,5 +1,6 @@
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -124,6 +125,51 @@ def test_a_commit_sent_before_the_assignment_proves_nothing_about_it() -> None:
     owner.committed(109.9)
 
     assert owner.share(112.0).total == 0
+
+
+def test_partitions_that_stayed_go_on_at_once() -> None:
+    """
+    From one generation to the next nobody else can have had them; those that are new wait for their window.
+    """
+    owner = quota()
+    owner.assigned([("c", 0)], COUNTS, 100.0, generation=7)
+    owner.committed(100.1)
+    owner.revoked()
+
+    owner.assigned([("c", 0), ("c", 1)], COUNTS, 110.0, generation=8)
+    owner.committed(110.1)
+
+    assert owner.share(110.2).by_lane == {"live": 0, "backfill": 3}
+    assert owner.share(110.2).until == 111.02
+    assert owner.share(111.1).by_lane == {"live": 0, "backfill": 6}
+
+
+@pytest.mark.parametrize("generation", [9, None])
+def test_partitions_that_come_back_have_not_stayed(generation: int | None) -> None:
+    """
+    Where a generation was missed, or none is known, somebody else may have called for them a moment ago.
+    """
+    owner = quota()
+    owner.assigned([("c", 0)], COUNTS, 100.0, generation=7)
+    owner.revoked()
+
+    owner.assigned([("c", 0)], COUNTS, 110.0, generation=generation)
+    owner.committed(110.1)
+
+    assert owner.share(110.2).total == 0
+
+
+def test_a_partition_that_stayed_before_it_started_starts_no_sooner() -> None:
+    """
+    Its owner before may have called for it until the first of the two assignments.
+    """
+    owner = quota()
+    owner.assigned([("c", 0)], COUNTS, 100.0, generation=7)
+    owner.assigned([("c", 0)], COUNTS, 100.5, generation=8)
+    owner.committed(100.5)
+
+    assert owner.share(101.0).total == 0
+    assert owner.share(101.02).total == 3
 
 
 def test_partitions_that_nobody_configured_own_nothing() -> None:
