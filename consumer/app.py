@@ -180,15 +180,11 @@ def layers(config: Config, keys: Keys, transport: httpx.AsyncBaseTransport, cloc
 def _show(shares: Shares, pace: Pace, clock: Clock, lanes: Iterable[str]) -> None:
     """Let the metrics of the quota be read when they are scraped: a lease runs out though nothing happens."""
 
-    def lease_seconds() -> float:
-        share = shares.share(clock.now())
-        return share.until - clock.now() if share.total else 0.0
-
     def lane_share(lane: str) -> int:
         return shares.share(clock.now()).by_lane[lane]
 
     metrics.QUOTA_QPS.set_function(lambda: shares.share(clock.now()).total)
     metrics.QUOTA_RATE.set_function(lambda: pace.rate(clock.now()))
-    metrics.QUOTA_LEASE_SECONDS.set_function(lease_seconds)
+    metrics.QUOTA_LEASE_SECONDS.set_function(lambda: max(0.0, shares.ends - clock.now()))
     for lane in lanes:
         metrics.LANE_SHARE.labels(lane).set_function(partial(lane_share, lane))

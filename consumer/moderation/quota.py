@@ -70,6 +70,11 @@ class Shares(Protocol):
         """Return what may be sent now."""
         ...
 
+    @property
+    def ends(self) -> float:
+        """The moment from which nothing may be sent any more, unless news moves it."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Due:
@@ -93,6 +98,11 @@ class Undivided:
     def share(self, now: float) -> Share:
         """See `Shares`."""
         return self._share
+
+    @property
+    def ends(self) -> float:
+        """Never."""
+        return inf
 
 
 class Step(NamedTuple):

@@ -20,6 +20,7 @@ class GivenShares:
 
     by_lane: dict[str, int]
     lease: int = 0
+    ends: float = inf
 
     def share(self, now: float) -> Share:
         return Share(self.by_lane, inf, self.lease)
