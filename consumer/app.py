@@ -101,6 +101,7 @@ async def open_service(
         sink = await stack.enter_async_context(KafkaSink.open(config.kafka, encoding, clock))
         keys = keys_of(config.provider, credentials, clock)
         transport = await stack.enter_async_context(open_transport(config.provider.max_in_flight))
+        # This replica takes all of the quota: the assignments do not feed a `Quota` yet.
         provider = layers(config, keys, transport, clock, Undivided(config.calls_by_lane))
         reasons_not_ready.append(provider.reasons_not_ready)
         pipeline = Pipeline(

@@ -458,8 +458,8 @@ class Config(Settings):
         named = [topic for lane in self.lanes.values() for topic in lane.topics]
         problems = [
             f"topic {topic} must be in one lane, it is in {named.count(topic)}"
-            for topic in sorted({*self.kafka.topics, *named})
-            if topic in self.kafka.topics and named.count(topic) != 1
+            for topic in sorted(set(self.kafka.topics))
+            if named.count(topic) != 1
         ]
         problems += [
             f"lanes.{name}.topics: {topic} is none of kafka.topics"

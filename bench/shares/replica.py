@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LANE, TOPIC = "lane", "uploads"
 DRIFT = 2e-4  # by so much a clock is too fast or too slow, at most
 COMMIT_INTERVAL = 1.0
-REJOIN_AFTER = 2.0  # seconds without an answer after which joining is tried again
+REJOIN_AFTER = 2.0  # seconds without an answer, beyond the rebalance timeout, after which joining is tried again
 BUSY_AFTER_LEAVING = 3.0  # seconds that a stopping replica still runs
 LONGEST_LOOK = 0.05
 

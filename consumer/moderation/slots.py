@@ -21,6 +21,7 @@ class Slots:
         self._turns = Weights(weights)
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {lane: deque() for lane in weights}
         self._changed = asyncio.Event()
+        self._shown = {lane: metrics.LANE_CALLS_IN_FLIGHT.labels(lane) for lane in weights}
 
     @property
     def held(self) -> int:
@@ -68,7 +69,7 @@ class Slots:
             self._portions.take(lane)
             self._waiting[lane].popleft().set_result(None)
         for lane, line in self._waiting.items():
-            metrics.LANE_CALLS_IN_FLIGHT.labels(lane).set(self._portions.held_by(lane) + len(line))
+            self._shown[lane].set(self._portions.held_by(lane) + len(line))
         metrics.CALLS_IN_FLIGHT.set(self.held)
         self._changed.set()
         self._changed = asyncio.Event()
