@@ -7,7 +7,7 @@ The order of the layers around the provider is decided here, and so is the order
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from functools import partial
 from secrets import token_hex
 from typing import NamedTuple
@@ -29,9 +29,11 @@ from consumer.moderation import Moderator
 from consumer.moderation.assess import Assessing
 from consumer.moderation.breaker import BreakerLimits
 from consumer.moderation.client import HttpModerator, Timeouts, open_transport
+from consumer.moderation.departures import Departures, Paced
 from consumer.moderation.keys import Keys, keys_of
 from consumer.moderation.lobby import Lobby
-from consumer.moderation.pace import LONGEST_LOOK, Pace, Paced
+from consumer.moderation.pace import Pace
+from consumer.moderation.quota import Due, Quota, Shares, WhilePublishing
 from consumer.moderation.regions import Guarded, Region, Regions
 from consumer.moderation.retries import Retrying, RetryPolicy
 from consumer.moderation.slots import Limited, Slots
@@ -99,8 +101,17 @@ async def open_service(
     """Top to bottom is the start order; closing runs bottom to top, so reading ends before publishing does."""
     async with contextlib.AsyncExitStack() as stack:
         flight, journal, tail = Flight(clock), Journal(), Tail(config.kafka, config.journal.clock_skew)
+        quota = quota_of(config)
         source = KafkaSource(
-            config.kafka, Admission(config.admission), journal, tail, config.journal, flight, token_hex(4), clock
+            config.kafka,
+            Admission(config.admission, config.weights),
+            config.lane_by_topic,
+            journal,
+            tail,
+            config.journal,
+            quota,
+            token_hex(4),
+            clock,
         )
         health = Health([source.reasons_not_ready])
         await stack.enter_async_context(serving(config.health, health))
@@ -108,15 +119,11 @@ async def open_service(
         doubts = Doubts(tail.find, clock)
         sink = await stack.enter_async_context(KafkaSink.open(config.kafka, encoding, doubts, flight, clock))
         health.reasons_not_ready.append(sink.reasons_not_ready)
-
-        def may_depart() -> bool:
-            """Nothing is paid for whose verdict could be another replica's, or could not be published."""
-            return not flight.grounded and source.is_member() and sink.takes_more()
-
         keys = keys_of(config.provider, credentials, clock)
         transport = await stack.enter_async_context(open_transport(config.provider.max_in_flight))
-        provider = layers(config, keys, transport, clock, flight, may_depart, source.owns)
-        health.reasons_not_ready.append(provider.reasons_not_ready)
+        shares = WhilePublishing(quota, sink.takes_more)
+        provider = layers(config, keys, transport, clock, shares, flight, source.owns)
+        health.reasons_not_ready += [provider.reasons_not_ready, lambda: quota.reasons_not_ready(clock.now())]
         pipeline = Pipeline(
             decode=partial(decode, bindings=Bindings(config.bindings), group=config.kafka.group_id),
             assess=Assessing(
@@ -125,6 +132,7 @@ async def open_service(
                 policy.settings.info,
                 referer=config.provider.referer,
                 privacy=config.privacy,
+                lane_of=config.lane_by_topic.__getitem__,
             ).assess,
             decide=Noticing(Deciding(policy).decide).decide,
             name_dead_letter=partial(source_id, config.kafka.group_id),
@@ -136,9 +144,10 @@ async def open_service(
             source,
             pipeline,
             flight,
-            provider.room,
-            provider.give_up_waiting,
+            provider,
             config.shutdown,
+            weights=config.weights,
+            lane_by_topic=config.lane_by_topic,
             keep_order=config.ordering == "key",
         )
         health.offsets = service.offsets
@@ -147,14 +156,26 @@ async def open_service(
 
 
 class Provider(NamedTuple):
-    """The provider as the service sees it."""
+    """The provider as the service sees it. See `service.Calls`."""
 
     moderator: Moderator
-    room: Callable[[], Awaitable[None]]
-    """Returns when another question could be asked at once."""
+    room: Callable[[Collection[str]], Awaitable[None]]
+    """Returns when another question of one of these lanes could be asked at once."""
+    has_room: Callable[[str], bool]
+    """Whether another question of this lane could be asked at once."""
     give_up_waiting: Callable[[], None]
     """Cancels who waits for a provider that is away."""
     reasons_not_ready: Callable[[], list[str]]
+
+
+def quota_of(config: Config) -> Quota:
+    """This replica's share of the quota, which its assignments and commits tell of."""
+    calls = config.calls_by_lane
+    return Quota(
+        {name: Due(lane.topics, calls[name]) for name, lane in config.all_lanes.items()},
+        session_timeout=config.kafka.session_timeout,
+        window=1 + config.quota.jitter,
+    )
 
 
 def layers(
@@ -162,8 +183,8 @@ def layers(
     keys: Keys,
     transport: httpx.AsyncBaseTransport,
     clock: Clock,
+    shares: Shares,
     flight: Flight,
-    may_depart: Callable[[], bool],
     owns: Callable[[Place], bool],
 ) -> Provider:
     """
@@ -171,34 +192,48 @@ def layers(
 
     Inside out: the breaker is told how a call ended; a call departs at its moment, holding a slot while it waits for
     that; it waits for a region without one; and a retry does all of it again. Pace and slots are the account's, and
-    shared by its regions.
+    shared by its regions. `shares` says what this replica may send.
     """
     timeouts = Timeouts(connect=config.provider.connect_timeout, read=config.provider.read_timeout)
-    slots = Slots(config.provider.max_in_flight)
-    pace = Pace(config.quota.qps, jitter=config.quota.jitter, burst=config.quota.burst)
-    metrics.QUOTA_QPS.set(config.quota.qps)
+    lobby = Lobby()
+    slots = Slots(config.provider.max_in_flight, config.weights)
+    pace = Pace(0, jitter=config.quota.jitter, burst=config.quota.burst)
+    departures = Departures(pace, shares, clock, lobby)
     breaker = BreakerLimits(
         **config.breaker.model_dump(), others=config.retries.others_answered, full=config.provider.max_in_flight
     )
-    answered_services, lobby = set[str](), Lobby()
+    answered_services = set[str]()
 
     def region(name: str, base_url: str) -> Region:
         http = HttpModerator(transport, base_url, name, keys, timeouts, clock)
         guarded = Guarded(http, name, answered_services, clock)
-        paced = Paced(guarded, pace, clock, flight=flight, lobby=lobby, may_depart=may_depart, owns=owns)
+        paced = Paced(guarded, departures, pace, flight, owns, clock)
         return Region(name, Limited(paced, slots), breaker)
 
     regions = Regions([region(*each) for each in config.provider.regions], clock, lobby)
 
-    async def room() -> None:
-        while not may_depart():
-            await clock.sleep(LONGEST_LOOK)
+    async def room(lanes: Collection[str] = ()) -> None:
         await regions.room()
-        await slots.room()
+        await slots.room(lanes)
 
+    _show(shares, pace, clock, config.weights)
     return Provider(
         moderator=Retrying(regions, RetryPolicy(**config.retries.model_dump()), clock, lobby),
         room=room,
+        has_room=lambda lane: regions.has_room() and slots.has_room(lane),
         give_up_waiting=lobby.close,
         reasons_not_ready=lambda: regions.reasons_not_ready() + pace.reasons_not_ready(clock.now()),
     )
+
+
+def _show(shares: Shares, pace: Pace, clock: Clock, lanes: Iterable[str]) -> None:
+    """Let the metrics of the quota be read when they are scraped: a lease runs out though nothing happens."""
+
+    def lane_share(lane: str) -> int:
+        return shares.share(clock.now()).by_lane[lane]
+
+    metrics.QUOTA_QPS.set_function(lambda: shares.share(clock.now()).total)
+    metrics.QUOTA_RATE.set_function(lambda: pace.rate(clock.now()))
+    metrics.QUOTA_LEASE_SECONDS.set_function(lambda: max(0.0, shares.ends - clock.now()))
+    for lane in lanes:
+        metrics.LANE_SHARE.labels(lane).set_function(partial(lane_share, lane))

@@ -22,6 +22,7 @@ from pydantic import (
     ConfigDict,
     Field,
     NonNegativeFloat,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     SecretStr,
@@ -30,6 +31,7 @@ from pydantic import (
 )
 
 from consumer.errors import Misconfigured
+from consumer.lanes import DEFAULT, whole_parts
 
 ENVIRONMENT_PREFIX = "MODERATION__"
 # Vendor: the variables that its own tools read.
@@ -102,7 +104,9 @@ class KafkaSettings(Settings):
         3.0, description="Seconds. Also how long the others may wait before they notice a rebalance."
     )
     rebalance_timeout: PositiveFloat = Field(
-        60.0, description="Seconds a rebalance waits for this replica to drain. Must exceed `shutdown.drain_on_revoke`."
+        60.0,
+        description="Seconds a rebalance waits for this replica to drain. Must exceed `shutdown.drain_on_revoke`, and "
+        "be a session and a heartbeat at least: a replica that hangs keeps its part of the quota for a session.",
     )
     commit_interval: PositiveFloat = Field(
         1.0, description="Seconds between commits. Longer commits less and reads more again after a crash."
@@ -246,7 +250,12 @@ class ProviderSettings(Settings):
 class QuotaSettings(Settings):
     """How many calls the account may send."""
 
-    qps: PositiveInt = Field(100, description="The account's calls a second. Vendor: 100 unless it was raised.")
+    qps: PositiveInt = Field(
+        100, description="The account's calls a second, for all replicas together. Vendor: 100 unless it was raised."
+    )
+    reserve: NonNegativeInt = Field(
+        0, description="Calls a second of these that are left to other users of the account. Less than `qps`."
+    )
     jitter: NonNegativeFloat = Field(
         0.02,
         le=1.0,
@@ -254,6 +263,23 @@ class QuotaSettings(Settings):
     )
     burst: NonNegativeFloat = Field(
         0.03, le=0.5, description="Share of `qps` that may depart at once, to catch up after a stall of this process."
+    )
+
+    @model_validator(mode="after")
+    def _leaves_something(self) -> Self:
+        if self.reserve >= self.qps:
+            raise ValueError(f"reserve ({self.reserve}) must be less than qps ({self.qps}), or nothing is left to send")
+        return self
+
+
+class LaneSettings(Settings):
+    """Input topics that share a part of the quota."""
+
+    topics: tuple[str, ...] = Field(min_length=1, description="Of `kafka.topics`; each is in exactly one lane.")
+    weight: PositiveFloat = Field(
+        1.0,
+        allow_inf_nan=False,
+        description="Its part of the quota, beside the other lanes' weights. An idle lane lends its part.",
     )
 
 
@@ -414,6 +440,11 @@ class Config(Settings):
     kafka: KafkaSettings = KafkaSettings()
     provider: ProviderSettings = ProviderSettings()
     quota: QuotaSettings = QuotaSettings()
+    lanes: dict[str, LaneSettings] = Field(
+        {},
+        description="By name. None means one lane, `default`, of all topics. Change weights or topics only while no "
+        "replica runs: replicas that divide the quota differently exceed it together.",
+    )
     retries: RetrySettings = RetrySettings()
     breaker: BreakerSettings = BreakerSettings()
     admission: AdmissionSettings = AdmissionSettings()
@@ -437,6 +468,63 @@ class Config(Settings):
                 f"kafka.rebalance_timeout ({self.kafka.rebalance_timeout} s)"
             )
         return self
+
+    @model_validator(mode="after")
+    def _is_evicted_for_silence_first(self) -> Self:
+        # A replica that has stopped keeps its lease for a session; the group must not go on without it before that.
+        least = self.kafka.session_timeout + self.kafka.heartbeat_interval
+        if self.kafka.rebalance_timeout < least:
+            raise ValueError(
+                f"kafka.rebalance_timeout ({self.kafka.rebalance_timeout} s) must be kafka.session_timeout plus "
+                f"kafka.heartbeat_interval ({least} s) or more, or a replica that hangs calls beside its successor"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _has_each_topic_in_one_lane(self) -> Self:
+        if not self.lanes:
+            return self
+        named = [topic for lane in self.lanes.values() for topic in lane.topics]
+        problems = [
+            f"topic {topic} must be in one lane, it is in {named.count(topic)}"
+            for topic in sorted(set(self.kafka.topics))
+            if named.count(topic) != 1
+        ]
+        problems += [
+            f"lanes.{name}.topics: {topic} is none of kafka.topics"
+            for name, lane in self.lanes.items()
+            for topic in lane.topics
+            if topic not in self.kafka.topics
+        ]
+        problems += [
+            f"lanes.{name}.weight: {self.lanes[name].weight:g} of all weights is less than one call a second of "
+            f"{self.quota.qps - self.quota.reserve}"
+            for name, calls in self.calls_by_lane.items()
+            if not calls
+        ]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    @property
+    def all_lanes(self) -> Mapping[str, LaneSettings]:
+        """The lanes, where none is configured the one of all topics."""
+        return self.lanes or {DEFAULT: LaneSettings(topics=self.kafka.topics)}
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """By lane."""
+        return {name: lane.weight for name, lane in self.all_lanes.items()}
+
+    @property
+    def calls_by_lane(self) -> dict[str, int]:
+        """Calls a second that each lane is due; they sum to what the reserve leaves."""
+        return whole_parts(self.weights, self.quota.qps - self.quota.reserve)
+
+    @property
+    def lane_by_topic(self) -> dict[str, str]:
+        """Which lane each input topic is in."""
+        return {topic: name for name, lane in self.all_lanes.items() for topic in lane.topics}
 
     @model_validator(mode="after")
     def _binds_each_place_once(self) -> Self:

@@ -1,8 +1,7 @@
 """
 What is in flight: from a call's first byte to the acknowledged verdict. To drop it is to pay for it again.
 
-A rebalance lets nothing more depart and waits until nothing is in flight; what waits for its call has cost nothing and
-waits on.
+A rebalance waits until nothing is in flight; what waits for its call has cost nothing, and waits on.
 """
 
 import asyncio
@@ -14,15 +13,13 @@ HAND_OVER = 0.05  # seconds in which a verdict that another one held up is on it
 
 
 class Flight:
-    """Counts what is in flight, and says whether more may depart."""
+    """Counts what is in flight."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._count = 0
         self._landed = asyncio.Event()
         self._landed.set()
-        self.grounded = True
-        """Whether no call may depart: the partitions are not, or not certainly, this replica's."""
 
     def __enter__(self) -> None:
         self._count += 1

@@ -1,11 +1,11 @@
 """
 Many messages at once: begin them, keep the order of each key, drain on revoke and at the end.
 
-    source ──► waiting ──(a call slot is free)──► begun: one task a message ──► settled
+    source ──► waiting, by lane ──(a call slot is free)──► begun: one task a message ──► settled
 
 A message that waits has cost nothing, so it is dropped when its partition goes or the service stops; one that has begun
-is finished. Messages begin in the order they were read: what is finished at a stop is all that was begun, and nothing
-behind it.
+is finished. Messages of a lane begin in the order they were read: what is finished at a stop is all that was begun, and
+nothing behind it.
 
 What has begun outlives the assignment of its partition. Kafka's eager protocol takes every partition away and gives
 most of them back: a message that is read again then joins what was begun of it, and one whose partition another replica
@@ -13,10 +13,9 @@ has got publishes nothing.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import structlog
 
@@ -24,6 +23,7 @@ from consumer.config import ShutdownSettings
 from consumer.errors import ConsumerError, Lost
 from consumer.flight import Flight
 from consumer.intake import Record, Source
+from consumer.lanes import Waiting
 from consumer.observability import metrics
 from consumer.pipeline import Pipeline
 from consumer.records import Delivery, Place
@@ -63,6 +63,25 @@ class Begun:
         return self.records[0].delivery
 
 
+class Calls(Protocol):
+    """The provider, as far as it limits what is begun."""
+
+    @property
+    def has_room(self) -> Callable[[str], bool]:
+        """Whether another call of a lane could be made."""
+        ...
+
+    @property
+    def room(self) -> Callable[[Collection[str]], Awaitable[None]]:
+        """Returns when another call of one of these lanes could be made."""
+        ...
+
+    @property
+    def give_up_waiting(self) -> Callable[[], None]:
+        """Cancels who waits for a provider that is away, or for a share of the quota."""
+        ...
+
+
 class Service:
     """Carries the records of a source through a pipeline."""
 
@@ -71,22 +90,21 @@ class Service:
         source: Source,
         pipeline: Pipeline,
         flight: Flight,
-        room: Callable[[], Awaitable[None]],
-        give_up_waiting: Callable[[], None],
+        calls: Calls,
         limits: ShutdownSettings,
         *,
+        weights: Mapping[str, float],
+        lane_by_topic: Mapping[str, str],
         keep_order: bool = True,
     ) -> None:
-        """
-        `room` returns when another call could be made; `give_up_waiting` cancels who waits for a provider that is away.
-        """
+        """`weights` are the lanes'."""
         self._source = source
         self._pipeline = pipeline
         self._flight = flight
-        self._room = room
-        self._give_up_waiting = give_up_waiting
+        self._calls = calls
         self._limits = limits
-        self._waiting: deque[Record] = deque()
+        self._lane_by_topic = lane_by_topic
+        self._waiting: Waiting[Record] = Waiting(weights)
         self._arrived = asyncio.Event()
         self._begun: dict[RecordName, Begun] = {}
         self._order = Order(keep_order)
@@ -108,8 +126,8 @@ class Service:
         stopping.cancel()
         starter.cancel()
         self._source.stop_reading()
-        self._drop(self._waiting)
-        self._give_up_waiting()
+        self._drop(lambda _: True)
+        self._calls.give_up_waiting()
         log.info("service.draining", begun=len(self._begun), timeout=self._limits.drain_timeout)
         tasks = [begun.task for begun in self._begun.values()]
         await asyncio.wait([reader, starter, *tasks], timeout=self._limits.drain_timeout)
@@ -126,7 +144,7 @@ class Service:
 
     async def drain(self, revoked: Collection[Place]) -> None:
         """Drop what waits of some partitions, and wait until nothing is in flight, at most `drain_on_revoke`."""
-        self._drop([record for record in self._waiting if record.delivery.place in revoked])
+        self._drop(lambda record: record.delivery.place in revoked)
         quiet = asyncio.create_task(self._flight.quiet(), name="quiet")
         await asyncio.wait([quiet], timeout=self._limits.drain_on_revoke)
         quiet.cancel()
@@ -166,18 +184,28 @@ class Service:
                 begun.records.append(record)
                 metrics.REDELIVERED_JOINED.inc()
             else:
-                self._waiting.append(record)
+                self._waiting.add(self._lane_by_topic[record.delivery.topic], [record])
 
     async def _start(self) -> None:
-        """Begin records one by one, whenever another call could be made."""
+        """Begin records one by one, whenever another call of their lane could be made."""
         while True:
-            await self._room()
-            if not self._waiting:
-                self._arrived.clear()
-                await self._arrived.wait()
+            if (record := self._waiting.next(self._calls.has_room)) is None:
+                await self._something_to_begin()
                 continue
-            self._begin(self._waiting.popleft())
+            self._begin(record)
             await asyncio.sleep(0)  # the record takes its slot before the next one asks for room
+
+    async def _something_to_begin(self) -> None:
+        """Return when a record has arrived, or a lane that has one waiting has room."""
+        self._arrived.clear()
+        wakers: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._arrived.wait())]
+        if lanes := self._waiting.lanes:
+            wakers.append(asyncio.ensure_future(self._calls.room(lanes)))
+        try:
+            await asyncio.wait(wakers, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for waker in wakers:
+                waker.cancel()
 
     def _begin(self, record: Record) -> None:
         name = _name(record.delivery)
@@ -224,11 +252,9 @@ class Service:
         for record in self._begun.pop(name).records:
             record.settle() if settled else record.release()
 
-    def _drop(self, records: Collection[Record]) -> None:
-        dropped = set(map(id, records))
-        for record in records:
+    def _drop(self, is_dropped: Callable[[Record], bool]) -> None:
+        for record in self._waiting.drop(is_dropped):
             record.release()
-        self._waiting = deque(record for record in self._waiting if id(record) not in dropped)
 
 
 class Order:

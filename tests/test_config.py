@@ -99,6 +99,13 @@ def test_all_problems_come_at_once_and_say_where_from(tmp_path: Path) -> None:
         ("kafka: {topics: [moderation.pass]}", "topics that are read must not be outputs: moderation.pass"),
         ("kafka: {outputs: {block: x, pass: x}}", "each outcome needs a topic of its own"),
         ("kafka: {session_timeout: 5, heartbeat_interval: 3}", "must be three heartbeat_interval"),
+        ("kafka: {session_timeout: 60}", "must be kafka.session_timeout plus kafka.heartbeat_interval (63.0 s)"),
+        ("quota: {qps: 5, reserve: 5}", "reserve (5) must be less than qps (5)"),
+        ("lanes: {a: {topics: [uploads], weight: 0}}", "greater than 0"),
+        ("lanes: {a: {topics: [uploads], weight: .inf}}", "finite number"),
+        ("lanes: {a: {topics: []}}", "at least 1 item"),
+        ("lanes: {a: {topics: [uploads]}, b: {topics: [uploads]}}", "topic uploads must be in one lane, it is in 2"),
+        ("lanes: {a: {topics: [uploads, other]}}", "lanes.a.topics: other is none of kafka.topics"),
         ("shutdown: {drain_on_revoke: 60}", "must be shorter than kafka.rebalance_timeout (60.0 s)"),
         ("provider: {region: mars}", "region 'mars' is none of ap-southeast-1"),
         ("provider: {region: eu-west-1, network: vpc}", "region eu-west-1 has no VPC endpoint"),
@@ -133,6 +140,51 @@ def test_what_contradicts_itself_is_refused(tmp_path: Path, text: str, problem: 
 
     assert told.startswith(f"{path}: ")
     assert problem in told
+
+
+def test_without_lanes_there_is_one_of_all_topics() -> None:
+    """
+    Its part is all that the reserve leaves.
+    """
+    config = load_config(None, {}, ["kafka.topics=[a, b]", "quota.reserve=30"])
+
+    assert config.calls_by_lane == {"default": 70}
+    assert config.lane_by_topic == {"a": "default", "b": "default"}
+
+
+def test_lanes_divide_the_quota_by_weight(tmp_path: Path) -> None:
+    """
+    In whole calls a second that sum to what the reserve leaves.
+    """
+    path = written(
+        tmp_path / "c.yaml",
+        "kafka: {topics: [live, old, older]}\nquota: {qps: 100, reserve: 20}\n"
+        "lanes: {live: {topics: [live], weight: 9}, backfill: {topics: [old, older]}}",
+    )
+
+    config = load_config(path, {})
+
+    assert config.calls_by_lane == {"live": 72, "backfill": 8}
+    assert config.lane_by_topic == {"live": "live", "old": "backfill", "older": "backfill"}
+
+
+def test_all_that_is_wrong_with_the_lanes_comes_at_once(tmp_path: Path) -> None:
+    """
+    A topic in no lane, one in two, one that is not read, and a weight that buys no call.
+    """
+    path = written(
+        tmp_path / "c.yaml",
+        "kafka: {topics: [a, b]}\nlanes: {x: {topics: [a], weight: 1000}, y: {topics: [a, c], weight: 0.1}}",
+    )
+
+    [told] = problems_of(path)
+
+    assert told.split("; ") == [
+        f"{path}: settings: topic a must be in one lane, it is in 2",
+        "topic b must be in one lane, it is in 0",
+        "lanes.y.topics: c is none of kafka.topics",
+        "lanes.y.weight: 0.1 of all weights is less than one call a second of 100",
+    ]
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -8,6 +8,7 @@ from consumer.clock import SystemClock
 from consumer.config import ShutdownSettings
 from consumer.flight import Flight
 from consumer.intake import Reading
+from consumer.lanes import DEFAULT
 from consumer.pipeline import Turn
 from consumer.records import Delivery, Place
 from consumer.service import DrainTimeout, Service
@@ -108,8 +109,14 @@ class GatedPipeline:
         self.published.append(delivery.offset)
         await self._notify()
 
-    async def room(self) -> None:
-        await self.until(lambda: len(self.begun) - len(self.published) < self.size)
+    def has_room(self, lane: str) -> bool:
+        return len(self.begun) - len(self.published) < self.size
+
+    async def room(self, lanes: Collection[str]) -> None:
+        await self.until(lambda: self.has_room(DEFAULT))
+
+    def give_up_waiting(self) -> None:
+        return
 
     async def until(self, holds: object) -> None:
         assert callable(holds)
@@ -140,9 +147,10 @@ def service_of(
         source,
         pipeline,  # type: ignore[arg-type]
         pipeline.flight,
-        pipeline.room,
-        lambda: None,
+        pipeline,
         limits,
+        weights={DEFAULT: 1.0},
+        lane_by_topic={"uploads": DEFAULT},
         keep_order=keep_order,
     )
 

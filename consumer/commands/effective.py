@@ -56,7 +56,7 @@ def _mapping(tree: Mapping[str, Any], above: tuple[str, ...], origin: _Origin) -
     indent = "  " * len(above)
     for key, value in tree.items():
         keys = (*above, key)
-        if isinstance(value, dict):
+        if isinstance(value, dict) and value:
             yield f"{indent}{key}:"
             yield from _mapping(value, keys, origin)
         else:

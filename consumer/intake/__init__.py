@@ -6,7 +6,7 @@ Read no faster than the service finishes, and commit only what is finished.
 a submission is not known here.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,6 +36,24 @@ class Reading:
     taken_over: bool
     open: int  # records without an outcome
     oldest: Sequence[tuple[int, float]]  # the lowest offsets of them, and when they were read
+
+
+class Lease(Protocol):
+    """The right to make calls for the partitions that this replica owns. Moments are the clock's `now`."""
+
+    def assigned(
+        self, partitions: Iterable[tuple[str, int]], counts: Mapping[str, int], now: float, generation: int | None
+    ) -> None:
+        """Own these partitions of topics with so many, from `now` on, as a member of this generation of the group."""
+        ...
+
+    def revoked(self) -> None:
+        """Own nothing, from this moment on."""
+        ...
+
+    def committed(self, sent_at: float) -> None:
+        """A commit was acknowledged that was sent then: this replica was a member."""
+        ...
 
 
 class Source(Protocol):

@@ -1,31 +1,43 @@
 """
 How much may be held: records, bytes, and records of each partition. Values only; `kafka.py` acts on them.
 
-Reading pauses when a limit is reached and goes on when half of what is held is done: paused and resumed at one mark, a
-partition would throw its fetched records away with every settled one.
+Records and bytes are shared by the lanes as `Portions` says: what a backfill may hold leaves a reserve for every other
+lane. Reading pauses when a limit is reached and goes on when half of what is held is done: paused and resumed at one
+mark, a partition would throw its fetched records away with every settled one.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 
 from consumer.config import AdmissionSettings
+from consumer.lanes import DEFAULT, Portions
 from consumer.observability import metrics
 
 
 class Admission:
-    """Counts what is held, by `place`: a partition's assignment."""
+    """Counts what is held, by `place`, a partition's assignment, and by lane."""
 
-    def __init__(self, limits: AdmissionSettings) -> None:
+    def __init__(self, limits: AdmissionSettings, weights: Mapping[str, float] | None = None) -> None:
+        """`weights` are the lanes'; without them there is one."""
         self._limits = limits
-        self._records = 0
-        self._bytes = 0
+        weights = weights or {DEFAULT: 1.0}
+        self._records = Portions(limits.max_records, weights)
+        self._bytes = Portions(limits.max_bytes, weights)
         self._held: dict[Hashable, int] = {}
-        self.crowded = False
-        """Whether nothing more may be admitted: a limit of all was reached, and half of it is not yet free again."""
+        self._crowded = dict.fromkeys(weights, False)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether no lane may admit anything."""
+        return all(self._crowded.values())
+
+    def is_crowded(self, lane: str) -> bool:
+        """Whether the lane may admit nothing more: it reached a limit, and half of that is not yet free again."""
+        return self._crowded[lane]
 
     @property
     def room(self) -> int:
         """Records that may still be admitted, as far as their number goes."""
-        return max(0, self._limits.max_records - self._records)
+        return max(0, self._records.size - self._records.held)
 
     def is_full(self, place: Hashable) -> bool:
         """Whether `place` may hold no more."""
@@ -35,25 +47,33 @@ class Admission:
         """Whether a full `place` may be read from again."""
         return self._held.get(place, 0) <= self._limits.max_records_per_partition // 2
 
-    def admit(self, place: Hashable, size: int) -> None:
+    def admit(self, place: Hashable, size: int, lane: str = DEFAULT) -> None:
         """Hold one more record of `size` bytes."""
-        self._count(place, 1, size)
+        self._count(place, 1, size, lane)
 
-    def dismiss(self, place: Hashable, size: int) -> None:
+    def dismiss(self, place: Hashable, size: int, lane: str = DEFAULT) -> None:
         """Hold it no longer."""
-        self._count(place, -1, -size)
+        self._count(place, -1, -size, lane)
 
-    def _count(self, place: Hashable, records: int, size: int) -> None:
-        self._records += records
-        self._bytes += size
+    def _count(self, place: Hashable, records: int, size: int, lane: str) -> None:
+        self._records.take(lane, records)
+        self._bytes.take(lane, size)
         held = self._held.get(place, 0) + records
         if held:
             self._held[place] = held
         else:
             self._held.pop(place, None)
-        if self._records >= self._limits.max_records or self._bytes >= self._limits.max_bytes:
-            self.crowded = True
-        elif self._records <= self._limits.max_records // 2 and self._bytes <= self._limits.max_bytes // 2:
-            self.crowded = False
-        metrics.RECORDS_HELD.set(self._records)
-        metrics.BYTES_HELD.set(self._bytes)
+        for each in self._crowded:
+            if not (self._records.free(each) and self._bytes.free(each)):
+                self._crowded[each] = True
+            elif _half_is_free(self._records, each) and _half_is_free(self._bytes, each):
+                self._crowded[each] = False
+        metrics.RECORDS_HELD.set(self._records.held)
+        metrics.BYTES_HELD.set(self._bytes.held)
+        metrics.LANE_RECORDS_HELD.labels(lane).set(self._records.held_by(lane))
+
+
+def _half_is_free(portions: Portions, lane: str) -> bool:
+    """Whether of what the lane may hold now at least half is free."""
+    held = portions.held_by(lane)
+    return held <= (held + portions.free(lane)) // 2

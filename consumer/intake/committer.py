@@ -11,7 +11,6 @@ When commits go out. What they say is the caller's, how they are sent is the cli
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from math import inf
 
 import structlog
 from aiokafka.errors import ConsumerStoppedError, KafkaError
@@ -47,19 +46,24 @@ class Committer:
     """Commits what is due, for one consumer."""
 
     def __init__(
-        self, due: Callable[[], Commit], send: Callable[[Commit], Awaitable[None]], interval: float, clock: Clock
+        self,
+        due: Callable[[], Commit],
+        send: Callable[[Commit], Awaitable[None]],
+        proven: Callable[[float], None],
+        interval: float,
+        clock: Clock,
     ) -> None:
         """
-        `due` tells what may be committed now; `send` returns once that is acknowledged, or raises `KafkaError`.
+        `due` tells what may be committed now; `send` returns once that is acknowledged, or raises `KafkaError`;
+        `proven` is told, by the clock's `now`, when a commit was sent that was acknowledged.
         """
         self._due = due
         self._send = send
+        self._proven = proven
         self._interval = interval
         self._clock = clock
         self._committed: dict[Place, int] = {}
         self._under_way: asyncio.Task[bool] | None = None
-        self.proven = -inf
-        """When the last acknowledged commit was sent, by the clock's `now`."""
 
     def begin_anew(self, place: Place, offset: int) -> None:
         """Note where the reading of a partition begins: no commit goes below."""
@@ -114,7 +118,7 @@ class Committer:
             log.exception("commit.met_a_bug")  # the next second's commit must be tried all the same
             return False
         else:
-            self.proven = sent_at
+            self._proven(sent_at)
             for place, (offset, _) in due.items():
                 self._committed[place] = max(offset, self._committed.get(place, 0))
             return True

@@ -18,19 +18,19 @@ What aiokafka does shapes this file:
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import CommitFailedError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from consumer.clock import Clock, ends_within
 from consumer.config import JournalSettings, KafkaSettings
-from consumer.flight import Flight
-from consumer.intake import Reading, unpublished
+from consumer.intake import Lease, Reading, unpublished
 from consumer.intake.admission import Admission
 from consumer.intake.committer import Commit, Committer, commit_of
 from consumer.intake.journal import Journal
@@ -68,6 +68,7 @@ class KafkaRecord:
     """An admitted delivery. See `intake.Record`."""
 
     delivery: Delivery
+    lane: str
     _assigned: Assigned
     _admission: Admission
 
@@ -76,7 +77,7 @@ class KafkaRecord:
         self.release()
 
     def release(self) -> None:
-        self._admission.dismiss(self._assigned, self.delivery.size)
+        self._admission.dismiss(self._assigned, self.delivery.size, self.lane)
 
 
 Drain = Callable[[Collection[Place]], Awaitable[None]]
@@ -90,25 +91,29 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         self,
         settings: KafkaSettings,
         admission: Admission,
+        lane_by_topic: Mapping[str, str],
         journal: Journal,
         tail: Tail,
         limits: JournalSettings,
-        flight: Flight,
+        lease: Lease,
         owner: str,
         clock: Clock,
     ) -> None:
         """`owner` names this process in its commits; see `mark.py`."""
         self._settings = settings
         self._admission = admission
+        self._lane_by_topic = lane_by_topic
         self._journal = journal
         self._limits = limits
-        self._flight = flight
+        self._lease = lease
         self._owner = owner
         self._clock = clock
         self._tail = tail
-        self._committer = Committer(self._due, self._send, settings.commit_interval, clock)
+        self._committer = Committer(self._due, self._send, self._proved, settings.commit_interval, clock)
         self._assigned: dict[Place, Assigned] = {}
         self._generation = -1
+        self._assigned_at = 0.0
+        self._proven = -inf  # when the latest commit was sent that was acknowledged
         self._rejoining = True  # nobody knows whose the partitions are
         self._taking_over: asyncio.Task[None] | None = None
         self._not_taken_over = "kafka: the partitions are being taken over"  # and why that takes so long
@@ -140,6 +145,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             try:
                 yield
             finally:
+                self._lease.revoked()
                 await self._stop_taking_over()
                 committing.cancel()
                 await asyncio.wait([committing])
@@ -173,24 +179,28 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             for place, assigned in sorted(self._assigned.items())
         ]
 
-    def is_member(self) -> bool:
-        """
-        Whether nobody else can own this replica's partitions yet: an acknowledged commit is younger than the session
-        timeout, less a second for what clocks and networks do.
-        """
-        return self._clock.now() < self._committer.proven + self._settings.session_timeout - 1.0
-
     def owns(self, place: Place) -> bool:
         assigned = self._assigned.get(place)
         return assigned is not None and assigned.taken_over
 
+    def _is_member(self) -> bool:
+        """
+        Whether nobody else can own this replica's partitions yet: the broker has heard of it within the session
+        timeout, less a second for what clocks and networks do.
+        """
+        return self._clock.now() < self._proven + self._settings.session_timeout - 1.0
+
+    def _proved(self, sent_at: float) -> None:
+        self._proven = sent_at
+        self._lease.committed(sent_at)
+
     async def settled_owner(self, place: Place) -> bool:
-        while not (self.owns(place) and self.is_member()):
+        while not (self.owns(place) and self._is_member()):
             if not self._rejoining and place not in self._assigned:
                 return False
             moved = self._moved
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(POLL_TIMEOUT):  # an expired proof is renewed without anything moving
+                async with asyncio.timeout(POLL_TIMEOUT):  # membership is proven again without anything moving
                     await moved.wait()
         return True
 
@@ -218,9 +228,9 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
     def _pause_what_is_full(self) -> list[TopicPartition]:
         """Pause and resume partitions by the room there is, and return those that may be read."""
         assignment, paused = self._consumer.assignment(), self._consumer.paused()
-        crowded = self._admission.crowded
         for partition in assignment:
             assigned = self._assigned.get(Place(*partition))
+            crowded = self._admission.is_crowded(self._lane_by_topic[partition.topic])
             waits = assigned is None or not assigned.taken_over
             if partition not in paused and (waits or crowded or self._admission.is_full(assigned)):
                 self._consumer.pause(partition)
@@ -249,8 +259,9 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             received=received,
         )
         assigned.ledger.open(record.offset, received)
-        self._admission.admit(assigned, delivery.size)
-        assigned.early.append(KafkaRecord(delivery, assigned, self._admission))
+        lane = self._lane_by_topic[record.topic]
+        self._admission.admit(assigned, delivery.size, lane)
+        assigned.early.append(KafkaRecord(delivery, lane, assigned, self._admission))
 
     def _rewind(self, before: Assigned, offset: int) -> Assigned:
         """Begin a partition anew whose log was: it was deleted and made again, or lost its end."""
@@ -271,6 +282,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             self._assigned.setdefault(Place(*partition), Assigned(partition))
         self._journal.keep_only(self._assigned)
         self._generation = unpublished.generation(self._consumer)
+        self._assigned_at = self._clock.now()
         self._rejoining = False
         self._something_moved()
         log.info("partitions.assigned", partitions=_named(self._assigned))
@@ -278,7 +290,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Wait for what is in flight, commit it, and forget the assignment. aiokafka swallows what is raised here."""
-        self._flight.grounded = True
+        self._lease.revoked()  # before anything else: the group may go on without us while we wait
         await self._stop_taking_over()
         if revoked:
             log.info("partitions.revoked", partitions=_named(revoked))
@@ -300,6 +312,8 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         while True:
             try:
                 await self._prepare(assigned)
+                counts = await unpublished.partition_counts(self._consumer, self._settings.topics)
+                self._lease.assigned(self._assigned, counts, self._assigned_at, self._generation)
                 if await self._committer.commit():
                     break
                 self._not_taken_over = "kafka: the partitions cannot be taken over: the commit fails"
@@ -312,7 +326,6 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             await self._clock.sleep(RETRY_DELAY)
         for current in self._assigned.values():
             current.taken_over = True
-        self._flight.grounded = False
         self._something_moved()
         log.info(
             "partitions.taken_over", seconds=round(self._clock.now() - began, 3), outcomes_known=len(self._journal)
@@ -376,17 +389,16 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         """What may be committed now: of each partition its watermark, and since when its journal must be read."""
         now = self._clock.wall()
         prepared = {place: each.ledger for place, each in self._assigned.items() if each.prepared}
-        metrics.COMMIT_AGE_SECONDS.set(self._clock.now() - self._committer.proven)
         metrics.OLDEST_OPEN_SECONDS.set(max((now - each.earliest_output(now) for each in prepared.values()), default=0))
         return {place: commit_of(place, ledger, self._journal, self._owner, now) for place, ledger in prepared.items()}
 
     async def _send(self, commit: Commit) -> None:
-        generation = self._generation
-        await unpublished.commit_once(
-            self._consumer,
-            {TopicPartition(*place): OffsetAndMetadata(*each) for place, each in commit.items()},
-            generation,
-        )
+        offsets = {TopicPartition(*place): OffsetAndMetadata(*each) for place, each in commit.items()}
+        try:
+            await unpublished.commit_once(self._consumer, offsets, self._generation)
+        except CommitFailedError:
+            self._lease.revoked()
+            raise
         for place, (offset, _) in commit.items():
             self._journal.forget(place, offset)
 

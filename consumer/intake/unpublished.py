@@ -47,6 +47,12 @@ async def commit_once(
         raise CommitFailedError(f"generation {generation} is over") from error
 
 
+async def partition_counts(consumer: AIOKafkaConsumer, topics: Collection[str]) -> Mapping[str, int]:
+    """How many partitions the topics have, asked for now; a topic that does not exist is left out."""
+    await consumer._client.force_metadata_update()
+    return {topic: len(found) for topic in topics if (found := consumer.partitions_for_topic(topic))}
+
+
 def position(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | None:
     """The next offset that will be read, None while that is being found out. The public method would wait."""
     subscription = consumer._subscription.subscription

@@ -10,8 +10,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from consumer.config import PrivacySettings
+from consumer.errors import ConsumerError
+from consumer.lanes import DEFAULT
 from consumer.moderation.breaker import Permit
 from consumer.records import Answer, Place, Reach
+
+
+class Overtaken(ConsumerError):
+    """The call may not depart any more, because of what happened while it waited; nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +32,8 @@ class Question:
     referer: str | None = None  # Vendor: at most 256 characters
     privacy: PrivacySettings = field(default_factory=PrivacySettings)  # which texts of the answer are read
     attempt: int = 1
-    on_sent: Callable[[], None] | None = None  # told when the call's bytes go out
+    lane: str = DEFAULT  # whose part of the quota it uses
+    on_sent: Callable[[], None] | None = None  # told just before the call's bytes go out; `Overtaken` keeps them back
     first_departures: dict[str, int] = field(default_factory=dict)  # by region: the numbers of its first calls
     permit: Permit | None = None  # from the breaker of the region that is asked
 

@@ -1,11 +1,12 @@
 """Ask every service of the policy about one image, and gather what they answer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
 from consumer.config import PrivacySettings
 from consumer.errors import CallFailed, Lost
+from consumer.lanes import DEFAULT
 from consumer.moderation import Moderator, Question
 from consumer.moderation.wire import data_id
 from consumer.observability import metrics
@@ -25,12 +26,15 @@ class Assessing:
         *,
         referer: str | None = None,
         privacy: PrivacySettings | None = None,
+        lane_of: Callable[[str], str] = lambda topic: DEFAULT,
     ) -> None:
+        """`lane_of` names the lane of a source topic."""
         self._moderator = moderator
         self._services = tuple(services)
         self._info = tuple(info)
         self._referer = referer
         self._privacy = privacy or PrivacySettings()
+        self._lane_of = lane_of
 
     async def assess(self, submission: Submission) -> Assessment:
         """Return what every service answered and, where one could not, why. Of `errors.py` only `Lost` escapes."""
@@ -62,6 +66,7 @@ class Assessing:
             info=self._info,
             referer=self._referer,
             privacy=self._privacy,
+            lane=self._lane_of(submission.delivery.topic),
         )
 
 

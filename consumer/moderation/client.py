@@ -37,7 +37,8 @@ class Timeouts:
 _on_sent: ContextVar[Callable[[], None] | None] = ContextVar("on_sent", default=None)
 
 
-async def _tell_that_it_was_sent(*_: object) -> None:
+async def _tell_that_it_is_sent(*_: object) -> None:
+    # aiohttp 3.13 calls this before it writes anything: what is raised here closes the connection unused.
     if on_sent := _on_sent.get():
         on_sent()
 
@@ -46,7 +47,7 @@ async def _tell_that_it_was_sent(*_: object) -> None:
 async def open_transport(connections: int) -> AsyncIterator[httpx.AsyncBaseTransport]:
     """Hold at most so many connections, of all regions together, until the context ends."""
     tracing = aiohttp.TraceConfig()
-    tracing.on_request_headers_sent.append(_tell_that_it_was_sent)
+    tracing.on_request_headers_sent.append(_tell_that_it_is_sent)
     # httpx-aiohttp 0.2 limits a session to 100 connections unless it is handed one.
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=connections, keepalive_timeout=60.0),
@@ -61,7 +62,7 @@ async def open_transport(connections: int) -> AsyncIterator[httpx.AsyncBaseTrans
 
 
 class HttpModerator:
-    """Asks one region once. Every failure is a `CallFailed` that names the region."""
+    """Asks one region once. Every failure is a `CallFailed` that names the region; `Overtaken` passes through."""
 
     def __init__(
         self,

@@ -6,7 +6,8 @@ Which region is asked, and when the provider is asked at all.
                        the region's breaker for this service ◄── how the call ended ─────────┘
 
 A question waits here without a slot. Its permit is looked at once more when the call departs, because the breaker may
-have opened while the question waited for its slot and its moment.
+have opened while the question waited for its slot and its moment. A call that may not be sent any more, because the
+breaker opened or the lease of the quota ended, waits here again.
 
 The second region, which must share the first one's configuration at the provider, is asked while the first one's
 breaker is open, and about a question that the first one has failed twice. The account is the same everywhere, so what
@@ -21,17 +22,13 @@ from math import inf
 from typing import Any
 
 from consumer.clock import Clock
-from consumer.errors import AccountRefused, CallFailed, ConsumerError, InputRefused, ProviderFailed
-from consumer.moderation import Moderator, Question
+from consumer.errors import AccountRefused, CallFailed, InputRefused, ProviderFailed
+from consumer.moderation import Moderator, Overtaken, Question
 from consumer.moderation.breaker import Breaker, BreakerLimits, Permit, State
 from consumer.moderation.lobby import Lobby
 from consumer.records import Answer
 
 FIRST_REGION_ATTEMPTS = 2
-
-
-class Overtaken(ConsumerError):
-    """The breaker opened before the call departed; nothing was sent."""
 
 
 class Region:
@@ -64,9 +61,13 @@ class Regions:
                 permit.abandoned()  # a question that was cancelled on its way has returned it nowhere else
                 self._wake()
 
+    def has_room(self) -> bool:
+        """Whether nobody waits for a permit."""
+        return not any(turn.locked() for turn in self._turns.values())
+
     async def room(self) -> None:
         """Wait until nobody waits for a permit."""
-        while any(turn.locked() for turn in self._turns.values()):
+        while not self.has_room():
             await self._moved.wait()
 
     def reasons_not_ready(self) -> list[str]:

@@ -1,51 +1,85 @@
-"""How many calls may be in flight."""
+"""How many calls may be in flight, of all lanes and of each."""
 
 import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator, Collection, Mapping
 
+from consumer.lanes import DEFAULT, Portions, Weights
 from consumer.moderation import Moderator, Question
 from consumer.observability import metrics
 from consumer.records import Answer
 
 
 class Slots:
-    """A number of slots, taken in the order they are asked for."""
+    """A number of slots, taken by lane as `Portions` allows, and within a lane in the order they are asked for."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, weights: Mapping[str, float] | None = None) -> None:
         self.size = size
-        self._semaphore = asyncio.Semaphore(size)
-        self._held = 0
-        self._room = asyncio.Event()
-        self._room.set()
+        weights = weights or {DEFAULT: 1.0}
+        self._portions = Portions(size, weights)
+        self._turns = Weights(weights)
+        self._waiting: dict[str, deque[asyncio.Future[None]]] = {lane: deque() for lane in weights}
+        self._changed = asyncio.Event()
+        self._shown = {lane: metrics.LANE_CALLS_IN_FLIGHT.labels(lane) for lane in weights}
 
     @property
     def held(self) -> int:
         """Slots taken or waited for."""
-        return self._held
+        return self._portions.held + sum(map(len, self._waiting.values()))
 
-    async def room(self) -> None:
-        """Wait until a slot is free and nobody waits for it."""
-        await self._room.wait()
+    def has_room(self, lane: str = DEFAULT) -> bool:
+        """Whether the lane has a slot free and nobody waits for it."""
+        return not self._waiting[lane] and self._portions.free(lane) > 0
 
-    async def __aenter__(self) -> None:
-        self._held += 1
-        metrics.CALLS_IN_FLIGHT.set(self._held)
-        if self._held >= self.size:
-            self._room.clear()
+    async def room(self, lanes: Collection[str] = ()) -> None:
+        """Wait until one of the lanes has room; of all lanes where none is named."""
+        while not any(self.has_room(lane) for lane in lanes or self._waiting):
+            await self._changed.wait()
+
+    @contextlib.asynccontextmanager
+    async def slot(self, lane: str) -> AsyncIterator[None]:
+        """Hold a slot of the lane."""
+        await self._take(lane)
         try:
-            await self._semaphore.acquire()
+            yield
+        finally:
+            self._portions.take(lane, -1)
+            self._move()
+
+    async def _take(self, lane: str) -> None:
+        taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting[lane].append(taken)
+        self._move()
+        try:
+            await taken
         except BaseException:
-            self._leave()
+            if not taken.cancelled():  # it was given in the same moment
+                self._portions.take(lane, -1)
+            elif taken in self._waiting[lane]:
+                self._waiting[lane].remove(taken)
+            self._move()
             raise
 
-    async def __aexit__(self, *_: object) -> None:
-        self._semaphore.release()
-        self._leave()
+    def _move(self) -> None:
+        """Give the free slots to those who wait, and let everybody who wants room look again."""
+        while lanes := [lane for lane in self._those_in_line() if self._portions.free(lane)]:
+            lane = self._turns.first(lanes)
+            self._turns.served(lane)
+            self._portions.take(lane)
+            self._waiting[lane].popleft().set_result(None)
+        for lane, line in self._waiting.items():
+            self._shown[lane].set(self._portions.held_by(lane) + len(line))
+        metrics.CALLS_IN_FLIGHT.set(self.held)
+        self._changed.set()
+        self._changed = asyncio.Event()
 
-    def _leave(self) -> None:
-        self._held -= 1
-        metrics.CALLS_IN_FLIGHT.set(self._held)
-        if self._held < self.size:
-            self._room.set()
+    def _those_in_line(self) -> list[str]:
+        """Return the lanes that have somebody waiting, without those who gave up at their heads."""
+        for line in self._waiting.values():
+            while line and line[0].done():
+                line.popleft()
+        return [lane for lane, line in self._waiting.items() if line]
 
 
 class Limited:
@@ -56,5 +90,5 @@ class Limited:
         self._slots = slots
 
     async def ask(self, question: Question) -> Answer:
-        async with self._slots:
+        async with self._slots.slot(question.lane):
             return await self._inner.ask(question)

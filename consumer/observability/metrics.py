@@ -68,10 +68,26 @@ JOURNAL_GIVEN_UP = Counter(
 OLDEST_OPEN_SECONDS = Gauge(
     "moderation_oldest_open_seconds", "Age of the oldest message without an outcome, from its reading on."
 )
-COMMIT_AGE_SECONDS = Gauge(
-    "moderation_commit_age_seconds", "Seconds from the last acknowledged commit to the last attempt at one."
+QUOTA_QPS = Gauge("moderation_quota_qps", "Calls a second that this replica may send, before throttling slows it.")
+QUOTA_RATE = Gauge(
+    "moderation_quota_rate",
+    "Calls a second that throttling leaves of `moderation_quota_qps`. Lower for long: somebody else uses the account.",
 )
-QUOTA_QPS = Gauge("moderation_quota_qps", "Calls a second that this replica may send.")
+QUOTA_LEASE_SECONDS = Gauge(
+    "moderation_quota_lease_seconds",
+    "Seconds until this replica stops calling unless a commit succeeds. Falls steadily: Kafka does not answer. 0 is no "
+    "lease: a rebalance, or no partitions.",
+)
+LANE_SHARE = Gauge(
+    "moderation_lane_share", "Calls a second that this replica owes to a lane; an idle lane lends them.", ["lane"]
+)
+LANE_CALLS = Counter(
+    "moderation_lane_calls_total", "Calls sent. Its rate beside `moderation_lane_share` is a lane's use.", ["lane"]
+)
+LANE_WAITING = Gauge("moderation_lane_waiting", "Calls of a lane that hold a slot and wait for their moment.", ["lane"])
+LANE_THROTTLED = Counter("moderation_lane_throttled_total", "Calls of a lane that the provider throttled.", ["lane"])
+LANE_RECORDS_HELD = Gauge("moderation_lane_records_held", "Messages of a lane read and not settled.", ["lane"])
+LANE_CALLS_IN_FLIGHT = Gauge("moderation_lane_calls_in_flight", "Slots that a lane holds or waits for.", ["lane"])
 RECORDS_HELD = Gauge("moderation_records_held", "Messages read and not settled.")
 BYTES_HELD = Gauge("moderation_bytes_held", "Bytes of the messages read and not settled.")
 PARTITIONS = Gauge("moderation_partitions", "Partitions assigned to this replica.")

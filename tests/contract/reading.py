@@ -7,11 +7,12 @@ from typing import Protocol
 
 from consumer.clock import SystemClock
 from consumer.config import AdmissionSettings, JournalSettings, KafkaSettings, OutputTopics
-from consumer.flight import Flight
 from consumer.intake.admission import Admission
 from consumer.intake.journal import Journal
 from consumer.intake.kafka import KafkaRecord, KafkaSource
 from consumer.intake.tail import Tail
+from consumer.lanes import DEFAULT
+from consumer.moderation.quota import Due, Quota
 from consumer.records import Place
 from tests.kafka import NewRecord, publish
 from tests.kafka.waiting import DEADLINE
@@ -88,7 +89,15 @@ async def reading(
     settings, clock = kafka_settings(broker, uploads), SystemClock()
     journal = Journal() if journal is None else journal
     source = KafkaSource(
-        settings, Admission(limits), journal, Tail(settings, 1.0), JournalSettings(), Flight(clock), owner, clock
+        settings,
+        Admission(limits),
+        {uploads: DEFAULT},
+        journal,
+        Tail(settings, 1.0),
+        JournalSettings(),
+        Quota({DEFAULT: Due((uploads,), 100)}, session_timeout=settings.session_timeout, window=1.0),
+        owner,
+        clock,
     )
     async with source.opened(nothing_in_flight):
         reader = Reader(source)

@@ -80,3 +80,33 @@ def test_what_is_dismissed_leaves_nothing_behind(admitted: list[tuple[int, int]]
     assert admission.room == LIMITS.max_records
     assert not admission.crowded
     assert not any(admission.is_full(place) for place in range(4))
+
+
+def test_a_lane_is_crowded_before_it_takes_what_others_need() -> None:
+    """
+    A backfill stops at what is reserved for live, which can still be read; and goes on when half of its part is free.
+    """
+    admission = Admission(AdmissionSettings(max_records=30, max_bytes=1_000), {"live": 9.0, "backfill": 1.0})
+    for number in range(21):
+        admission.admit(number, 1, "backfill")
+    full = admission.is_crowded("backfill"), admission.is_crowded("live"), admission.crowded
+
+    for number in range(10):
+        admission.dismiss(number, 1, "backfill")
+    between = admission.is_crowded("backfill")
+    admission.dismiss(10, 1, "backfill")
+
+    assert full == (True, False, False)
+    assert between
+    assert not admission.is_crowded("backfill")
+
+
+def test_large_messages_of_one_lane_leave_bytes_for_the_other() -> None:
+    """
+    Bytes are reserved as records are.
+    """
+    admission = Admission(AdmissionSettings(max_records=1_000, max_bytes=900), {"live": 1.0, "backfill": 1.0})
+
+    admission.admit("a", 800, "backfill")
+
+    assert (admission.is_crowded("backfill"), admission.is_crowded("live")) == (True, False)

@@ -20,7 +20,8 @@ class Group:
         self.commits: list[Commit] = []
         self.refused = 0
         self.under_way = 0
-        self.committer = Committer(lambda: dict(self.due), self.send, 1.0, clock)
+        self.proven: list[float] = []
+        self.committer = Committer(lambda: dict(self.due), self.send, self.proven.append, 1.0, clock)
 
     async def send(self, commit: Commit) -> None:
         assert self.under_way == 0, "two commits at once"
@@ -48,7 +49,7 @@ async def test_a_commit_goes_out_every_interval_whether_anything_has_moved_or_no
     running.cancel()
 
     assert group.commits == [{FIRST: (7, "mark")}] * 3
-    assert group.committer.proven == pytest.approx(1_003.5)
+    assert group.proven == pytest.approx([1_001.0, 1_002.25, 1_003.5])
 
 
 async def test_there_is_one_commit_at_a_time_and_the_next_says_what_is_due_then() -> None:
@@ -122,11 +123,11 @@ async def test_a_refused_commit_proves_nothing_and_the_next_one_is_tried() -> No
     group.due[FIRST] = (5, "mark")
 
     refused = await clock.run(group.committer.commit())
-    proven = group.committer.proven
+    proven = list(group.proven)
     taken = await clock.run(group.committer.commit())
 
     assert (refused, taken) == (False, True)
-    assert proven == float("-inf")
+    assert proven == []
     assert group.commits == [{FIRST: (5, "mark")}]
 
 

@@ -1,10 +1,13 @@
 """Questions to ask, and a moderator that answers them as it is told."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import inf
 
 from consumer.clock import Clock
 from consumer.errors import CallFailed
 from consumer.moderation import Question
+from consumer.moderation.quota import Share
 from consumer.records import Answer, ByUrl, Label, Place
 
 PLACE = Place("uploads", 0)
@@ -18,6 +21,22 @@ def question(data_id: str = "image-1", url: str = "https://img.example.com/1.jpg
 def answer(service: str = "baselineCheck_global") -> Answer:
     """An answer that found nothing."""
     return Answer(service=service, request_id="R", risk_level="none", labels=(Label("nonLabel"),))
+
+
+@dataclass
+class GivenShares:
+    """Shares that a test gives and takes; a new lease each time."""
+
+    by_lane: Mapping[str, int]
+    lease: int = 0
+    ends: float = inf
+
+    def share(self, now: float) -> Share:
+        return Share(self.by_lane, inf, self.lease)
+
+    def give(self, **by_lane: int) -> None:
+        self.by_lane = by_lane
+        self.lease += 1
 
 
 class ScriptedModerator:

@@ -53,6 +53,17 @@ async def test_every_service_is_asked_about_the_image() -> None:
     assert (assessment.failures, assessment.attempts, assessment.billed_calls) == ((), 4, 2)
 
 
+async def test_questions_use_the_part_of_the_quota_that_their_topic_is_in() -> None:
+    """
+    The lane follows from the topic that the event was read from.
+    """
+    moderator = ServiceModerator()
+
+    await Assessing(moderator, [BASELINE], [], lane_of={"uploads": "live"}.__getitem__).assess(submission())
+
+    assert [question.lane for question in moderator.asked] == ["live"]
+
+
 async def test_the_time_of_an_image_is_told() -> None:
     """
     It queued from the reading of its event to the departure of the call that was answered; calls add up.

@@ -3,6 +3,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import httpx
 import orjson
@@ -14,7 +15,7 @@ from consumer.config import Credentials
 from consumer.emulator import EmulatorSettings, Fault, Throttle, What, running
 from consumer.emulator.faults import Match
 from consumer.errors import AccountRefused, CallFailed, ClockOff, ProviderFailed, Throttled
-from consumer.moderation import Question
+from consumer.moderation import Overtaken, Question
 from consumer.moderation.client import HttpModerator, Timeouts, open_transport
 from consumer.moderation.keys import FixedKeys, Keys
 from consumer.records import ByObject
@@ -281,3 +282,24 @@ async def test_connections_are_used_again() -> None:
     assert one_by_one == [5]
     assert len(calls) <= 3
     assert sum(calls) == 25
+
+
+async def test_a_call_can_be_kept_back_until_its_bytes_go_out(transport: httpx.AsyncBaseTransport) -> None:
+    """
+    Who is told that the call is being sent can still refuse: not a byte of it is, and the connection is closed.
+    """
+    received: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        received.set_result(await reader.read())
+        writer.close()
+
+    def refuse() -> None:
+        raise Overtaken
+
+    async with await asyncio.start_server(take, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        with pytest.raises(Overtaken):
+            await moderator(transport, f"http://{host}:{port}").ask(replace(QUESTION, on_sent=refuse))
+
+        assert await asyncio.wait_for(received, 5.0) == b""

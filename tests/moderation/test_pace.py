@@ -1,19 +1,21 @@
 import asyncio
-from collections.abc import Callable
-from dataclasses import replace
+import random
 from itertools import pairwise
+from math import inf
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.errors import Lost, Throttled
+from consumer.errors import Throttled
 from consumer.flight import Flight
+from consumer.lanes import DEFAULT
+from consumer.moderation import Moderator
+from consumer.moderation.departures import Departures, Paced
 from consumer.moderation.lobby import Lobby
-from consumer.moderation.pace import LONGEST_LOOK, Departure, Pace, Paced
-from consumer.records import Place
+from consumer.moderation.pace import Departure, Pace
 from tests.clock import ManualClock
-from tests.moderation.questions import PLACE, ScriptedModerator, question
+from tests.moderation.questions import GivenShares, ScriptedModerator, question
 
 
 def most_in_a_second(departures: list[float]) -> int:
@@ -24,6 +26,12 @@ def most_in_a_second(departures: list[float]) -> int:
             first += 1
         most = max(most, last - first + 1)
     return most
+
+
+def paced(inner: Moderator, pace: Pace, clock: ManualClock) -> Paced:
+    """A layer whose share is always the one that `pace` begins with."""
+    departures = Departures(pace, GivenShares({DEFAULT: pace.share}), clock, Lobby())
+    return Paced(inner, departures, pace, Flight(clock), lambda _: True, clock)
 
 
 def depart_at_will(pace: Pace, moments: list[float]) -> list[float]:
@@ -103,7 +111,7 @@ def test_calls_are_spread_over_the_second() -> None:
 
     gaps = [later - earlier for earlier, later in pairwise(departures)]
     assert gaps[2:] == pytest.approx([0.01] * 97)
-    assert departures[2] == 0.0
+    assert departures[2] == pytest.approx(0.0)
 
 
 def test_a_stall_is_caught_up() -> None:
@@ -116,21 +124,6 @@ def test_a_stall_is_caught_up() -> None:
     after = depart_at_will(pace, [before[-1] + 0.045] * 5)
 
     assert after == pytest.approx([before[-1] + seconds for seconds in (0.045, 0.045, 0.045, 0.045, 0.05)])
-
-
-def paced(
-    inner: ScriptedModerator,
-    pace: Pace,
-    clock: ManualClock,
-    *,
-    flight: Flight | None = None,
-    lobby: Lobby | None = None,
-    may_depart: Callable[[], bool] = lambda: True,
-    owns: Callable[[Place], bool] = lambda _: True,
-) -> Paced:
-    """The layer, with nothing that holds a call back but the pace."""
-    flight, lobby = flight or Flight(clock), lobby or Lobby()
-    return Paced(inner, pace, clock, flight=flight, lobby=lobby, may_depart=may_depart, owns=owns)
 
 
 async def test_questions_depart_in_the_order_they_came() -> None:
@@ -222,73 +215,69 @@ def test_it_says_so_when_every_call_is_throttled() -> None:
     assert later == ["provider: throttles every call, for 5 s; 55 a second are sent"]
 
 
-async def test_nothing_departs_while_it_may_not() -> None:
+@settings(max_examples=300, deadline=None)
+@given(
+    changes=st.lists(st.tuples(st.floats(0, 2), st.integers(0, 30)), min_size=1, max_size=20),
+    burst=st.floats(0, 0.5),
+)
+def test_no_second_holds_more_than_the_share_at_its_end(changes: list[tuple[float, int]], burst: float) -> None:
     """
-    A question that may not depart waits, at no cost, and departs soon after it may.
+    However the share grows, shrinks or goes, a call departs only where the second before it holds less than the share.
     """
-    clock = ManualClock()
-    provider = ScriptedModerator(clock)
-    moderator = paced(provider, Pace(10), clock, may_depart=lambda: clock.now() >= 1_005.0)
+    pace, now, departures = Pace(10, jitter=1e-6, burst=burst), 0.0, list[float]()
+    for seconds, share in [*changes, (1.0, 0)]:
+        until = now + seconds
+        while (moment := max(now, pace.earliest())) <= until:
+            now = moment
+            pace.depart(now).sent(now)
+            departures.append(now)
+            assert sum(now - 1.0 <= each for each in departures) <= pace.share
+        now = until
+        pace.change(share)
 
-    await clock.run(moderator.ask(question()))
-
-    assert provider.asked_at == [pytest.approx(1_005.0, abs=LONGEST_LOOK)]
+    assert pace.earliest() == inf
 
 
-async def test_what_may_not_depart_waits_in_the_lobby() -> None:
+@pytest.mark.parametrize("share", [1, 2, 3, 5, 8, 13, 25, 50, 100])
+def test_a_share_is_used_though_this_process_is_always_a_little_late(share: int) -> None:
     """
-    A stop cancels who waits for a rebalance or for Kafka: nothing was asked.
+    Wakes that are three milliseconds late on average cost no share more than that of a second, however small it is.
     """
-    clock, lobby = ManualClock(), Lobby()
-    provider = ScriptedModerator(clock)
-    moderator = paced(provider, Pace(10), clock, lobby=lobby, may_depart=lambda: False)
+    pace, dice, now, calls = Pace(share), random.Random(share), 0.0, 0
+    while now < 300.0:
+        now = max(now, pace.earliest()) + dice.expovariate(1 / 0.003)
+        while pace.earliest() <= now:
+            pace.depart(now).sent(now)
+            calls += 1
 
-    async def stop() -> None:
-        await clock.sleep(1.0)
-        lobby.close()
-
-    endings = await clock.run(
-        asyncio.gather(moderator.ask(question("1")), moderator.ask(question("2")), stop(), return_exceptions=True)
-    )
-
-    assert [type(ending) for ending in endings] == [asyncio.CancelledError, asyncio.CancelledError, type(None)]
-    assert provider.asked == []
+    assert calls / now >= 0.965 * share
 
 
-async def test_nobody_pays_for_a_message_that_another_replica_reads() -> None:
+def test_a_call_that_is_long_in_opening_its_connection_takes_one_place() -> None:
     """
-    A question whose partition is gone is dropped as its turn comes, and takes nobody's moment.
+    The others go on departing beside it, at the share less one.
     """
-    clock = ManualClock()
-    provider = ScriptedModerator(clock)
-    moderator = paced(provider, Pace(1, burst=0.0), clock, owns=lambda place: place == PLACE)
-    lost = replace(question("lost"), place=Place("uploads", 1))
+    pace, sent = Pace(5, jitter=0.0, burst=0.0), list[float]()
+    slow = pace.depart(0.0)
+    while len(sent) < 12:
+        sent.append(pace.earliest())
+        pace.depart(sent[-1]).sent(sent[-1])
 
-    endings = await clock.run(
-        asyncio.gather(moderator.ask(lost), moderator.ask(question("ours")), return_exceptions=True)
-    )
-
-    assert isinstance(endings[0], Lost)
-    assert (provider.asked, provider.asked_at) == (["ours"], [1_000.0])
+    assert most_in_a_second(sent) == 5  # both ends included
+    assert sent[-1] == pytest.approx(12 * 0.2 + 0.4)
+    slow.sent(3.0)
 
 
-async def test_a_call_is_in_flight_until_it_is_answered() -> None:
+def test_a_call_that_is_withdrawn_takes_no_place() -> None:
     """
-    Waiting for the moment is not flight; the call is, until its answer is there.
+    What was never sent is no part of the second.
     """
-    clock = ManualClock()
-    flight = Flight(clock)
-    moderator = paced(ScriptedModerator(clock, latency=3.0), Pace(1, burst=0.0), clock, flight=flight)
+    pace = Pace(1, jitter=0.0)
 
-    async def quiet_at() -> float:
-        await clock.sleep(0.5)  # the first one is out, the second waits
-        await flight.quiet()
-        return clock.now()
+    pace.depart(0.0).withdrawn()
+    withdrawn = pace.earliest()
+    departure = pace.depart(1.0)
+    unsent = pace.earliest()
+    departure.sent(1.5)
 
-    first, second, quiet = await clock.run(
-        asyncio.gather(moderator.ask(question("1")), moderator.ask(question("2")), quiet_at())
-    )
-
-    assert first
-    assert second
-    assert quiet == pytest.approx(1_004.02, abs=0.1)
+    assert (withdrawn <= 1.0, unsent, pace.earliest()) == (True, inf, 2.5)

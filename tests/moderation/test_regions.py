@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 
 from consumer.errors import AccountRefused, CallFailed, ImageRefused, InputRefused, ProviderFailed
+from consumer.lanes import DEFAULT
 from consumer.moderation import Question
 from consumer.moderation.breaker import BreakerLimits, State
 from consumer.moderation.lobby import Lobby
@@ -174,12 +175,11 @@ async def test_a_cancelled_question_gives_its_permit_back() -> None:
     provider = Provider(clock, lambda: AccountRefused("408"))
     world = World(provider, slots=1)
     await clock.run(world.ask_in_turn(2))
-    await world.slots.__aenter__()
-    probe = asyncio.ensure_future(world.ask("probe"))
-    await clock.run(clock.sleep(1.5))
+    async with world.slots.slot(DEFAULT):
+        probe = asyncio.ensure_future(world.ask("probe"))
+        await clock.run(clock.sleep(1.5))
 
-    probe.cancel()
-    await world.slots.__aexit__()
+        probe.cancel()
     provider.failing = None
 
     assert isinstance(await clock.run(world.ask("next")), Answer)

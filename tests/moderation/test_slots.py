@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -60,3 +61,48 @@ async def test_room_is_there_when_a_slot_is_free_and_nobody_waits() -> None:
     room_at, *_ = await clock.run(asyncio.gather(moment_of_room(), *calls))
 
     assert room_at == 1001.0  # two calls ended, the third took a slot, one is free
+
+
+async def test_a_lane_that_wakes_finds_the_slots_that_are_reserved_for_it() -> None:
+    """
+    However many calls a backfill has waiting, it fills no more than two thirds and its own reserve, and live goes first
+    where both wait.
+    """
+    clock = ManualClock()
+    provider = ScriptedModerator(clock, latency=1.0)
+    slots = Slots(30, {"live": 9.0, "backfill": 1.0})
+    moderator = Limited(provider, slots)
+    asked = [asyncio.ensure_future(moderator.ask(replace(question(f"b{n}"), lane="backfill"))) for n in range(60)]
+    await clock.run(clock.sleep(0.5))
+    alone = provider.in_flight, slots.has_room("live"), slots.has_room("backfill")
+
+    asked += [asyncio.ensure_future(moderator.ask(replace(question(f"l{n}"), lane="live"))) for n in range(30)]
+    await clock.run(clock.sleep(0.1))
+    at_once = [data_id for data_id in provider.asked if data_id.startswith("l")]
+    await clock.run(clock.sleep(0.6))
+    freed = provider.asked[30:]
+
+    assert alone == (21, True, False)
+    assert at_once == [f"l{n}" for n in range(9)]
+    assert sum(data_id.startswith("l") for data_id in freed) >= 0.8 * len(freed) > 0
+    await clock.run(asyncio.gather(*asked))
+    assert (provider.most_in_flight, slots.held) == (30, 0)
+
+
+async def test_room_can_be_asked_for_by_lane() -> None:
+    """
+    A lane without room does not keep those from beginning that have some.
+    """
+    clock = ManualClock()
+    slots = Slots(6, {"live": 1.0, "backfill": 1.0})
+    moderator = Limited(ScriptedModerator(clock, latency=1.0), slots)
+    asked = [asyncio.ensure_future(moderator.ask(replace(question(str(n)), lane="backfill"))) for n in range(6)]
+    await clock.run(clock.sleep(0.5))
+
+    await clock.run(slots.room(["live"]))
+    live_at = clock.now()
+    await clock.run(slots.room(["backfill"]))
+
+    assert live_at == 1000.5
+    assert clock.now() == 1001.0  # five calls ended, the sixth took a slot
+    await clock.run(asyncio.gather(*asked))

@@ -1,0 +1,182 @@
+import asyncio
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from consumer.errors import Lost
+from consumer.flight import HAND_OVER, Flight
+from consumer.moderation import Moderator, Overtaken, Question
+from consumer.moderation.departures import Departures, Paced
+from consumer.moderation.lobby import Lobby
+from consumer.moderation.pace import Pace
+from consumer.records import Answer, Place
+from tests.clock import ManualClock
+from tests.moderation.questions import PLACE, GivenShares, ScriptedModerator, question
+
+
+class SlowConnection:
+    """Answers calls whose bytes go out some time after they were let go."""
+
+    def __init__(self, clock: ManualClock, seconds: float) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self.sent: list[str] = []
+
+    async def ask(self, question: Question) -> Answer:
+        await self._clock.sleep(self._seconds)
+        return await ScriptedModerator(self._clock, latency=0.2).ask(replace(question, on_sent=self._noting(question)))
+
+    def _noting(self, question: Question):  # type: ignore[no-untyped-def]
+        def on_sent() -> None:
+            assert question.on_sent
+            question.on_sent()
+            self.sent.append(question.data_id)
+
+        return on_sent
+
+
+@dataclass
+class Gate:
+    """A pace of ten a second, shares, and the layer between a question and a provider."""
+
+    shares: GivenShares
+    clock: ManualClock = field(default_factory=ManualClock)
+    lobby: Lobby = field(default_factory=Lobby)
+
+    def __post_init__(self) -> None:
+        self.pace = Pace(0, jitter=0.0, burst=0.0)
+        self.provider = ScriptedModerator(self.clock, latency=0.3)
+        self.departures = Departures(self.pace, self.shares, self.clock, self.lobby)
+        self.flight = Flight(self.clock)
+        self.gone: set[Place] = set()
+        self.paced = self.paced_over(self.provider)
+
+    def paced_over(self, provider: Moderator) -> Paced:
+        return Paced(
+            provider, self.departures, self.pace, self.flight, lambda place: place not in self.gone, self.clock
+        )
+
+    def ask(self, data_id: str, lane: str = "live") -> asyncio.Task[Answer]:
+        return asyncio.ensure_future(self.paced.ask(replace(question(data_id), lane=lane)))
+
+    async def pass_time(self, seconds: float) -> None:
+        await self.clock.run(self.clock.sleep(seconds))
+
+
+async def test_lanes_depart_by_their_shares() -> None:
+    """
+    With both waiting all the time, every tenth call is of the lane that is due a tenth.
+    """
+    gate = Gate(GivenShares({"live": 9, "backfill": 1}))
+    asked = [gate.ask(f"{lane}{n}", lane) for n in range(40) for lane in ("backfill", "live")]
+
+    await gate.pass_time(3.95)
+
+    assert len(gate.provider.asked) == 40
+    assert sum(data_id.startswith("backfill") for data_id in gate.provider.asked) == 4
+    for each in asked:
+        each.cancel()
+
+
+async def test_an_idle_lane_lends_its_share_and_has_it_back_at_once() -> None:
+    """
+    A lane that is alone has all of the quota; the one that wakes departs next, though many others wait.
+    """
+    gate = Gate(GivenShares({"live": 9, "backfill": 1}))
+    asked = [gate.ask(f"backfill{n}", "backfill") for n in range(40)]
+    await gate.pass_time(1.95)
+    alone = len(gate.provider.asked)
+
+    asked.append(gate.ask("live"))
+    await gate.pass_time(0.1)
+
+    assert alone == 20
+    assert gate.provider.asked[-1] == "live"
+    for each in asked:
+        each.cancel()
+
+
+async def test_without_a_share_nothing_departs_and_those_who_wait_keep_their_order() -> None:
+    """
+    A share that goes holds everybody back; when there is one again, they depart in the order they came.
+    """
+    gate = Gate(GivenShares({"live": 10}))
+    asked = [gate.ask(str(n)) for n in range(4)]
+    await gate.pass_time(0.15)
+
+    gate.shares.give(live=0)
+    await gate.pass_time(5.0)
+    meanwhile = list(gate.provider.asked)
+    gate.shares.give(live=10)
+    await gate.clock.run(asyncio.gather(*asked))
+
+    assert meanwhile == ["0", "1"]
+    assert gate.provider.asked == ["0", "1", "2", "3"]
+
+
+async def test_who_waits_without_a_share_is_let_go_at_a_stop() -> None:
+    """
+    A stop need not wait for a lease that may not come back: nothing of these calls was sent.
+    """
+    gate = Gate(GivenShares({"live": 10}))
+    asked = [gate.ask(str(n)) for n in range(3)]
+    await gate.pass_time(0.05)
+    gate.shares.give(live=0)
+    await gate.pass_time(0.5)
+
+    gate.lobby.close()
+    endings = await asyncio.gather(*asked, return_exceptions=True)
+
+    assert [type(ending) for ending in endings] == [Answer, asyncio.CancelledError, asyncio.CancelledError]
+
+
+@pytest.mark.parametrize("regained", [False, True])
+async def test_a_call_does_not_go_out_under_another_lease(regained: bool) -> None:
+    """
+    A call that was let go, and opens its connection while the lease ends, is kept back in the last moment; so it is
+    where there is another lease by then, which knows nothing of it.
+    """
+    gate = Gate(GivenShares({"live": 10}))
+    connection = SlowConnection(gate.clock, 1.0)
+    paced = gate.paced_over(connection)
+    asked = asyncio.ensure_future(paced.ask(replace(question("late"), lane="live")))
+    await gate.pass_time(0.5)
+
+    gate.shares.give(live=0)
+    if regained:
+        gate.shares.give(live=10)
+
+    with pytest.raises(Overtaken):
+        await gate.clock.run(asked)
+    assert connection.sent == []
+
+
+async def test_it_is_quiet_when_all_that_departed_have_come_back() -> None:
+    """
+    A rebalance waits for the calls that were sent, and not for those that wait for their moment.
+    """
+    gate = Gate(GivenShares({"live": 1}))
+    asked = [gate.ask(str(n)) for n in range(2)]
+    await gate.pass_time(0.1)
+    gate.shares.give(live=0)
+
+    await gate.clock.run(gate.flight.quiet())
+
+    assert gate.clock.now() == pytest.approx(1000.3 + HAND_OVER)
+    assert [each.done() for each in asked] == [True, False]
+    asked[1].cancel()
+
+
+async def test_nobody_pays_for_a_message_that_another_replica_reads() -> None:
+    """
+    A question whose partition is gone is dropped as its turn comes, and takes nobody's place.
+    """
+    gate = Gate(GivenShares({"live": 1}))
+    gate.gone.add(PLACE)
+
+    with pytest.raises(Lost):
+        await gate.clock.run(gate.ask("lost"))
+    gate.gone.clear()
+    await gate.clock.run(gate.ask("ours"))
+
+    assert gate.provider.asked == ["ours"]
