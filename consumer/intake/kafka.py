@@ -14,6 +14,10 @@ What aiokafka does shapes this file:
 - Polling a paused partition throws its fetched records away, so the open ones are named to `getmany`. When all are
   paused they are polled all the same: a member that stops polling is expelled.
 - No heartbeat is sent before `on_partitions_assigned` returns, so taking over is a task of its own.
+
+Partitions are assigned by range: every replica then has the same part of each topic, and so of each lane, which is what
+lets an idle lane lend to a busy one. Round robin, aiokafka's default, moves 75 % of the partitions when a replica joins,
+range about 40 %; sticky moves 25 %, but may give one replica all of one lane and another all of the other.
 """
 
 import asyncio
@@ -25,6 +29,7 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
@@ -137,6 +142,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             heartbeat_interval_ms=round(self._settings.heartbeat_interval * 1000),
             rebalance_timeout_ms=round(self._settings.rebalance_timeout * 1000),
             max_partition_fetch_bytes=self._settings.max_partition_fetch_bytes,
+            partition_assignment_strategy=(RangePartitionAssignor,),
         )
         self._consumer.subscribe(self._settings.topics, listener=self)
         try:

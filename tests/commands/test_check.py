@@ -252,8 +252,8 @@ async def test_more_partitions_than_calls_are_refused(kafka: KafkaCluster, topic
 
     assert by_subject(too_many)["quota"] == (
         "wrong",
-        "6 input partitions share 5 calls a second, and each needs at least one: raise quota.qps or read topics with "
-        "fewer partitions",
+        "lane default: 6 input partitions share 5 calls a second, and each needs at least one: raise quota.qps or the "
+        "lane's weight, or read topics with fewer partitions",
     )
     assert by_subject(enough)["quota"][0] == "ok"
 

@@ -102,7 +102,7 @@ def test_each_partition_needs_a_call_a_second(partitions: int, fits: bool) -> No
     """
     As many partitions as calls is the most.
     """
-    assert (partitions_and_quota(partitions, 100).level == "ok") is fits
+    assert (partitions_and_quota("default", partitions, 100).level == "ok") is fits
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,11 @@ async def _quota_and_backlog(
     inputs = [found[name] for name in config.kafka.topics if name in found]
     if not inputs:
         return [skipped("quota, retention", "needs a topic to read from")]
-    findings = [partitions_and_quota(sum(topic.partitions for topic in inputs), config.quota.qps)]
+    findings = [
+        partitions_and_quota(name, sum(found[topic].partitions for topic in lane.topics if topic in found), calls)
+        for name, lane in config.all_lanes.items()
+        for calls in [config.calls_by_lane[name]]
+    ]
     try:
         backlog = await _backlog(admin, config.kafka, inputs)
     except KafkaError as error:

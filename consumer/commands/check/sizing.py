@@ -23,12 +23,13 @@ def calls_at_once(config: Config, latency: float) -> Finding:
     return ok("calls in flight", f"{allowed}; {qps} calls a second of {latency:g} s need {needed}")
 
 
-def partitions_and_quota(partitions: int, qps: int) -> Finding:
-    """Each partition owns a whole number of calls a second, so there cannot be more partitions than calls."""
-    if partitions > qps:
+def partitions_and_quota(lane: str, partitions: int, calls: int) -> Finding:
+    """Each partition owns a whole number of its lane's calls, so there cannot be more partitions than calls."""
+    if partitions > calls:
         return wrong(
             "quota",
-            f"{partitions} input partitions share {qps} calls a second, and each needs at least one: raise quota.qps "
-            "or read topics with fewer partitions",
+            f"lane {lane}: {partitions} input partitions share {calls} calls a second, and each needs at least one: "
+            "raise quota.qps or the lane's weight, or read topics with fewer partitions",
         )
-    return ok("quota", f"{qps} calls a second for {partitions} input partition{'s' if partitions > 1 else ''}")
+    plural = "" if partitions == 1 else "s"
+    return ok("quota", f"lane {lane}: {calls} calls a second for {partitions} input partition{plural}")
