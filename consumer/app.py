@@ -17,10 +17,11 @@ import uvloop
 
 from consumer.clock import Clock, SystemClock
 from consumer.config import Config, Credentials, Policy
-from consumer.errors import ConsumerError
+from consumer.errors import ConsumerError, Misconfigured
 from consumer.intake.admission import Admission
 from consumer.intake.decode import Bindings, decode
 from consumer.intake.kafka import KafkaSource
+from consumer.kafka_access import KafkaAccess
 from consumer.moderation import Moderator
 from consumer.moderation.assess import Assessing
 from consumer.moderation.breaker import BreakerLimits
@@ -53,10 +54,13 @@ def run(config: Config, policy: Policy, credentials: Credentials) -> None:
 
     Raises:
         ServiceFailed: the service could not go on; the log has the traceback.
+        Misconfigured: a file that the configuration names does not hold what it should.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(serve(config, policy, credentials))
+        except Misconfigured:
+            raise
         except Exception as error:
             log.critical("service.failed", exc_info=error)
             raise ServiceFailed(f"the service could not go on: {error or type(error).__name__}") from error
@@ -92,11 +96,13 @@ async def open_service(
 ) -> AsyncIterator[Service]:
     """Top to bottom is the start order; closing runs bottom to top, so reading ends before publishing does."""
     async with contextlib.AsyncExitStack() as stack:
-        source = KafkaSource(config.kafka, Admission(config.admission), clock)
-        reasons_not_ready = [source.reasons_not_ready]
+        access = KafkaAccess(config.kafka)
+        source = KafkaSource(config.kafka, Admission(config.admission), clock, access)
+        reasons_not_ready = [access.reasons_not_ready, source.reasons_not_ready]
         await stack.enter_async_context(serving(config.health, lambda: [r for ask in reasons_not_ready for r in ask()]))
         encoding = Encoding(group=config.kafka.group_id, privacy=config.privacy)
-        sink = await stack.enter_async_context(KafkaSink.open(config.kafka, encoding, clock))
+        sink = await stack.enter_async_context(KafkaSink.open(config.kafka, encoding, clock, access))
+        await stack.enter_async_context(access.watched(clock))
         keys = keys_of(config.provider, credentials, clock)
         transport = await stack.enter_async_context(open_transport(config.provider.max_in_flight))
         provider = layers(config, keys, transport, clock)

@@ -27,6 +27,7 @@ from consumer.clock import Clock, ends_within
 from consumer.config import KafkaSettings
 from consumer.intake.admission import Admission
 from consumer.intake.offsets import PartitionLedger
+from consumer.kafka_access import KafkaAccess
 from consumer.observability import metrics
 from consumer.records import Delivery
 
@@ -70,8 +71,11 @@ Drain = Callable[[Collection[TopicPartition]], Awaitable[None]]
 class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
     """The upload topics, as one member of the group."""
 
-    def __init__(self, settings: KafkaSettings, admission: Admission, clock: Clock) -> None:
+    def __init__(
+        self, settings: KafkaSettings, admission: Admission, clock: Clock, access: KafkaAccess | None = None
+    ) -> None:
         self._settings = settings
+        self._access = access or KafkaAccess(settings)
         self._admission = admission
         self._clock = clock
         self._assigned: dict[TopicPartition, Assigned] = {}
@@ -86,8 +90,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         """Be a member of the group until the context ends. `KafkaError` escapes where no broker can be reached."""
         self._drain = drain
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.bootstrap_servers,
-            client_id=self._settings.client_id,
+            **self._access.options,
             group_id=self._settings.group_id,
             enable_auto_commit=False,
             auto_offset_reset=self._settings.auto_offset_reset,
@@ -97,6 +100,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             rebalance_timeout_ms=round(self._settings.rebalance_timeout * 1000),
             max_partition_fetch_bytes=self._settings.max_partition_fetch_bytes,
         )
+        self._access.adopt(self._consumer)
         self._consumer.subscribe(self._settings.topics, listener=self)
         try:
             await self._consumer.start()

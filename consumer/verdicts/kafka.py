@@ -21,6 +21,7 @@ from aiokafka.errors import (
 from consumer.clock import Clock, ends_within
 from consumer.config import KafkaSettings
 from consumer.errors import Undecodable
+from consumer.kafka_access import KafkaAccess
 from consumer.observability import metrics
 from consumer.records import Decision, Delivery, Verdict
 from consumer.verdicts.encode import Encoded, Encoding
@@ -48,16 +49,20 @@ class KafkaSink:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def open(cls, settings: KafkaSettings, encoding: Encoding, clock: Clock) -> AsyncIterator["KafkaSink"]:
+    async def open(
+        cls, settings: KafkaSettings, encoding: Encoding, clock: Clock, access: KafkaAccess | None = None
+    ) -> AsyncIterator["KafkaSink"]:
         """Hold a producer until the context ends. Waits for as long as no broker can be reached."""
+        access = access or KafkaAccess(settings)
         producer = AIOKafkaProducer(
-            bootstrap_servers=settings.bootstrap_servers,
-            client_id=settings.client_id,
+            **access.options,
             acks="all",
             enable_idempotence=True,
             max_request_size=settings.max_message_bytes + DEAD_LETTER_HEADROOM,
         )
+        access.adopt(producer)
         try:
+            await access.enter(clock)
             await _reached(producer, settings.bootstrap_servers, clock)
             yield cls(producer, settings, encoding, clock)
         finally:
