@@ -23,7 +23,7 @@ import structlog
 from aiokafka.abc import AbstractTokenProvider
 from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import collect_hosts, create_conn
-from aiokafka.errors import AuthenticationFailedError, KafkaError
+from aiokafka.errors import AuthenticationFailedError, IllegalSaslStateError, KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
 from consumer.clock import Clock
@@ -137,11 +137,12 @@ class KafkaAccess:
                 log.warning("kafka.secrets_unreadable", problems=error.problems)
             self._readable = False
             return False
+        changed = sorted(name for name, content in self._seen.items() if content != self._contents[name])
         self._contents, self._secrets, self._readable = self._seen, secrets, True
         for client in self._clients:
             # aiokafka 0.14 has no way to change these; it reads them for each new connection.
             client._ssl_context, client._sasl_plain_password = secrets.ssl_context, secrets.password
-        log.info("kafka.secrets_changed", settings=sorted(self._contents))
+        log.info("kafka.secrets_changed", settings=changed)
         return True
 
     async def _knock(self) -> Refusal | None:
@@ -163,9 +164,13 @@ class KafkaAccess:
         del options["bootstrap_servers"]
         connection = await create_conn(host, port, **options)
         try:
-            await connection.send(MetadataRequest([]))  # a listener that wants SASL only refuses what comes without
+            answer = await connection.send(MetadataRequest([]))
+            # A listener that wants SASL closes only now on who came without. And aiokafka 0.14 takes the complaint
+            # about a token (RFC 7628, 3.2.2) for consent; the broker, who awaits a reply to it, then names no brokers.
+            if not answer.brokers:
+                raise IllegalSaslStateError
         finally:
-            connection.close()
+            connection.close()  # its end is not waited for: TLS may take half a minute to say goodbye
 
     def _note(self, refusal: Refusal | None, clock: Clock) -> None:
         before, self._refusal = self._refusal, refusal

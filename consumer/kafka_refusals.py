@@ -45,17 +45,19 @@ def explain(error: BaseException, security: KafkaSecurity) -> Refusal:
 
 def _refused(error: BaseException, security: KafkaSecurity) -> str | None:
     if isinstance(error, AuthenticationFailedError):
-        return str(error)
-    if isinstance(error, SaslAuthenticationFailed | ValueError | AssertionError):
-        return _identity_refused(security)
+        return str(error.args[0])  # `TokenFile`'s own words
     if isinstance(error, UnsupportedSaslMechanismError):
         return f"the listener does not offer {security.sasl.mechanism}: see kafka.security.sasl.mechanism"
     if isinstance(error, IllegalSaslStateError):
+        if security.sasl.mechanism == "OAUTHBEARER":
+            return _identity_refused(security)
         return f"the listener asks for no SASL, or for another: see kafka.security.protocol, now {security.protocol}"
     if isinstance(error, ssl.SSLCertVerificationError):
         return _certificate_not_trusted(error, security)
     if isinstance(error, ssl.SSLError):
         return _handshake_failed(error, security)
+    if isinstance(error, SaslAuthenticationFailed | ValueError | AssertionError):  # the broker knows no such secret
+        return _identity_refused(security)
     return None
 
 

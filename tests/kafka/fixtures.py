@@ -1,7 +1,7 @@
 """
 pytest fixtures for a real Kafka, and what happens to their tests on a machine that cannot run one.
 
-A test that asks for `kafka` or `kafka_cluster`, through whatever fixtures, gets the marker `kafka`. Without Java or
+A test that asks for one of `FIXTURES`, through whatever fixtures, gets the marker `kafka`. Without Java or
 Maven such tests are skipped, and the end of the run says loudly which and why; with CI=true they fail instead.
 """
 
@@ -16,8 +16,9 @@ import pytest_asyncio
 
 from tests.kafka.cluster import KafkaCluster
 from tests.kafka.jars import missing_tools
+from tests.kafka.secured import SecuredKafka, secured
 
-FIXTURES = {"kafka", "kafka_cluster"}
+FIXTURES = {"kafka", "kafka_cluster", "secured_kafka"}
 LEFT_OUT = pytest.StashKey[Counter[str]]()
 
 
@@ -33,6 +34,13 @@ async def kafka_cluster() -> AsyncIterator[KafkaCluster]:
     """Three brokers for the whole session. A test that stops or freezes one brings it back."""
     async with KafkaCluster.start(brokers=3) as cluster:
         yield cluster
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def secured_kafka(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SecuredKafka]:
+    """One broker for the whole session that asks who is there."""
+    async with secured(tmp_path_factory.mktemp("secured")) as kafka:
+        yield kafka
 
 
 @pytest.fixture
