@@ -35,11 +35,7 @@ def explain(error: BaseException, security: KafkaSecurity) -> Refusal:
     if known is not None:
         return Refusal(known, lasting=True)
     if isinstance(error, KafkaError | ConnectionResetError | BrokenPipeError | EOFError):
-        return Refusal(
-            "the connection was closed before a broker answered: it may be starting, or its listener speaks another "
-            f"protocol than kafka.security.protocol {security.protocol}",
-            lasting=False,
-        )
+        return Refusal(_closed(security), lasting=False)
     return Refusal(f"no connection ({type(error).__name__})", lasting=False)
 
 
@@ -59,6 +55,17 @@ def _refused(error: BaseException, security: KafkaSecurity) -> str | None:
     if isinstance(error, SaslAuthenticationFailed | ValueError | AssertionError):  # the broker knows no such secret
         return _identity_refused(security)
     return None
+
+
+def _closed(security: KafkaSecurity) -> str:
+    said = (
+        "the connection was closed before a broker answered: it may be starting, or its listener speaks another "
+        f"protocol than kafka.security.protocol {security.protocol}"
+    )
+    if not security.uses_tls:
+        return said
+    # With TLS 1.3 a certificate is refused after the handshake, and the alert that says so may be lost on the way.
+    return f"{said}, or {_about_our_certificate(security)}"
 
 
 def _identity_refused(security: KafkaSecurity) -> str:
@@ -89,10 +96,11 @@ def _handshake_failed(error: ssl.SSLError, security: KafkaSecurity) -> str:
     said = (error.reason or "no reason given").lower().replace("_", " ")
     if "alert" not in said:
         return f"no TLS with the listener ({said}): does it speak kafka.security.protocol {security.protocol}?"
+    return f"the broker broke TLS off ({said}): {_about_our_certificate(security)}"
+
+
+def _about_our_certificate(security: KafkaSecurity) -> str:
     shown = security.tls.certificate_file
     if shown is None:
-        return (
-            f"the broker broke TLS off ({said}): it may ask for a certificate, which is "
-            "kafka.security.tls.certificate_file and key_file"
-        )
-    return f"the broker broke TLS off ({said}): it may not trust the certificate in {shown}, or that has expired"
+        return "it may ask for a certificate, which is kafka.security.tls.certificate_file and key_file"
+    return f"it may not trust the certificate in {shown}, or that has expired"
