@@ -36,6 +36,7 @@ from consumer.observability import metrics
 from consumer.observability.health import serving
 from consumer.pipeline import Pipeline
 from consumer.service import Service
+from consumer.tracing import Tracing, tracing_of
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.kafka import KafkaSink
 from consumer.verdicts.noticing import Noticing
@@ -101,11 +102,12 @@ async def open_service(
         reasons_not_ready = [access.reasons_not_ready, source.reasons_not_ready]
         await stack.enter_async_context(serving(config.health, lambda: [r for ask in reasons_not_ready for r in ask()]))
         encoding = Encoding(group=config.kafka.group_id, privacy=config.privacy)
+        tracing = await stack.enter_async_context(tracing_of(config))
         sink = await stack.enter_async_context(KafkaSink.open(config.kafka, encoding, clock, access))
         await stack.enter_async_context(access.watched(clock))
         keys = keys_of(config.provider, credentials, clock)
         transport = await stack.enter_async_context(open_transport(config.provider.max_in_flight))
-        provider = layers(config, keys, transport, clock)
+        provider = layers(config, keys, tracing.transport(transport), clock, tracing)
         reasons_not_ready.append(provider.reasons_not_ready)
         pipeline = Pipeline(
             decode=partial(decode, bindings=Bindings(config.bindings), group=config.kafka.group_id),
@@ -117,10 +119,10 @@ async def open_service(
                 privacy=config.privacy,
             ).assess,
             decide=Noticing(Deciding(policy).decide).decide,
-            sink=sink,
+            sink=tracing.sink(sink),
             clock=clock,
         )
-        service = Service(source, pipeline, provider.room, provider.give_up_waiting, config.shutdown)
+        service = Service(source, tracing.pipeline(pipeline), provider.room, provider.give_up_waiting, config.shutdown)
         await stack.enter_async_context(source.opened(service.drain))
         yield service
 
@@ -136,13 +138,13 @@ class Provider(NamedTuple):
     reasons_not_ready: Callable[[], list[str]]
 
 
-def layers(config: Config, keys: Keys, transport: httpx.AsyncBaseTransport, clock: Clock) -> Provider:
+def layers(config: Config, keys: Keys, transport: httpx.AsyncBaseTransport, clock: Clock, tracing: Tracing) -> Provider:
     """
     Stack what is done about pace, capacity, outages and failures around the call.
 
-    Inside out: the breaker is told how a call ended; a call departs at its moment, holding a slot while it waits for
-    that; it waits for a region without one; and a retry does all of it again. Pace and slots are the account's, and
-    shared by its regions.
+    Inside out: a call has its span; the breaker is told how it ended; it departs at its moment, holding a slot while it
+    waits for that; it waits for a region without one; and a retry does all of it again. Pace and slots are the
+    account's, and shared by its regions.
     """
     timeouts = Timeouts(connect=config.provider.connect_timeout, read=config.provider.read_timeout)
     slots = Slots(config.provider.max_in_flight)
@@ -155,7 +157,7 @@ def layers(config: Config, keys: Keys, transport: httpx.AsyncBaseTransport, cloc
 
     def region(name: str, base_url: str) -> Region:
         http = HttpModerator(transport, base_url, name, keys, timeouts, clock)
-        guarded = Guarded(http, name, answered_services, clock)
+        guarded = Guarded(tracing.moderator(http, name, base_url), name, answered_services, clock)
         return Region(name, Limited(Paced(guarded, pace, clock), slots), breaker)
 
     regions = Regions([region(*each) for each in config.provider.regions], clock, lobby)

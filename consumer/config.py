@@ -10,6 +10,7 @@ import hashlib
 import re
 import string
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
@@ -445,6 +446,33 @@ class LogSettings(Settings):
     )
 
 
+class TracingSettings(Settings):
+    """
+    Whether traces are sent. Where to, how many and by which name is for OpenTelemetry's own variables to say.
+
+    Platforms set those (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER, OTEL_SERVICE_NAME …) for all services alike,
+    and a collector's token among them is a secret.
+    """
+
+    enabled: bool = Field(
+        False,
+        description="Send spans of messages, provider calls and verdicts as OTLP over HTTP; needs the extra `otel`.",
+    )
+
+    @model_validator(mode="after")
+    def _is_installed(self) -> Self:
+        if self.enabled and not all(map(_installed, ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"))):
+            raise ValueError("tracing.enabled needs the extra otel: pip install 'moderation-consumer[otel]'")
+        return self
+
+
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # of the package that it would be in
+        return False
+
+
 class HealthSettings(Settings):
     """Where /livez, /readyz and /metrics are served."""
 
@@ -520,6 +548,7 @@ class Config(Settings):
     shutdown: ShutdownSettings = ShutdownSettings()
     privacy: PrivacySettings = PrivacySettings()
     logs: LogSettings = LogSettings()
+    tracing: TracingSettings = TracingSettings()
     health: HealthSettings = HealthSettings()
     bindings: tuple[Binding, ...] = ()
     policy: Path = Field(Path("policy.yaml"), description="The policy's file, seen from this file's folder.")
