@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 
 from tests.kafka.cluster import KafkaCluster
 
-USER, PASSWORD = "ada", "right%1"
+USER, PASSWORD = "ada", "canary-sasl%1"
 SASL, MUTUAL, CLEAR, PLAIN = "SECRET", "MUTUAL", "CLEAR", "PLAINTEXT"  # listeners
 _LISTENERS = {SASL: "SASL_SSL", MUTUAL: "SSL", CLEAR: "SASL_PLAINTEXT"}
 _MODULES = "org.apache.kafka.common.security"
