@@ -21,7 +21,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import AttributeValue
 
@@ -90,6 +90,7 @@ class TracedPipeline(Pipeline):
 
     async def carry(self, delivery: Delivery, turn: Turn) -> None:
         attributes: Attributes = {
+            "messaging.system": "kafka",
             "messaging.operation.type": "process",
             "messaging.operation.name": "process",
             "messaging.destination.name": delivery.topic,
@@ -164,6 +165,7 @@ class TracedSink:
     @contextlib.contextmanager
     def _sending(self, topic: str, attributes: Attributes) -> Iterator[None]:
         sending: Attributes = {
+            "messaging.system": "kafka",
             "messaging.operation.type": "send",
             "messaging.operation.name": "send",
             "messaging.destination.name": topic,
@@ -176,15 +178,13 @@ class TracedSink:
 @contextlib.contextmanager
 def _span(
     tracer: Tracer, name: str, kind: SpanKind, attributes: Attributes, parent: Context | None = None
-) -> Iterator[Span]:
+) -> Iterator[None]:
     """A span around the block. Of an exception its type is told, as its text might hold anything."""
-    if "messaging.destination.name" in attributes:
-        attributes = {"messaging.system": "kafka", **attributes}
     with tracer.start_as_current_span(
         name, parent, kind, attributes, record_exception=False, set_status_on_exception=False
     ) as span:
         try:
-            yield span
+            yield
         except Exception as error:
             failed = error.kind if isinstance(error, CallFailed) else type(error).__name__
             span.set_attribute("error.type", failed)
