@@ -18,13 +18,14 @@ import uvloop
 
 from consumer.clock import Clock, SystemClock
 from consumer.config import Config, Credentials, Policy
-from consumer.errors import ConsumerError
+from consumer.errors import ConsumerError, Misconfigured
 from consumer.flight import Flight
 from consumer.intake.admission import Admission
 from consumer.intake.decode import Bindings, decode
 from consumer.intake.journal import Journal
 from consumer.intake.kafka import KafkaSource
 from consumer.intake.tail import Tail
+from consumer.kafka_access import KafkaAccess
 from consumer.moderation import Moderator
 from consumer.moderation.assess import Assessing
 from consumer.moderation.breaker import BreakerLimits
@@ -42,6 +43,7 @@ from consumer.observability.health import Health, serving
 from consumer.pipeline import Pipeline
 from consumer.records import Place, source_id
 from consumer.service import Service
+from consumer.tracing import Tracing, tracing_of
 from consumer.verdicts.doubts import Doubts
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.kafka import KafkaSink
@@ -61,10 +63,13 @@ def run(config: Config, policy: Policy, credentials: Credentials) -> None:
 
     Raises:
         ServiceFailed: the service could not go on; the log has the traceback.
+        Misconfigured: a file that the configuration names does not hold what it should.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(serve(config, policy, credentials))
+        except Misconfigured:
+            raise
         except Exception as error:
             log.critical("service.failed", exc_info=error)
             raise ServiceFailed(f"the service could not go on: {error or type(error).__name__}") from error
@@ -100,10 +105,12 @@ async def open_service(
 ) -> AsyncIterator[Service]:
     """Top to bottom is the start order; closing runs bottom to top, so reading ends before publishing does."""
     async with contextlib.AsyncExitStack() as stack:
-        flight, journal, tail = Flight(clock), Journal(), Tail(config.kafka, config.journal.clock_skew)
+        access = KafkaAccess(config.kafka)
+        flight, journal, tail = Flight(clock), Journal(), Tail(config.kafka, access, config.journal.clock_skew)
         quota = quota_of(config)
         source = KafkaSource(
             config.kafka,
+            access,
             Admission(config.admission, config.weights),
             config.lane_by_topic,
             journal,
@@ -113,16 +120,18 @@ async def open_service(
             token_hex(4),
             clock,
         )
-        health = Health([source.reasons_not_ready])
+        health = Health([access.reasons_not_ready, source.reasons_not_ready])
         await stack.enter_async_context(serving(config.health, health))
         encoding = Encoding(group=config.kafka.group_id, privacy=config.privacy)
+        tracing = await stack.enter_async_context(tracing_of(config))
         doubts = Doubts(tail.find, clock)
-        sink = await stack.enter_async_context(KafkaSink.open(config.kafka, encoding, doubts, flight, clock))
+        sink = await stack.enter_async_context(KafkaSink.open(config.kafka, access, encoding, doubts, flight, clock))
         health.reasons_not_ready.append(sink.reasons_not_ready)
+        await stack.enter_async_context(access.watched(clock))
         keys = keys_of(config.provider, credentials, clock)
         transport = await stack.enter_async_context(open_transport(config.provider.max_in_flight))
         shares = WhilePublishing(quota, sink.takes_more)
-        provider = layers(config, keys, transport, clock, shares, flight, source.owns)
+        provider = layers(config, keys, tracing.transport(transport), clock, tracing, shares, flight, source.owns)
         health.reasons_not_ready += [provider.reasons_not_ready, lambda: quota.reasons_not_ready(clock.now())]
         pipeline = Pipeline(
             decode=partial(decode, bindings=Bindings(config.bindings), group=config.kafka.group_id),
@@ -137,12 +146,12 @@ async def open_service(
             decide=Noticing(Deciding(policy).decide).decide,
             name_dead_letter=partial(source_id, config.kafka.group_id),
             journal=journal,
-            sink=sink,
+            sink=tracing.sink(sink),
             clock=clock,
         )
         service = Service(
             source,
-            pipeline,
+            tracing.pipeline(pipeline),
             flight,
             provider,
             config.shutdown,
@@ -183,6 +192,7 @@ def layers(
     keys: Keys,
     transport: httpx.AsyncBaseTransport,
     clock: Clock,
+    tracing: Tracing,
     shares: Shares,
     flight: Flight,
     owns: Callable[[Place], bool],
@@ -190,9 +200,9 @@ def layers(
     """
     Stack what is done about pace, capacity, outages and failures around the call.
 
-    Inside out: the breaker is told how a call ended; a call departs at its moment, holding a slot while it waits for
-    that; it waits for a region without one; and a retry does all of it again. Pace and slots are the account's, and
-    shared by its regions. `shares` says what this replica may send.
+    Inside out: a call has its span; the breaker is told how it ended; it departs at its moment, holding a slot while it
+    waits for that; it waits for a region without one; and a retry does all of it again. Pace and slots are the
+    account's, and shared by its regions. `shares` says what this replica may send.
     """
     timeouts = Timeouts(connect=config.provider.connect_timeout, read=config.provider.read_timeout)
     lobby = Lobby()
@@ -206,7 +216,7 @@ def layers(
 
     def region(name: str, base_url: str) -> Region:
         http = HttpModerator(transport, base_url, name, keys, timeouts, clock)
-        guarded = Guarded(http, name, answered_services, clock)
+        guarded = Guarded(tracing.moderator(http, name, base_url), name, answered_services, clock)
         paced = Paced(guarded, departures, pace, flight, owns, clock)
         return Region(name, Limited(paced, slots), breaker)
 

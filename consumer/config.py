@@ -10,6 +10,7 @@ import hashlib
 import re
 import string
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
@@ -39,6 +40,8 @@ KEY_ID = "ALIBABA_CLOUD_ACCESS_KEY_ID"
 KEY_SECRET = "ALIBABA_CLOUD_ACCESS_KEY_SECRET"
 SECURITY_TOKEN = "ALIBABA_CLOUD_SECURITY_TOKEN"
 KEY_VARIABLES = {"access_key_id": KEY_ID, "access_key_secret": KEY_SECRET, "security_token": SECURITY_TOKEN}
+# Texts, whatever YAML would make of them; and what is given for them is never shown.
+_TEXTS = {("kafka", "security", "sasl", name) for name in ("username", "password")}
 KEY_FILES = {part: part.replace("_", "-") for part in KEY_VARIABLES}
 
 _HEADER_VALUE = re.compile(r"[!-~]+")
@@ -82,11 +85,133 @@ class OutputTopics(Settings):
         return self
 
 
+class TlsSettings(Settings):
+    """Whose certificates are trusted and which is shown. All files are PEM, and read again when they change."""
+
+    ca_file: Path | None = Field(
+        None, description="The authorities that brokers' certificates must come from; without it, the system's."
+    )
+    certificate_file: Path | None = Field(
+        None, description="Our certificate with its chain, where brokers ask for one (mTLS); needs key_file."
+    )
+    key_file: Path | None = Field(None, description="Its private key; may be the same file.")
+    key_password_file: Path | None = Field(None, description="What the private key is encrypted with.")
+    check_hostname: bool = Field(
+        True,
+        description="Whether a broker's certificate must name the host that is called. `false` lets any holder of "
+        "a trusted certificate pose as a broker.",
+    )
+
+    def contradictions(self) -> Iterator[str]:
+        if self.certificate_file and not self.key_file:
+            yield "tls.certificate_file needs tls.key_file (the same file where it holds both)"
+        if self.key_file and not self.certificate_file:
+            yield "tls.key_file needs tls.certificate_file"
+        if self.key_password_file and not self.key_file:
+            yield "tls.key_password_file needs tls.key_file"
+
+
+class SaslSettings(Settings):
+    """How this service says who it is. Files are read again when they change."""
+
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = None
+    username: str | None = Field(None, min_length=1)
+    password_file: Path | None = Field(
+        None, description="File of the password, such as a mounted secret. A line break at its end is no part of it."
+    )
+    password: SecretStr | None = Field(
+        None,
+        min_length=1,
+        description="Instead of a file, for the environment: MODERATION__KAFKA__SECURITY__SASL__PASSWORD. Written here "
+        "it is as safe as this file.",
+    )
+    token_file: Path | None = Field(
+        None,
+        description="OAUTHBEARER: file of the token, such as a projected service-account token. Read for each "
+        "connection, so whoever renews it need tell nobody.",
+    )
+    extensions: dict[
+        Annotated[str, Field(pattern=r"^[A-Za-z]+$")], Annotated[str, Field(pattern=r"^[ -~\t\r\n]+$")]
+    ] = Field({}, description="OAUTHBEARER: what the broker wants to know beside the token, such as `logicalCluster`.")
+    allow_clear_text: bool = Field(
+        False,
+        description="Send a password (PLAIN) or token (OAUTHBEARER) without TLS, for everybody on the way to read.",
+    )
+
+    def contradictions(self) -> Iterator[str]:
+        if self.mechanism is None:
+            named = ("username", "password_file", "password", "token_file", "extensions", "allow_clear_text")
+            if given := [f"sasl.{name}" for name in named if getattr(self, name)]:
+                yield f"{', '.join(given)}: without sasl.mechanism nobody is told"
+        elif self.mechanism == "OAUTHBEARER":
+            if self.token_file is None:
+                yield "sasl.mechanism OAUTHBEARER needs sasl.token_file"
+            for name in ("username", "password_file", "password"):
+                if getattr(self, name):
+                    yield f"sasl.mechanism OAUTHBEARER takes no sasl.{name}"
+        else:
+            yield from self._contradictions_of_a_password()
+
+    def _contradictions_of_a_password(self) -> Iterator[str]:
+        if self.username is None:
+            yield f"sasl.mechanism {self.mechanism} needs sasl.username"
+        if self.password_file is None and self.password is None:
+            yield f"sasl.mechanism {self.mechanism} needs sasl.password_file, or sasl.password from the environment"
+        if self.password_file is not None and self.password is not None:
+            yield "sasl.password_file and sasl.password (or its variable) are both given: only one can be meant"
+        for name in ("token_file", "extensions"):
+            if getattr(self, name):
+                yield f"sasl.mechanism {self.mechanism} takes no sasl.{name}"
+
+
+class KafkaSecurity(Settings):
+    """How brokers and this service know each other."""
+
+    protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="Kafka's `security.protocol`: what the brokers' listener speaks. SSL means TLS."
+    )
+    tls: TlsSettings = TlsSettings()
+    sasl: SaslSettings = SaslSettings()
+
+    @property
+    def uses_tls(self) -> bool:
+        return self.protocol in ("SSL", "SASL_SSL")
+
+    @property
+    def uses_sasl(self) -> bool:
+        return self.protocol in ("SASL_PLAINTEXT", "SASL_SSL")
+
+    @model_validator(mode="after")
+    def _is_of_one_mind(self) -> Self:
+        problems = [*self._contradictions(), *self.tls.contradictions(), *self.sasl.contradictions()]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _contradictions(self) -> Iterator[str]:
+        if not self.uses_tls and self.tls != TlsSettings():
+            yield f"tls is set, but protocol {self.protocol} has no TLS: SSL and SASL_SSL do"
+        if self.uses_sasl and self.sasl.mechanism is None:
+            yield f"protocol {self.protocol} needs sasl.mechanism"
+        if not self.uses_sasl and self.sasl.mechanism is not None:
+            yield f"sasl.mechanism is set, but protocol {self.protocol} has no SASL: SASL_SSL and SASL_PLAINTEXT do"
+        if (
+            self.protocol == "SASL_PLAINTEXT"
+            and self.sasl.mechanism in ("PLAIN", "OAUTHBEARER")
+            and not self.sasl.allow_clear_text
+        ):
+            yield (
+                f"sasl.mechanism {self.sasl.mechanism} over protocol SASL_PLAINTEXT shows the secret to everybody on "
+                "the way: use SASL_SSL or a SCRAM mechanism, or set sasl.allow_clear_text"
+            )
+
+
 class KafkaSettings(Settings):
     """How uploads are read and verdicts written."""
 
     bootstrap_servers: str = Field("localhost:9092", description="Brokers to ask first, `host:port`, comma-separated.")
     client_id: str = "moderation-consumer"
+    security: KafkaSecurity = KafkaSecurity()
     group_id: str = Field(
         "moderation-consumer",
         min_length=1,
@@ -371,6 +496,33 @@ class LogSettings(Settings):
     )
 
 
+class TracingSettings(Settings):
+    """
+    Whether traces are sent. Where to, how many and by which name is for OpenTelemetry's own variables to say.
+
+    Platforms set those (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER, OTEL_SERVICE_NAME …) for all services alike,
+    and a collector's token among them is a secret.
+    """
+
+    enabled: bool = Field(
+        False,
+        description="Send spans of messages, provider calls and verdicts as OTLP over HTTP; needs the extra `otel`.",
+    )
+
+    @model_validator(mode="after")
+    def _is_installed(self) -> Self:
+        if self.enabled and not all(map(_installed, ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"))):
+            raise ValueError("tracing.enabled needs the extra otel: pip install 'moderation-consumer[otel]'")
+        return self
+
+
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # of the package that it would be in
+        return False
+
+
 class HealthSettings(Settings):
     """Where /livez, /readyz and /metrics are served."""
 
@@ -456,6 +608,7 @@ class Config(Settings):
     shutdown: ShutdownSettings = ShutdownSettings()
     privacy: PrivacySettings = PrivacySettings()
     logs: LogSettings = LogSettings()
+    tracing: TracingSettings = TracingSettings()
     health: HealthSettings = HealthSettings()
     bindings: tuple[Binding, ...] = ()
     policy: Path = Field(Path("policy.yaml"), description="The policy's file, seen from this file's folder.")
@@ -594,6 +747,9 @@ class Credentials(Settings):
     security_token: SecretStr | None = None  # Vendor: temporary keys (STS) have one
 
 
+Model = TypeVar("Model", bound=Settings)
+
+
 def load_config(path: Path | None, environment: Mapping[str, str], overrides: Sequence[str] = ()) -> Config:
     """
     Build the configuration from the file at `path`, the environment and `key=value` overrides.
@@ -688,12 +844,15 @@ def _merged(
     return tree, origins
 
 
-def _seen_from(folder: Path, config: Config) -> Config:
+def _seen_from(folder: Path, settings: Model) -> Model:
     """Resolve the paths in a configuration; one that is absolute stays as it is."""
-    provider = config.provider
-    if provider.key_files is not None:
-        provider = provider.model_copy(update={"key_files": folder / provider.key_files})
-    return config.model_copy(update={"policy": folder / config.policy, "provider": provider})
+    seen: dict[str, Any] = {}
+    for name, value in settings:
+        if isinstance(value, Path):
+            seen[name] = folder / value
+        elif isinstance(value, Settings):
+            seen[name] = _seen_from(folder, value)
+    return settings.model_copy(update=seen)
 
 
 def load_policy(path: Path) -> Policy:
@@ -783,8 +942,6 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return tree
 
 
-Model = TypeVar("Model", bound=Settings)
-
 Assignment = tuple[str, tuple[str, ...], Any]
 """Where a value came from, its keys from the root, and the value."""
 
@@ -793,20 +950,23 @@ def _from_environment(environment: Mapping[str, str]) -> Iterator[Assignment]:
     for name in sorted(environment):
         if name.startswith(ENVIRONMENT_PREFIX):
             keys = tuple(name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__"))
-            yield f"environment {name}", keys, _value(environment[name])
+            yield f"environment {name}", keys, _value(keys, environment[name])
 
 
 def _from_overrides(overrides: Sequence[str], problems: list[str]) -> Iterator[Assignment]:
     for override in overrides:
         name, equals, text = override.partition("=")
         if equals:
-            yield f"--set {name}", tuple(name.strip().split(".")), _value(text)
+            keys = tuple(name.strip().split("."))
+            yield f"--set {name}", keys, _value(keys, text)
         else:
             problems.append(f"--set {override}: has no value; write key=value, such as quota.qps=50")
 
 
-def _value(text: str) -> Any:
+def _value(keys: tuple[str, ...], text: str) -> Any:
     """Read a value as YAML does, so that lists and numbers can be given; what is not YAML is text."""
+    if keys in _TEXTS:
+        return text
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError:
@@ -818,7 +978,7 @@ def _put(tree: dict[str, Any], keys: tuple[str, ...], value: Any) -> None:
     for depth, key in enumerate(parents, 1):
         below = tree.setdefault(key, {})
         if not isinstance(below, dict):
-            raise ValueError(f"{'.'.join(keys[:depth])} is {below!r} and holds no keys")  # noqa: TRY004 — no caller's bug
+            raise ValueError(f"{'.'.join(keys[:depth])} is a value and holds no keys")  # noqa: TRY004 — no caller's bug
         tree = below
     tree[last] = value
 
@@ -840,8 +1000,10 @@ def _problems(error: ValidationError, origins: Mapping[tuple[str, ...], str]) ->
         keys = tuple(str(key) for key in problem["loc"])
         origin = next((origins[keys[:n]] for n in range(len(keys), -1, -1) if keys[:n] in origins), "defaults")
         message = problem["msg"].removeprefix("Value error, ")
-        if problem["type"] == "extra_forbidden":
+        unknown = problem["type"] == "extra_forbidden"  # whatever stands there: it may be a secret in the wrong place
+        if unknown:
             message = "is not a setting"
         given = problem["input"]
-        shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
+        show = isinstance(given, str | int | float | bool) and not unknown and keys not in _TEXTS
+        shown = f" (given: {given!r})" if show else ""
         yield f"{origin}: {'.'.join(keys) or 'settings'}: {message}{shown}"

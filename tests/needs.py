@@ -34,7 +34,7 @@ NEEDS = (
     Need(
         marker="kafka",
         what="a real Kafka",
-        fixtures=frozenset({"kafka", "kafka_cluster"}),
+        fixtures=frozenset({"kafka", "kafka_cluster", "secured_kafka"}),
         missing=missing_tools,
         remedy=(
             "To run them, on Debian and Ubuntu:",

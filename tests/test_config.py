@@ -187,6 +187,98 @@ def test_all_that_is_wrong_with_the_lanes_comes_at_once(tmp_path: Path) -> None:
     ]
 
 
+def security(text: str) -> str:
+    return f"kafka: {{security: {{{text}}}}}"
+
+
+SCRAM = "mechanism: SCRAM-SHA-256, username: ada"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("protocol: SASL_SSL", "protocol SASL_SSL needs sasl.mechanism"),
+        ("protocol: TLS", "Input should be 'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT' or 'SASL_SSL'"),
+        ("tls: {ca_file: ca}", "tls is set, but protocol PLAINTEXT has no TLS"),
+        ("protocol: SSL, tls: {certificate_file: c}", "tls.certificate_file needs tls.key_file"),
+        ("protocol: SSL, tls: {key_file: k}", "tls.key_file needs tls.certificate_file"),
+        ("protocol: SSL, tls: {key_password_file: p}", "tls.key_password_file needs tls.key_file"),
+        (f"protocol: SSL, sasl: {{{SCRAM}, password_file: p}}", "protocol SSL has no SASL"),
+        ("protocol: SASL_SSL, sasl: {username: ada}", "sasl.username: without sasl.mechanism nobody is told"),
+        ("protocol: SASL_SSL, sasl: {mechanism: PLAIN, password_file: p}", "PLAIN needs sasl.username"),
+        (f"protocol: SASL_SSL, sasl: {{{SCRAM}}}", "SCRAM-SHA-256 needs sasl.password_file, or sasl.password"),
+        (f"protocol: SASL_SSL, sasl: {{{SCRAM}, password_file: p, token_file: t}}", "takes no sasl.token_file"),
+        (f"protocol: SASL_SSL, sasl: {{{SCRAM}, password_file: p, password: canary}}", "are both given"),
+        ("protocol: SASL_SSL, sasl: {mechanism: OAUTHBEARER}", "OAUTHBEARER needs sasl.token_file"),
+        (
+            "protocol: SASL_SSL, sasl: {mechanism: OAUTHBEARER, token_file: t, username: ada}",
+            "OAUTHBEARER takes no sasl.username",
+        ),
+        (
+            "protocol: SASL_PLAINTEXT, sasl: {mechanism: PLAIN, username: ada, password_file: p}",
+            "use SASL_SSL or a SCRAM mechanism, or set sasl.allow_clear_text",
+        ),
+        (
+            "protocol: SASL_PLAINTEXT, sasl: {mechanism: OAUTHBEARER, token_file: t}",
+            "OAUTHBEARER over protocol SASL_PLAINTEXT shows the secret",
+        ),
+        ("protocol: SASL_SSL, sasl: {mechanism: OAUTHBEARER, token_file: t, extensions: {a_b: c}}", "extensions"),
+        (f"protocol: SASL_SSL, sasl: {{{SCRAM}, password: 123456}}", "Input should be a valid string"),
+        ("protocol: SASL_SSL, sasl: {pasword: canary}", "pasword: is not a setting"),
+    ],
+)
+def test_a_way_in_that_contradicts_itself_is_refused(tmp_path: Path, text: str, problem: str) -> None:
+    """
+    Both settings are named, and never what was given as a password, in the right place or the wrong one.
+    """
+    path = written(tmp_path / "c.yaml", security(text))
+
+    problems = problems_of(path)
+
+    assert any(problem in told and told.startswith(f"{path}: kafka.security") for told in problems)
+    assert not any(secret in told for secret in ("canary", "123456") for told in problems)
+
+
+def test_every_contradiction_of_a_way_in_is_named_at_once(tmp_path: Path) -> None:
+    """
+    Whoever mends one finds no second behind it.
+    """
+    path = written(tmp_path / "c.yaml", security("protocol: SASL_SSL, tls: {key_file: k}, sasl: {mechanism: PLAIN}"))
+
+    [told] = problems_of(path)
+
+    for named in ("tls.key_file needs", "needs sasl.username", "needs sasl.password_file"):
+        assert named in told
+
+
+def test_a_password_from_outside_is_a_text(tmp_path: Path) -> None:
+    """
+    What YAML would read as a number, a date or nothing is a password all the same, and it does not show.
+    """
+    path = written(tmp_path / "c.yaml", security("protocol: SASL_SSL, sasl: {mechanism: PLAIN, username: ada}"))
+
+    for word in ("0123", "null", "2026-11-20", "[a, b]", "it's: #1"):
+        config = load_config(path, {"MODERATION__KAFKA__SECURITY__SASL__PASSWORD": word})
+
+        password = config.kafka.security.sasl.password
+        assert password is not None
+        assert password.get_secret_value() == word
+        assert word not in repr(config.kafka.security.sasl)
+
+
+def test_the_files_of_a_way_in_are_seen_from_the_configuration(tmp_path: Path) -> None:
+    """
+    Relative files are resolved as the policy's is; absolute ones stay.
+    """
+    sasl = "{mechanism: PLAIN, username: ada, password_file: /run/secrets/kafka}"
+    path = written(tmp_path / "c.yaml", security(f"protocol: SASL_SSL, tls: {{ca_file: ca.pem}}, sasl: {sasl}"))
+
+    found = load_config(path, {}).kafka.security
+
+    assert found.tls.ca_file == tmp_path / "ca.pem"
+    assert found.sasl.password_file == Path("/run/secrets/kafka")
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """
     The message says which file could not be read, and why.

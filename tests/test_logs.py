@@ -44,6 +44,33 @@ def test_a_traceback_does_not_show_what_its_frames_held(log_format: str) -> None
     assert "canary-secret" not in logged
 
 
+def urlopen_like(url: str) -> None:
+    raise ValueError(f"cannot get '{url}' because")
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_a_url_is_told_without_its_query(log_format: str) -> None:
+    """
+    Libraries put whole URLs into their exceptions, and a presigned query is a credential. The rest of the line stays.
+    """
+    stream = io.StringIO()
+    set_up_logs(LogSettings(format=log_format), stream)
+
+    try:
+        urlopen_like("https://img.example.com/a.jpg?sig=canary&x=1")
+    except ValueError as error:
+        structlog.get_logger().error("something.failed", exc_info=error, url="s3://b/k?canary", why="is it? so")
+        logging.getLogger("library").warning("at https://img.example.com/?canary#canary.")
+
+    logged = stream.getvalue()
+    assert "canary&" not in logged
+    assert "?canary" not in logged
+    assert "cannot get 'https://img.example.com/a.jpg?…' because" in logged
+    assert "is it? so" in logged
+    if log_format == "json":
+        assert all(orjson.loads(line)["event"] for line in logged.splitlines())
+
+
 def test_a_line_is_one_json_object_with_event_level_and_time() -> None:
     """
     Ours and the libraries' lines look alike; what is below the level is not written.

@@ -4,21 +4,21 @@ Where a group stands in each partition: what is committed, what waits, and what 
 The group is looked at from outside, through the broker; what is open only the replica that owns it can tell.
 """
 
-import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from rich.table import Table
 
+from consumer.commands.clients import admin_client, reader
 from consumer.config import KafkaSettings
 from consumer.errors import ConsumerError
 from consumer.intake.mark import Mark
+from consumer.kafka_access import KafkaAccess
 
 TIMEOUT = 5.0  # seconds
 
@@ -54,10 +54,14 @@ async def standings(settings: KafkaSettings) -> list[Standing]:
     Ask the broker.
 
     Raises:
-        NotAnswered: it does not answer, or not this client.
+        NotAnswered: it does not answer, or does not let this client in.
+        Misconfigured: a file of `kafka.security` cannot be read.
     """
+    access = KafkaAccess(settings)
+    if refusal := await access.knock():
+        raise NotAnswered(f"kafka.bootstrap_servers: {refusal.reason}")
     try:
-        async with _clients(settings) as (admin, consumer):
+        async with admin_client(access) as admin, reader(access, *settings.topics) as consumer:
             committed = await admin.list_consumer_group_offsets(settings.group_id)
             partitions = [
                 TopicPartition(topic, partition)
@@ -157,16 +161,3 @@ def _oldest(reading: Mapping[str, Any], now: float) -> str:
         return ""
     oldest = reading["oldest"][0]
     return f"offset {oldest['offset']}, for {max(0.0, now - oldest['since']):.1f} s: {oldest['state']}"
-
-
-@contextlib.asynccontextmanager
-async def _clients(settings: KafkaSettings) -> AsyncIterator[tuple[Any, AIOKafkaConsumer]]:
-    options = {"bootstrap_servers": settings.bootstrap_servers, "request_timeout_ms": round(TIMEOUT * 1000)}
-    async with contextlib.AsyncExitStack() as stack:
-        admin = AIOKafkaAdminClient(**options)
-        stack.push_async_callback(admin.close)
-        await admin.start()
-        consumer = AIOKafkaConsumer(*settings.topics, **options)
-        stack.push_async_callback(consumer.stop)
-        await consumer.start()
-        yield admin, consumer

@@ -15,9 +15,9 @@ What aiokafka does shapes this file:
   paused they are polled all the same: a member that stops polling is expelled.
 - No heartbeat is sent before `on_partitions_assigned` returns, so taking over is a task of its own.
 
-Partitions are assigned by range: every replica then has the same part of each topic, and so of each lane, which is what
-lets an idle lane lend to a busy one. Round robin, aiokafka's default, moves 75 % of the partitions when a replica joins,
-range about 40 %; sticky moves 25 %, but may give one replica all of one lane and another all of the other.
+Partitions are assigned by range: every replica then has the same part of each topic, and so of each lane, which is
+what lets an idle lane lend to a busy one. Round robin, aiokafka's default, moves 75 % of the partitions when a replica
+joins, range about 40 %; sticky moves 25 %, but may give one replica all of one lane and another all of the other.
 """
 
 import asyncio
@@ -42,6 +42,7 @@ from consumer.intake.journal import Journal
 from consumer.intake.mark import BEGINNING, Mark, must_be_read
 from consumer.intake.offsets import PartitionLedger
 from consumer.intake.tail import Tail
+from consumer.kafka_access import KafkaAccess
 from consumer.observability import metrics
 from consumer.records import Delivery, Place
 
@@ -95,6 +96,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
     def __init__(
         self,
         settings: KafkaSettings,
+        access: KafkaAccess,
         admission: Admission,
         lane_by_topic: Mapping[str, str],
         journal: Journal,
@@ -106,6 +108,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
     ) -> None:
         """`owner` names this process in its commits; see `mark.py`."""
         self._settings = settings
+        self._access = access
         self._admission = admission
         self._lane_by_topic = lane_by_topic
         self._journal = journal
@@ -120,6 +123,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         self._assigned_at = 0.0
         self._proven = -inf  # when the latest commit was sent that was acknowledged
         self._rejoining = True  # nobody knows whose the partitions are
+        self._assignments = 0
         self._taking_over: asyncio.Task[None] | None = None
         self._not_taken_over = "kafka: the partitions are being taken over"  # and why that takes so long
         self._reading = True
@@ -132,8 +136,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         """Be a member of the group until the context ends. `KafkaError` escapes where no broker can be reached."""
         self._drain = drain
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.bootstrap_servers,
-            client_id=self._settings.client_id,
+            **self._access.options,
             group_id=self._settings.group_id,
             enable_auto_commit=False,
             auto_offset_reset=self._settings.auto_offset_reset,
@@ -144,6 +147,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             max_partition_fetch_bytes=self._settings.max_partition_fetch_bytes,
             partition_assignment_strategy=(RangePartitionAssignor,),
         )
+        self._access.adopt(self._consumer)
         self._consumer.subscribe(self._settings.topics, listener=self)
         try:
             await self._consumer.start()
@@ -292,11 +296,13 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         self._rejoining = False
         self._something_moved()
         log.info("partitions.assigned", partitions=_named(self._assigned))
-        self._taking_over = asyncio.create_task(self._take_over(tuple(self._assigned.values())), name="take over")
+        self._assignments += 1
+        self._taking_over = asyncio.create_task(self._take_over(self._assignments), name="take over")
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Wait for what is in flight, commit it, and forget the assignment. aiokafka swallows what is raised here."""
         self._lease.revoked()  # before anything else: the group may go on without us while we wait
+        self._assignments += 1
         await self._stop_taking_over()
         if revoked:
             log.info("partitions.revoked", partitions=_named(revoked))
@@ -312,13 +318,20 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         self._assigned.clear()  # aiokafka's protocol is eager: every partition was revoked
         self._something_moved()
 
-    async def _take_over(self, assigned: Sequence[Assigned]) -> None:
-        """Read the journal, and commit before the first record is begun. Tried until it works or is cancelled."""
+    async def _take_over(self, assignment: int) -> None:
+        """
+        Read the journal, and commit before the first record is begun. Tried until it works or the assignment is over.
+
+        That is looked at, and not left to the task's cancellation, which aiokafka 0.14 may swallow.
+        """
         began = self._clock.now()
-        while True:
+        while assignment == self._assignments:
             try:
-                await self._prepare(assigned)
+                begins = await self._read_back()
                 counts = await unpublished.partition_counts(self._consumer, self._settings.topics)
+                if assignment != self._assignments:
+                    return
+                self._prepare(begins)
                 self._lease.assigned(self._assigned, counts, self._assigned_at, self._generation)
                 if await self._committer.commit():
                     break
@@ -330,6 +343,8 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._not_taken_over = "kafka: the partitions cannot be taken over: see the log"
                 log.exception("partitions.not_taken_over", retry_in=RETRY_DELAY)
             await self._clock.sleep(RETRY_DELAY)
+        if assignment != self._assignments:
+            return
         for current in self._assigned.values():
             current.taken_over = True
         self._something_moved()
@@ -337,8 +352,13 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             "partitions.taken_over", seconds=round(self._clock.now() - began, 3), outcomes_known=len(self._journal)
         )
 
-    async def _prepare(self, assigned: Sequence[Assigned]) -> None:
-        """Fill the journal with what others published of these partitions beyond the committed offsets."""
+    async def _read_back(self) -> Mapping[Place, int]:
+        """
+        Fill the journal with what others published of the assigned partitions beyond the committed offsets.
+
+        Return where the reading of each begins.
+        """
+        assigned = tuple(self._assigned.values())
         committed = await unpublished.committed(self._consumer, [each.partition for each in assigned])
         since = {
             each.place: mark
@@ -347,12 +367,14 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         }
         if since:
             await self._read_journal(since, {Place(*each): found.offset for each, found in committed.items()})
-        begins = {
+        return {
             each.place: committed[each.partition].offset
             if each.partition in committed
             else await self._consumer.position(each.partition)
             for each in assigned
         }
+
+    def _prepare(self, begins: Mapping[Place, int]) -> None:
         for place, offset in begins.items():
             current = self._assigned[place]
             current.ledger.begin(offset)
@@ -411,7 +433,8 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _stop_taking_over(self) -> None:
         if self._taking_over is not None:
             self._taking_over.cancel()
-            await asyncio.wait([self._taking_over])
+            if not (await asyncio.wait([self._taking_over], timeout=STOP_DEADLINE))[0]:
+                log.warning("take_over.not_stopped", seconds=STOP_DEADLINE)
             self._taking_over = None
 
     def _something_moved(self) -> None:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from consumer.config import KafkaSettings
+from consumer.kafka_access import KafkaAccess
 from consumer.records import Place, SourceId
 
 POLL_TIMEOUT = 0.2  # seconds
@@ -33,6 +34,7 @@ class Tail:
     """The output topics of one group."""
 
     settings: KafkaSettings
+    access: KafkaAccess
     clock_skew: float  # seconds by which the clocks of replicas and brokers may differ
 
     async def find(self, wanted: Collection[SourceId], since: float) -> Collection[SourceId]:
@@ -72,11 +74,11 @@ class Tail:
             outputs.review,
             outputs.pass_,
             outputs.dead_letter,
-            bootstrap_servers=self.settings.bootstrap_servers,
-            client_id=f"{self.settings.client_id}-journal",
+            **self.access.options,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=100,
         )
+        self.access.adopt(consumer)
         try:
             await consumer.start()
             yield consumer

@@ -19,13 +19,17 @@ import orjson
 
 from consumer.config import MOST_TEXTS, PrivacySettings
 from consumer.errors import Undecodable
-from consumer.records import Delivery, Finding, Hits, ObjectRef, Verdict, source_id
+from consumer.records import Delivery, Finding, Headers, Hits, ObjectRef, Verdict, source_id
 
 PROVIDER = "aliyun-image-moderation-2.0"
 ENGINE = f"moderation-consumer/{version('moderation-consumer')}"
 CONTENT_TYPE = b"application/json"
 
-_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+# W3C: the trace that a message belongs to, and what vendors add to it.
+_TRACE = {
+    "traceparent": re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"),
+    "tracestate": re.compile(rb"[\t -~]{1,512}"),
+}
 
 EncodedHeaders = list[tuple[str, bytes | None]]
 
@@ -63,11 +67,8 @@ class Encoding:
             ("source_group", self.group.encode()),
         ]
         names = {name for name, _ in ours}
-        for name, value in delivery.headers:
-            if name == "traceparent" and value is not None and _TRACEPARENT.fullmatch(value):
-                ours.append((name, value))
-            elif name.lower() in names:
-                ours.append((f"original_{name}", value))
+        ours += _trace(delivery.headers)
+        ours += [(f"original_{name}", value) for name, value in delivery.headers if name.lower() in names]
         return Encoded(delivery.key, orjson.dumps(self._value(verdict)), ours)
 
     def dead_letter(self, delivery: Delivery, reason: Undecodable, now: float) -> Encoded:
@@ -142,6 +143,14 @@ class Encoding:
             },
             "engine": ENGINE,
         }
+
+
+def _trace(headers: Headers) -> EncodedHeaders:
+    """The last well-formed ones; vendors' additions mean nothing without the trace."""
+    found = {
+        name: value for name, value in headers if name in _TRACE and value and _TRACE[name].fullmatch(value)
+    }  # fmt: skip
+    return list(found.items()) if "traceparent" in found else []
 
 
 def rfc3339(unix_seconds: float) -> str:

@@ -7,8 +7,8 @@ the output topics are read before it is sent again.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -16,7 +16,6 @@ from aiokafka.errors import (
     KafkaConnectionError,
     KafkaError,
     MessageSizeTooLargeError,
-    ProducerClosed,
     TopicAuthorizationFailedError,
 )
 
@@ -24,6 +23,7 @@ from consumer.clock import Clock, ends_within
 from consumer.config import KafkaSettings
 from consumer.errors import Undecodable
 from consumer.flight import Flight
+from consumer.kafka_access import KafkaAccess
 from consumer.observability import metrics
 from consumer.records import Decision, Delivery, SourceId, Verdict, source_id
 from consumer.verdicts.doubts import Doubts
@@ -34,7 +34,8 @@ log = structlog.get_logger()
 DEAD_LETTER_HEADROOM = 16_384  # bytes that a dead letter's headers may add to the message
 RETRY_DELAY = 1.0  # seconds
 REFUSED_DELAY = 10.0  # seconds until an outcome that is too large for its topic is tried again
-PATIENCE = 2.0  # seconds without an acknowledgement after which nothing more is paid for
+PATIENCE = 0.5  # seconds without an acknowledgement after which nothing more is paid for …
+LONG_PATIENCE = 2.0  # … and readiness says so
 STOP_DEADLINE = 2.0  # seconds
 
 
@@ -54,7 +55,6 @@ class Producer:
 
     client: AIOKafkaProducer
     sending: int = 0
-    idle: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class KafkaSink:
@@ -63,21 +63,23 @@ class KafkaSink:
     def __init__(
         self,
         settings: KafkaSettings,
+        access: KafkaAccess,
         encoding: Encoding,
         doubts: Doubts,
         flight: Flight,
         clock: Clock,
-        new_client: Callable[[KafkaSettings], AIOKafkaProducer],
+        request_timeout: float,
     ) -> None:
         self._settings = settings
+        self._access = access
         self._encoding = encoding
         self._doubts = doubts
         self._flight = flight
         self._clock = clock
-        self._new_client = new_client
+        self._request_timeout = request_timeout
         self._producer: Producer
         self._renewing = asyncio.Lock()
-        self._retiring: set[asyncio.Task[None]] = set()
+        self._replaced: list[Producer] = []  # by another one, and not stopped yet
         self._sending: dict[Sending, None] = {}  # the oldest first
         self._dead_letters = settings.outputs.dead_letter
         self._topics = {
@@ -91,15 +93,21 @@ class KafkaSink:
     async def open(
         cls,
         settings: KafkaSettings,
+        access: KafkaAccess,
         encoding: Encoding,
         doubts: Doubts,
         flight: Flight,
         clock: Clock,
-        new_client: Callable[[KafkaSettings], AIOKafkaProducer] | None = None,
+        request_timeout: float = 40.0,
     ) -> AsyncIterator["KafkaSink"]:
-        """Hold a producer until the context ends. Waits for as long as no broker can be reached."""
-        sink = cls(settings, encoding, doubts, flight, clock, new_client or idempotent_producer)
+        """
+        Hold a producer until the context ends. Waits for as long as no broker lets us in.
+
+        A batch whose partition has no leader is given up after `request_timeout` seconds.
+        """
+        sink = cls(settings, access, encoding, doubts, flight, clock, request_timeout)
         try:
+            await access.enter(clock)
             sink._producer = await sink._started()
             yield sink
         finally:
@@ -122,7 +130,7 @@ class KafkaSink:
 
     def reasons_not_ready(self) -> list[str]:
         """Say which outcomes Kafka does not take."""
-        late = [each for each in self._sending if self._clock.now() - each.since >= PATIENCE]
+        late = [each for each in self._sending if self._clock.now() - each.since >= LONG_PATIENCE]
         if not late:
             return []
         topics = ", ".join(sorted({each.topic for each in late}))
@@ -147,7 +155,6 @@ class KafkaSink:
         """Send once; False where it may have been written or not. What no attempt will mend is raised."""
         producer = self._producer
         producer.sending += 1
-        producer.idle.clear()
         try:
             await producer.client.send_and_wait(topic, record.value, key=record.key, headers=record.headers)
         except TopicAuthorizationFailedError:
@@ -161,8 +168,6 @@ class KafkaSink:
             return True
         finally:
             producer.sending -= 1
-            if not producer.sending:
-                producer.idle.set()
         await self._clock.sleep(REFUSED_DELAY if sending.refused else RETRY_DELAY)
         await self._renew(producer)
         return False
@@ -175,13 +180,21 @@ class KafkaSink:
         async with self._renewing:
             if self._producer is failed:
                 self._producer = await self._started()
-                retiring = asyncio.create_task(_retire(failed), name="retire producer")
-                self._retiring.add(retiring)
-                retiring.add_done_callback(self._retiring.discard)
+                self._replaced.append(failed)
+            for idle in [each for each in self._replaced if not each.sending]:
+                self._replaced.remove(idle)
+                await self._stop(idle)
 
     async def _started(self) -> Producer:
         while True:
-            client = self._new_client(self._settings)
+            client = AIOKafkaProducer(
+                **self._access.options,
+                acks="all",
+                enable_idempotence=True,
+                max_request_size=self._settings.max_message_bytes + DEAD_LETTER_HEADROOM,
+                request_timeout_ms=round(self._request_timeout * 1000),
+            )
+            self._access.adopt(client)
             try:
                 await client.start()
             except KafkaConnectionError:
@@ -193,30 +206,10 @@ class KafkaSink:
                 return Producer(client)
 
     async def _close(self) -> None:
-        for retiring in self._retiring:
-            retiring.cancel()
-        if self._retiring:
-            await asyncio.wait(self._retiring)
+        current = [self._producer] if hasattr(self, "_producer") else []
+        await asyncio.gather(*(self._stop(each) for each in current + self._replaced))
+
+    async def _stop(self, producer: Producer) -> None:
         # With the brokers away aiokafka 0.14 waits for ever for a batch that it could not send.
-        if hasattr(self, "_producer") and not await ends_within(STOP_DEADLINE, self._producer.client.stop()):
+        if not await ends_within(STOP_DEADLINE, producer.client.stop()):
             log.warning("producer.not_stopped", seconds=STOP_DEADLINE)
-
-
-def idempotent_producer(settings: KafkaSettings, request_timeout: float = 40.0) -> AIOKafkaProducer:
-    """A client that is not started. It gives up a batch after `request_timeout` seconds without a leader."""
-    return AIOKafkaProducer(
-        bootstrap_servers=settings.bootstrap_servers,
-        client_id=settings.client_id,
-        acks="all",
-        enable_idempotence=True,
-        max_request_size=settings.max_message_bytes + DEAD_LETTER_HEADROOM,
-        request_timeout_ms=round(request_timeout * 1000),
-    )
-
-
-async def _retire(producer: Producer) -> None:
-    """Stop a producer once those who still send with it have their answers."""
-    with contextlib.suppress(ProducerClosed):
-        if producer.sending:
-            await producer.idle.wait()
-        await ends_within(STOP_DEADLINE, producer.client.stop())

@@ -11,6 +11,7 @@ from consumer.intake.admission import Admission
 from consumer.intake.journal import Journal
 from consumer.intake.kafka import KafkaRecord, KafkaSource
 from consumer.intake.tail import Tail
+from consumer.kafka_access import KafkaAccess
 from consumer.lanes import DEFAULT
 from consumer.moderation.quota import Due, Quota
 from consumer.records import Place
@@ -87,13 +88,15 @@ async def reading(
         return
 
     settings, clock = kafka_settings(broker, uploads), SystemClock()
+    access = KafkaAccess(settings)
     journal = Journal() if journal is None else journal
     source = KafkaSource(
         settings,
+        access,
         Admission(limits),
         {uploads: DEFAULT},
         journal,
-        Tail(settings, 1.0),
+        Tail(settings, access, 1.0),
         JournalSettings(),
         Quota({DEFAULT: Due((uploads,), 100)}, session_timeout=settings.session_timeout, window=1.0),
         owner,

@@ -8,6 +8,7 @@ from consumer.errors import Undecodable
 from consumer.flight import Flight
 from consumer.intake.kafka import MAX_POLL_RECORDS, POLL_TIMEOUT
 from consumer.intake.tail import Tail
+from consumer.kafka_access import KafkaAccess
 from consumer.records import Assessment, Failure
 from consumer.verdicts.doubts import Doubts
 from consumer.verdicts.encode import Encoding
@@ -87,9 +88,9 @@ async def test_outcomes_are_published_where_they_belong(broker: Broker, uploads:
     verdict = Deciding(policy).decide(submission(), Assessment(failure=Failure(kind="image", code="407")), 0.0)
     poison = delivery(b"\x00\xff", key=None, headers=[("a", b"1"), ("a", b"2")])
 
-    clock = SystemClock()
-    doubts = Doubts(Tail(settings, 1.0).find, clock)
-    async with KafkaSink.open(settings, Encoding(group="g"), doubts, Flight(clock), clock) as sink:
+    clock, access = SystemClock(), KafkaAccess(settings)
+    doubts = Doubts(Tail(settings, access, 1.0).find, clock)
+    async with KafkaSink.open(settings, access, Encoding(group="g"), doubts, Flight(clock), clock) as sink:
         await sink.publish(verdict)
         await sink.bury(poison, Undecodable("not_json", "at byte 0"))
 

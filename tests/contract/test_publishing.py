@@ -5,17 +5,17 @@ What becomes of an outcome that Kafka does not take at once.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 
 from consumer.clock import SystemClock
 from consumer.config import Policy, PolicySettings
 from consumer.errors import Undecodable
 from consumer.flight import Flight
 from consumer.intake.tail import Tail
+from consumer.kafka_access import KafkaAccess
 from consumer.records import Assessment, Failure, Verdict
 from consumer.verdicts.doubts import Doubts
 from consumer.verdicts.encode import Encoding
-from consumer.verdicts.kafka import KafkaSink, idempotent_producer
+from consumer.verdicts.kafka import KafkaSink
 from consumer.verdicts.policy import Deciding
 from tests.contract.reading import Broker, kafka_settings
 from tests.events import delivery, submission
@@ -35,10 +35,10 @@ def verdict(offset: int) -> Verdict:
 async def publishing(broker: Broker, prefix: str, *, request_timeout: float = 40.0) -> AsyncIterator[KafkaSink]:
     """A sink whose producers give up on a batch without a leader after `request_timeout` seconds."""
     settings, clock = kafka_settings(broker, prefix), SystemClock()
-    tail = Tail(settings, 1.0)
-    new_client = partial(idempotent_producer, request_timeout=request_timeout)
-    doubts = Doubts(tail.find, clock)
-    async with KafkaSink.open(settings, Encoding(group=prefix), doubts, Flight(clock), clock, new_client) as sink:
+    access = KafkaAccess(settings)
+    doubts = Doubts(Tail(settings, access, 1.0).find, clock)
+    encoding, flight = Encoding(group=prefix), Flight(clock)
+    async with KafkaSink.open(settings, access, encoding, doubts, flight, clock, request_timeout) as sink:
         yield sink
 
 

@@ -64,7 +64,7 @@ class KafkaCluster:
         port: the first broker's, the others' follow it; free ones when None.
         properties: broker properties, over ours.
         listeners: more listeners beside the plaintext one, as {name: security protocol}; see `bootstrap_servers_of`.
-        scram_users: passwords by user name, for SCRAM-SHA-256.
+        scram_users: passwords by user name, for SCRAM-SHA-256 and SCRAM-SHA-512.
 
         Raises `ToolMissing` and `DownloadFailed` (see `jars.py`), and `StartFailed` with the end of a broker's log.
         """
@@ -92,7 +92,11 @@ class KafkaCluster:
                 )
                 for node in nodes
             }
-            users = [f"SCRAM-SHA-256=[name={name},password={word}]" for name, word in (scram_users or {}).items()]
+            users = [
+                f"{mechanism}=[name={name},password={word}]"
+                for name, word in (scram_users or {}).items()
+                for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512")
+            ]
             scram = [argument for user in users for argument in ("--add-scram", user)]
             cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
             await asyncio.gather(*(broker.format(cluster_id, scram) for broker in made.values()))

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from tests.kafka.cluster import KafkaCluster
+from tests.kafka.secured import SecuredKafka, secured
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -24,6 +25,13 @@ async def kafka_cluster() -> AsyncIterator[KafkaCluster]:
     """Three brokers for the whole session. A test that stops or freezes one brings it back."""
     async with KafkaCluster.start(brokers=3) as cluster:
         yield cluster
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def secured_kafka(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SecuredKafka]:
+    """One broker for the whole session that asks who is there."""
+    async with secured(tmp_path_factory.mktemp("secured")) as kafka:
+        yield kafka
 
 
 @pytest.fixture

@@ -60,4 +60,4 @@ async def test_who_does_not_answer_is_named(stage: Stage, tmp_path: Path) -> Non
 
     assert [replica_away[0], broker_away[0]] == [1, 1]
     assert "--url http://127.0.0.1:1" in replica_away[2].splitlines()[-1]
-    assert "kafka.bootstrap_servers: 127.0.0.1:1 does not answer" in broker_away[2].splitlines()[-1]
+    assert "kafka.bootstrap_servers: 127.0.0.1:1: no connection" in broker_away[2].splitlines()[-1]

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -93,6 +94,9 @@ def test_a_verdict_is_a_cloud_event_with_the_key_of_its_event() -> None:
     }  # fmt: skip
 
 
+TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
 def test_headers_of_the_event_that_have_our_names_are_kept_aside() -> None:
     """
     The producer's `ce_id` becomes `original_ce_id`; the trace context goes through as it is.
@@ -107,6 +111,29 @@ def test_headers_of_the_event_that_have_our_names_are_kept_aside() -> None:
     assert ("traceparent", trace) in headers
     assert "x-secret" not in dict(headers)
     assert [name for name, _ in headers].count("ce_id") == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "carried"),
+    [
+        ([("traceparent", TRACE), ("tracestate", b"vendor=1")], {"traceparent": TRACE, "tracestate": b"vendor=1"}),
+        ([("traceparent", b"of an older hop"), ("traceparent", TRACE)], {"traceparent": TRACE}),
+        ([("traceparent", TRACE), ("tracestate", b"a\r\nb")], {"traceparent": TRACE}),
+        ([("traceparent", b"00-what"), ("tracestate", b"vendor=1")], {}),
+        ([("traceparent", None)], {}),
+    ],
+)
+def test_a_trace_is_carried_on_where_it_is_well_formed(
+    given: list[tuple[str, bytes | None]], carried: dict[str, bytes]
+) -> None:
+    """
+    W3C: vendors' additions mean nothing without the trace, and of several headers one counts.
+    """
+    judged = replace(BLOCKED, submission=submission(delivery(headers=given)))
+
+    headers = ENCODING.verdict(judged).headers
+
+    assert [(name, value) for name, value in headers if name.startswith("trace")] == list(carried.items())
 
 
 def test_the_query_of_a_url_stays_behind_unless_asked_for() -> None:

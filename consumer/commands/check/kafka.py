@@ -5,34 +5,26 @@ Ask a cluster about topics and a group, and change nothing: no topic is created,
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, NotCoordinatorForGroupError
 
 from consumer.commands.check.findings import Finding, ok, skipped, wrong
 from consumer.commands.check.sizing import partitions_and_quota
 from consumer.commands.check.topics import Backlog, Topic, retention, topics
+from consumer.commands.clients import admin_client, reader
 from consumer.config import Config, KafkaSettings
+from consumer.errors import Misconfigured
+from consumer.kafka_access import KafkaAccess
 
-REQUEST_TIMEOUT = 5.0  # seconds
 DEADLINE = 20.0  # seconds, for all of it
 LOOK_DEADLINE = 5.0  # seconds, to find the oldest messages that wait
 COORDINATOR_ATTEMPTS = 20
 COORDINATOR_DELAY = 0.25  # seconds
 SETTINGS = ("max.message.bytes", "min.insync.replicas", "retention.ms", "retention.bytes", "cleanup.policy")
-
-
-def client_options(settings: KafkaSettings) -> dict[str, Any]:
-    """Say how the cluster is reached, for every aiokafka client here."""
-    return {
-        "bootstrap_servers": settings.bootstrap_servers,
-        "client_id": settings.client_id,
-        "request_timeout_ms": round(REQUEST_TIMEOUT * 1000),
-    }
 
 
 async def look_at_kafka(config: Config, outage: float, now: float) -> list[Finding]:
@@ -45,11 +37,17 @@ async def look_at_kafka(config: Config, outage: float, now: float) -> list[Findi
     servers = config.kafka.bootstrap_servers
     try:
         with _quiet():
-            async with asyncio.timeout(DEADLINE), _admin(config.kafka) as admin:
+            async with asyncio.timeout(DEADLINE):
+                access = KafkaAccess(config.kafka)
+                if refusal := await access.knock():
+                    return [wrong("broker", refusal.reason), _nothing_more()]
                 findings.append(ok("broker", f"{servers} answers"))
-                found = await _describe(admin, config.kafka)
-                findings += topics(config.kafka, found)
-                findings += await _quota_and_backlog(admin, config, found, outage, now)
+                async with admin_client(access) as admin:
+                    found = await _describe(admin, config.kafka)
+                    findings += topics(config.kafka, found)
+                    findings += await _quota_and_backlog(access, admin, config, found, outage, now)
+    except Misconfigured as error:
+        return [*(wrong("broker", problem) for problem in error.problems), _nothing_more()]
     except (KafkaError, OSError, TimeoutError) as error:
         if findings:
             findings.append(wrong("broker", f"{servers} stopped answering ({type(error).__name__}): try again"))
@@ -58,18 +56,12 @@ async def look_at_kafka(config: Config, outage: float, now: float) -> list[Findi
             findings.append(
                 wrong("broker", f"{servers} does not answer {why}: see that it runs, and kafka.bootstrap_servers")
             )
-        findings.append(skipped("Kafka", "what needs the broker: topics, dead letters, quota, retention"))
+        findings.append(_nothing_more())
     return findings
 
 
-@contextlib.asynccontextmanager
-async def _admin(settings: KafkaSettings) -> AsyncIterator[Any]:
-    admin = AIOKafkaAdminClient(**client_options(settings))
-    try:
-        await admin.start()
-        yield admin
-    finally:
-        await admin.close()
+def _nothing_more() -> Finding:
+    return skipped("Kafka", "what needs the broker: topics, dead letters, quota, retention")
 
 
 async def _describe(admin: Any, settings: KafkaSettings) -> dict[str, Topic]:
@@ -108,7 +100,7 @@ async def _settings(admin: Any, names: Sequence[str]) -> dict[str, dict[str, str
 
 
 async def _quota_and_backlog(
-    admin: Any, config: Config, found: Mapping[str, Topic], outage: float, now: float
+    access: KafkaAccess, admin: Any, config: Config, found: Mapping[str, Topic], outage: float, now: float
 ) -> list[Finding]:
     inputs = [found[name] for name in config.kafka.topics if name in found]
     if not inputs:
@@ -119,7 +111,7 @@ async def _quota_and_backlog(
         for calls in [config.calls_by_lane[name]]
     ]
     try:
-        backlog = await _backlog(admin, config.kafka, inputs)
+        backlog = await _backlog(access, admin, config.kafka, inputs)
     except KafkaError as error:
         return [
             *findings,
@@ -130,17 +122,20 @@ async def _quota_and_backlog(
     return findings
 
 
-async def _backlog(admin: Any, settings: KafkaSettings, inputs: Sequence[Topic]) -> dict[str, list[Backlog]]:
+async def _backlog(
+    access: KafkaAccess, admin: Any, settings: KafkaSettings, inputs: Sequence[Topic]
+) -> dict[str, list[Backlog]]:
+    """The smallest fetches: one batch of each partition is looked at."""
     partitions = [TopicPartition(topic.name, number) for topic in inputs for number in range(topic.partitions)]
     committed = await _committed(admin, settings.group_id, partitions)
-    async with _reader(settings) as reader:
-        begins = await reader.beginning_offsets(partitions)
-        ends = await reader.end_offsets(partitions)
+    async with reader(access, max_partition_fetch_bytes=1, fetch_max_wait_ms=100) as consumer:
+        begins = await consumer.beginning_offsets(partitions)
+        ends = await consumer.end_offsets(partitions)
         positions = {part: found.offset for part in partitions if (found := committed.get(part)) and found.offset >= 0}
         waiting = {
             part: start for part in partitions if (start := max(begins[part], positions.get(part, 0))) < ends[part]
         }
-        oldest = await _oldest(reader, waiting)
+        oldest = await _oldest(consumer, waiting)
     backlog: dict[str, list[Backlog]] = {topic.name: [] for topic in inputs}
     for part in partitions:
         backlog[part.topic].append(
@@ -163,19 +158,6 @@ async def _committed(admin: Any, group: str, partitions: list[TopicPartition]) -
             return committed
         await asyncio.sleep(COORDINATOR_DELAY)
     raise GroupCoordinatorNotAvailableError
-
-
-@contextlib.asynccontextmanager
-async def _reader(settings: KafkaSettings) -> AsyncIterator[Any]:
-    """A consumer without a group. The smallest fetches: one batch of each partition is looked at."""
-    reader = AIOKafkaConsumer(
-        **client_options(settings), enable_auto_commit=False, max_partition_fetch_bytes=1, fetch_max_wait_ms=100
-    )
-    try:
-        await reader.start()
-        yield reader
-    finally:
-        await reader.stop()
 
 
 async def _oldest(reader: Any, waiting: Mapping[TopicPartition, int]) -> dict[TopicPartition, float]:

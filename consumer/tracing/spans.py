@@ -1,0 +1,224 @@
+"""
+Spans of OpenTelemetry, named and described by its semantic conventions (1.37) for Kafka and HTTP.
+
+Nothing of an image, a key or a query is in them: the provider is called at its bare host, exceptions are told by their
+type, and messages by their place in Kafka.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from importlib.metadata import version
+from threading import Thread
+from urllib.parse import urlsplit
+
+import httpx
+import orjson
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from opentelemetry.util.types import AttributeValue
+
+from consumer.config import KafkaSettings
+from consumer.errors import CallFailed, Undecodable
+from consumer.moderation import Moderator, Question
+from consumer.pipeline import Pipeline, Turn
+from consumer.records import Answer, Decision, Delivery, Headers, Verdict
+from consumer.verdicts import Sink
+
+SERVICE = "moderation-consumer"
+STOP_DEADLINE = 2.0  # seconds for the last spans
+W3C = TraceContextTextMapPropagator()
+_TRACE = frozenset(W3C.fields)  # traceparent, tracestate
+
+Attributes = Mapping[str, AttributeValue]
+
+
+@contextlib.asynccontextmanager
+async def exporting() -> AsyncIterator[TracerProvider]:
+    """Send spans as OTLP over HTTP until the context ends; OTEL_* variables say where to, how many, by which name."""
+    # The SDK reads OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES, and has a name of its own where they say none.
+    told = Resource.create()
+    if str(told.attributes[SERVICE_NAME]).startswith("unknown_service"):
+        told = told.merge(Resource({SERVICE_NAME: SERVICE}))
+    provider = TracerProvider(resource=told, shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    try:
+        yield provider
+    finally:
+        # A collector that does not answer must not keep the service from stopping.
+        stopping = Thread(target=provider.shutdown, name="tracing", daemon=True)
+        stopping.start()
+        await asyncio.to_thread(stopping.join, STOP_DEADLINE)
+
+
+class Spans:
+    """See `Tracing`."""
+
+    def __init__(self, provider: TracerProvider, kafka: KafkaSettings) -> None:
+        self._tracer = provider.get_tracer(SERVICE, version("moderation-consumer"))
+        self._kafka = kafka
+
+    def pipeline(self, pipeline: Pipeline) -> Pipeline:
+        parts = {field.name: getattr(pipeline, field.name) for field in fields(pipeline)}
+        return TracedPipeline(**parts, tracer=self._tracer, group=self._kafka.group_id)
+
+    def moderator(self, moderator: Moderator, region: str, base_url: str) -> Moderator:
+        return TracedModerator(moderator, self._tracer, region, base_url)
+
+    def transport(self, transport: httpx.AsyncBaseTransport) -> httpx.AsyncBaseTransport:
+        return TracedTransport(transport)
+
+    def sink(self, sink: Sink) -> Sink:
+        outputs = self._kafka.outputs
+        topics = {Decision.BLOCK: outputs.block, Decision.REVIEW: outputs.review, Decision.PASS: outputs.pass_}
+        return TracedSink(sink, self._tracer, topics, outputs.dead_letter)
+
+
+@dataclass(slots=True, kw_only=True)
+class TracedPipeline(Pipeline):
+    """A span for each message, within the trace that it came with."""
+
+    tracer: Tracer
+    group: str
+
+    async def carry(self, delivery: Delivery, turn: Turn) -> None:
+        attributes: Attributes = {
+            "messaging.system": "kafka",
+            "messaging.operation.type": "process",
+            "messaging.operation.name": "process",
+            "messaging.destination.name": delivery.topic,
+            "messaging.destination.partition.id": str(delivery.partition),
+            "messaging.kafka.offset": delivery.offset,
+            "messaging.consumer.group.name": self.group,
+        }
+        with _span(self.tracer, f"process {delivery.topic}", SpanKind.CONSUMER, attributes, _origin(delivery)):
+            await Pipeline.carry(self, delivery, turn)
+
+
+class TracedModerator:
+    """A span for each call to the provider, retries apart."""
+
+    def __init__(self, moderator: Moderator, tracer: Tracer, region: str, base_url: str) -> None:
+        self._moderator = moderator
+        self._tracer = tracer
+        host = urlsplit(base_url)
+        self._attributes: Attributes = {
+            "http.request.method": "POST",
+            "url.full": f"{base_url}/",
+            "server.address": host.hostname or "",
+            "server.port": host.port or (443 if host.scheme == "https" else 80),
+            "moderation.region": region,
+        }
+
+    async def ask(self, question: Question) -> Answer:
+        attributes = {**self._attributes, "moderation.service": question.service}
+        if question.attempt > 1:
+            attributes["http.request.resend_count"] = question.attempt - 1
+        with _span(self._tracer, "POST ImageModeration", SpanKind.CLIENT, attributes):
+            return await self._moderator.ask(question)
+
+
+class TracedTransport(httpx.AsyncBaseTransport):
+    """Notes on the call's span what only the transport sees: the status."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self._transport.handle_async_request(request)
+        trace.get_current_span().set_attribute("http.response.status_code", response.status_code)
+        return response
+
+
+class TracedSink:
+    """A span for each outcome. A verdict names it as its `traceparent`, so that the trace goes on from there."""
+
+    def __init__(self, sink: Sink, tracer: Tracer, topics: Mapping[Decision, str], dead_letters: str) -> None:
+        self._sink = sink
+        self._tracer = tracer
+        self._topics = topics
+        self._dead_letters = dead_letters
+
+    async def publish(self, verdict: Verdict) -> None:
+        attributes = {
+            "moderation.verdict_id": verdict.submission.id,
+            "moderation.decision": verdict.decision.value,
+            "moderation.decided_by": verdict.decided_by,
+        }
+        with self._sending(self._topics[verdict.decision], attributes):
+            delivery = verdict.submission.delivery
+            here = replace(delivery, headers=_renamed(delivery.headers))
+            await self._sink.publish(replace(verdict, submission=replace(verdict.submission, delivery=here)))
+
+    async def bury(self, delivery: Delivery, reason: Undecodable) -> None:
+        """A dead letter keeps the headers it came with, its `traceparent` too."""
+        with self._sending(self._dead_letters, {"moderation.dead_letter_reason": reason.reason}):
+            await self._sink.bury(delivery, reason)
+
+    @contextlib.contextmanager
+    def _sending(self, topic: str, attributes: Attributes) -> Iterator[None]:
+        sending: Attributes = {
+            "messaging.system": "kafka",
+            "messaging.operation.type": "send",
+            "messaging.operation.name": "send",
+            "messaging.destination.name": topic,
+            **attributes,
+        }
+        with _span(self._tracer, f"send {topic}", SpanKind.PRODUCER, sending):
+            yield
+
+
+@contextlib.contextmanager
+def _span(
+    tracer: Tracer, name: str, kind: SpanKind, attributes: Attributes, parent: Context | None = None
+) -> Iterator[None]:
+    """A span around the block. Of an exception its type is told, as its text might hold anything."""
+    with tracer.start_as_current_span(
+        name, parent, kind, attributes, record_exception=False, set_status_on_exception=False
+    ) as span:
+        try:
+            yield
+        except Exception as error:
+            failed = error.kind if isinstance(error, CallFailed) else type(error).__name__
+            span.set_attribute("error.type", failed)
+            if isinstance(error, CallFailed):
+                span.set_attribute("moderation.error_code", error.code)
+            span.set_status(Status(StatusCode.ERROR, failed))
+            raise
+
+
+def _origin(delivery: Delivery) -> Context:
+    """The trace that a message belongs to: its headers', else the one that its CloudEvent names, else a new one."""
+    carrier = {name: value.decode("ascii", "replace") for name, value in delivery.headers if value and name in _TRACE}
+    return W3C.extract(carrier if "traceparent" in carrier else _of_cloudevent(delivery), context=Context())
+
+
+def _of_cloudevent(delivery: Delivery) -> dict[str, str]:
+    """CloudEvents' distributed tracing extension, in headers or, in structured mode, beside the data."""
+    named = {name.lower().removeprefix("ce_"): value for name, value in delivery.headers if value}
+    if "traceparent" in named:
+        return {name: named[name].decode("ascii", "replace") for name in _TRACE & named.keys()}
+    if b'"traceparent"' not in (delivery.value or b""):
+        return {}
+    try:
+        event = orjson.loads(delivery.value or b"")
+    except orjson.JSONDecodeError:
+        return {}
+    if not isinstance(event, dict) or "specversion" not in event:
+        return {}
+    return {name: event[name] for name in _TRACE if isinstance(event.get(name), str)}
+
+
+def _renamed(headers: Headers) -> Headers:
+    """The headers with the current span in the place of what they named."""
+    carrier: dict[str, str] = {}
+    W3C.inject(carrier)
+    kept = [(name, value) for name, value in headers if name not in _TRACE]
+    return [*kept, *((name, value.encode()) for name, value in carrier.items())]

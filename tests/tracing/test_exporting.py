@@ -1,0 +1,61 @@
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+from opentelemetry.sdk.resources import SERVICE_NAME
+
+from consumer.tracing.spans import STOP_DEADLINE, exporting
+
+WITHOUT_THE_EXTRA = """
+import sys
+sys.modules["opentelemetry"] = None  # as if it were not installed
+import consumer.app
+from consumer.config import load_config
+from consumer.errors import Misconfigured
+load_config(None, {}, ["tracing.enabled=false"])
+try:
+    load_config(None, {}, ["tracing.enabled=true"])
+except Misconfigured as error:
+    print(error)
+"""
+
+
+def test_the_extra_is_needed_only_where_it_is_used() -> None:
+    """
+    Without OpenTelemetry everything but tracing works, and whoever enables that is told what to install.
+    """
+    done = subprocess.run([sys.executable, "-c", WITHOUT_THE_EXTRA], capture_output=True, text=True, check=False)
+
+    assert done.stderr == ""
+    assert "tracing.enabled needs the extra otel: pip install 'moderation-consumer[otel]'" in done.stdout
+
+
+async def test_a_collector_that_never_answers_keeps_nobody_from_stopping(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    The last spans get two seconds.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "4")
+        async with exporting() as provider:
+            provider.get_tracer("test").start_span("span").end()
+            began = time.monotonic()
+        took = time.monotonic() - began
+
+    assert took < STOP_DEADLINE + 1.0
+
+
+async def test_the_service_has_a_name_until_it_is_given_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    OTEL_SERVICE_NAME wins.
+    """
+    async with exporting() as ours:
+        pass
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "shop-moderation")
+    async with exporting() as theirs:
+        pass
+
+    names = [provider.resource.attributes[SERVICE_NAME] for provider in (ours, theirs)]
+    assert names == ["moderation-consumer", "shop-moderation"]
