@@ -1,0 +1,83 @@
+"""
+Replicas that come and go. Each signs with a key id of its own, so that the provider's log tells them apart.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from tests.replica import KEY, Replica
+
+SERVICE = ("consumer",)
+STOP_TIMEOUT = 60.0
+
+
+class Member(NamedTuple):
+    """A process of the crew."""
+
+    name: str
+    """The caller in the provider's log."""
+
+    replica: Replica
+
+
+class Crew:
+    """The processes of one group; none outlives the context."""
+
+    def __init__(self, folder: Path, config: Mapping[str, Any], program: Sequence[str], stack: AsyncExitStack) -> None:
+        self._folder = folder
+        self._config = config
+        self._program = program
+        self._stack = stack
+        self._started = 0
+        self.members: list[Member] = []
+        """Those that were not told to go, the oldest first."""
+
+        self.statuses: list[int] = []
+        """The exit statuses of those that were asked to go."""
+
+    @classmethod
+    @asynccontextmanager
+    async def gathered(
+        cls, folder: Path, config: Mapping[str, Any], program: Sequence[str] = SERVICE
+    ) -> AsyncIterator[Self]:
+        """Yield an empty crew; kill what is left of it at the end."""
+        async with AsyncExitStack() as stack:
+            yield cls(folder, config, program, stack)
+
+    async def join(self, count: int = 1) -> list[Member]:
+        """Start `count` more at once and return without waiting for them to be ready."""
+        return [await self._start() for _ in range(count)]
+
+    async def _start(self) -> Member:
+        self._started += 1
+        name = f"replica-{self._started}"
+        environment = {**KEY, "ALIBABA_CLOUD_ACCESS_KEY_ID": name}
+        started = Replica.started(self._folder, self._config, name=name, environment=environment, program=self._program)
+        member = Member(name, await self._stack.enter_async_context(started))
+        self.members.append(member)
+        return member
+
+    async def leave(self, *leaving: Member) -> list[int]:
+        """Send SIGTERM and return the exit statuses."""
+        for member in leaving:
+            self.members.remove(member)
+            member.replica.terminate()
+        statuses = await asyncio.gather(*(member.replica.ended(STOP_TIMEOUT) for member in leaving))
+        self.statuses += statuses
+        return statuses
+
+    def kill(self, member: Member) -> float:
+        """Send SIGKILL and return the moment before: seconds since the epoch."""
+        self.members.remove(member)
+        moment = time.time()
+        member.replica.kill()
+        return moment
+
+    async def metric(self, name: str) -> float | None:
+        """Return the sum of a metric over those that run, or None where none of them has it."""
+        values = [await member.replica.metric(name) for member in self.members]
+        return sum(values) if values else None
