@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from tests.kafka import Group, describe
 from tests.kafka.admin import admin_client
 
 POLL = 0.05  # seconds
@@ -24,7 +25,17 @@ Sample = TypeVar("Sample")
 class Watch:
     """Looks at the topics and the group of one run. What Kafka cannot tell at the moment is None."""
 
-    def __init__(self, admin: Any, consumer: Any, uploads: str, outputs: Sequence[str], group: str, partitions: int):
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        admin: Any,
+        consumer: Any,
+        uploads: str,
+        outputs: Sequence[str],
+        group: str,
+        partitions: int,
+    ) -> None:
+        self._bootstrap_servers = bootstrap_servers
         self._admin = admin
         self._consumer = consumer
         self._group = group
@@ -39,7 +50,7 @@ class Watch:
         """Hold the connections until the context ends."""
         consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, request_timeout_ms=5_000)
         async with admin_client(bootstrap_servers) as admin, consumer:
-            yield cls(admin, consumer, uploads, outputs, group, partitions)
+            yield cls(bootstrap_servers, admin, consumer, uploads, outputs, group, partitions)
 
     async def outcomes(self) -> int | None:
         """Return how many records are in the output topics."""
@@ -70,6 +81,17 @@ class Watch:
         async with asyncio.timeout(timeout):
             while (await self.outcomes() or 0) < count:
                 await asyncio.sleep(POLL)
+
+    async def until_members(self, count: int, timeout: float) -> None:
+        """Return once the group has so many members and each has its partitions. Raises `TimeoutError`."""
+        async with asyncio.timeout(timeout):
+            while (group := await self.group()) is None or group.state != "Stable" or len(group.members) != count:
+                await asyncio.sleep(POLL)
+
+    async def group(self) -> Group | None:
+        """Return the group as its coordinator sees it."""
+        described: Group | None = await _patiently(describe(self._bootstrap_servers, self._group))
+        return described
 
     async def until_no_lag(self, timeout: float) -> bool:
         """Return whether every upload came to be behind the committed offsets in time."""

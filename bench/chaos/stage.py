@@ -39,6 +39,9 @@ class Script:
     """How many share the quota: each is given its part of it."""
 
     latency: float = LATENCY
+    mean_latency: float | None = None
+    """Where it differs from `latency`: how many calls must be in flight depends on it."""
+
     provider: Mapping[str, Any] | None = None
     """More of the stand-in's behaviour."""
 
@@ -51,7 +54,7 @@ class Script:
     @property
     def max_in_flight(self) -> int:
         """How many calls one replica may have in flight."""
-        return max(64, round(HEADROOM * self.quota * self.latency))
+        return max(64, round(HEADROOM * self.quota * (self.mean_latency or self.latency)))
 
     @property
     def longest_latency(self) -> float:

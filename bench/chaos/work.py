@@ -49,6 +49,14 @@ def uploads(run: str, images: int, seed: int, shape: Shape = PLAIN) -> Iterator[
         message += 1
 
 
+def hot_uploads(run: str, events: int) -> Iterator[NewRecord]:
+    """Yield `events` messages: every second one has the same key, the others have their own."""
+    for number in range(events):
+        hot = number % 2 == 1
+        url = f"https://img.example.com/{run}/{'hot' if hot else 'usual'}/none/{number}.jpg"
+        yield NewRecord(event(f"{run}-{number}", [url]), key=HOT_KEY if hot else f"shop-eu|{number}".encode())
+
+
 def event(event_id: str, urls: list[str]) -> bytes:
     """Return a native event with an image for each URL."""
     return orjson.dumps(

@@ -76,12 +76,20 @@ class Contestant(NamedTuple):
     needs: str = ""
     """The package without which it cannot run."""
 
+    members: int = 1
+    """How many members of the group one process is."""
+
 
 CONTESTANTS = (
     Contestant("plain loop", ("bench.chaos.contestants.loop",), 5_000, 2_000),
     Contestant("FastStream, ACK_FIRST", ("bench.chaos.contestants.stream", "ack_first"), 5_000, 2_000, "faststream"),
     Contestant(
-        "FastStream, NACK_ON_ERROR", ("bench.chaos.contestants.stream", "nack_on_error"), 1_500, 600, "faststream"
+        "FastStream, NACK_ON_ERROR",
+        ("bench.chaos.contestants.stream", "nack_on_error"),
+        1_500,
+        600,
+        "faststream",
+        members=4,
     ),
 )
 
@@ -97,7 +105,7 @@ async def contestants(setting: Setting) -> Findings:
         images = contestant.full if setting.full else contestant.short
         runs = setting.runs or (3 if setting.full else 1)
         group = contestant.program[-1].rpartition(".")[2].replace("_", "-")
-        done = [await _run(setting, group, setting.seed + n, images, script) for n in range(runs)]
+        done = [await _run(setting, group, setting.seed + n, images, script, contestant.members) for n in range(runs)]
         took_place += len(done)
         figures[f"{contestant.name}, {images} images"] = [run.to_json() for run in done]
     return Findings([Check("runs", took_place, "as many as asked for", took_place > 0)], figures)
@@ -110,11 +118,13 @@ def _spread(runs: Sequence[Run]) -> dict[str, Any]:
     }
 
 
-async def _run(setting: Setting, name: str, seed: int, images: int, script: Script) -> Run:
+async def _run(setting: Setting, name: str, seed: int, images: int, script: Script, members: int = 1) -> Run:
     dice = random.Random(f"kill {seed}")
-    async with Stage.opened(setting.kafka, f"{name}-{seed}-{dice.randrange(16**6):06x}", seed, script) as stage:
-        await stage.upload(uploads(stage.name, images, seed, Shape(crowded=CROWDED)))
+    async with Stage.opened(setting.kafka, f"{name}-{seed}", seed, script) as stage:
         first = await stage.crew.join(REPLICAS)
+        # Together before there is work: what a rebalance costs is another scenario's question.
+        await stage.watch.until_members(REPLICAS * members, _START_TIMEOUT)
+        await stage.upload(uploads(stage.name, images, seed, Shape(crowded=CROWDED)))
         progress = round(dice.uniform(0.2, 0.8) * images)
         await stage.watch.until_outcomes(progress, _START_TIMEOUT + images / 20)
         victim = dice.choice(first)
