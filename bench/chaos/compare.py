@@ -7,7 +7,7 @@ at 1.0004 says 1.000. So "not appended before" gives a verdict the benefit of it
 
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 from math import ceil
 from typing import NamedTuple
@@ -186,16 +186,15 @@ class StepBack(NamedTuple):
     after: int
 
 
-def steps_back(samples: Iterable[Mapping[int, int]]) -> list[StepBack]:
-    """Return where committed offsets, by partition and in the order of time, went back."""
-    highest: dict[int, int] = {}
+def steps_back(commits: Iterable[tuple[int, int]]) -> list[StepBack]:
+    """Return where an offset was committed below the one before; `commits` are (partition, offset), as they came."""
+    last: dict[int, int] = {}
     found = []
-    for sample in samples:
-        for partition, offset in sample.items():
-            before = highest.get(partition, offset)
-            if offset < before:
-                found.append(StepBack(partition, before, offset))
-            highest[partition] = offset
+    for partition, offset in commits:
+        before = last.get(partition, offset)
+        if offset < before:
+            found.append(StepBack(partition, before, offset))
+        last[partition] = offset
     return found
 
 
@@ -238,7 +237,7 @@ def steady_rate(times: Iterable[float], edge: float = 0.1) -> float:
     return (len(inner) - 1) / (inner[-1] - inner[0])
 
 
-def share_between(times: Sequence[float], begins: float, ends: float) -> int:
+def count_between(times: Sequence[float], begins: float, ends: float) -> int:
     """Return how many of the sorted `times` lie in [begins, ends]."""
     return bisect_right(times, ends) - bisect_left(times, begins)
 

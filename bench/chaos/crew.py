@@ -3,11 +3,14 @@ Replicas that come and go. Each signs with a key id of its own, so that the prov
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Self
+
+import aiohttp
 
 from tests.replica import KEY, Replica
 
@@ -65,7 +68,8 @@ class Crew:
         """Send SIGTERM and return the exit statuses."""
         for member in leaving:
             self.members.remove(member)
-            member.replica.terminate()
+            if member.replica.running:
+                member.replica.terminate()
         statuses = await asyncio.gather(*(member.replica.ended(STOP_TIMEOUT) for member in leaving))
         self.statuses += statuses
         return statuses
@@ -77,7 +81,10 @@ class Crew:
         member.replica.kill()
         return moment
 
-    async def metric(self, name: str) -> float | None:
-        """Return the sum of a metric over those that run, or None where none of them has it."""
-        values = [await member.replica.metric(name) for member in self.members]
-        return sum(values) if values else None
+    async def metric(self, name: str) -> float:
+        """Return the sum of a metric over those that run and answer; 0 where there is no such metric."""
+        total = 0.0
+        for member in self.members:
+            with contextlib.suppress(aiohttp.ClientConnectionError):
+                total += await member.replica.metric(name)
+        return total

@@ -13,6 +13,7 @@ from typing import Any, Self
 import orjson
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 
+from bench.chaos.commits import Commit, commit_of
 from bench.chaos.compare import Evidence, Outcome, Upload
 from bench.chaos.crew import SERVICE, Crew
 from bench.chaos.sampling import POLL, Watch
@@ -165,6 +166,12 @@ class Stage:
         while (await self.provider.stats())["in_flight"]:
             await asyncio.sleep(POLL)
         return True
+
+    async def commits(self) -> list[Commit]:
+        """Return every commit of the group that the coordinator took, in its order; samples would miss some."""
+        records = await read_all(self.kafka.bootstrap_servers, "__consumer_offsets")
+        commits = (commit_of(record.key, record.value) for record in records)
+        return [commit for commit in commits if commit is not None and commit.group == self.name]
 
     async def evidence(self) -> Evidence:
         """Read back all that was left behind. Call it once the crew is gone."""

@@ -1,11 +1,12 @@
 """
 Brokers stop: one after the other, then all of them, under load.
 
-Three brokers hold everything three times, and two must take a write. Each is stopped in turn, so the group's
-coordinator and every leader are among them.
+Three brokers hold everything three times, and two must take a write. Each is stopped in turn, the group's coordinator
+first, so every leader is among them.
 """
 
 import asyncio
+import time
 
 from bench.chaos import compare
 from bench.chaos.sampling import Stopwatch
@@ -25,12 +26,14 @@ async def brokers(setting: Setting) -> Findings:
     """Stop brokers and start them again; what was uploaded before must all come out."""
     absences = (30.0, REQUEST_TIMEOUT + 10.0) if setting.full else (10.0,)
     script = Script(replicas=REPLICAS, program=setting.program, changes=setting.changes)
-    happened = []
+    happened: list[str] = []
+    gone: list[tuple[float, float]] = []
     async with Stage.opened(setting.kafka, f"brokers-{setting.seed}", setting.seed, script) as stage:
         await stage.crew.join(REPLICAS)
         await stage.watch.until_members(REPLICAS, _START_TIMEOUT)
         records = uploads(stage.name, 10**9, setting.seed)
-        for node in setting.kafka.brokers:
+        coordinator = await setting.kafka.coordinator_of(stage.name)
+        for node in (coordinator, *(setting.kafka.brokers.keys() - {coordinator})):
             roles = await _roles(stage, node)
             await stage.upload([next(records) for _ in range(4 * QUOTA)])
             await _some_more(stage, QUOTA)
@@ -46,15 +49,17 @@ async def brokers(setting: Setting) -> Findings:
             await stage.upload([next(records) for _ in range(4 * QUOTA)])
             await _some_more(stage, QUOTA)
             watch = Stopwatch()
-            await _all_away(setting.kafka, absence)
+            gone.append(await _all_away(setting.kafka, absence))
             happened.append(f"all brokers away for {watch.seconds():.1f} s")
             await stage.watch.until_outcomes(await _uploaded(stage), _FINISH_TIMEOUT)
         finished = await stage.finished(_FINISH_TIMEOUT)
         metrics = await told(stage)
         await stage.crew.leave(*stage.crew.members)
         evidence = await stage.evidence()
+    arrivals = sorted(call.at for call in evidence.calls)
     figures = {
         "what happened": happened,
+        "calls while no broker was there": [compare.count_between(arrivals, *absence) for absence in gone],
         "images": len(evidence.uploads),
         "longest stall, seconds": compare.longest_stall(evidence.calls, evidence.uploads).seconds,
         **metrics,
@@ -84,8 +89,11 @@ async def _roles(stage: Stage, node: int) -> str:
     return f"leads {sum(led)} of {len(led)} partitions{', coordinates the group' if coordinates else ''}"
 
 
-async def _all_away(kafka: KafkaCluster, absence: float) -> None:
-    """Kill all brokers at once, and start them after `absence` seconds."""
+async def _all_away(kafka: KafkaCluster, absence: float) -> tuple[float, float]:
+    """Kill all brokers at once, start them after `absence` seconds, and return when none was there."""
     await asyncio.gather(*(kafka.kill_broker(node) for node in kafka.brokers))
+    began = time.time()
     await asyncio.sleep(absence)
+    ended = time.time()
     await asyncio.gather(*(kafka.start_broker(node) for node in kafka.brokers))
+    return began, ended

@@ -71,6 +71,6 @@ def stall(evidence: Evidence, allowed: float) -> Check:
 
 
 async def told(stage: Stage) -> dict[str, float]:
-    """Return what the service says of itself, where it has such metrics: only told, never judged."""
+    """Return what the replicas that are there say of themselves, 0 where they have no such metric: never judged."""
     names = ("moderation_journal_saved_total", "moderation_paid_in_vain_total", "moderation_commit_failures_total")
-    return {name: await stage.crew.metric(name) or 0.0 for name in names}
+    return {name: await stage.crew.metric(name) for name in names}

@@ -12,7 +12,7 @@ import time
 
 from bench.chaos import compare
 from bench.chaos.report import at_most, none_of
-from bench.chaos.sampling import sampled
+from bench.chaos.sampling import POLL
 from bench.chaos.scenarios.playing import Findings, Setting, nothing_lost, told
 from bench.chaos.stage import QUOTA, Script, Stage
 from bench.chaos.work import uploads
@@ -21,7 +21,6 @@ REPLICAS = 2
 _START_TIMEOUT = 60.0
 _TAKEOVER_TIMEOUT = 60.0
 _FINISH_TIMEOUT = 90.0
-_SAMPLES = 0.1  # seconds between looks at the committed offsets
 _ENDLESS = 10**9
 
 
@@ -42,10 +41,7 @@ async def _run(setting: Setting, seed: int) -> Findings:
         members = await stage.crew.join(REPLICAS)
         await stage.watch.until_members(REPLICAS, _START_TIMEOUT)
         victim = dice.choice(members)
-        async with (
-            sampled(stage.watch.committed, _SAMPLES) as committed,
-            stage.feeding(uploads(stage.name, _ENDLESS, seed), QUOTA * 0.8),
-        ):
+        async with stage.feeding(uploads(stage.name, _ENDLESS, seed), QUOTA * 0.8):
             await stage.watch.until_outcomes(dice.randrange(QUOTA, 3 * QUOTA), _START_TIMEOUT)
             stopped = time.time()
             victim.replica.suspend()
@@ -59,14 +55,16 @@ async def _run(setting: Setting, seed: int) -> Findings:
         finished = await stage.finished(_FINISH_TIMEOUT)
         metrics = await told(stage)
         await stage.crew.leave(*stage.crew.members)
-        evidence = await stage.evidence()
+        evidence, commits = await stage.evidence(), await stage.commits()
     before = [call for call in evidence.calls if call.at < resumed]
     in_flight = compare.in_flight(before, evidence.outcomes, victim.name, stopped)
     billed, twice = compare.billed_twice(evidence.calls), compare.published_twice(evidence.outcomes)
     images_twice = {outcome.image for outcome in evidence.outcomes if outcome.id in twice}
     checks = [
         *nothing_lost(evidence, finished),
-        none_of("committed offsets that went back", compare.steps_back(committed)),
+        none_of(
+            "committed offsets that went back", compare.steps_back((each.partition, each.offset) for each in commits)
+        ),
         none_of("images whose repeated verdict has another id", compare.judged_under_two_ids(evidence.outcomes)),
         none_of("billed twice, but not in flight at the stop", billed.keys() - in_flight),
         none_of("published twice, but not in flight at the stop", images_twice - in_flight),
@@ -79,7 +77,7 @@ async def _run(setting: Setting, seed: int) -> Findings:
         "in flight at the stop": len(in_flight),
         "billed twice": len(billed),
         "published twice": len(twice),
-        "looks at the committed offsets": len(committed),
+        "commits that the coordinator took": len(commits),
         **metrics,
     }
     return Findings(checks, figures)
@@ -92,4 +90,4 @@ async def _passed(stage: Stage, committed: dict[int, int]) -> None:
             now = await stage.watch.committed() or {}
             if now and all(now.get(partition, -1) > offset for partition, offset in committed.items()):
                 return
-            await asyncio.sleep(_SAMPLES)
+            await asyncio.sleep(POLL)
