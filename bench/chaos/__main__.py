@@ -4,6 +4,7 @@ Plays scenarios and prints what was found; ends with status 1 where something do
 
 import argparse
 import asyncio
+import logging
 import sys
 import traceback
 from pathlib import Path
@@ -31,6 +32,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, help="how often, where a scenario repeats itself")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there too")
     options = parser.parse_args()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # brokers are away on purpose
     try:
         results = asyncio.run(play(options))
     except (ToolMissing, DownloadFailed, StartFailed) as fault:

@@ -246,8 +246,8 @@ def growth(samples: Sequence[tuple[float, int]], settled: float, last: float = 1
     """
     Return the memory when it had settled, at the end, and their ratio.
 
-    `samples` are seconds since the start and bytes. Settled is the median of the ten seconds up to `settled`, the end
-    that of the `last` seconds: one sample between two collections of garbage says little.
+    `samples` are seconds since the start and bytes. Each figure is a median over `last` seconds, those up to `settled`
+    and those up to the end: one sample between two collections of garbage says little.
 
     Raises:
         ValueError: there are no samples around these times.

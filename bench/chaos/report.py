@@ -5,6 +5,7 @@ What was found, with the threshold beside each figure. Pure: values in, text and
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from statistics import median
 from typing import Any
 
 from consumer.config import KafkaSettings
@@ -121,5 +122,4 @@ def settings_text(harness: Mapping[str, float]) -> str:
 
 def distribution(values: Sequence[float]) -> dict[str, float]:
     """Return the least, the median and the most of some values; nothing of none."""
-    ordered = sorted(values)
-    return {"min": ordered[0], "median": ordered[len(ordered) // 2], "max": ordered[-1]} if ordered else {}
+    return {"min": min(values), "median": median(values), "max": max(values)} if values else {}

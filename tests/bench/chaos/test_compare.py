@@ -194,9 +194,8 @@ def test_delays_are_from_the_upload_to_the_first_verdict() -> None:
     """
     A repeated verdict makes nobody late, and images that were not asked for are left out.
     """
-    evidence = Evidence(
-        [upload("1", "2", at=1.0), upload("3", at=2.0)], [], [outcome("1", 4.0), outcome("1", 9.0), outcome("3", 3.0)]
-    )
+    uploads = [upload("1", "2", at=1.0), upload("3", at=2.0)]
+    evidence = Evidence(uploads, [], [outcome("1", 4.0), outcome("1", 9.0), outcome("3", 3.0)])
 
     assert compare.delays(evidence) == [3.0, 1.0]
     assert compare.delays(evidence, {"3"}) == [1.0]
@@ -229,7 +228,10 @@ def test_memory_growth_compares_the_end_with_when_it_had_settled() -> None:
     """
     samples = [(float(at), 100 if at < 15 else 200 + at) for at in range(60)]
 
-    assert compare.growth(samples, settled=30.0, last=5.0) == (228, 257, pytest.approx(257 / 228))
+    first, final, ratio = compare.growth(samples, settled=30.0, last=5.0)
+
+    assert (first, final) == (228, 257)
+    assert ratio == pytest.approx(257 / 228)
     with pytest.raises(ValueError):
         compare.growth(samples[:20], settled=30.0)
 
