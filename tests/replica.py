@@ -102,7 +102,12 @@ class Replica:
     @property
     def running(self) -> bool:
         """Whether it has not ended."""
-        return self._process.returncode is None
+        return self.status is None
+
+    @property
+    def status(self) -> int | None:
+        """Its exit status; None while it runs."""
+        return self._process.returncode
 
     async def ended(self, timeout: float = 30.0) -> int:
         """Return the exit status, once there is one."""

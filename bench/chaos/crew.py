@@ -16,6 +16,8 @@ from tests.replica import KEY, Replica
 
 SERVICE = ("consumer",)
 STOP_TIMEOUT = 60.0
+LAST_WORDS = 2  # lines
+LONGEST_WORD = 200  # characters of each
 
 
 class Member(NamedTuple):
@@ -42,6 +44,9 @@ class Crew:
         self.statuses: list[int] = []
         """The exit statuses of those that were asked to go."""
 
+        self.fallen: list[str] = []
+        """What those said last that had ended before they were asked to go."""
+
     @classmethod
     @asynccontextmanager
     async def gathered(
@@ -49,7 +54,14 @@ class Crew:
     ) -> AsyncIterator[Self]:
         """Yield an empty crew; kill what is left of it at the end."""
         async with AsyncExitStack() as stack:
-            yield cls(folder, config, program, stack)
+            crew = cls(folder, config, program, stack)
+            try:
+                yield crew
+            except Exception as error:
+                for member in crew.members:
+                    if not member.replica.running:
+                        error.add_note(_last_words(member))
+                raise
 
     async def join(self, count: int = 1) -> list[Member]:
         """Start `count` more at once and return without waiting for them to be ready."""
@@ -64,12 +76,21 @@ class Crew:
         self.members.append(member)
         return member
 
+    async def replace_fallen(self) -> None:
+        """Start one for each that has ended though nobody asked it to."""
+        for member in [each for each in self.members if not each.replica.running]:
+            self.members.remove(member)
+            self.fallen.append(_last_words(member))
+            await self.join()
+
     async def leave(self, *leaving: Member) -> list[int]:
         """Send SIGTERM and return the exit statuses."""
         for member in leaving:
             self.members.remove(member)
             if member.replica.running:
                 member.replica.terminate()
+            else:
+                self.fallen.append(_last_words(member))
         statuses = await asyncio.gather(*(member.replica.ended(STOP_TIMEOUT) for member in leaving))
         self.statuses += statuses
         return statuses
@@ -88,3 +109,9 @@ class Crew:
             with contextlib.suppress(aiohttp.ClientConnectionError):
                 total += await member.replica.metric(name)
         return total
+
+
+def _last_words(member: Member) -> str:
+    lines = member.replica.log_tail().splitlines()[-LAST_WORDS:]
+    said = "; ".join(line[:LONGEST_WORD] for line in lines)
+    return f"{member.name} ended by itself with status {member.replica.status}: {said}"

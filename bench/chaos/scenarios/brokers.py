@@ -2,14 +2,14 @@
 Brokers stop: one after the other, then all of them, under load.
 
 Three brokers hold everything three times, and two must take a write. Each is stopped in turn, the group's coordinator
-first, so every leader is among them.
+first, so every leader is among them. A replica that ends is started again, as an orchestrator would, and counted.
 """
 
 import asyncio
 import time
 
 from bench.chaos import compare
-from bench.chaos.sampling import Stopwatch
+from bench.chaos.sampling import Stopwatch, sampled
 from bench.chaos.scenarios.playing import Findings, Setting, exits, nothing_lost_or_repeated, told
 from bench.chaos.stage import QUOTA, Script, Stage
 from bench.chaos.work import uploads
@@ -18,8 +18,8 @@ from tests.kafka import KafkaCluster
 REPLICAS = 2
 REQUEST_TIMEOUT = 40.0  # seconds: aiokafka's request_timeout_ms, after which an unanswered batch fails
 _START_TIMEOUT = 60.0
-_RECOVERY_TIMEOUT = 60.0
-_FINISH_TIMEOUT = 180.0
+_RECOVERY_TIMEOUT = 90.0
+_FINISH_TIMEOUT = 60.0
 
 
 async def brokers(setting: Setting) -> Findings:
@@ -32,27 +32,28 @@ async def brokers(setting: Setting) -> Findings:
         await stage.crew.join(REPLICAS)
         await stage.watch.until_members(REPLICAS, _START_TIMEOUT)
         records = uploads(stage.name, 10**9, setting.seed)
-        coordinator = await setting.kafka.coordinator_of(stage.name)
-        for node in (coordinator, *(setting.kafka.brokers.keys() - {coordinator})):
-            roles = await _roles(stage, node)
-            await stage.upload([next(records) for _ in range(4 * QUOTA)])
-            await _some_more(stage, QUOTA)
-            watch = Stopwatch()
-            await setting.kafka.stop_broker(node)
-            # With two of three everything goes on.
-            await _some_more(stage, QUOTA)
-            await setting.kafka.start_broker(node)
-            happened.append(f"broker {node} ({roles}) away for {watch.seconds():.1f} s")
-            await stage.watch.until_outcomes(await _uploaded(stage), _RECOVERY_TIMEOUT)
-        for absence in absences:
-            # More than can be done before they stop: calls are in flight, and outcomes on their way.
-            await stage.upload([next(records) for _ in range(4 * QUOTA)])
-            await _some_more(stage, QUOTA)
-            watch = Stopwatch()
-            gone.append(await _all_away(setting.kafka, absence))
-            happened.append(f"all brokers away for {watch.seconds():.1f} s")
-            await stage.watch.until_outcomes(await _uploaded(stage), _FINISH_TIMEOUT)
-        finished = await stage.finished(_FINISH_TIMEOUT)
+        async with sampled(stage.crew.replace_fallen, 1.0):
+            coordinator = await setting.kafka.coordinator_of(stage.name)
+            for node in (coordinator, *(setting.kafka.brokers.keys() - {coordinator})):
+                roles = await _roles(stage, node)
+                await stage.upload([next(records) for _ in range(4 * QUOTA)])
+                await _some_more(stage, QUOTA)
+                watch = Stopwatch()
+                await setting.kafka.stop_broker(node)
+                # With two of three everything goes on.
+                await _some_more(stage, QUOTA)
+                await setting.kafka.start_broker(node)
+                happened.append(f"broker {node} ({roles}) away for {watch.seconds():.1f} s")
+                happened[-1] += await _recovery(stage)
+            for absence in absences:
+                # More than can be done before they stop: calls are in flight, and outcomes on their way.
+                await stage.upload([next(records) for _ in range(4 * QUOTA)])
+                await _some_more(stage, QUOTA)
+                watch = Stopwatch()
+                gone.append(await _all_away(setting.kafka, absence))
+                happened.append(f"all brokers away for {watch.seconds():.1f} s")
+                happened[-1] += await _recovery(stage)
+            finished = await stage.finished(_FINISH_TIMEOUT)
         metrics = await told(stage)
         await stage.crew.leave(*stage.crew.members)
         evidence = await stage.evidence()
@@ -64,7 +65,7 @@ async def brokers(setting: Setting) -> Findings:
         "longest stall, seconds": compare.longest_stall(evidence.calls, evidence.uploads).seconds,
         **metrics,
     }
-    return Findings([*nothing_lost_or_repeated(evidence, finished), exits(stage)], figures)
+    return Findings([*nothing_lost_or_repeated(evidence, finished), *exits(stage)], figures)
 
 
 async def _some_more(stage: Stage, count: int) -> None:
@@ -75,11 +76,11 @@ async def _some_more(stage: Stage, count: int) -> None:
     await stage.watch.until_outcomes(now + count, _RECOVERY_TIMEOUT)
 
 
-async def _uploaded(stage: Stage) -> int:
-    async with asyncio.timeout(_RECOVERY_TIMEOUT):
-        while (ends := await stage.watch.uploaded()) is None:
-            await asyncio.sleep(0.1)
-    return sum(ends.values())
+async def _recovery(stage: Stage) -> str:
+    """Say how long it took until everything uploaded had been committed."""
+    watch = Stopwatch()
+    recovered = await stage.watch.until_no_lag(_RECOVERY_TIMEOUT)
+    return f", all done {watch.seconds():.1f} s later" if recovered else f", NOT done {watch.seconds():.0f} s later"
 
 
 async def _roles(stage: Stage, node: int) -> str:

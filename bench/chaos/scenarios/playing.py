@@ -58,9 +58,13 @@ def nothing_lost(evidence: Evidence, finished: bool) -> list[Check]:
     ]
 
 
-def exits(stage: Stage) -> Check:
-    """Check that every replica that was asked to go ended with status 0."""
-    return none_of("replicas that ended with another status than 0", sum(map(bool, stage.crew.statuses)))
+def exits(stage: Stage) -> list[Check]:
+    """Check that every replica stayed until it was asked to go, and ended with status 0."""
+    fallen = stage.crew.fallen
+    return [
+        none_of("replicas that ended with another status than 0", sum(map(bool, stage.crew.statuses))),
+        Check("replicas that ended before they were asked to", "\n".join(fallen) or "none", "none", not fallen),
+    ]
 
 
 def stall(evidence: Evidence, allowed: float) -> Check:

@@ -75,7 +75,7 @@ async def _end(stage: Stage, what: list[str], *, judges_stall: bool = True) -> F
     await stage.crew.leave(*stage.crew.members)
     evidence = await stage.evidence()
     allowed = stage.script.longest_latency + 2 * SETTINGS["heartbeat_interval"] + 1.0
-    checks: list[Check] = [*nothing_lost_or_repeated(evidence, finished), exits(stage)]
+    checks: list[Check] = [*nothing_lost_or_repeated(evidence, finished), *exits(stage)]
     if judges_stall:
         checks.append(stall(evidence, allowed))
     arrivals = [call.at for call in evidence.calls]
