@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 RUNTIME := $(if $(wildcard $(VENV)/dev.stamp),$(VENV)/dev.stamp,$(VENV)/demo.stamp)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test scenarios check bench chaos chaos-full lock clean
+.PHONY: help demo test scenarios helm check schemas bench chaos chaos-full lock clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,11 +16,14 @@ help: ## Say what can be made
 demo: $(RUNTIME) ## Run the whole service on this machine: broker, provider, 600 uploads, verdicts (ARGS="--events 100 --keep")
 	@$(BIN)/moderation-consumer demo $(ARGS)
 
-test: $(VENV)/dev.stamp ## Run the tests, with a real Kafka where Java 17 and Maven are installed (ARGS="-k pace")
+test: $(VENV)/dev.stamp ## Run the tests, with a real Kafka where Java 17 and Maven are, the chart's where helm is (ARGS="-k pace")
 	@$(BIN)/python -m pytest -m "not scenario" $(ARGS)
 
 scenarios: $(VENV)/dev.stamp ## Run the whole service with faults, on a real Kafka (up to 20 minutes)
 	@$(BIN)/python -m pytest -m scenario $(ARGS)
+
+helm: $(BIN)/python ## Build the helm that tests the chart, with any Go (two minutes, once)
+	@$(BIN)/python -m tests.helm.tool
 
 check: $(VENV)/dev.stamp ## Lint, types and the direction of imports
 	@$(BIN)/ruff check .
@@ -37,6 +40,9 @@ chaos: $(VENV)/chaos.stamp ## Kill, restart, freeze and starve the service on a 
 chaos-full: $(VENV)/chaos.stamp ## The same, long (75 minutes)
 	@$(BIN)/python -m bench.chaos --full $(ARGS)
 
+schemas: $(RUNTIME) ## Renew config/schemas/ from the code
+	@$(BIN)/moderation-consumer schema --write config/schemas
+
 lock: $(VENV)/dev.stamp ## Renew locks/ from pyproject.toml
 	@$(PIP) install uv
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --upgrade \
@@ -47,6 +53,8 @@ lock: $(VENV)/dev.stamp ## Renew locks/ from pyproject.toml
 		-c locks/dev.txt pyproject.toml -o locks/run.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 		-c locks/dev.txt --group chaos -o locks/chaos.txt
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --upgrade \
+		--group build -o locks/build.txt
 
 clean: ## Remove the environment and every cache
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -9,6 +9,7 @@ import contextlib
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
+from secrets import token_hex
 from typing import NamedTuple
 
 import httpx
@@ -18,23 +19,28 @@ import uvloop
 from consumer.clock import Clock, SystemClock
 from consumer.config import Config, Credentials, Policy
 from consumer.errors import ConsumerError
+from consumer.flight import Flight
 from consumer.intake.admission import Admission
 from consumer.intake.decode import Bindings, decode
+from consumer.intake.journal import Journal
 from consumer.intake.kafka import KafkaSource
+from consumer.intake.tail import Tail
 from consumer.moderation import Moderator
 from consumer.moderation.assess import Assessing
 from consumer.moderation.breaker import BreakerLimits
 from consumer.moderation.client import HttpModerator, Timeouts, open_transport
 from consumer.moderation.keys import Keys, keys_of
 from consumer.moderation.lobby import Lobby
-from consumer.moderation.pace import Pace, Paced
+from consumer.moderation.pace import LONGEST_LOOK, Pace, Paced
 from consumer.moderation.regions import Guarded, Region, Regions
 from consumer.moderation.retries import Retrying, RetryPolicy
 from consumer.moderation.slots import Limited, Slots
 from consumer.observability import metrics
-from consumer.observability.health import serving
+from consumer.observability.health import Health, serving
 from consumer.pipeline import Pipeline
+from consumer.records import Place, source_id
 from consumer.service import Service
+from consumer.verdicts.doubts import Doubts
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.kafka import KafkaSink
 from consumer.verdicts.noticing import Noticing
@@ -92,15 +98,25 @@ async def open_service(
 ) -> AsyncIterator[Service]:
     """Top to bottom is the start order; closing runs bottom to top, so reading ends before publishing does."""
     async with contextlib.AsyncExitStack() as stack:
-        source = KafkaSource(config.kafka, Admission(config.admission), clock)
-        reasons_not_ready = [source.reasons_not_ready]
-        await stack.enter_async_context(serving(config.health, lambda: [r for ask in reasons_not_ready for r in ask()]))
+        flight, journal, tail = Flight(clock), Journal(), Tail(config.kafka, config.journal.clock_skew)
+        source = KafkaSource(
+            config.kafka, Admission(config.admission), journal, tail, config.journal, flight, token_hex(4), clock
+        )
+        health = Health([source.reasons_not_ready])
+        await stack.enter_async_context(serving(config.health, health))
         encoding = Encoding(group=config.kafka.group_id, privacy=config.privacy)
-        sink = await stack.enter_async_context(KafkaSink.open(config.kafka, encoding, clock))
+        doubts = Doubts(tail.find, clock)
+        sink = await stack.enter_async_context(KafkaSink.open(config.kafka, encoding, doubts, flight, clock))
+        health.reasons_not_ready.append(sink.reasons_not_ready)
+
+        def may_depart() -> bool:
+            """Nothing is paid for whose verdict could be another replica's, or could not be published."""
+            return not flight.grounded and source.is_member() and sink.takes_more()
+
         keys = keys_of(config.provider, credentials, clock)
         transport = await stack.enter_async_context(open_transport(config.provider.max_in_flight))
-        provider = layers(config, keys, transport, clock)
-        reasons_not_ready.append(provider.reasons_not_ready)
+        provider = layers(config, keys, transport, clock, flight, may_depart, source.owns)
+        health.reasons_not_ready.append(provider.reasons_not_ready)
         pipeline = Pipeline(
             decode=partial(decode, bindings=Bindings(config.bindings), group=config.kafka.group_id),
             assess=Assessing(
@@ -111,10 +127,21 @@ async def open_service(
                 privacy=config.privacy,
             ).assess,
             decide=Noticing(Deciding(policy).decide).decide,
+            name_dead_letter=partial(source_id, config.kafka.group_id),
+            journal=journal,
             sink=sink,
             clock=clock,
         )
-        service = Service(source, pipeline, provider.room, provider.give_up_waiting, config.shutdown)
+        service = Service(
+            source,
+            pipeline,
+            flight,
+            provider.room,
+            provider.give_up_waiting,
+            config.shutdown,
+            keep_order=config.ordering == "key",
+        )
+        health.offsets = service.offsets
         await stack.enter_async_context(source.opened(service.drain))
         yield service
 
@@ -130,7 +157,15 @@ class Provider(NamedTuple):
     reasons_not_ready: Callable[[], list[str]]
 
 
-def layers(config: Config, keys: Keys, transport: httpx.AsyncBaseTransport, clock: Clock) -> Provider:
+def layers(
+    config: Config,
+    keys: Keys,
+    transport: httpx.AsyncBaseTransport,
+    clock: Clock,
+    flight: Flight,
+    may_depart: Callable[[], bool],
+    owns: Callable[[Place], bool],
+) -> Provider:
     """
     Stack what is done about pace, capacity, outages and failures around the call.
 
@@ -150,11 +185,14 @@ def layers(config: Config, keys: Keys, transport: httpx.AsyncBaseTransport, cloc
     def region(name: str, base_url: str) -> Region:
         http = HttpModerator(transport, base_url, name, keys, timeouts, clock)
         guarded = Guarded(http, name, answered_services, clock)
-        return Region(name, Limited(Paced(guarded, pace, clock), slots), breaker)
+        paced = Paced(guarded, pace, clock, flight=flight, lobby=lobby, may_depart=may_depart, owns=owns)
+        return Region(name, Limited(paced, slots), breaker)
 
     regions = Regions([region(*each) for each in config.provider.regions], clock, lobby)
 
     async def room() -> None:
+        while not may_depart():
+            await clock.sleep(LONGEST_LOOK)
         await regions.room()
         await slots.room()
 

@@ -4,20 +4,33 @@ import asyncio
 import os
 import signal
 import sys
+import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
+import orjson
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 
-from consumer.config import KEY_ID, KEY_SECRET, load_config, load_credentials, load_policy
+from consumer.commands.schema import Name
+from consumer.config import (
+    KEY_ID,
+    KEY_SECRET,
+    load_config,
+    load_credentials,
+    load_policy,
+    load_with_origins,
+)
 from consumer.errors import ConsumerError, Misconfigured
 
 app = typer.Typer(
     name="moderation-consumer",
-    help="Reads upload events from Kafka, asks Alibaba Cloud Image Moderation about each image, publishes verdicts.",
     no_args_is_help=True,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -28,6 +41,27 @@ ConfigFile = Annotated[Path, typer.Option("--config", help="The YAML file; every
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting, such as quota.qps=50.")
 ]
+
+
+def show_version(asked: bool) -> None:
+    """Print the release and end, where that was asked for."""
+    if asked:
+        typer.echo(f"moderation-consumer {version('moderation-consumer')}")
+        raise typer.Exit
+
+
+@app.callback()
+def about(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Say which release this is.")
+    ] = False,
+) -> None:
+    """
+    Reads upload events from Kafka, asks Alibaba Cloud Image Moderation about each image, publishes verdicts.
+
+    The exit status is 0 when all went well, 1 when something did not, and 2 when the configuration or the command line
+    is wrong.
+    """
 
 
 @app.command()
@@ -44,8 +78,118 @@ def run(config: ConfigFile = Path("config/consumer.yaml"), overrides: Overrides 
 
 
 @app.command()
+def offsets(
+    config: ConfigFile = Path("config/consumer.yaml"),
+    overrides: Overrides = None,
+    urls: Annotated[
+        list[str] | None,
+        typer.Option("--url", help="A running replica's health pages, such as http://127.0.0.1:8080; may be repeated."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs, a JSON object a line.")] = False,
+) -> None:
+    """Show where the group stands in each partition, and what running replicas have open, since when and why."""
+    from consumer.commands import offsets as command
+
+    settings = load_config(config, os.environ, overrides or ())
+    standings = asyncio.run(command.standings(settings.kafka))
+    running = asyncio.run(command.open_records(urls or ()))
+    if as_json:
+        for row in command.as_json(standings, running):
+            typer.echo(orjson.dumps(row).decode())
+    else:
+        output.print(command.table(standings, running, time.time()))
+
+
+@app.command()
+def check(
+    config: ConfigFile = Path("config/consumer.yaml"),
+    overrides: Overrides = None,
+    latency: Annotated[float, typer.Option(min=0.001, help="Seconds that a call to the provider takes.")] = 0.3,
+    outage: Annotated[float, typer.Option(min=0.0, help="Hours of outage that no upload may be lost in.")] = 24.0,
+) -> None:
+    """
+    Look at all that a service needs before it runs, and say how to mend what is wrong.
+
+    Configuration, policy, key, topics and their limits, quota, retention, clock. Nothing is changed in Kafka, and the
+    one call to the provider names no image, so it is not billed. Exits with 1 if anything is wrong.
+    """
+    from consumer.commands.check import check as look
+    from consumer.commands.check.findings import is_wrong, lines
+
+    findings = asyncio.run(look(config, os.environ, overrides or (), latency=latency, outage=outage * 3600))
+    for line in lines(findings):
+        output.print(line)
+    sys.exit(1 if is_wrong(findings) else 0)
+
+
+@app.command()
+def decode(
+    file: Annotated[
+        Path | None, typer.Argument(help="The message's value; `-` reads standard input.", show_default=False)
+    ] = None,
+    headers: Annotated[
+        Path | None,
+        typer.Option(help='Its headers: a JSON list of [name, value], a value being a text, null or {"base64": "…"}.'),
+    ] = None,
+    null_value: Annotated[
+        bool, typer.Option("--null-value", help="The message has no value, as a tombstone; FILE is not read.")
+    ] = False,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Whose bindings to use. Without it every bucket counts as bound.")
+    ] = None,
+) -> None:
+    """
+    Show what one Kafka message asks for: a JSON object for each image.
+
+    Says {"ignored": reason} of a message that asks for nothing, and {"rejected": reason} of a dead letter, which
+    exits with 1.
+    """
+    from consumer.commands.decode import lines, read_headers, show
+
+    if file is None and not null_value:
+        raise typer.BadParameter("name a FILE, or say --null-value")
+    given = () if headers is None else read_headers(headers, content_of(headers))
+    settings = None if config is None else load_config(config, os.environ)
+    value = None if file is None or null_value else content_of(file)
+    shown, was_read = show(value, given, settings)
+    typer.echo(lines(shown))
+    sys.exit(0 if was_read else 1)
+
+
+@app.command()
+def schema(
+    name: Annotated[
+        Name | None, typer.Argument(help="Which one; without it, all of them by name.", show_default=False)
+    ] = None,
+    write: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write each into a file of this folder instead.")
+    ] = None,
+) -> None:
+    """Print the JSON Schema of upload events, verdicts, dead letters' headers, the configuration or the policy."""
+    from consumer.commands.schema import schema as make
+    from consumer.commands.schema import write_all, written
+
+    if write is not None:
+        typer.echo("\n".join(map(str, write_all(write))))
+    else:
+        typer.echo(written({each.value: make(each) for each in Name} if name is None else make(name)))
+
+
+@app.command("config")
+def show_config(config: ConfigFile = Path("config/consumer.yaml"), overrides: Overrides = None) -> None:
+    """Print the configuration as it takes effect, and where each value came from. No secret is shown."""
+    from consumer.commands.effective import effective
+
+    typer.echo(effective(load_with_origins(config, os.environ, overrides or ()), config, os.environ))
+
+
+@app.command()
 def emulator(
-    port: Annotated[int, typer.Option(help="Where to listen on loopback; 0 takes a free port.")] = 8090,
+    host: Annotated[
+        str,
+        typer.Option(help="Where to listen. Beyond loopback, whoever reaches it can read its calls and set faults."),
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port; 0 takes a free one.")] = 8090,
     qps: Annotated[int, typer.Option(help="Calls accepted in any second; more are throttled.")] = 100,
     latency: Annotated[float, typer.Option(help="Seconds from a call to its answer.")] = 0.3,
     rules: Annotated[
@@ -54,11 +198,11 @@ def emulator(
     access_key_id: Annotated[str | None, typer.Option(envvar=KEY_ID, help="The one account that may call.")] = None,
     access_key_secret: Annotated[str | None, typer.Option(envvar=KEY_SECRET, help="Its secret.")] = None,
 ) -> None:
-    """Serve the provider's API on loopback, for a service without an account. It judges nothing: it obeys rules."""
+    """Serve the provider's API, for a service without an account. It judges nothing: it obeys rules."""
     from consumer.emulator import EmulatorSettings, serve
 
     given = {
-        "port": port, "qps": qps, "latency": latency, "rules": rules,
+        "host": host, "port": port, "qps": qps, "latency": latency, "rules": rules,
         "access_key_id": access_key_id, "access_key_secret": access_key_secret,
     }  # fmt: skip
     try:
@@ -95,6 +239,14 @@ def demo(
     sys.exit(run_demo(DemoOptions(events=events, qps=qps, keep=keep, config=config)))
 
 
+def content_of(path: Path) -> bytes:
+    """Read a file, or standard input for `-`."""
+    try:
+        return sys.stdin.buffer.read() if path == Path("-") else path.read_bytes()
+    except OSError as error:
+        raise Misconfigured([f"{path}: cannot be read: {error.strerror}"]) from error
+
+
 def wait_for_signal() -> None:
     """Block until SIGTERM or SIGINT."""
     awaited = {signal.SIGTERM, signal.SIGINT}
@@ -105,11 +257,11 @@ def wait_for_signal() -> None:
 def main() -> None:
     """Run a command. Exit 2: the configuration is wrong; 1: it could not go on."""
     try:
-        app()
+        app(prog_name="moderation-consumer")
     except Misconfigured as error:
         for problem in error.problems:
-            errors.print(f"[red]✗[/red] {problem}", markup=True)
+            errors.print(f"[red]✗[/red] {escape(problem)}", markup=True)
         sys.exit(2)
     except ConsumerError as error:
-        errors.print(f"[red]✗[/red] {error}")
+        errors.print(f"[red]✗[/red] {escape(str(error))}")
         sys.exit(1)

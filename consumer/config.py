@@ -105,7 +105,7 @@ class KafkaSettings(Settings):
         60.0, description="Seconds a rebalance waits for this replica to drain. Must exceed `shutdown.drain_on_revoke`."
     )
     commit_interval: PositiveFloat = Field(
-        1.0, description="Seconds between commits. Longer commits less and repeats more after a crash."
+        1.0, description="Seconds between commits. Longer commits less and reads more again after a crash."
     )
     max_message_bytes: PositiveInt = Field(
         1_048_576,
@@ -130,6 +130,30 @@ class KafkaSettings(Settings):
                 f"({self.heartbeat_interval} s) or more"
             )
         return self
+
+    @model_validator(mode="after")
+    def _proves_its_membership(self) -> Self:
+        if self.commit_interval * 3 > self.session_timeout:
+            raise ValueError(
+                f"session_timeout ({self.session_timeout} s) must be three commit_interval "
+                f"({self.commit_interval} s) or more: commits prove that the partitions are still this replica's"
+            )
+        return self
+
+
+class JournalSettings(Settings):
+    """How the outputs are read back when a partition is taken over, so that nothing is paid or published twice."""
+
+    clock_skew: NonNegativeFloat = Field(
+        5.0, description="Seconds by which the clocks of replicas and brokers may differ. More reads further back."
+    )
+    max_seconds: PositiveFloat = Field(
+        60.0,
+        description="Seconds of reading. What is not read by then may be paid and published again; a metric says so.",
+    )
+    max_outcomes: PositiveInt = Field(
+        1_000_000, description="Outcomes known at once, about 200 bytes each. Beyond that likewise."
+    )
 
 
 class RegionUrl(NamedTuple):
@@ -169,7 +193,7 @@ class ProviderSettings(Settings):
     max_in_flight: PositiveInt = Field(
         64,
         description="Calls at once. Must be 1.5 × quota × latency or it, not the quota, limits. "
-        "All of them repeat after a crash.",
+        "A crash pays for all of them again.",
     )
 
     @model_validator(mode="after")
@@ -393,6 +417,11 @@ class Config(Settings):
     retries: RetrySettings = RetrySettings()
     breaker: BreakerSettings = BreakerSettings()
     admission: AdmissionSettings = AdmissionSettings()
+    ordering: Literal["key", "none"] = Field(
+        "key",
+        description="`key`: verdicts of one Kafka key are published in the order of its events. `none`: as they come.",
+    )
+    journal: JournalSettings = JournalSettings()
     shutdown: ShutdownSettings = ShutdownSettings()
     privacy: PrivacySettings = PrivacySettings()
     logs: LogSettings = LogSettings()
@@ -484,7 +513,79 @@ def load_config(path: Path | None, environment: Mapping[str, str], overrides: Se
     Raises:
         Misconfigured: with every problem, each naming where the value came from.
     """
+    return load_with_origins(path, environment, overrides).config
+
+
+Origins = Mapping[tuple[str, ...], str]
+"""Where values came from, by their keys from the root. What stands below a key came from there too."""
+
+
+class Loaded(NamedTuple):
+    """A configuration, and where its values came from; those that are not named are defaults."""
+
+    config: Config
+    origins: Origins
+
+
+def load_with_origins(path: Path | None, environment: Mapping[str, str], overrides: Sequence[str] = ()) -> Loaded:
+    """
+    As `load_config`, and say where the values came from.
+
+    Raises:
+        Misconfigured: with every problem, each naming where the value came from.
+    """
     problems: list[str] = []
+    tree, origins = _merged(path, environment, overrides, problems)
+    config = _validate(Config, tree, origins, problems)
+    return Loaded(config if path is None else _seen_from(path.parent, config), origins)
+
+
+def load_sound_part(
+    path: Path | None, environment: Mapping[str, str], overrides: Sequence[str] = ()
+) -> tuple[Config | None, frozenset[str]]:
+    """
+    Of a configuration that is wrong, return what can be used, and the sections that cannot and hold their defaults.
+
+    Keys that are no settings are left out. None where the file cannot be read, or where the sections contradict each
+    other.
+    """
+    try:
+        tree, _ = _merged(path, environment, overrides, [])
+        Config.model_validate(tree)
+    except Misconfigured:
+        return None, frozenset()
+    except ValidationError as error:
+        broken = _without_problems(tree, error)
+    else:
+        broken = frozenset()
+    try:
+        config = Config.model_validate(tree)
+    except ValidationError:
+        return None, broken
+    return config if path is None else _seen_from(path.parent, config), broken
+
+
+def _without_problems(tree: dict[str, Any], error: ValidationError) -> frozenset[str]:
+    """Remove from the tree what is no setting, and each section that is wrong; return those sections' names."""
+    broken = set()
+    for problem in error.errors():
+        *parents, last = problem["loc"] or ("",)
+        if problem["type"] != "extra_forbidden":
+            broken.add(str(problem["loc"][0]) if problem["loc"] else "")
+        else:
+            holder: Any = tree
+            for step in parents:
+                holder = holder[step]
+            del holder[last]
+    for section in broken:
+        tree.pop(section, None)
+    return frozenset(broken)
+
+
+def _merged(
+    path: Path | None, environment: Mapping[str, str], overrides: Sequence[str], problems: list[str]
+) -> tuple[dict[str, Any], dict[tuple[str, ...], str]]:
+    """Lay the sources over each other; the later wins."""
     tree: dict[str, Any] = {}
     origins: dict[tuple[str, ...], str] = {}
     if path is not None:
@@ -496,8 +597,7 @@ def load_config(path: Path | None, environment: Mapping[str, str], overrides: Se
         except ValueError as error:
             problems.append(f"{origin}: {error}")
         origins[keys] = origin
-    config = _validate(Config, tree, origins, problems)
-    return config if path is None else _seen_from(path.parent, config)
+    return tree, origins
 
 
 def _seen_from(folder: Path, config: Config) -> Config:

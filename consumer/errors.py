@@ -3,6 +3,7 @@ What can go wrong, sorted by what the service does about it.
 
     ConsumerError
     ├── Undecodable          nobody can read this message     → dead letter
+    ├── Lost                 another replica's message by now → drop it, it is read there
     ├── CallFailed           one call to the provider failed  → moderation/retries.py decides by branch
     │   ├── Unavailable      not this image's fault           → wait, ask again, for as long as it takes
     │   │   ├── Throttled        too fast                        (the pace waits)
@@ -37,6 +38,10 @@ class Undecodable(ConsumerError):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+
+
+class Lost(ConsumerError):
+    """The message's partition belongs to another replica by now, which reads it again."""
 
 
 class CallFailed(ConsumerError):

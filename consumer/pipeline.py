@@ -14,9 +14,9 @@ from typing import Protocol
 import structlog
 
 from consumer.clock import Clock
-from consumer.errors import ConsumerError, Undecodable
+from consumer.errors import ConsumerError, Lost, Undecodable
 from consumer.observability import metrics
-from consumer.records import Assessment, Decoded, Delivery, Failure, Ignored, Submission, Verdict
+from consumer.records import Assessment, Decoded, Delivery, Failure, Ignored, Place, SourceId, Submission, Verdict
 from consumer.verdicts import Sink
 
 log = structlog.get_logger()
@@ -32,8 +32,20 @@ class Turn(Protocol):
     """The place of a message among those with its key."""
 
     async def wait(self) -> None:
-        """Return once every earlier message of the key has its outcomes."""
+        """
+        Return once every earlier message of the key has its outcomes and the partition is certainly ours.
+
+        `Lost` escapes where it is another replica's by now.
+        """
         ...
+
+
+class Journal(Protocol):
+    """What is published already, of records that may be read again."""
+
+    def holds(self, delivery: Delivery, outcome: SourceId) -> bool: ...
+
+    def note(self, place: Place, offset: int, outcome: SourceId, at: float) -> None: ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,6 +55,8 @@ class Pipeline:
     decode: Callable[[Delivery], Decoded]
     assess: Callable[[Submission], Awaitable[Assessment]]
     decide: Callable[[Submission, Assessment, float], Verdict]
+    name_dead_letter: Callable[[Delivery], SourceId]
+    journal: Journal
     sink: Sink
     clock: Clock
     unforeseen: int = 0  # in a row
@@ -51,12 +65,12 @@ class Pipeline:
         """
         Return once all that the message asks for is durable; its offset may then be committed.
 
-        Whatever escapes leaves the message open: it will be read again.
+        Whatever escapes leaves the message open: it will be read again. `Lost`: by another replica.
         """
         try:
             decoded = self.decode(delivery)
         except Undecodable as reason:
-            await self._bury(delivery, reason)
+            await self._bury(delivery, reason, turn)
             return
         if isinstance(decoded, Ignored):
             metrics.MESSAGES.labels("ignored", decoded.reason).inc()
@@ -73,26 +87,51 @@ class Pipeline:
 
     async def process(self, submission: Submission, turn: Turn) -> None:
         """Return once the verdict is durable. An image that cannot be judged, or meets a bug, goes to review."""
+        if self._is_published(submission.delivery, submission.id):
+            return
         try:
             assessment = await self.assess(submission)
             verdict = self.decide(submission, assessment, self.clock.wall())
+        except Lost:
+            raise
         except Exception as error:  # noqa: BLE001 — the one place where a bug is caught
             self._count_unforeseen(submission, error)
-            failure = Failure(kind="internal", code=type(error).__name__)
-            verdict = self.decide(submission, Assessment(failure=failure), self.clock.wall())
+            assessment = Assessment(failure=Failure(kind="internal", code=type(error).__name__))
+            verdict = self.decide(submission, assessment, self.clock.wall())
         else:
             self.unforeseen = 0
-        await turn.wait()
+        try:
+            await turn.wait()
+        except Lost:
+            metrics.PAID_IN_VAIN.inc(assessment.billed_calls)
+            raise
+        if self._is_published(submission.delivery, submission.id):  # while the partition was another's
+            metrics.PAID_IN_VAIN.inc(assessment.billed_calls)
+            return
+        began = self.clock.wall()
         await self.sink.publish(verdict)
+        self.journal.note(submission.delivery.place, submission.delivery.offset, submission.id, began)
         log.debug("verdict.published", submission=submission.id, decision=verdict.decision.value)
 
-    async def _bury(self, delivery: Delivery, reason: Undecodable) -> None:
+    async def _bury(self, delivery: Delivery, reason: Undecodable, turn: Turn) -> None:
+        name = self.name_dead_letter(delivery)
+        await turn.wait()
+        if self._is_published(delivery, name):
+            return
+        began = self.clock.wall()
         await self.sink.bury(delivery, reason)
+        self.journal.note(delivery.place, delivery.offset, name, began)
         metrics.MESSAGES.labels("dead_letter", reason.reason).inc()
         log.warning(
             "message.dead_lettered", topic=delivery.topic, partition=delivery.partition, offset=delivery.offset,
             reason=reason.reason, detail=reason.detail,
         )  # fmt: skip
+
+    def _is_published(self, delivery: Delivery, outcome: SourceId) -> bool:
+        if not self.journal.holds(delivery, outcome):
+            return False
+        metrics.JOURNAL_SAVED.inc()
+        return True
 
     def _count_unforeseen(self, submission: Submission, error: Exception) -> None:
         metrics.UNFORESEEN.inc()

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NewType
+from typing import Any, NamedTuple, NewType
 
 import orjson
 
@@ -19,6 +19,13 @@ Headers = Sequence[tuple[str, bytes | None]]
 
 SourceId = NewType("SourceId", str)
 """32 hex digits that name one image of one message for one group: the `verdict_id`, `dataId` and `dlq_id`."""
+
+
+class Place(NamedTuple):
+    """A partition of a topic, as Kafka's clients name it."""
+
+    topic: str
+    partition: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +40,11 @@ class Delivery:
     value: bytes | None
     headers: Headers
     received: float  # unix seconds
+
+    @property
+    def place(self) -> Place:
+        """The partition that it was read from."""
+        return Place(self.topic, self.partition)
 
     @property
     def size(self) -> int:

@@ -6,33 +6,61 @@ Many messages at once: begin them, keep the order of each key, drain on revoke a
 A message that waits has cost nothing, so it is dropped when its partition goes or the service stops; one that has begun
 is finished. Messages begin in the order they were read: what is finished at a stop is all that was begun, and nothing
 behind it.
+
+What has begun outlives the assignment of its partition. Kafka's eager protocol takes every partition away and gives
+most of them back: a message that is read again then joins what was begun of it, and one whose partition another replica
+has got publishes nothing.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
 
 import structlog
 
 from consumer.config import ShutdownSettings
-from consumer.errors import ConsumerError
+from consumer.errors import ConsumerError, Lost
+from consumer.flight import Flight
 from consumer.intake import Record, Source
+from consumer.observability import metrics
 from consumer.pipeline import Pipeline
-from consumer.records import Delivery
+from consumer.records import Delivery, Place
 
 log = structlog.get_logger()
+
+
+MOST_OPEN_SHOWN = 10  # of each partition
 
 
 class DrainTimeout(ConsumerError):
     """Work in flight did not end in time; its offsets are uncommitted."""
 
 
-class Place(NamedTuple):
-    """A partition of a topic, as Kafka's clients name it."""
+class RecordName(NamedTuple):
+    """One record of a log. The timestamp tells it from that of a topic which was deleted and made again."""
 
-    topic: str
-    partition: int
+    place: Place
+    offset: int
+    timestamp: float
+
+
+State = Literal["waiting", "judging", "behind its key", "publishing"]
+
+
+@dataclass(slots=True, eq=False)
+class Begun:
+    """A message that is being carried, and every reading of it that waits for its end."""
+
+    records: list[Record]
+    turn: "Turn"
+    state: State = "judging"
+    task: asyncio.Task[None] = field(init=False)
+
+    @property
+    def delivery(self) -> Delivery:
+        return self.records[0].delivery
 
 
 class Service:
@@ -42,22 +70,26 @@ class Service:
         self,
         source: Source,
         pipeline: Pipeline,
+        flight: Flight,
         room: Callable[[], Awaitable[None]],
         give_up_waiting: Callable[[], None],
         limits: ShutdownSettings,
+        *,
+        keep_order: bool = True,
     ) -> None:
         """
         `room` returns when another call could be made; `give_up_waiting` cancels who waits for a provider that is away.
         """
         self._source = source
         self._pipeline = pipeline
+        self._flight = flight
         self._room = room
         self._give_up_waiting = give_up_waiting
         self._limits = limits
         self._waiting: deque[Record] = deque()
         self._arrived = asyncio.Event()
-        self._begun: dict[asyncio.Task[None], Place] = {}
-        self._turns = Turns()
+        self._begun: dict[RecordName, Begun] = {}
+        self._order = Order(keep_order)
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -79,8 +111,9 @@ class Service:
         self._drop(self._waiting)
         self._give_up_waiting()
         log.info("service.draining", begun=len(self._begun), timeout=self._limits.drain_timeout)
-        await asyncio.wait([reader, starter, *self._begun], timeout=self._limits.drain_timeout)
-        late = [task for task in (reader, *self._begun) if not task.done()]
+        tasks = [begun.task for begun in self._begun.values()]
+        await asyncio.wait([reader, starter, *tasks], timeout=self._limits.drain_timeout)
+        late = [task for task in (reader, *tasks) if not task.done()]
         for task in late:
             task.cancel()
         if late:
@@ -91,17 +124,49 @@ class Service:
         if late:
             raise DrainTimeout(f"{len(late)} messages in flight did not end within {self._limits.drain_timeout} s")
 
-    async def drain(self, revoked: Collection[tuple[str, int]]) -> None:
-        """Drop what waits of some partitions, and wait for what has begun, at most `drain_on_revoke`."""
-        places = {Place(*partition) for partition in revoked}
-        self._drop([record for record in self._waiting if _place(record.delivery) in places])
-        if begun := [task for task, place in self._begun.items() if place in places]:
-            await asyncio.wait(begun, timeout=self._limits.drain_on_revoke)
+    async def drain(self, revoked: Collection[Place]) -> None:
+        """Drop what waits of some partitions, and wait until nothing is in flight, at most `drain_on_revoke`."""
+        self._drop([record for record in self._waiting if record.delivery.place in revoked])
+        quiet = asyncio.create_task(self._flight.quiet(), name="quiet")
+        await asyncio.wait([quiet], timeout=self._limits.drain_on_revoke)
+        quiet.cancel()
+
+    def offsets(self) -> Sequence[Mapping[str, Any]]:
+        """
+        How far each partition is read and committed, and its oldest open records: since when, and in which state.
+
+        Moments are unix seconds. What is open and not yet begun is `waiting`.
+        """
+        states = {(name.place, name.offset): begun.turn.state for name, begun in self._begun.items()}
+        return [
+            {
+                "topic": reading.place.topic,
+                "partition": reading.place.partition,
+                "committed": reading.committed,
+                "journal_from": reading.journal_from,
+                "taken_over": reading.taken_over,
+                "open": reading.open,
+                "oldest": [
+                    {"offset": offset, "since": since, "state": states.get((reading.place, offset), "waiting")}
+                    for offset, since in reading.oldest
+                ],
+            }
+            for reading in self._source.readings(MOST_OPEN_SHOWN)
+        ]
 
     async def _read(self) -> None:
         async for batch in self._source.batches():
-            self._waiting.extend(batch)
+            self._take(batch)
             self._arrived.set()
+
+    def _take(self, batch: Sequence[Record]) -> None:
+        """Let records wait, but for those that were begun before a rebalance and are read again after it."""
+        for record in batch:
+            if (begun := self._begun.get(_name(record.delivery))) is not None:
+                begun.records.append(record)
+                metrics.REDELIVERED_JOINED.inc()
+            else:
+                self._waiting.append(record)
 
     async def _start(self) -> None:
         """Begin records one by one, whenever another call could be made."""
@@ -111,32 +176,53 @@ class Service:
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
-            record = self._waiting.popleft()
-            turn = self._turns.take(record.delivery)
-            task = asyncio.create_task(self._carry(record, turn))
-            self._begun[task] = _place(record.delivery)
-            task.add_done_callback(self._begun.pop)
+            self._begin(self._waiting.popleft())
             await asyncio.sleep(0)  # the record takes its slot before the next one asks for room
 
-    async def _carry(self, record: Record, turn: "Turn") -> None:
+    def _begin(self, record: Record) -> None:
+        name = _name(record.delivery)
+        begun = Begun([record], self._order.take(record.delivery, self._source.settled_owner))
+        self._begun[name] = begun
+        begun.task = asyncio.create_task(self._carry(name, begun))
+
+    async def _carry(self, name: RecordName, begun: Begun) -> None:
+        """Carry a message to its end, and settle every reading of it."""
         try:
-            await self._pipeline.carry(record.delivery, turn)
+            await self._carry_while_owned(begun)
+        except Lost:
+            begun.turn.leave()  # those behind it find out for themselves
+            self._end(name, settled=False)
         except asyncio.CancelledError:
-            turn.give_up()
-            record.release()
+            begun.turn.give_up()
+            self._end(name, settled=False)
             raise
         except Exception as error:  # noqa: BLE001 — passed on: it stops the service
-            turn.give_up()
-            record.release()
+            begun.turn.give_up()
+            self._end(name, settled=False)
             log.error(  # noqa: TRY400 — `run` raises it, traceback and all
-                "message.left_open", topic=record.delivery.topic, partition=record.delivery.partition,
-                offset=record.delivery.offset, error=type(error).__name__,
+                "message.left_open", topic=name.place.topic, partition=name.place.partition, offset=name.offset,
+                error=type(error).__name__,
             )  # fmt: skip
             if not self._failed.done():
                 self._failed.set_exception(error)
         else:
-            turn.leave()
-            record.settle()
+            begun.turn.leave()
+            self._end(name, settled=True)
+
+    async def _carry_while_owned(self, begun: Begun) -> None:
+        """Carry a message; once more if its partition was lost, and came back before that was noticed."""
+        while True:
+            try:
+                await self._pipeline.carry(begun.delivery, begun.turn)
+            except Lost:
+                if not self._source.owns(begun.delivery.place):
+                    raise
+            else:
+                return
+
+    def _end(self, name: RecordName, *, settled: bool) -> None:
+        for record in self._begun.pop(name).records:
+            record.settle() if settled else record.release()
 
     def _drop(self, records: Collection[Record]) -> None:
         dropped = set(map(id, records))
@@ -145,25 +231,27 @@ class Service:
         self._waiting = deque(record for record in self._waiting if id(record) not in dropped)
 
 
-class Turns:
+class Order:
     """
     The order of each key. Its messages are judged at once and publish one after the other.
 
-    A key's order is that of its partition; messages without a key are free.
+    A key's order is that of its partition; messages without a key are free, and all of them where order is not kept.
     """
 
-    def __init__(self) -> None:
-        self._last: dict[tuple[str, int, bytes], Turn] = {}
+    def __init__(self, kept: bool) -> None:
+        self._kept = kept
+        self._last: dict[tuple[Place, bytes], Turn] = {}
 
-    def take(self, delivery: Delivery) -> "Turn":
+    def take(self, delivery: Delivery, settled_owner: Callable[[Place], Awaitable[bool]]) -> "Turn":
         """Stand behind every earlier message of the key."""
-        if delivery.key is None:
-            return Turn(None, lambda turn: None)
-        key = (delivery.topic, delivery.partition, delivery.key)
-        turn = self._last[key] = Turn(self._last.get(key), lambda turn: self._forget(key, turn))
+        place = delivery.place
+        if delivery.key is None or not self._kept:
+            return Turn(place, settled_owner, None, lambda turn: None)
+        key = (place, delivery.key)
+        turn = self._last[key] = Turn(place, settled_owner, self._last.get(key), lambda turn: self._forget(key, turn))
         return turn
 
-    def _forget(self, key: tuple[str, int, bytes], turn: "Turn") -> None:
+    def _forget(self, key: tuple[Place, bytes], turn: "Turn") -> None:
         if self._last.get(key) is turn:
             del self._last[key]
 
@@ -171,19 +259,38 @@ class Turns:
 class Turn:
     """One message's place in its key's order."""
 
-    def __init__(self, previous: "Turn | None", forget: Callable[["Turn"], None]) -> None:
+    def __init__(
+        self,
+        place: Place,
+        settled_owner: Callable[[Place], Awaitable[bool]],
+        previous: "Turn | None",
+        forget: Callable[["Turn"], None],
+    ) -> None:
+        self._place = place
+        self._settled_owner = settled_owner
         self._previous = previous
         self._forget = forget
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.state: State = "judging"
 
     async def wait(self) -> None:
-        """Return when the one before has left; if it gave up, this one is cancelled: it must not overtake."""
+        """
+        Return when the message may publish: the one before it has left, and the partition is this replica's.
+
+        Raises:
+            Lost: it is another replica's.
+            CancelledError: the one before gave up; this one must not overtake it.
+        """
         if self._previous is not None:
+            self.state = "behind its key"
             await asyncio.shield(self._previous._over)
             self._previous = None  # or a busy key would chain all its past
+        if not await self._settled_owner(self._place):
+            raise Lost(f"{self._place.topic}/{self._place.partition}")
+        self.state = "publishing"
 
     def leave(self) -> None:
-        """All outcomes are durable."""
+        """All outcomes are durable, or another replica's affair."""
         self._over.set_result(None)
         self._forget(self)
 
@@ -193,5 +300,5 @@ class Turn:
         self._forget(self)
 
 
-def _place(delivery: Delivery) -> Place:
-    return Place(delivery.topic, delivery.partition)
+def _name(delivery: Delivery) -> RecordName:
+    return RecordName(delivery.place, delivery.offset, delivery.timestamp)

@@ -36,7 +36,7 @@ class Replica:
 
     def __init__(self, process: Process, log: Path, port: int) -> None:
         self._process = process
-        self._url = f"http://127.0.0.1:{port}"
+        self.url = f"http://127.0.0.1:{port}"
         self.log = log
 
     @classmethod
@@ -128,7 +128,7 @@ class Replica:
             async with asyncio.timeout(timeout), aiohttp.ClientSession() as session:
                 while self._process.returncode is None:
                     try:
-                        async with session.get(f"{self._url}/readyz") as answer:
+                        async with session.get(f"{self.url}/readyz") as answer:
                             seen = await answer.text()
                             if holds(answer.status, seen):
                                 return
@@ -141,12 +141,12 @@ class Replica:
 
     async def readiness(self) -> tuple[int, str]:
         """What /readyz says: its status and its reasons."""
-        async with aiohttp.ClientSession() as session, session.get(f"{self._url}/readyz") as answer:
+        async with aiohttp.ClientSession() as session, session.get(f"{self.url}/readyz") as answer:
             return answer.status, await answer.text()
 
     async def metric(self, name: str, **labels: str) -> float:
         """The sum of a metric's samples that carry `labels`."""
-        async with aiohttp.ClientSession() as session, session.get(f"{self._url}/metrics") as answer:
+        async with aiohttp.ClientSession() as session, session.get(f"{self.url}/metrics") as answer:
             families = text_string_to_metric_families(await answer.text())
         return sum(
             sample.value

@@ -17,6 +17,7 @@ from consumer.records import Assessment, ByUrl, Decision, Hits
 from consumer.verdicts.noticing import LABELS
 from consumer.verdicts.policy import Deciding
 from tests.events import submission
+from tests.moderation.questions import PLACE
 
 RESPONSES = Path(__file__).parent / "samples" / "responses"
 DECIDING = Deciding(Policy(settings=PolicySettings(policy="test", version=1), sha256="ab"))
@@ -29,6 +30,7 @@ def question(data_id: str = "image-1", privacy: PrivacySettings | None = None) -
         data_id=data_id,
         reach=ByUrl("https://img.example.com/1.jpg"),
         service="baselineCheck_global",
+        place=PLACE,
         privacy=privacy or PrivacySettings(),
     )
 

@@ -1,11 +1,15 @@
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
 
 import pytest
+from prometheus_client import REGISTRY
 
 from consumer.config import Policy, PolicySettings
-from consumer.errors import Undecodable
+from consumer.errors import Lost, Undecodable
+from consumer.intake.journal import Journal
 from consumer.pipeline import UNFORESEEN_IN_A_ROW, Broken, Pipeline
-from consumer.records import Answer, Assessment, Decoded, Delivery, Ignored, Label, Submission, Verdict
+from consumer.records import Answer, Assessment, Decoded, Delivery, Ignored, Label, Submission, Verdict, source_id
 from consumer.verdicts.policy import Deciding
 from tests.clock import ManualClock
 from tests.events import delivery, submission
@@ -35,6 +39,13 @@ class FirstTurn:
         return
 
 
+class LostTurn:
+    """The turn of a message whose partition went to another replica."""
+
+    async def wait(self) -> None:
+        raise Lost("uploads/0")
+
+
 async def harmless(_: Submission) -> Assessment:
     return HARMLESS
 
@@ -43,8 +54,28 @@ def pipeline(
     sink: ListSink,
     decode: Callable[[Delivery], Decoded] = lambda read: [submission(read)],
     assess: Callable[[Submission], Awaitable[Assessment]] = harmless,
+    journal: Journal | None = None,
 ) -> Pipeline:
-    return Pipeline(decode=decode, assess=assess, decide=DECIDING.decide, sink=sink, clock=ManualClock())
+    return Pipeline(
+        decode=decode, assess=assess, decide=DECIDING.decide, name_dead_letter=partial(source_id, "group"),
+        journal=Journal() if journal is None else journal, sink=sink, clock=ManualClock(),
+    )  # fmt: skip
+
+
+def images(read: Delivery, count: int) -> list[Submission]:
+    """The images of one message."""
+    return [replace(submission(read), id=source_id("group", read, "event-1", str(n)), of=count) for n in range(count)]
+
+
+class Asked:
+    """Answers about every image, and keeps which it was asked about."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+
+    async def assess(self, asked: Submission) -> Assessment:
+        self.ids.append(asked.id)
+        return HARMLESS
 
 
 async def test_an_image_ends_as_one_verdict() -> None:
@@ -53,7 +84,7 @@ async def test_an_image_ends_as_one_verdict() -> None:
     """
     sink = ListSink()
 
-    await pipeline(sink, decode=lambda read: [submission(read)] * 3).carry(delivery(), FirstTurn())
+    await pipeline(sink, decode=lambda read: images(read, 3)).carry(delivery(), FirstTurn())
 
     assert [verdict.decision for verdict in sink.verdicts] == ["pass"] * 3
 
@@ -101,7 +132,7 @@ async def test_a_bug_sends_its_image_to_review_and_spares_the_others() -> None:
 
     sink = TrippingSink()
 
-    await pipeline(sink, decode=lambda read: [submission(read)] * 2, assess=trip_once).carry(delivery(), FirstTurn())
+    await pipeline(sink, decode=lambda read: images(read, 2), assess=trip_once).carry(delivery(), FirstTurn())
 
     assert sorted(verdict.decision for verdict in sink.verdicts) == ["pass", "review"]
     [failure] = [verdict.assessment.failure for verdict in sink.verdicts if verdict.assessment.failure]
@@ -119,9 +150,87 @@ async def test_a_bug_in_every_record_stops_the_service() -> None:
     sink = ListSink()
     broken = pipeline(sink, assess=always_trip)
 
-    for _ in range(UNFORESEEN_IN_A_ROW - 1):
-        await broken.carry(delivery(), FirstTurn())
+    for n in range(UNFORESEEN_IN_A_ROW - 1):
+        await broken.carry(delivery(offset=n), FirstTurn())
     with pytest.raises(Broken, match="20 images in a row"):
-        await broken.carry(delivery(), FirstTurn())
+        await broken.carry(delivery(offset=UNFORESEEN_IN_A_ROW), FirstTurn())
 
     assert [verdict.decision for verdict in sink.verdicts] == ["review"] * (UNFORESEEN_IN_A_ROW - 1)
+
+
+async def test_what_is_published_is_neither_paid_nor_published_again() -> None:
+    """
+    Of a message that is read again, only the images whose verdict is not there yet are asked about.
+    """
+    sink, asked, journal, read = ListSink(), Asked(), Journal(), delivery()
+    first, second, third = images(read, 3)
+    for known in (first, third):
+        journal.note(read.place, read.offset, known.id, 0.0)
+
+    await pipeline(sink, lambda read: images(read, 3), asked.assess, journal).carry(read, FirstTurn())
+
+    assert asked.ids == [second.id]
+    assert [verdict.submission.id for verdict in sink.verdicts] == [second.id]
+    assert all(journal.holds(read, each.id) for each in (first, second, third))
+
+
+async def test_a_dead_letter_is_buried_once() -> None:
+    """
+    A message that cannot be read, and is read again, stands in the dead letters once.
+    """
+
+    def refuse(_: Delivery) -> Decoded:
+        raise Undecodable("not_json", "at byte 0")
+
+    sink, read = ListSink(), delivery(b"\xff")
+    refusing = pipeline(sink, decode=refuse)
+
+    for _ in range(2):
+        await refusing.carry(read, FirstTurn())
+
+    assert sink.buried == [(read, "not_json")]
+
+
+async def test_an_answer_for_a_partition_that_is_gone_is_dropped_and_counted() -> None:
+    """
+    Its verdict is another replica's affair now: nothing is published, and what was paid for it is counted.
+    """
+    sink = ListSink()
+    before = REGISTRY.get_sample_value("moderation_paid_in_vain_total") or 0.0
+
+    with pytest.raises(Lost):
+        await pipeline(sink).carry(delivery(), LostTurn())
+
+    assert sink.verdicts == []
+    assert REGISTRY.get_sample_value("moderation_paid_in_vain_total") == before + 1
+
+
+async def test_what_another_replica_published_meanwhile_is_not_published_again() -> None:
+    """
+    A partition that was lost and came back: the journal is asked once more before the verdict goes out.
+    """
+    sink, journal, read = ListSink(), Journal(), delivery()
+
+    class LongTurn:
+        async def wait(self) -> None:
+            journal.note(read.place, read.offset, submission(read).id, 0.0)
+
+    await pipeline(sink, journal=journal).carry(read, LongTurn())
+
+    assert sink.verdicts == []
+
+
+async def test_a_lost_message_is_no_bug() -> None:
+    """
+    A call that was not made because the partition is gone sends nothing to review.
+    """
+
+    async def lost(_: Submission) -> Assessment:
+        raise Lost("uploads/0")
+
+    sink = ListSink()
+
+    with pytest.raises(Lost):
+        await pipeline(sink, assess=lost).carry(delivery(), FirstTurn())
+
+    assert sink.verdicts == []

@@ -4,9 +4,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from consumer.clock import SystemClock
 from consumer.config import ShutdownSettings
+from consumer.flight import Flight
+from consumer.intake import Reading
 from consumer.pipeline import Turn
-from consumer.records import Delivery
+from consumer.records import Delivery, Place
 from consumer.service import DrainTimeout, Service
 from tests.events import delivery
 
@@ -30,18 +33,44 @@ class ListedRecord:
 
 
 class ListedSource:
-    """Yields some records, then nothing more until it is told to stop."""
+    """Yields some records, and more when it is handed more, until it is told to stop. Owns all but what it lost."""
 
     def __init__(self, deliveries: Sequence[Delivery]) -> None:
-        self.records = [ListedRecord(each) for each in deliveries]
-        self._stopped = asyncio.Event()
+        self.records: list[ListedRecord] = []
+        self.lost: set[Place] = set()
+        self.settled = asyncio.Event()  # who owns what
+        self.settled.set()
+        self._batches: asyncio.Queue[list[ListedRecord] | None] = asyncio.Queue()
+        self.deliver(deliveries)
+
+    def deliver(self, deliveries: Sequence[Delivery]) -> None:
+        """Read these, again or for the first time."""
+        batch = [ListedRecord(each) for each in deliveries]
+        self.records += batch
+        self._batches.put_nowait(batch)
 
     async def batches(self) -> AsyncIterator[Sequence[ListedRecord]]:
-        yield self.records
-        await self._stopped.wait()
+        while (batch := await self._batches.get()) is not None:
+            yield batch
 
     def stop_reading(self) -> None:
-        self._stopped.set()
+        self._batches.put_nowait(None)
+
+    def owns(self, place: Place) -> bool:
+        return place not in self.lost
+
+    def readings(self, most_open: int) -> Sequence[Reading]:
+        open_now = [record.delivery.offset for record in self.records if record.fate == "held"]
+        return [
+            Reading(
+                place=Place("uploads", 0), committed=0, journal_from=5.0, taken_over=True, open=len(open_now),
+                oldest=[(offset, 7.0) for offset in open_now[:most_open]],
+            )
+        ]  # fmt: skip
+
+    async def settled_owner(self, place: Place) -> bool:
+        await self.settled.wait()
+        return self.owns(place)
 
     @property
     def fates(self) -> list[str]:
@@ -57,6 +86,7 @@ class GatedPipeline:
     published: list[int] = field(default_factory=list)
     gates: dict[int, asyncio.Event] = field(default_factory=dict)
     failures: dict[int, Exception] = field(default_factory=dict)
+    flight: Flight = field(default_factory=lambda: Flight(SystemClock()))
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     def gate(self, offset: int) -> asyncio.Event:
@@ -69,10 +99,12 @@ class GatedPipeline:
     async def carry(self, delivery: Delivery, turn: Turn) -> None:
         self.begun.append(delivery.offset)
         await self._notify()
-        await self.gate(delivery.offset).wait()
+        with self.flight:
+            await self.gate(delivery.offset).wait()
         if delivery.offset in self.failures:
             raise self.failures[delivery.offset]
-        await turn.wait()
+        with self.flight:
+            await turn.wait()
         self.published.append(delivery.offset)
         await self._notify()
 
@@ -89,8 +121,30 @@ class GatedPipeline:
             self._changed.notify_all()
 
 
-def service_of(source: ListedSource, pipeline: GatedPipeline, limits: ShutdownSettings = PATIENT) -> Service:
-    return Service(source, pipeline, pipeline.room, lambda: None, limits)  # type: ignore[arg-type]
+class ParkedPipeline(GatedPipeline):
+    """Its messages wait for their calls: nothing is in flight."""
+
+    async def carry(self, delivery: Delivery, turn: Turn) -> None:
+        self.begun.append(delivery.offset)
+        await self._notify()
+        await self.gate(delivery.offset).wait()
+        await turn.wait()
+        self.published.append(delivery.offset)
+        await self._notify()
+
+
+def service_of(
+    source: ListedSource, pipeline: GatedPipeline, limits: ShutdownSettings = PATIENT, *, keep_order: bool = True
+) -> Service:
+    return Service(
+        source,
+        pipeline,  # type: ignore[arg-type]
+        pipeline.flight,
+        pipeline.room,
+        lambda: None,
+        limits,
+        keep_order=keep_order,
+    )
 
 
 async def test_a_stop_finishes_what_has_begun_and_nothing_behind_it() -> None:
@@ -189,30 +243,135 @@ async def test_a_failure_to_publish_stops_the_service_and_nobody_overtakes() -> 
     assert pipeline.published == [2]
 
 
-async def test_a_drain_waits_for_its_partitions_only() -> None:
+async def test_order_need_not_be_kept() -> None:
     """
-    On revocation the partition's waiting messages are dropped and its begun ones finished; others go on.
+    With `ordering: none` the messages of a key are as free as those without one.
     """
-    source = ListedSource([
-        delivery(offset=0, partition=0), delivery(offset=1, partition=1),
-        delivery(offset=2, partition=0, key=b"x"), delivery(offset=3, partition=1, key=b"x"),
-    ])  # fmt: skip
+    source, pipeline, stop = ListedSource([delivery(offset=n) for n in range(2)]), GatedPipeline(), asyncio.Event()
+    running = asyncio.create_task(service_of(source, pipeline, keep_order=False).run(stop))
+    await pipeline.until(lambda: pipeline.begun == [0, 1])
+
+    pipeline.open(1)
+    await pipeline.until(lambda: pipeline.published == [1])
+    pipeline.open(0)
+    stop.set()
+    await running
+
+    assert pipeline.published == [1, 0]
+
+
+async def test_a_drain_drops_what_waits_and_finishes_what_is_in_flight() -> None:
+    """
+    On revocation the waiting messages are dropped, and what is in flight is finished, what it held up of its key too.
+    """
+    source = ListedSource([delivery(offset=0), delivery(offset=1), delivery(offset=2, key=b"x")])
     pipeline, stop = GatedPipeline(2), asyncio.Event()
     service = service_of(source, pipeline)
     running = asyncio.create_task(service.run(stop))
     await pipeline.until(lambda: pipeline.begun == [0, 1])
+    pipeline.open(1)
 
-    draining = asyncio.create_task(service.drain([("uploads", 0)]))
+    draining = asyncio.create_task(service.drain([Place("uploads", 0)]))
+    await asyncio.sleep(0)
+    fates = source.fates
     pipeline.open(0)
     await draining
-    fates = source.fates
-    pipeline.open(1, 3)
-    await pipeline.until(lambda: len(pipeline.published) == 3)
+    drained = source.fates
     stop.set()
     await running
 
-    assert fates == ["settled", "held", "released", "held"]
-    assert source.fates == ["settled", "settled", "released", "settled"]
+    assert fates == ["held", "held", "released"]
+    assert drained == ["settled", "settled", "released"]
+    assert pipeline.published == [0, 1]
+
+
+async def test_a_drain_waits_for_nobody_who_has_nothing_in_flight() -> None:
+    """
+    A message that waits for its call, or for a provider that is away, costs nothing and outlives the rebalance.
+    """
+    source, stop = ListedSource([delivery()]), asyncio.Event()
+    pipeline = ParkedPipeline()
+    service = service_of(source, pipeline)
+    running = asyncio.create_task(service.run(stop))
+    await pipeline.until(lambda: pipeline.begun == [0])
+
+    async with asyncio.timeout(PATIENT.drain_on_revoke / 2):
+        await service.drain([Place("uploads", 0)])
+    parked = source.fates
+    source.deliver([delivery()])
+    pipeline.open(0)
+    await pipeline.until(lambda: pipeline.published == [0])
+    stop.set()
+    await running
+
+    assert parked == ["held"]
+    assert source.fates == ["settled", "settled"]
+    assert pipeline.begun == [0]
+
+
+async def test_a_message_that_is_read_again_joins_what_is_in_flight() -> None:
+    """
+    Every reading of it settles with the one call; it is not begun a second time.
+    """
+    source, pipeline, stop = ListedSource([delivery(offset=0)]), GatedPipeline(), asyncio.Event()
+    service = service_of(source, pipeline, ShutdownSettings(drain_timeout=5.0, drain_on_revoke=0.01))
+    running = asyncio.create_task(service.run(stop))
+    await pipeline.until(lambda: pipeline.begun == [0])
+
+    await service.drain([Place("uploads", 0)])
+    source.deliver([delivery(offset=0), delivery(offset=1)])
+    await pipeline.until(lambda: pipeline.begun == [0, 1])
+    pipeline.open(0, 1)
+    await pipeline.until(lambda: pipeline.published == [0, 1])
+    stop.set()
+    await running
+
+    assert source.fates == ["settled", "settled", "settled"]
+    assert pipeline.begun == [0, 1]
+
+
+async def test_what_completes_during_a_rebalance_waits_for_its_outcome() -> None:
+    """
+    Once a revocation has ended nothing is published until it is certain who owns the partition.
+    """
+    source, pipeline, stop = ListedSource([delivery()]), GatedPipeline(), asyncio.Event()
+    running = asyncio.create_task(service_of(source, pipeline).run(stop))
+    await pipeline.until(lambda: pipeline.begun == [0])
+
+    source.settled.clear()
+    pipeline.open(0)
+    await asyncio.sleep(0.05)
+    meanwhile = list(pipeline.published)
+    source.settled.set()
+    await pipeline.until(lambda: pipeline.published == [0])
+    stop.set()
+    await running
+
+    assert meanwhile == []
+
+
+async def test_what_another_replica_has_got_is_dropped_and_delays_nobody() -> None:
+    """
+    A message whose partition is gone settles nothing; one of its key that comes later, after the partition has come
+    back, is published.
+    """
+    source, pipeline, stop = ListedSource([delivery(offset=0)]), GatedPipeline(), asyncio.Event()
+    running = asyncio.create_task(service_of(source, pipeline).run(stop))
+    await pipeline.until(lambda: pipeline.begun == [0])
+
+    source.lost.add(Place("uploads", 0))
+    pipeline.open(0)
+    async with asyncio.timeout(5):
+        while source.fates != ["released"]:
+            await asyncio.sleep(0)
+    source.lost.clear()
+    source.deliver([delivery(offset=0), delivery(offset=1)])
+    pipeline.open(1)
+    await pipeline.until(lambda: pipeline.published == [0, 1])
+    stop.set()
+    await running
+
+    assert source.fates == ["released", "settled", "settled"]
 
 
 async def test_a_drain_does_not_wait_for_ever() -> None:
@@ -224,7 +383,7 @@ async def test_a_drain_does_not_wait_for_ever() -> None:
     running = asyncio.create_task(service.run(stop))
     await pipeline.until(lambda: pipeline.begun == [0])
 
-    await service.drain([("uploads", 0)])
+    await service.drain([Place("uploads", 0)])
     still_held = source.fates
     pipeline.open(0)
     stop.set()
@@ -232,3 +391,25 @@ async def test_a_drain_does_not_wait_for_ever() -> None:
 
     assert still_held == ["held"]
     assert source.fates == ["settled"]
+
+
+async def test_it_tells_what_is_open_and_in_which_state() -> None:
+    """
+    An operator sees which messages hold a partition: those that wait, that are judged, that wait for their key.
+    """
+    source, pipeline = ListedSource([delivery(offset=n) for n in range(3)]), GatedPipeline(2)
+    service, stop = service_of(source, pipeline), asyncio.Event()
+    running = asyncio.create_task(service.run(stop))
+    await pipeline.until(lambda: pipeline.begun == [0, 1])
+    pipeline.open(1)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    [shown] = service.offsets()
+    stop.set()
+    await asyncio.sleep(0)
+    pipeline.open(0)
+    await running
+
+    assert (shown["topic"], shown["partition"], shown["open"]) == ("uploads", 0, 3)
+    assert [each["state"] for each in shown["oldest"]] == ["judging", "behind its key", "waiting"]

@@ -112,8 +112,8 @@ def overtakes(outcomes: Iterable[Outcome]) -> list[Overtaking]:
     Return where a verdict of a key was published before one of an earlier event.
 
     Within one output topic, where a key has one partition, its offsets decide; across topics the append times do, and
-    the same millisecond is no overtaking. Of a repeated verdict the first copy counts. Events are compared with those
-    right before them: order is transitive.
+    the same millisecond is no overtaking. Of a repeated verdict the first copy counts. A verdict is compared with
+    that of all earlier events which came last.
     """
     by_key: dict[bytes, dict[str, Outcome]] = defaultdict(dict)
     for outcome in outcomes:

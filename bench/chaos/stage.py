@@ -46,8 +46,8 @@ class Script:
     provider: Mapping[str, Any] | None = None
     """More of the stand-in's behaviour."""
 
-    changes: Mapping[str, Mapping[str, Any]] | None = None
-    """Settings over ours, by section."""
+    changes: Mapping[str, Any] | None = None
+    """Settings over ours; sections are merged."""
 
     program: Sequence[str] = SERVICE
     partitions: int = PARTITIONS
@@ -128,7 +128,8 @@ class Stage:
             "quota": {"qps": script.quota // script.replicas},
         }
         for section, settings in (script.changes or {}).items():
-            config[section] = {**config.get(section, {}), **settings}
+            merged = {**config.get(section, {}), **settings} if isinstance(settings, Mapping) else settings
+            config[section] = merged
         return config
 
     async def upload(self, records: Iterable[NewRecord]) -> None:

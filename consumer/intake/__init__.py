@@ -1,14 +1,16 @@
 """
 Read no faster than the service finishes, and commit only what is finished.
 
-`kafka.py` reads and commits, `decode/` turns bytes into submissions, `admission.py` says what may be held, `offsets.py`
-which offsets may be committed. What becomes of a submission is not known here.
+`kafka.py` reads, `committer.py` commits what `offsets.py` allows, `journal.py` knows what is published already and
+`tail.py` finds that out, `admission.py` says what may be held, `decode/` turns bytes into submissions. What becomes of
+a submission is not known here.
 """
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-from consumer.records import Delivery
+from consumer.records import Delivery, Place
 
 
 class Record(Protocol):
@@ -24,11 +26,35 @@ class Record(Protocol):
         """Hold it no longer, though it has no outcome: its offset stays uncommitted and it will be read again."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How far a partition is read. Moments are unix seconds."""
+
+    place: Place
+    committed: int | None
+    journal_from: float | None  # none of its outcomes from the watermark on is older
+    taken_over: bool
+    open: int  # records without an outcome
+    oldest: Sequence[tuple[int, float]]  # the lowest offsets of them, and when they were read
+
+
 class Source(Protocol):
     """Where records come from."""
 
     def batches(self) -> AsyncIterator[Sequence[Record]]:
         """Yield records as they are admitted, in offset order within a partition, until `stop_reading` is called."""
+        ...
+
+    def readings(self, most_open: int) -> Sequence[Reading]:
+        """How far each partition is read, with at most so many of its open records."""
+        ...
+
+    def owns(self, place: Place) -> bool:
+        """Whether a partition is assigned to this replica, and taken over."""
+        ...
+
+    async def settled_owner(self, place: Place) -> bool:
+        """Wait until it is certain whether a partition is this replica's, and say so."""
         ...
 
     def stop_reading(self) -> None:

@@ -1,16 +1,19 @@
 """
 Reading uploads from Kafka and committing what is finished, with aiokafka 0.14.
 
-    poll ──► admit ──► (the service carries it) ──► settle ──► ledger ──► commit, every second and at the end
+    assigned ──► take over: read the journal, commit ──► poll ──► admit ──► (the service carries it) ──► settle
+                                                                                                          │
+    revoked ◄── commit ◄── drain                         commit the ledger's watermark, every second ◄────┘
 
 What aiokafka does shapes this file:
 - A cancelled `getmany` is counted as polling for ever, so polling is never cancelled: it ends by itself.
-- `getmany` returns nothing while a rebalance is under way, and what it returns is admitted before anything else can
-  run. So a batch never belongs to an assignment that is gone.
+- `getmany` returns nothing while partitions are being revoked, and what it returns is admitted before anything else can
+  run. So a batch never belongs to an assignment that is gone. But it does return records of an assignment that has not
+  been taken over yet: they wait in `Assigned.early`.
 - After a rebalance every partition is new: it begins at the committed offset, and is not paused.
 - Polling a paused partition throws its fetched records away, so the open ones are named to `getmany`. When all are
   paused they are polled all the same: a member that stops polling is expelled.
-- `commit` retries for ever, so it runs in a task of its own, one at a time, and is waited for no longer than is useful.
+- No heartbeat is sent before `on_partitions_assigned` returns, so taking over is a task of its own.
 """
 
 import asyncio
@@ -21,20 +24,27 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndMetadata
 
 from consumer.clock import Clock, ends_within
-from consumer.config import KafkaSettings
+from consumer.config import JournalSettings, KafkaSettings
+from consumer.flight import Flight
+from consumer.intake import Reading, unpublished
 from consumer.intake.admission import Admission
+from consumer.intake.committer import Commit, Committer, commit_of
+from consumer.intake.journal import Journal
+from consumer.intake.mark import BEGINNING, Mark, must_be_read
 from consumer.intake.offsets import PartitionLedger
+from consumer.intake.tail import Tail
 from consumer.observability import metrics
-from consumer.records import Delivery
+from consumer.records import Delivery, Place
 
 log = structlog.get_logger()
 
 POLL_TIMEOUT = 0.2  # seconds: how late a stop or a partition with room again may be noticed
 MAX_POLL_RECORDS = 100  # by so many the limits of a partition and of bytes may be exceeded
-COMMIT_DEADLINE = 5.0  # seconds that a drain or a stop waits for a commit
+RETRY_DELAY = 1.0  # seconds
 STOP_DEADLINE = 2.0  # seconds to leave the group
 
 
@@ -44,7 +54,13 @@ class Assigned:
 
     partition: TopicPartition
     ledger: PartitionLedger = field(default_factory=PartitionLedger)
-    committed: int = -1
+    prepared: bool = False  # its journal is read
+    taken_over: bool = False  # and a commit of ours says so
+    early: list["KafkaRecord"] = field(default_factory=list)  # admitted, and not yet handed on
+
+    @property
+    def place(self) -> Place:
+        return Place(*self.partition)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +79,41 @@ class KafkaRecord:
         self._admission.dismiss(self._assigned, self.delivery.size)
 
 
-Drain = Callable[[Collection[TopicPartition]], Awaitable[None]]
-"""Told which partitions are revoked; returns when their records are settled, released, or not worth waiting for."""
+Drain = Callable[[Collection[Place]], Awaitable[None]]
+"""Told which partitions are revoked; returns when what is in flight of them is published, or not worth waiting for."""
 
 
 class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
     """The upload topics, as one member of the group."""
 
-    def __init__(self, settings: KafkaSettings, admission: Admission, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        admission: Admission,
+        journal: Journal,
+        tail: Tail,
+        limits: JournalSettings,
+        flight: Flight,
+        owner: str,
+        clock: Clock,
+    ) -> None:
+        """`owner` names this process in its commits; see `mark.py`."""
         self._settings = settings
         self._admission = admission
+        self._journal = journal
+        self._limits = limits
+        self._flight = flight
+        self._owner = owner
         self._clock = clock
-        self._assigned: dict[TopicPartition, Assigned] = {}
+        self._tail = tail
+        self._committer = Committer(self._due, self._send, settings.commit_interval, clock)
+        self._assigned: dict[Place, Assigned] = {}
+        self._generation = -1
+        self._rejoining = True  # nobody knows whose the partitions are
+        self._taking_over: asyncio.Task[None] | None = None
+        self._not_taken_over = "kafka: the partitions are being taken over"  # and why that takes so long
         self._reading = True
-        self._joined = False
-        self._committing: asyncio.Task[None] | None = None
+        self._moved = asyncio.Event()
         self._drain: Drain
         self._consumer: AIOKafkaConsumer
 
@@ -100,13 +136,14 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer.subscribe(self._settings.topics, listener=self)
         try:
             await self._consumer.start()
-            committer = asyncio.create_task(self._commit_regularly(), name="committer")
+            committing = asyncio.create_task(self._committer.run(), name="committer")
             try:
                 yield
             finally:
-                committer.cancel()
-                await asyncio.wait([committer])
-                await self._commit_last()
+                await self._stop_taking_over()
+                committing.cancel()
+                await asyncio.wait([committing])
+                await self._committer.last()
         finally:
             await self._leave()
 
@@ -114,10 +151,48 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         """Say why no uploads are read at the moment; nothing where they are."""
         if not self._reading:
             return ["stopping: finishes what is in flight"]
-        return [] if self._joined else [f"kafka: not a member of group {self._settings.group_id} yet"]
+        if self._rejoining:
+            return [f"kafka: not a member of group {self._settings.group_id} yet"]
+        return [] if all(assigned.taken_over for assigned in self._assigned.values()) else [self._not_taken_over]
 
     def stop_reading(self) -> None:
         self._reading = False
+
+    def readings(self, most_open: int) -> list[Reading]:
+        """How far each partition is read, with at most so many of its open records."""
+        due = {place: Mark.read(metadata) for place, (_, metadata) in self._due().items()}
+        return [
+            Reading(
+                place=place,
+                committed=self._committer.committed(place),
+                journal_from=mark.journal_from if (mark := due.get(place)) else None,
+                taken_over=assigned.taken_over,
+                open=len(assigned.ledger),
+                oldest=assigned.ledger.oldest(most_open),
+            )
+            for place, assigned in sorted(self._assigned.items())
+        ]
+
+    def is_member(self) -> bool:
+        """
+        Whether nobody else can own this replica's partitions yet: an acknowledged commit is younger than the session
+        timeout, less a second for what clocks and networks do.
+        """
+        return self._clock.now() < self._committer.proven + self._settings.session_timeout - 1.0
+
+    def owns(self, place: Place) -> bool:
+        assigned = self._assigned.get(place)
+        return assigned is not None and assigned.taken_over
+
+    async def settled_owner(self, place: Place) -> bool:
+        while not (self.owns(place) and self.is_member()):
+            if not self._rejoining and place not in self._assigned:
+                return False
+            moved = self._moved
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLL_TIMEOUT):  # an expired proof is renewed without anything moving
+                    await moved.wait()
+        return True
 
     async def batches(self) -> AsyncIterator[Sequence[KafkaRecord]]:
         while self._reading:
@@ -128,7 +203,16 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
                 max_records=max(1, min(MAX_POLL_RECORDS, self._admission.room)),
             )
             received = self._clock.wall()
-            if batch := [self._admit(record, received) for records in polled.values() for record in records]:
+            for records in polled.values():
+                for record in records:
+                    self._admit(record, received)
+            batch = []
+            for assigned in self._assigned.values():
+                self._skip_markers(assigned)
+                if assigned.taken_over and assigned.early:
+                    batch += assigned.early
+                    assigned.early = []
+            if batch:
                 yield batch
 
     def _pause_what_is_full(self) -> list[TopicPartition]:
@@ -136,21 +220,24 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         assignment, paused = self._consumer.assignment(), self._consumer.paused()
         crowded = self._admission.crowded
         for partition in assignment:
-            assigned = self._assigned.get(partition)
-            if partition not in paused and (crowded or self._admission.is_full(assigned)):
+            assigned = self._assigned.get(Place(*partition))
+            waits = assigned is None or not assigned.taken_over
+            if partition not in paused and (waits or crowded or self._admission.is_full(assigned)):
                 self._consumer.pause(partition)
-            elif partition in paused and not crowded and self._admission.has_drained(assigned):
+            elif partition in paused and not waits and not crowded and self._admission.has_drained(assigned):
                 self._consumer.resume(partition)
         paused = self._consumer.paused()
         metrics.PARTITIONS.set(len(assignment))
         metrics.PARTITIONS_PAUSED.set(len(paused))
         return [partition for partition in assignment if partition not in paused]
 
-    def _admit(self, record: ConsumerRecord[Any, Any], received: float) -> KafkaRecord:
-        partition = TopicPartition(record.topic, record.partition)
-        assigned = self._assigned.get(partition)
+    def _admit(self, record: ConsumerRecord[Any, Any], received: float) -> None:
+        place = Place(record.topic, record.partition)
+        assigned = self._assigned.get(place)
         if assigned is None:
-            assigned = self._assigned[partition] = Assigned(partition)
+            assigned = self._assigned[place] = Assigned(TopicPartition(*place))
+        elif assigned.ledger.is_behind(record.offset):
+            assigned = self._rewind(assigned, record.offset)
         delivery = Delivery(
             topic=record.topic,
             partition=record.partition,
@@ -161,78 +248,169 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             headers=record.headers,
             received=received,
         )
-        assigned.ledger.open(record.offset)
+        assigned.ledger.open(record.offset, received)
         self._admission.admit(assigned, delivery.size)
-        return KafkaRecord(delivery, assigned, self._admission)
+        assigned.early.append(KafkaRecord(delivery, assigned, self._admission))
+
+    def _rewind(self, before: Assigned, offset: int) -> Assigned:
+        """Begin a partition anew whose log was: it was deleted and made again, or lost its end."""
+        log.warning("partition.rewound", topic=before.place.topic, partition=before.place.partition, offset=offset)
+        rewound = Assigned(before.partition, prepared=before.prepared, taken_over=before.taken_over, early=before.early)
+        rewound.ledger.begin(offset)
+        self._committer.begin_anew(before.place, offset)
+        self._assigned[before.place] = rewound
+        return rewound
+
+    def _skip_markers(self, assigned: Assigned) -> None:
+        """Count what lies before the next read and is no record, or the lag of a transactional topic is never 0."""
+        if (position := unpublished.position(self._consumer, assigned.partition)) is not None:
+            assigned.ledger.skip_to(position)
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        self._joined = True
-        log.info("partitions.assigned", partitions=_named(assigned))
+        for partition in assigned:
+            self._assigned.setdefault(Place(*partition), Assigned(partition))
+        self._journal.keep_only(self._assigned)
+        self._generation = unpublished.generation(self._consumer)
+        self._rejoining = False
+        self._something_moved()
+        log.info("partitions.assigned", partitions=_named(self._assigned))
+        self._taking_over = asyncio.create_task(self._take_over(tuple(self._assigned.values())), name="take over")
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Wait for what is in flight, commit it, and forget the assignment. aiokafka swallows what is raised here."""
-        self._joined = False
-        if not revoked:
-            return
-        log.info("partitions.revoked", partitions=_named(revoked))
-        began = self._clock.now()
-        try:
-            await self._drain(revoked)
-            await self._commit_last()
-        except Exception:
-            log.exception("partitions.drain_failed")
-        left_open = sum(len(assigned.ledger) for assigned in self._assigned.values())
+        self._flight.grounded = True
+        await self._stop_taking_over()
+        if revoked:
+            log.info("partitions.revoked", partitions=_named(revoked))
+            began = self._clock.now()
+            try:
+                await self._drain([Place(*partition) for partition in revoked])
+                await self._committer.last()
+            except Exception:
+                log.exception("partitions.drain_failed")
+            left_open = sum(len(assigned.ledger) for assigned in self._assigned.values())
+            log.info("partitions.drained", seconds=round(self._clock.now() - began, 3), left_open=left_open)
+        self._rejoining = True
         self._assigned.clear()  # aiokafka's protocol is eager: every partition was revoked
-        log.info("partitions.drained", seconds=round(self._clock.now() - began, 3), left_open=left_open)
+        self._something_moved()
 
-    async def _commit_regularly(self) -> None:
+    async def _take_over(self, assigned: Sequence[Assigned]) -> None:
+        """Read the journal, and commit before the first record is begun. Tried until it works or is cancelled."""
+        began = self._clock.now()
         while True:
-            await self._clock.sleep(self._settings.commit_interval)
-            await self._commit()
+            try:
+                await self._prepare(assigned)
+                if await self._committer.commit():
+                    break
+                self._not_taken_over = "kafka: the partitions cannot be taken over: the commit fails"
+            except KafkaError as error:
+                self._not_taken_over = f"kafka: the partitions cannot be taken over: {type(error).__name__}"
+                log.warning("partitions.not_taken_over", error=type(error).__name__, retry_in=RETRY_DELAY)
+            except Exception:
+                self._not_taken_over = "kafka: the partitions cannot be taken over: see the log"
+                log.exception("partitions.not_taken_over", retry_in=RETRY_DELAY)
+            await self._clock.sleep(RETRY_DELAY)
+        for current in self._assigned.values():
+            current.taken_over = True
+        self._flight.grounded = False
+        self._something_moved()
+        log.info(
+            "partitions.taken_over", seconds=round(self._clock.now() - began, 3), outcomes_known=len(self._journal)
+        )
 
-    async def _commit_last(self) -> None:
-        """Wait for the commit under way and make one more, unless the first does not end."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(COMMIT_DEADLINE):
-                await self._commit()  # joins the one under way
-                await self._commit()
+    async def _prepare(self, assigned: Sequence[Assigned]) -> None:
+        """Fill the journal with what others published of these partitions beyond the committed offsets."""
+        committed = await unpublished.committed(self._consumer, [each.partition for each in assigned])
+        since = {
+            each.place: mark
+            for each in assigned
+            if (mark := must_be_read(_metadata(committed.get(each.partition)), self._owner)) is not None
+        }
+        if since:
+            await self._read_journal(since, {Place(*each): found.offset for each, found in committed.items()})
+        begins = {
+            each.place: committed[each.partition].offset
+            if each.partition in committed
+            else await self._consumer.position(each.partition)
+            for each in assigned
+        }
+        for place, offset in begins.items():
+            current = self._assigned[place]
+            current.ledger.begin(offset)
+            current.prepared = True
+            assert current.ledger.watermark is not None
+            # What has come already lies before the committed offset where the log was begun anew.
+            self._committer.begin_anew(place, min(offset, current.ledger.watermark))
 
-    async def _commit(self) -> None:
-        """Commit every watermark that has moved, or join the commit under way. Never two at once."""
-        if self._committing is None:
-            moved = {
-                assigned: watermark
-                for assigned in self._assigned.values()
-                if (watermark := assigned.ledger.watermark) is not None and watermark > assigned.committed
-            }
-            if not moved:
-                return
-            self._committing = asyncio.create_task(self._send_commit(moved), name="commit")
-        await asyncio.shield(self._committing)
+    async def _read_journal(self, since: dict[Place, float], committed: dict[Place, int]) -> None:
+        if unmarked := [place for place, mark in since.items() if mark == BEGINNING]:
+            log.warning("journal.unmarked", partitions=_named(unmarked), reading="from the outputs' beginning")
+        start, began = min(since.values()), self._clock.now()
+        read = 0
+        async with contextlib.aclosing(self._tail.read(start)) as batches:
+            async for outcomes in batches:
+                read += len(outcomes)
+                metrics.JOURNAL_READ.inc(len(outcomes))
+                for outcome in outcomes:
+                    if outcome.place in since and outcome.offset >= committed.get(outcome.place, 0):
+                        self._journal.note(outcome.place, outcome.offset, outcome.id, outcome.at)
+                if too_much := self._too_much(self._clock.now() - began):
+                    metrics.JOURNAL_GIVEN_UP.inc()
+                    log.error("journal.given_up", reason=too_much, read=read, known=len(self._journal))
+                    return
+        log.info(
+            "journal.read",
+            partitions=_named(since), since=start, read=read, known=len(self._journal),
+            seconds=round(self._clock.now() - began, 3),
+        )  # fmt: skip
 
-    async def _send_commit(self, moved: dict[Assigned, int]) -> None:
-        try:
-            await self._consumer.commit({assigned.partition: offset for assigned, offset in moved.items()})
-        except (KafkaError, ConsumerStoppedError) as error:
-            # What is lost by it is read again: the next assignment begins at what was committed before.
-            metrics.COMMIT_FAILURES.inc()
-            log.warning("commit.failed", error=type(error).__name__)
-        except Exception:
-            metrics.COMMIT_FAILURES.inc()
-            log.exception("commit.met_a_bug")  # the next second's commit must be tried all the same
-        else:
-            for assigned, offset in moved.items():
-                assigned.committed = offset
-        finally:
-            self._committing = None
+    def _too_much(self, seconds: float) -> str | None:
+        """Why the journal is read no further: what is not known of it may be paid and published again."""
+        if seconds > self._limits.max_seconds:
+            return f"journal.max_seconds: {self._limits.max_seconds}"
+        if len(self._journal) > self._limits.max_outcomes:
+            return f"journal.max_outcomes: {self._limits.max_outcomes}"
+        return None
+
+    def _due(self) -> Commit:
+        """What may be committed now: of each partition its watermark, and since when its journal must be read."""
+        now = self._clock.wall()
+        prepared = {place: each.ledger for place, each in self._assigned.items() if each.prepared}
+        metrics.COMMIT_AGE_SECONDS.set(self._clock.now() - self._committer.proven)
+        metrics.OLDEST_OPEN_SECONDS.set(max((now - each.earliest_output(now) for each in prepared.values()), default=0))
+        return {place: commit_of(place, ledger, self._journal, self._owner, now) for place, ledger in prepared.items()}
+
+    async def _send(self, commit: Commit) -> None:
+        generation = self._generation
+        await unpublished.commit_once(
+            self._consumer,
+            {TopicPartition(*place): OffsetAndMetadata(*each) for place, each in commit.items()},
+            generation,
+        )
+        for place, (offset, _) in commit.items():
+            self._journal.forget(place, offset)
+
+    async def _stop_taking_over(self) -> None:
+        if self._taking_over is not None:
+            self._taking_over.cancel()
+            await asyncio.wait([self._taking_over])
+            self._taking_over = None
+
+    def _something_moved(self) -> None:
+        """Wake who waits for an assignment."""
+        self._moved.set()
+        self._moved = asyncio.Event()
 
     async def _leave(self) -> None:
         """Leave the group, but not for ever: with the brokers away aiokafka's commit and stop may not end."""
-        if self._committing is not None:
-            self._committing.cancel()
+        self._committer.abandon()
         if not await ends_within(STOP_DEADLINE, self._consumer.stop()):
             log.warning("group.not_left", seconds=STOP_DEADLINE)
 
 
-def _named(partitions: Collection[TopicPartition]) -> list[str]:
-    return sorted(f"{partition.topic}/{partition.partition}" for partition in partitions)
+def _metadata(committed: OffsetAndMetadata | None) -> str | None:
+    return None if committed is None else committed.metadata or ""
+
+
+def _named(places: Collection[tuple[str, int]]) -> list[str]:
+    return sorted(f"{topic}/{partition}" for topic, partition in places)

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from consumer.config import PrivacySettings
 from consumer.moderation.breaker import Permit
-from consumer.records import Answer, Reach
+from consumer.records import Answer, Place, Reach
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +21,7 @@ class Question:
     data_id: str  # Vendor: at most 64 of A-Z a-z 0-9 _ - .
     reach: Reach
     service: str
+    place: Place  # of the message that asks
     info: tuple[str, ...] = ()  # Vendor: `infoType`
     referer: str | None = None  # Vendor: at most 256 characters
     privacy: PrivacySettings = field(default_factory=PrivacySettings)  # which texts of the answer are read

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import structlog
 
 from consumer.config import PrivacySettings
-from consumer.errors import CallFailed
+from consumer.errors import CallFailed, Lost
 from consumer.moderation import Moderator, Question
 from consumer.moderation.wire import data_id
 from consumer.observability import metrics
@@ -33,13 +33,16 @@ class Assessing:
         self._privacy = privacy or PrivacySettings()
 
     async def assess(self, submission: Submission) -> Assessment:
-        """Return what every service answered and, where one could not, why. Nothing of `errors.py` escapes."""
+        """Return what every service answered and, where one could not, why. Of `errors.py` only `Lost` escapes."""
         metrics.SUBMISSIONS.inc()
         answers: list[Answer] = []
         failures: list[Failure] = []
         for service in self._services:
             try:
                 answers.append(await self._moderator.ask(self._question(submission, service)))
+            except Lost:
+                metrics.PAID_IN_VAIN.inc(len(answers))
+                raise
             except CallFailed as error:
                 failures.append(_failure(submission, service, error))
         return Assessment(
@@ -55,6 +58,7 @@ class Assessing:
             data_id=data_id(submission.id),
             reach=submission.reach,
             service=service,
+            place=submission.delivery.place,
             info=self._info,
             referer=self._referer,
             privacy=self._privacy,

@@ -16,13 +16,16 @@ Throttling halves the rate, because somebody else uses the account too; a tenth 
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import inf
 
 from consumer.clock import Clock
-from consumer.errors import Throttled
+from consumer.errors import Lost, Throttled
+from consumer.flight import Flight
 from consumer.moderation import Moderator, Question
-from consumer.records import Answer
+from consumer.moderation.lobby import Lobby
+from consumer.records import Answer, Place
 
 CUT = 0.5  # of the rate that throttling leaves
 RECOVERY = 0.1  # of the quota that comes back a second
@@ -100,21 +103,41 @@ class Pace:
 
 
 class Paced:
-    """A `Moderator` whose questions depart in the order they came, no faster than the pace allows."""
+    """
+    A `Moderator` whose questions depart in the order they came, no faster than the pace allows.
 
-    def __init__(self, inner: Moderator, pace: Pace, clock: Clock) -> None:
+    None departs while `may_depart` says no, and none whose message is another replica's by now: `Lost` escapes.
+    """
+
+    def __init__(
+        self,
+        inner: Moderator,
+        pace: Pace,
+        clock: Clock,
+        *,
+        flight: Flight,
+        lobby: Lobby,
+        may_depart: Callable[[], bool],
+        owns: Callable[[Place], bool],
+    ) -> None:
         self._inner = inner
         self._pace = pace
         self._clock = clock
+        self._flight = flight
+        self._lobby = lobby
+        self._may_depart = may_depart
+        self._owns = owns
         self._turn = asyncio.Lock()  # wakes its waiters in the order they came
 
     async def ask(self, question: Question) -> Answer:
         async with self._turn:
-            while (wait := self._pace.earliest() - self._clock.now()) > 0:
-                await self._clock.sleep(min(wait, LONGEST_LOOK))
+            await self._moment()
+            if not self._owns(question.place):
+                raise Lost(f"{question.place.topic}/{question.place.partition}")
             departure = self._pace.depart(self._clock.now())
         try:
-            answer = await self._inner.ask(replace(question, on_sent=lambda: departure.sent(self._clock.now())))
+            with self._flight:
+                answer = await self._inner.ask(replace(question, on_sent=lambda: departure.sent(self._clock.now())))
         except Throttled:
             self._pace.throttled(self._clock.now())
             raise
@@ -122,3 +145,14 @@ class Paced:
             departure.sent(self._clock.now())  # for a call that never went out
         self._pace.answered()
         return answer
+
+    async def _moment(self) -> None:
+        """Wait until a call may depart."""
+        while True:
+            if not self._may_depart():
+                with self._lobby.waiting():
+                    await self._clock.sleep(LONGEST_LOOK)
+            elif (wait := self._pace.earliest() - self._clock.now()) > 0:
+                await self._clock.sleep(min(wait, LONGEST_LOOK))
+            else:
+                return

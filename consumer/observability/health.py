@@ -1,8 +1,11 @@
-"""The three pages that probes and Prometheus read: /livez, /readyz and /metrics."""
+"""The pages that probes, Prometheus and operators read: /livez, /readyz, /metrics and /offsets."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
+import orjson
 import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -12,22 +15,34 @@ from consumer.config import HealthSettings
 log = structlog.get_logger()
 
 
+@dataclass(slots=True)
+class Health:
+    """Whom to ask for what the pages say. Parts are added as the service opens."""
+
+    reasons_not_ready: list[Callable[[], Sequence[str]]] = field(default_factory=list)
+    offsets: Callable[[], Any] = list
+
+
 @contextlib.asynccontextmanager
-async def serving(settings: HealthSettings, reasons_not_ready: Callable[[], Sequence[str]]) -> AsyncIterator[None]:
+async def serving(settings: HealthSettings, health: Health) -> AsyncIterator[None]:
     """Serve the pages until the context ends. `OSError` escapes where the port is taken."""
 
     async def live(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
     async def ready(_: web.Request) -> web.Response:
-        reasons = reasons_not_ready()
+        reasons = [reason for ask in health.reasons_not_ready for reason in ask()]
         return web.Response(text="".join(f"{reason}\n" for reason in reasons) or "ok\n", status=503 if reasons else 200)
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})
 
+    async def offsets(_: web.Request) -> web.Response:
+        return web.Response(body=orjson.dumps(health.offsets()), content_type="application/json")
+
     app = web.Application()
-    app.add_routes([web.get("/livez", live), web.get("/readyz", ready), web.get("/metrics", metrics)])
+    pages = {"/livez": live, "/readyz": ready, "/metrics": metrics, "/offsets": offsets}
+    app.add_routes([web.get(path, page) for path, page in pages.items()])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:

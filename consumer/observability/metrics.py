@@ -46,6 +46,31 @@ CALLS_IN_FLIGHT = Gauge(
     "moderation_calls_in_flight",
     "Calls sent or waiting for their moment. At its limit all the time: raise max_in_flight.",
 )
+IN_FLIGHT = Gauge(
+    "moderation_in_flight", "Calls sent and verdicts being published: what a crash would pay for again, at the most."
+)
+PAID_IN_VAIN = Counter(
+    "moderation_paid_in_vain_total",
+    "Billed calls whose verdict was not published, because the partition went to another replica meanwhile. A rise: "
+    "raise shutdown.drain_on_revoke.",
+)
+REDELIVERED_JOINED = Counter(
+    "moderation_redelivered_joined_total", "Messages read again after a rebalance while they were still in flight."
+)
+JOURNAL_READ = Counter("moderation_journal_read_total", "Outcomes read back from the output topics.")
+JOURNAL_SAVED = Counter(
+    "moderation_journal_saved_total", "Outcomes that were published already: neither paid for nor published again."
+)
+JOURNAL_GIVEN_UP = Counter(
+    "moderation_journal_given_up_total",
+    "Times that the journal was too long to be read whole (journal.*): some images may be paid for again.",
+)
+OLDEST_OPEN_SECONDS = Gauge(
+    "moderation_oldest_open_seconds", "Age of the oldest message without an outcome, from its reading on."
+)
+COMMIT_AGE_SECONDS = Gauge(
+    "moderation_commit_age_seconds", "Seconds from the last acknowledged commit to the last attempt at one."
+)
 QUOTA_QPS = Gauge("moderation_quota_qps", "Calls a second that this replica may send.")
 RECORDS_HELD = Gauge("moderation_records_held", "Messages read and not settled.")
 BYTES_HELD = Gauge("moderation_bytes_held", "Bytes of the messages read and not settled.")
@@ -53,8 +78,10 @@ PARTITIONS = Gauge("moderation_partitions", "Partitions assigned to this replica
 PARTITIONS_PAUSED = Gauge("moderation_partitions_paused", "Partitions not read from because enough of them is held.")
 COMMIT_FAILURES = Counter("moderation_commit_failures_total", "Commits that Kafka refused or did not answer in time.")
 PUBLISH_RETRIES = Counter(
-    "moderation_publish_retries_total", "Outcomes that Kafka did not acknowledge and that were sent again."
+    "moderation_publish_retries_total",
+    "Outcomes that Kafka did not acknowledge. They are looked for, and sent again.",
 )
+PUBLISHES_PENDING = Gauge("moderation_publishes_pending", "Outcomes sent and not acknowledged.")
 UNFORESEEN = Counter(
     "moderation_unforeseen_errors_total", "Bugs: an image went to review, its traceback is in the log."
 )

@@ -1,99 +1,21 @@
 """The service's own reading and publishing, on the embedded broker and the real one alike."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager
-from typing import Protocol
-
-from aiokafka import TopicPartition
 
 from consumer.clock import SystemClock
-from consumer.config import AdmissionSettings, KafkaSettings, OutputTopics, Policy, PolicySettings
+from consumer.config import AdmissionSettings, Policy, PolicySettings
 from consumer.errors import Undecodable
-from consumer.intake.admission import Admission
-from consumer.intake.kafka import MAX_POLL_RECORDS, POLL_TIMEOUT, KafkaRecord, KafkaSource
+from consumer.flight import Flight
+from consumer.intake.kafka import MAX_POLL_RECORDS, POLL_TIMEOUT
+from consumer.intake.tail import Tail
 from consumer.records import Assessment, Failure
+from consumer.verdicts.doubts import Doubts
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.kafka import KafkaSink
 from consumer.verdicts.policy import Deciding
+from tests.contract.reading import Broker, kafka_settings, reading, upload
 from tests.events import delivery, submission
-from tests.kafka import KafkaCluster, NewRecord, publish, read_all
-from tests.kafka.waiting import DEADLINE
-
-ROOMY = AdmissionSettings()
-
-
-class Broker(Protocol):
-    """The embedded one or a real one."""
-
-    @property
-    def bootstrap_servers(self) -> str: ...
-
-
-class Reader:
-    """Reads from a source in the background and keeps what comes."""
-
-    def __init__(self, source: KafkaSource) -> None:
-        self.source = source
-        self.records: list[KafkaRecord] = []
-        self._settled = 0
-        self._came = asyncio.Condition()
-
-    async def read(self) -> None:
-        async for batch in self.source.batches():
-            async with self._came:
-                self.records += batch
-                self._came.notify_all()
-
-    async def until(self, holds: Callable[[], bool]) -> None:
-        """Return once enough has come."""
-        async with asyncio.timeout(DEADLINE), self._came:
-            await self._came.wait_for(holds)
-
-    def offsets(self, partition: int) -> list[int]:
-        """The offsets that were read of a partition."""
-        return [record.delivery.offset for record in self.records if record.delivery.partition == partition]
-
-    def settle_all(self) -> None:
-        """Settle every record that has come so far."""
-        while self._settled < len(self.records):
-            self.records[self._settled].settle()
-            self._settled += 1
-
-
-def kafka_settings(broker: Broker, uploads: str) -> KafkaSettings:
-    return KafkaSettings(
-        bootstrap_servers=broker.bootstrap_servers,
-        group_id=uploads,
-        topics=(uploads,),
-        outputs=OutputTopics.model_validate(
-            {name: f"{uploads}.{name}" for name in ("block", "review", "pass", "dead_letter")}
-        ),
-        session_timeout=6.0,
-        heartbeat_interval=0.3,
-        commit_interval=0.1,
-    )
-
-
-@asynccontextmanager
-async def reading(broker: Broker, uploads: str, limits: AdmissionSettings = ROOMY) -> AsyncIterator[Reader]:
-    """A member of the group that reads until the block ends, and then commits what was settled."""
-
-    async def nothing_in_flight(_: Collection[TopicPartition]) -> None:
-        return
-
-    source = KafkaSource(kafka_settings(broker, uploads), Admission(limits), SystemClock())
-    async with source.opened(nothing_in_flight):
-        reader = Reader(source)
-        task = asyncio.create_task(reader.read())
-        yield reader
-        source.stop_reading()
-        await task
-
-
-async def upload(broker: Broker, uploads: str, count: int, *, partition: int, size: int = 10) -> None:
-    records = [NewRecord(b"x" * size, partition=partition) for _ in range(count)]
-    await publish(broker.bootstrap_servers, uploads, records)
+from tests.kafka import KafkaCluster, read_all
 
 
 async def test_only_what_lies_behind_the_lowest_open_record_is_committed(broker: Broker, uploads: str) -> None:
@@ -165,7 +87,9 @@ async def test_outcomes_are_published_where_they_belong(broker: Broker, uploads:
     verdict = Deciding(policy).decide(submission(), Assessment(failure=Failure(kind="image", code="407")), 0.0)
     poison = delivery(b"\x00\xff", key=None, headers=[("a", b"1"), ("a", b"2")])
 
-    async with KafkaSink.open(settings, Encoding(group="g"), SystemClock()) as sink:
+    clock = SystemClock()
+    doubts = Doubts(Tail(settings, 1.0).find, clock)
+    async with KafkaSink.open(settings, Encoding(group="g"), doubts, Flight(clock), clock) as sink:
         await sink.publish(verdict)
         await sink.bury(poison, Undecodable("not_json", "at byte 0"))
 

@@ -33,7 +33,7 @@ def test_the_watermark_never_passes_an_open_offset(history: list[tuple[str, int]
     last = -1
     for step, offset in history:
         if step == "open":
-            ledger.open(offset)
+            ledger.open(offset, 0.0)
             open_now.add(offset)
         else:
             ledger.settle(offset)
@@ -57,7 +57,7 @@ def test_with_nothing_open_all_that_was_read_may_be_committed() -> None:
     assert ledger.watermark is None
 
     for offset in (5, 9):
-        ledger.open(offset)
+        ledger.open(offset, 0.0)
     ledger.settle(9)
     ledger.settle(5)
 
@@ -69,7 +69,7 @@ def test_an_offset_settles_once() -> None:
     A record that settles twice is a bug and says so.
     """
     ledger = PartitionLedger()
-    ledger.open(1)
+    ledger.open(1, 0.0)
     ledger.settle(1)
 
     with pytest.raises(KeyError):
@@ -81,7 +81,62 @@ def test_offsets_must_rise() -> None:
     A record that was read before cannot open again behind later ones.
     """
     ledger = PartitionLedger()
-    ledger.open(7)
+    ledger.open(7, 0.0)
 
-    with pytest.raises(ValueError, match="offset 7 was delivered after 7"):
-        ledger.open(7)
+    with pytest.raises(ValueError, match="offset 7 was delivered where 8 was due"):
+        ledger.open(7, 0.0)
+
+
+def test_the_beginning_of_an_assignment_may_be_committed() -> None:
+    """
+    Before the first record comes, the offset at which reading begins is the one to commit.
+    """
+    ledger = PartitionLedger()
+
+    ledger.begin(40)
+
+    assert ledger.watermark == 40
+
+
+def test_a_marker_behind_the_last_record_is_committed_too() -> None:
+    """
+    What lies before the next read and is no record leaves no lag; an open record is never passed.
+    """
+    ledger = PartitionLedger()
+    ledger.begin(0)
+    ledger.open(0, 0.0)
+    ledger.skip_to(2)
+    open_still = ledger.watermark
+
+    ledger.settle(0)
+
+    assert open_still == 0
+    assert ledger.watermark == 2
+
+
+def test_a_log_that_was_begun_anew_is_noticed() -> None:
+    """
+    An offset below the next one is none of this log's.
+    """
+    ledger = PartitionLedger()
+    ledger.begin(500)
+
+    assert ledger.is_behind(0)
+    assert not ledger.is_behind(500)
+
+
+def test_outcomes_can_be_as_old_as_the_lowest_open_record() -> None:
+    """
+    Records behind it in the log were admitted later; with nothing open, only what comes can have an outcome.
+    """
+    ledger = PartitionLedger()
+    ledger.begin(0)
+    nothing_open = ledger.earliest_output(50.0)
+    for offset, admitted in ((0, 100.0), (1, 101.0), (2, 102.0)):
+        ledger.open(offset, admitted)
+    ledger.settle(1)
+    lowest = ledger.earliest_output(200.0)
+    ledger.settle(0)
+
+    assert (nothing_open, lowest) == (50.0, 100.0)
+    assert ledger.earliest_output(200.0) == 102.0

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from consumer.clock import Clock
 from consumer.errors import CallFailed
 from consumer.moderation import Question
-from consumer.records import Answer, ByUrl, Label
+from consumer.records import Answer, ByUrl, Label, Place
+
+PLACE = Place("uploads", 0)
 
 
 def question(data_id: str = "image-1", url: str = "https://img.example.com/1.jpg") -> Question:
     """A question about an image by URL."""
-    return Question(data_id=data_id, reach=ByUrl(url), service="baselineCheck_global")
+    return Question(data_id=data_id, reach=ByUrl(url), service="baselineCheck_global", place=PLACE)
 
 
 def answer(service: str = "baselineCheck_global") -> Answer:

@@ -45,7 +45,7 @@ async def test_every_service_is_asked_about_the_image() -> None:
 
     asked = Question(
         data_id=submission().id, reach=ByUrl("https://img.example.com/1.jpg?token=secret"), service=BASELINE,
-        info=("customImage",), referer="www.example.com", privacy=privacy,
+        place=submission().delivery.place, info=("customImage",), referer="www.example.com", privacy=privacy,
     )  # fmt: skip
     assert moderator.asked[0] == asked
     assert [question.service for question in moderator.asked] == [BASELINE, AIGC]

@@ -20,6 +20,7 @@ from consumer.moderation.keys import FixedKeys, Keys
 from consumer.records import ByObject
 from tests.clock import ManualClock
 from tests.emulator.pictures import picture
+from tests.moderation.questions import PLACE
 
 KEY = Credentials(access_key_id="key-id", access_key_secret=SecretStr("key-secret"))
 ACCOUNT = EmulatorSettings(
@@ -32,6 +33,7 @@ QUESTION = Question(
     data_id="image-1",
     reach=ByObject("uploads", "a.png", "ap-southeast-1"),
     service="baselineCheck_global",
+    place=PLACE,
     referer="www.example.com",
     info=("customImage", "textInImage"),
 )

@@ -1,14 +1,19 @@
 import asyncio
+from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.errors import Throttled
-from consumer.moderation.pace import Departure, Pace, Paced
+from consumer.errors import Lost, Throttled
+from consumer.flight import Flight
+from consumer.moderation.lobby import Lobby
+from consumer.moderation.pace import LONGEST_LOOK, Departure, Pace, Paced
+from consumer.records import Place
 from tests.clock import ManualClock
-from tests.moderation.questions import ScriptedModerator, question
+from tests.moderation.questions import PLACE, ScriptedModerator, question
 
 
 def most_in_a_second(departures: list[float]) -> int:
@@ -113,13 +118,28 @@ def test_a_stall_is_caught_up() -> None:
     assert after == pytest.approx([before[-1] + seconds for seconds in (0.045, 0.045, 0.045, 0.045, 0.05)])
 
 
+def paced(
+    inner: ScriptedModerator,
+    pace: Pace,
+    clock: ManualClock,
+    *,
+    flight: Flight | None = None,
+    lobby: Lobby | None = None,
+    may_depart: Callable[[], bool] = lambda: True,
+    owns: Callable[[Place], bool] = lambda _: True,
+) -> Paced:
+    """The layer, with nothing that holds a call back but the pace."""
+    flight, lobby = flight or Flight(clock), lobby or Lobby()
+    return Paced(inner, pace, clock, flight=flight, lobby=lobby, may_depart=may_depart, owns=owns)
+
+
 async def test_questions_depart_in_the_order_they_came() -> None:
     """
     Nobody overtakes, and no slot is lost, however many wait.
     """
     clock = ManualClock()
     provider = ScriptedModerator(clock, latency=0.3)
-    moderator = Paced(provider, Pace(10, jitter=0.0, burst=0.0), clock)
+    moderator = paced(provider, Pace(10, jitter=0.0, burst=0.0), clock)
 
     await clock.run(asyncio.gather(*(moderator.ask(question(str(n))) for n in range(25))))
 
@@ -133,7 +153,7 @@ async def test_one_who_gives_up_waiting_does_not_take_a_place() -> None:
     """
     clock = ManualClock()
     provider = ScriptedModerator(clock)
-    moderator = Paced(provider, Pace(1, jitter=0.0, burst=0.0), clock)
+    moderator = paced(provider, Pace(1, jitter=0.0, burst=0.0), clock)
     asked = [asyncio.ensure_future(moderator.ask(question(str(n)))) for n in range(3)]
 
     async def give_up() -> None:
@@ -177,7 +197,7 @@ async def test_a_throttled_call_slows_the_calls_behind_it() -> None:
     """
     clock = ManualClock()
     pace = Pace(10, jitter=0.0, burst=0.0)
-    moderator = Paced(ScriptedModerator(clock, [lambda: Throttled("403")]), pace, clock)
+    moderator = paced(ScriptedModerator(clock, [lambda: Throttled("403")]), pace, clock)
 
     with pytest.raises(Throttled):
         await clock.run(moderator.ask(question()))
@@ -200,3 +220,75 @@ def test_it_says_so_when_every_call_is_throttled() -> None:
 
     assert (at_once, answered) == ([], [])
     assert later == ["provider: throttles every call, for 5 s; 55 a second are sent"]
+
+
+async def test_nothing_departs_while_it_may_not() -> None:
+    """
+    A question that may not depart waits, at no cost, and departs soon after it may.
+    """
+    clock = ManualClock()
+    provider = ScriptedModerator(clock)
+    moderator = paced(provider, Pace(10), clock, may_depart=lambda: clock.now() >= 1_005.0)
+
+    await clock.run(moderator.ask(question()))
+
+    assert provider.asked_at == [pytest.approx(1_005.0, abs=LONGEST_LOOK)]
+
+
+async def test_what_may_not_depart_waits_in_the_lobby() -> None:
+    """
+    A stop cancels who waits for a rebalance or for Kafka: nothing was asked.
+    """
+    clock, lobby = ManualClock(), Lobby()
+    provider = ScriptedModerator(clock)
+    moderator = paced(provider, Pace(10), clock, lobby=lobby, may_depart=lambda: False)
+
+    async def stop() -> None:
+        await clock.sleep(1.0)
+        lobby.close()
+
+    endings = await clock.run(
+        asyncio.gather(moderator.ask(question("1")), moderator.ask(question("2")), stop(), return_exceptions=True)
+    )
+
+    assert [type(ending) for ending in endings] == [asyncio.CancelledError, asyncio.CancelledError, type(None)]
+    assert provider.asked == []
+
+
+async def test_nobody_pays_for_a_message_that_another_replica_reads() -> None:
+    """
+    A question whose partition is gone is dropped as its turn comes, and takes nobody's moment.
+    """
+    clock = ManualClock()
+    provider = ScriptedModerator(clock)
+    moderator = paced(provider, Pace(1, burst=0.0), clock, owns=lambda place: place == PLACE)
+    lost = replace(question("lost"), place=Place("uploads", 1))
+
+    endings = await clock.run(
+        asyncio.gather(moderator.ask(lost), moderator.ask(question("ours")), return_exceptions=True)
+    )
+
+    assert isinstance(endings[0], Lost)
+    assert (provider.asked, provider.asked_at) == (["ours"], [1_000.0])
+
+
+async def test_a_call_is_in_flight_until_it_is_answered() -> None:
+    """
+    Waiting for the moment is not flight; the call is, until its answer is there.
+    """
+    clock = ManualClock()
+    flight = Flight(clock)
+    moderator = paced(ScriptedModerator(clock, latency=3.0), Pace(1, burst=0.0), clock, flight=flight)
+
+    async def quiet_at() -> float:
+        await clock.sleep(0.5)  # the first one is out, the second waits
+        await flight.quiet()
+        return clock.now()
+
+    first, second, quiet = await clock.run(
+        asyncio.gather(moderator.ask(question("1")), moderator.ask(question("2")), quiet_at())
+    )
+
+    assert first
+    assert second
+    assert quiet == pytest.approx(1_004.02, abs=0.1)

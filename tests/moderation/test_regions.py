@@ -12,7 +12,7 @@ from consumer.moderation.regions import Guarded, Region, Regions
 from consumer.moderation.slots import Limited, Slots
 from consumer.records import Answer
 from tests.clock import ManualClock
-from tests.moderation.questions import answer, question
+from tests.moderation.questions import PLACE, answer, question
 
 SERVICE = "baselineCheck_global"
 LIMITS = BreakerLimits(provider_failures=3, account_failures=2, probe_interval=1.0, full=4)
@@ -49,7 +49,7 @@ class World:
 
     async def ask(self, data_id: str, attempt: int = 1) -> Answer | CallFailed:
         """Ask once, as a retry would."""
-        asked = Question(data_id=data_id, reach=question().reach, service=SERVICE, attempt=attempt)
+        asked = Question(data_id=data_id, reach=question().reach, service=SERVICE, place=PLACE, attempt=attempt)
         try:
             return await self.regions.ask(asked)
         except CallFailed as failure:

@@ -14,7 +14,7 @@ from consumer.errors import CallFailed, Malformed, ProviderFailed, Throttled
 from consumer.moderation import Question
 from consumer.moderation.wire import data_id, read_answer, request_body
 from consumer.records import ByObject, Hits, Label
-from tests.moderation.questions import question
+from tests.moderation.questions import PLACE, question
 
 
 def parameters_of(body: bytes) -> dict[str, str]:
@@ -48,6 +48,7 @@ def test_an_object_is_named_raw() -> None:
         data_id="d",
         reach=ByObject("ugc", "a b/测试+~*.jpg", "cn-beijing"),
         service="s",
+        place=PLACE,
         info=("customImage", "logoData"),
         referer="www.example.com",
     )

@@ -25,7 +25,7 @@ class Setting:
     """How often, where a scenario repeats itself; its own number where None."""
 
     program: Sequence[str] = SERVICE
-    changes: Mapping[str, Mapping[str, Any]] | None = None
+    changes: Mapping[str, Any] | None = None
     """Settings of the service that differ from the usual."""
 
 

@@ -53,6 +53,7 @@ async def _run(setting: Setting, seed: int) -> Findings:
             victim.replica.resume()
             await stage.watch.until_members(REPLICAS, _TAKEOVER_TIMEOUT)
         finished = await stage.finished(_FINISH_TIMEOUT)
+        recovered = time.time() - resumed
         metrics = await told(stage)
         await stage.crew.leave(*stage.crew.members)
         evidence, commits = await stage.evidence(), await stage.commits()
@@ -74,6 +75,8 @@ async def _run(setting: Setting, seed: int) -> Findings:
         "seed": seed,
         "images": len(evidence.uploads),
         "frozen, seconds": resumed - stopped,
+        "from SIGCONT until all was done, seconds": recovered,
+        "longest stall, seconds": compare.longest_stall(evidence.calls, evidence.uploads).seconds,
         "in flight at the stop": len(in_flight),
         "billed twice": len(billed),
         "published twice": len(twice),

@@ -1,9 +1,10 @@
 """
 CloudEvents 1.x on Kafka: `structured`, the whole event in the value, and `binary`, its attributes in headers.
 
-What an event carries is one of the other formats: a native event, the OSS event of Alibaba's EventBridge, or any
-bucket notification that some bridge has wrapped. Its id is the event's id. A type that is no upload is ignored, but a
-payload that has an upload's shape is read whatever its type is called: ignoring it could let an image through unseen.
+What an event carries is one of the other formats: a native event, the OSS event of Alibaba's EventBridge, the single
+record that CloudEvents' adapter for S3 puts there, or any bucket notification that some bridge has wrapped. Its id is
+the event's id. A type that is no upload is ignored, but a payload that has an upload's shape is read whatever its type
+is called: ignoring it could let an image through unseen.
 """
 
 import base64
@@ -12,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from consumer.errors import Undecodable
-from consumer.intake.decode import native, oss
+from consumer.intake.decode import native, oss, s3
 from consumer.intake.decode.bindings import media_type
 from consumer.intake.decode.formats import NOTIFICATIONS
 from consumer.intake.decode.members import Document, optional_text, parse, required_text
@@ -25,7 +26,7 @@ BINARY = "cloudevents_binary"
 BATCH = "cloudevents_batch"
 FOREIGN = "cloudevents_foreign"
 
-_UPLOADS = (native.FAMILY, "oss:ObjectCreated:")
+_UPLOADS = (native.FAMILY, "oss:ObjectCreated:", "com.amazonaws.s3.ObjectCreated:")
 _REQUIRED = ("specversion", "type", "source", "id")
 _PREFIX = "ce_"
 
@@ -111,6 +112,8 @@ def _read_payload(payload: object, kind: str, origin: Origin) -> Decoded | None:
     if "oss" in payload:
         named = {"eventName": kind} if kind.startswith("oss:") else {}
         return oss.read_bridged({**named, **payload}, origin)
+    if "s3" in payload and "eventName" in payload:
+        return s3.read_bridged(payload, origin)
     for notification in NOTIFICATIONS:
         if notification.fits(payload):
             return notification.read(payload, origin)

@@ -17,7 +17,7 @@ from consumer.intake.decode.members import (
     required_text,
     required_timestamp,
 )
-from consumer.intake.decode.notifications import MAX_KEY, CreatedObject, read_records
+from consumer.intake.decode.notifications import MAX_KEY, CreatedObject, read_one, read_records
 from consumer.intake.decode.origin import Origin
 from consumer.intake.decode.reasons import Omission
 from consumer.records import Decoded, Ignored
@@ -42,6 +42,16 @@ def read(document: Document, origin: Origin) -> Decoded:
         Undecodable: some record cannot be read; nothing of the message is submitted then.
     """
     return read_records(document["Records"], "Records", _read_record, origin)
+
+
+def read_bridged(record: Document, origin: Origin) -> Decoded:
+    """
+    Return the submission for the one record that a CloudEvent carries.
+
+    Raises:
+        Undecodable: the record cannot be read.
+    """
+    return read_one(record, _read_record, origin)
 
 
 def is_test(document: Document) -> bool:

@@ -1,0 +1,114 @@
+"""
+Look at all that the service needs before it runs: one line each, and how to mend what is wrong.
+
+Everything that can be looked at is, whatever else is wrong: a broken section of the configuration leaves out what it
+concerns and no more. Nothing is changed, and nothing is billed.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from consumer.commands.check.findings import Finding, ok, skipped, wrong
+from consumer.commands.check.kafka import look_at_kafka
+from consumer.commands.check.places import bindings
+from consumer.commands.check.provider import look_at_provider
+from consumer.commands.check.sizing import calls_at_once
+from consumer.config import (
+    Config,
+    Credentials,
+    Policy,
+    load_config,
+    load_credentials,
+    load_policy,
+    load_sound_part,
+)
+from consumer.errors import Misconfigured
+
+
+async def check(
+    path: Path, environment: Mapping[str, str], overrides: Sequence[str], *, latency: float, outage: float
+) -> list[Finding]:
+    """
+    Look at everything; ends within half a minute or so, whatever does not answer.
+
+    `latency` is how long a call takes, `outage` the longest one to survive, both in seconds.
+    """
+    findings: list[Finding] = []
+    config, broken = _configuration(path, environment, overrides, findings)
+    if config is None:
+        findings.append(skipped("everything else", "needs a configuration that can be read"))
+        return findings
+    policy = _policy(config, broken, findings)
+    credentials = _credentials(config, broken, environment, findings)
+    _figures(config, broken, latency, findings)
+    kafka, provider = await asyncio.gather(
+        _kafka(config, broken, outage), _provider(config, broken, policy, credentials)
+    )
+    return [*findings, *kafka, *provider]
+
+
+def _configuration(
+    path: Path, environment: Mapping[str, str], overrides: Sequence[str], findings: list[Finding]
+) -> tuple[Config | None, frozenset[str]]:
+    try:
+        config = load_config(path, environment, overrides)
+    except Misconfigured as error:
+        findings += [wrong("configuration", problem) for problem in error.problems]
+        return load_sound_part(path, environment, overrides)
+    findings.append(ok("configuration", str(path)))
+    return config, frozenset()
+
+
+def _policy(config: Config, broken: frozenset[str], findings: list[Finding]) -> Policy | None:
+    if "policy" in broken:
+        return None
+    try:
+        policy = load_policy(config.policy)
+    except Misconfigured as error:
+        findings += [wrong("policy", problem) for problem in error.problems]
+        return None
+    findings.append(ok("policy", f"{config.policy}: {policy.settings.policy}, version {policy.settings.version}"))
+    return policy
+
+
+def _credentials(
+    config: Config, broken: frozenset[str], environment: Mapping[str, str], findings: list[Finding]
+) -> Credentials | None:
+    if "provider" in broken:
+        return None
+    try:
+        credentials = load_credentials(environment, config.provider.key_files)
+    except Misconfigured as error:
+        findings += [wrong("credentials", problem) for problem in error.problems]
+        return None
+    source = "the environment" if config.provider.key_files is None else str(config.provider.key_files)
+    findings.append(ok("credentials", f"a key from {source}"))
+    return credentials
+
+
+def _figures(config: Config, broken: frozenset[str], latency: float, findings: list[Finding]) -> None:
+    if {"provider", "quota"} & broken:
+        findings.append(skipped("calls in flight", "needs sound sections provider and quota"))
+    else:
+        findings.append(calls_at_once(config, latency))
+    if "bindings" in broken:
+        findings.append(skipped("bindings", "needs a sound section bindings"))
+    else:
+        findings += bindings(config.bindings)
+
+
+async def _kafka(config: Config, broken: frozenset[str], outage: float) -> list[Finding]:
+    if {"kafka", "quota"} & broken:
+        return [skipped("Kafka", "needs sound sections kafka and quota")]
+    return await look_at_kafka(config, outage, time.time())
+
+
+async def _provider(
+    config: Config, broken: frozenset[str], policy: Policy | None, credentials: Credentials | None
+) -> list[Finding]:
+    if "provider" in broken or credentials is None:
+        return [skipped("provider, clock", "needs the account's key, and a sound section provider")]
+    services = policy.settings.services if policy else ("baselineCheck_global",)
+    return await look_at_provider(config.provider.regions, services, credentials, time.time)

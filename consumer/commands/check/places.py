@@ -1,0 +1,42 @@
+"""Whether the bindings can mean what they say. Values in, findings out."""
+
+from collections.abc import Iterator, Sequence
+
+from consumer.commands.check.findings import Finding, ok, warning, wrong
+from consumer.config import REGIONS, Binding
+
+
+def bindings(bound: Sequence[Binding]) -> Iterator[Finding]:
+    """Look for bindings that can never apply, or that lead the provider astray."""
+    if not bound:
+        yield ok("bindings", "none: images come by URL, and a bucket notification would be a dead letter")
+        return
+    found = [finding for binding in bound for finding in _of(binding)]
+    yield from found
+    if not found:
+        buckets = len({binding.bucket for binding in bound})
+        yield ok("bindings", f"{len(bound)} for {buckets} bucket{'s' if buckets > 1 else ''}")
+
+
+def _of(binding: Binding) -> Iterator[Finding]:
+    about = f"binding {binding.bucket}/{binding.prefix}"
+    for glob in binding.include.keys:
+        if not _can_meet(glob, binding.prefix):
+            yield wrong(
+                about, f"include.keys {glob!r} fits no key that begins with the prefix: globs see the whole key"
+            )
+    for glob in binding.include.content_types:
+        if "/" not in glob and "*" not in glob:
+            yield wrong(about, f"include.content_types {glob!r} is no content type, such as image/*")
+    if binding.prefix.startswith("/"):
+        yield warning(about, "keys rarely begin with a slash: leave it out unless yours do")
+    if binding.via == "oss" and binding.region is not None and binding.region not in REGIONS:
+        yield warning(about, f"the provider has no region {binding.region!r} of that name; it may not reach the bucket")
+
+
+def _can_meet(glob: str, prefix: str) -> bool:
+    """Whether a key that begins with the prefix can fit the glob, going by the glob's literal beginning."""
+    literal = glob
+    for special in "*?[":
+        literal = literal.partition(special)[0]
+    return literal.startswith(prefix) or (literal != glob and prefix.startswith(literal))

@@ -1,0 +1,166 @@
+"""Whether topics can carry what the service reads and writes. Facts in, findings out."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from consumer.commands.check.findings import Finding, lasting, ok, skipped, warning, wrong
+from consumer.config import KafkaSettings
+from consumer.verdicts.kafka import DEAD_LETTER_HEADROOM
+
+BATCH_OVERHEAD = 61  # Kafka: bytes of a record batch's own header, which max.message.bytes includes
+FOR_EVER = -1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topic:
+    """A topic as its cluster describes it; `settings` is None where the cluster would not tell."""
+
+    name: str
+    partitions: int
+    replicas: int  # of the partition that has fewest
+    leaderless: tuple[int, ...] = ()
+    settings: Mapping[str, str] | None = None
+
+    def number(self, setting: str) -> int:
+        """Return one of the `settings`. Kafka writes numbers as texts."""
+        assert self.settings is not None
+        return int(self.settings[setting])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """What the group has before it in one partition."""
+
+    partition: str  # such as `uploads/3`
+    committed: int | None  # offset; None where the group has committed nothing
+    begin: int  # the lowest offset that is still kept
+    end: int
+    oldest: float | None = None  # unix seconds of the first message that is not judged yet
+
+    @property
+    def lost(self) -> int:
+        """Messages that were deleted before they were judged."""
+        return 0 if self.committed is None else max(0, self.begin - self.committed)
+
+    @property
+    def lag(self) -> int:
+        """Messages that wait."""
+        return self.end - max(self.begin, self.committed or 0)
+
+
+def topics(settings: KafkaSettings, found: Mapping[str, Topic]) -> Iterator[Finding]:
+    """Look at every topic that is read or written."""
+    outputs = settings.outputs
+    for name in dict.fromkeys((*settings.topics, outputs.block, outputs.review, outputs.pass_, outputs.dead_letter)):
+        about = f"topic {name}"
+        topic = found.get(name)
+        if topic is None:
+            yield wrong(
+                about,
+                "does not exist, or this user may not see it: create it, such as with kafka-topics.sh "
+                f"--bootstrap-server {_first_of(settings)} --create --topic {name} --partitions 12 "
+                "--replication-factor 3",
+            )
+            continue
+        remarks = [*_of(topic, is_input=name in settings.topics)]
+        if name in settings.topics:
+            remarks += _fits_dead_letters(topic, settings)
+        yield from remarks
+        if not remarks:
+            yield ok(about, f"{topic.partitions} partitions, {topic.replicas} replicas")
+    yield from _dead_letters(settings, found)
+
+
+def _first_of(settings: KafkaSettings) -> str:
+    return settings.bootstrap_servers.partition(",")[0]
+
+
+def _of(topic: Topic, *, is_input: bool) -> Iterator[Finding]:
+    about = f"topic {topic.name}"
+    if topic.leaderless:
+        named = ", ".join(map(str, topic.leaderless))
+        yield wrong(about, f"no broker leads partition {named}: start the brokers that hold it")
+    if topic.replicas == 1:
+        yield warning(about, "has 1 replica: when its broker is away so is the topic, and a lost disk loses it")
+    if topic.settings is None:
+        yield skipped(about, "the cluster does not tell its settings: this user needs DescribeConfigs on the topic")
+        return
+    in_sync = topic.number("min.insync.replicas")
+    if in_sync > topic.replicas:
+        yield wrong(
+            about, f"min.insync.replicas is {in_sync} of {topic.replicas} replicas: nothing can be published; lower it"
+        )
+    elif topic.replicas > 1 and in_sync == topic.replicas:
+        yield warning(about, f"min.insync.replicas is {in_sync}, all it has: one broker away stops publishing")
+    elif topic.replicas > 1 and in_sync == 1:
+        yield warning(about, "min.insync.replicas is 1: what one broker alone acknowledged can be lost; set it to 2")
+    if is_input and "compact" in topic.settings["cleanup.policy"]:
+        yield warning(about, "is compacted: of several events with one key only the last may be judged")
+
+
+def _fits_dead_letters(topic: Topic, settings: KafkaSettings) -> Iterator[Finding]:
+    if topic.settings is None:
+        return
+    largest = topic.number("max.message.bytes") - BATCH_OVERHEAD
+    if largest > settings.max_message_bytes:
+        yield wrong(
+            f"topic {topic.name}",
+            f"takes messages of {largest} bytes, of which one over {settings.max_message_bytes} could not become a "
+            f"dead letter and would hold its partition: set kafka.max_message_bytes to {largest} or more",
+        )
+
+
+def _dead_letters(settings: KafkaSettings, found: Mapping[str, Topic]) -> Iterator[Finding]:
+    target = found.get(settings.outputs.dead_letter)
+    sources = [topic for name in settings.topics if (topic := found.get(name)) and topic.settings is not None]
+    if target is None or target.settings is None or not sources:
+        yield skipped("dead letters", "needs the settings of the topics that are read and of the dead-letter topic")
+        return
+    largest = max(source.number("max.message.bytes") for source in sources)
+    needed, allowed = largest + DEAD_LETTER_HEADROOM, target.number("max.message.bytes")
+    if allowed < needed:
+        yield wrong(
+            "dead letters",
+            f"{target.name} takes {allowed} bytes and must take {needed}, the source's largest message and 16 KiB of "
+            f"headers: kafka-configs.sh --bootstrap-server {_first_of(settings)} --alter --entity-type topics "
+            f"--entity-name {target.name} --add-config max.message.bytes={needed}",
+        )
+    else:
+        yield ok("dead letters", f"{target.name} takes {allowed} bytes, the sources at most {largest}")
+
+
+def retention(topic: Topic, backlog: Sequence[Backlog], outage: float, now: float) -> Iterator[Finding]:
+    """
+    Compare how long messages are kept with the longest outage to survive, in seconds, and with what already waits.
+    """
+    about = f"retention of {topic.name}"
+    if lost := sum(each.lost for each in backlog):
+        named = ", ".join(each.partition for each in backlog if each.lost)
+        yield wrong(
+            about,
+            f"{lost} messages were deleted before they were judged, of {named}: raise retention.ms, and upload again",
+        )
+    if topic.settings is None:
+        yield skipped(about, "needs the topic's settings")
+        return
+    kept = topic.number("retention.ms") / 1000
+    waiting = [each for each in backlog if each.oldest is not None]
+    age = max((now - each.oldest for each in waiting if each.oldest is not None), default=0.0)
+    if topic.number("retention.bytes") != FOR_EVER:
+        yield warning(about, "retention.bytes deletes by size: a flood of uploads shortens the time to judge them")
+    if "delete" not in topic.settings["cleanup.policy"] or kept < 0:
+        yield ok(about, f"messages are kept for ever{_waiting(backlog, age)}")
+    elif kept - age < outage:
+        yield wrong(
+            about,
+            f"messages are kept for {lasting(kept)}{_waiting(backlog, age)}, which leaves "
+            f"{lasting(max(0.0, kept - age))} of the {lasting(outage)} that an outage may take: raise retention.ms, "
+            "or say --outage",
+        )
+    else:
+        yield ok(about, f"messages are kept for {lasting(kept)}{_waiting(backlog, age)}")
+
+
+def _waiting(backlog: Sequence[Backlog], age: float) -> str:
+    lag = sum(each.lag for each in backlog)
+    return f"; {lag} wait, the oldest for {lasting(age)}" if lag and age else f"; {lag} wait" if lag else ""

@@ -1,0 +1,109 @@
+"""
+Show what one Kafka message asks for, as the service reads it: a JSON object an image.
+
+Without a configuration nobody knows the bindings, and the message is shown all the same: every bucket counts as bound,
+every object as included, keys are read as their store usually writes them, and no `url` is made for an object.
+"""
+
+import base64
+import binascii
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from consumer.config import Binding, Config
+from consumer.errors import Misconfigured, Undecodable
+from consumer.intake.decode import Bindings, decode, recognise
+from consumer.intake.decode.bindings import Place
+from consumer.records import ByUrl, Delivery, Headers, Ignored, Submission
+
+
+class EveryBucket(Bindings):
+    """Binds whatever is asked for, and says nothing of it."""
+
+    def find(self, bucket: str, key: str) -> Place | None:
+        return Place.of(Binding(bucket=bucket, tenant="", purpose="", via="oss", region="unknown"))
+
+
+def show(value: bytes | None, headers: Headers, config: Config | None) -> tuple[list[dict[str, Any]], bool]:
+    """Return the lines to print, and whether the message was read: a dead letter was not."""
+    message = Delivery(
+        topic="", partition=0, offset=0, timestamp=0.0, key=None, value=value, headers=headers, received=time.time()
+    )
+    bindings = EveryBucket() if config is None else Bindings(config.bindings)
+    try:
+        decoded = decode(message, bindings, group="")
+    except Undecodable as error:
+        return [{"rejected": error.reason, "detail": error.detail}], False
+    if isinstance(decoded, Ignored):
+        return [{"ignored": decoded.reason}], True
+    form = recognise(message)
+    return [_line(submission, form) for submission in decoded], True
+
+
+def _line(submission: Submission, form: str) -> dict[str, Any]:
+    image, reach = submission.image, submission.reach
+    ref = image.ref
+    return {
+        "bucket": ref.bucket if ref else None,
+        "key": ref.key if ref else None,
+        "region": ref.region if ref else None,
+        "version": ref.version if ref else None,
+        "size": image.size,
+        "url": reach.url if isinstance(reach, ByUrl) else None,
+        "format": form,
+        "event_id": submission.event_id,
+        "event_time": submission.event_time,
+        "image": image.id,
+        "of": submission.of,
+        "subject": submission.subject.id,
+        "tenant": submission.tenant or None,
+        "purpose": submission.purpose or None,
+        "mime": image.mime,
+    }
+
+
+def read_headers(path: Path, text: bytes) -> Headers:
+    """
+    Read a JSON list of `[name, value]`, a value being a text, null, or bytes as `{"base64": …}`.
+
+    Raises:
+        Misconfigured: naming the file and each header that is none.
+    """
+    try:
+        pairs = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise Misconfigured([f"{path}: is not JSON: {error}"]) from None
+    if not isinstance(pairs, list):
+        raise Misconfigured([f"{path}: must hold a list of [name, value] pairs"])
+    problems: list[str] = []
+    headers = [header for number, pair in enumerate(pairs) if (header := _header(path, number, pair, problems))]
+    if problems:
+        raise Misconfigured(problems)
+    return headers
+
+
+def _header(path: Path, number: int, pair: object, problems: list[str]) -> tuple[str, bytes | None] | None:
+    match pair:
+        case [str(name), None]:
+            return name, None
+        case [str(name), str(value)]:
+            return name, value.encode()
+        case [str(name), {"base64": str(value), **others}] if not others:
+            try:
+                return name, base64.b64decode(value, validate=True)
+            except (binascii.Error, ValueError):
+                problems.append(f"{path}: header {number} ({name}): base64 must be base64")
+        case _:
+            problems.append(
+                f'{path}: header {number}: must be [name, value], with a text, null or {{"base64": "…"}} as its value'
+            )
+    return None
+
+
+def lines(shown: Sequence[dict[str, Any]]) -> str:
+    """Write a JSON object a line."""
+    return "\n".join(orjson.dumps(each).decode() for each in shown)

@@ -1,0 +1,172 @@
+"""
+Where a group stands in each partition: what is committed, what waits, and what a running replica has open.
+
+The group is looked at from outside, through the broker; what is open only the replica that owns it can tell.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from rich.table import Table
+
+from consumer.config import KafkaSettings
+from consumer.errors import ConsumerError
+from consumer.intake.mark import Mark
+
+TIMEOUT = 5.0  # seconds
+
+
+class NotAnswered(ConsumerError):
+    """A broker or a replica did not answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where the group stands in one partition. Moments are unix seconds."""
+
+    topic: str
+    partition: int
+    committed: int | None
+    metadata: str  # of the commit
+    end: int
+
+    @property
+    def lag(self) -> int | None:
+        """Records from the committed offset to the end, settled or not; None where nothing is committed."""
+        return None if self.committed is None else max(0, self.end - self.committed)
+
+    @property
+    def journal_from(self) -> float | None:
+        """Since when the next owner must read the outputs; None where the commit is not ours."""
+        mark = Mark.read(self.metadata)
+        return mark.journal_from if mark else None
+
+
+async def standings(settings: KafkaSettings) -> list[Standing]:
+    """
+    Ask the broker.
+
+    Raises:
+        NotAnswered: it does not answer, or not this client.
+    """
+    try:
+        async with _clients(settings) as (admin, consumer):
+            committed = await admin.list_consumer_group_offsets(settings.group_id)
+            partitions = [
+                TopicPartition(topic, partition)
+                for topic in settings.topics
+                for partition in sorted(consumer.partitions_for_topic(topic) or ())
+            ]
+            ends = await consumer.end_offsets(partitions)
+    except KafkaError as error:
+        servers = settings.bootstrap_servers
+        raise NotAnswered(
+            f"kafka.bootstrap_servers: {servers} does not answer: {error or type(error).__name__}"
+        ) from error
+    return [
+        Standing(
+            topic=each.topic,
+            partition=each.partition,
+            committed=committed[each].offset if each in committed else None,
+            metadata=committed[each].metadata if each in committed else "",
+            end=ends[each],
+        )
+        for each in partitions
+    ]
+
+
+async def open_records(urls: Sequence[str]) -> Mapping[tuple[str, int], Mapping[str, Any]]:
+    """
+    Ask running replicas, by the base URL of their health pages.
+
+    Raises:
+        NotAnswered: one does not answer.
+    """
+    found = {}
+    async with httpx.AsyncClient(timeout=TIMEOUT) as client:
+        for url in urls:
+            try:
+                answer = await client.get(f"{url.rstrip('/')}/offsets")
+                readings = answer.raise_for_status().json()
+            except (httpx.HTTPError, ValueError) as error:
+                raise NotAnswered(
+                    f"--url {url}: the replica does not answer: {error or type(error).__name__}"
+                ) from error
+            found.update({(reading["topic"], reading["partition"]): reading for reading in readings})
+    return found
+
+
+def table(standings: Sequence[Standing], running: Mapping[tuple[str, int], Mapping[str, Any]], now: float) -> Table:
+    """A row for each partition; with what is open where a replica has told it."""
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("topic", "partition", "committed", "end", "lag", "journal from"):
+        shown.add_column(heading, justify="left" if heading in ("topic", "journal from") else "right")
+    if running:
+        shown.add_column("open", justify="right")
+        shown.add_column("oldest open")
+    for each in standings:
+        reading = running.get((each.topic, each.partition))
+        row = [
+            each.topic, str(each.partition), _or_dash(each.committed), str(each.end), _or_dash(each.lag),
+            _journal_from(each),
+        ]  # fmt: skip
+        if running:
+            row += ["not told", ""] if reading is None else [str(reading["open"]), _oldest(reading, now)]
+        shown.add_row(*row)
+    return shown
+
+
+def as_json(
+    standings: Sequence[Standing], running: Mapping[tuple[str, int], Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """The same for programs. Moments are unix seconds."""
+    return [
+        {
+            "topic": each.topic, "partition": each.partition, "committed": each.committed, "end": each.end,
+            "lag": each.lag, "journal_from": each.journal_from,
+            **({"open": reading["open"], "oldest": reading["oldest"]} if reading else {}),
+        }
+        for each in standings
+        for reading in [running.get((each.topic, each.partition))]
+    ]  # fmt: skip
+
+
+def _or_dash(number: int | None) -> str:
+    return "–" if number is None else str(number)
+
+
+def _journal_from(standing: Standing) -> str:
+    if standing.committed is None:
+        return "nothing committed"
+    if standing.journal_from is None:
+        return "not our commit: all of it"
+    return datetime.fromtimestamp(standing.journal_from, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def _oldest(reading: Mapping[str, Any], now: float) -> str:
+    if not reading["taken_over"]:
+        return "being taken over"
+    if not reading["oldest"]:
+        return ""
+    oldest = reading["oldest"][0]
+    return f"offset {oldest['offset']}, for {max(0.0, now - oldest['since']):.1f} s: {oldest['state']}"
+
+
+@contextlib.asynccontextmanager
+async def _clients(settings: KafkaSettings) -> AsyncIterator[tuple[Any, AIOKafkaConsumer]]:
+    options = {"bootstrap_servers": settings.bootstrap_servers, "request_timeout_ms": round(TIMEOUT * 1000)}
+    async with contextlib.AsyncExitStack() as stack:
+        admin = AIOKafkaAdminClient(**options)
+        stack.push_async_callback(admin.close)
+        await admin.start()
+        consumer = AIOKafkaConsumer(*settings.topics, **options)
+        stack.push_async_callback(consumer.stop)
+        await consumer.start()
+        yield admin, consumer

@@ -1,0 +1,122 @@
+"""
+When commits go out. What they say is the caller's, how they are sent is the client's.
+
+- One at a time: who wants a commit while one is under way waits for that one, and then for one of its own.
+- Every second, whether anything has moved or not: an acknowledged commit is the proof that this replica is still a
+  member, and that nobody else owns its partitions for a session timeout from the moment at which it was sent.
+- Never backwards: a broker takes what it is given, so a lower offset than before is held back here.
+- None without an assignment: what is due is asked for as the commit is sent, and is nothing then.
+- Revocation and the end wait for the commit under way and for one more, but not for ever.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from math import inf
+
+import structlog
+from aiokafka.errors import ConsumerStoppedError, KafkaError
+
+from consumer.clock import Clock
+from consumer.intake.journal import Journal
+from consumer.intake.mark import Mark
+from consumer.intake.offsets import PartitionLedger
+from consumer.observability import metrics
+from consumer.records import Place
+
+log = structlog.get_logger()
+
+LAST_COMMIT_DEADLINE = 5.0  # seconds that a revocation or the end waits
+
+Commit = Mapping[Place, tuple[int, str]]
+"""Offset and metadata by partition."""
+
+
+def commit_of(place: Place, ledger: PartitionLedger, journal: Journal, owner: str, now: float) -> tuple[int, str]:
+    """
+    The offset and the metadata to commit of a partition at `now` (unix seconds), once its reading has begun.
+
+    Known outcomes of records from that offset on may be older than all that is open: those that a predecessor
+    published. The next owner must find them too.
+    """
+    offset = ledger.watermark
+    assert offset is not None, f"nothing is known of {place.topic}/{place.partition} yet"
+    return offset, str(Mark(min(ledger.earliest_output(now), journal.earliest(place, offset)), owner))
+
+
+class Committer:
+    """Commits what is due, for one consumer."""
+
+    def __init__(
+        self, due: Callable[[], Commit], send: Callable[[Commit], Awaitable[None]], interval: float, clock: Clock
+    ) -> None:
+        """
+        `due` tells what may be committed now; `send` returns once that is acknowledged, or raises `KafkaError`.
+        """
+        self._due = due
+        self._send = send
+        self._interval = interval
+        self._clock = clock
+        self._committed: dict[Place, int] = {}
+        self._under_way: asyncio.Task[bool] | None = None
+        self.proven = -inf
+        """When the last acknowledged commit was sent, by the clock's `now`."""
+
+    def begin_anew(self, place: Place, offset: int) -> None:
+        """Note where the reading of a partition begins: no commit goes below."""
+        self._committed[place] = offset
+
+    def committed(self, place: Place) -> int | None:
+        """The offset that is committed of a partition, as far as this replica knows."""
+        return self._committed.get(place)
+
+    async def run(self) -> None:
+        """Commit every `interval` until cancelled."""
+        while True:
+            await self._clock.sleep(self._interval)
+            await self.commit()
+
+    async def commit(self) -> bool:
+        """Commit what is due now, after the commit under way; say whether it was acknowledged, or nothing was due."""
+        while self._under_way is not None:
+            await asyncio.shield(self._under_way)
+        due = {place: each for place, each in self._due().items() if each[0] >= self._committed.get(place, 0)}
+        if not due:
+            return True
+        self._under_way = asyncio.create_task(self._attempt(due), name="commit")
+        return await asyncio.shield(self._under_way)
+
+    async def last(self) -> None:
+        """Commit what is due now, but wait for it no longer than is useful."""
+        commit = asyncio.create_task(self.commit(), name="last commit")
+        deadline = asyncio.create_task(self._clock.sleep(LAST_COMMIT_DEADLINE), name="deadline")
+        try:
+            await asyncio.wait([commit, deadline], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            commit.cancel()  # not the attempt that it waits for
+            deadline.cancel()
+
+    def abandon(self) -> None:
+        """Wait for no commit any more."""
+        if self._under_way is not None:
+            self._under_way.cancel()
+
+    async def _attempt(self, due: Commit) -> bool:
+        sent_at = self._clock.now()
+        try:
+            await self._send(due)
+        except (KafkaError, ConsumerStoppedError) as error:
+            # What is lost by it is read again: the next assignment begins at what was committed before.
+            metrics.COMMIT_FAILURES.inc()
+            log.warning("commit.failed", error=type(error).__name__)
+            return False
+        except Exception:
+            metrics.COMMIT_FAILURES.inc()
+            log.exception("commit.met_a_bug")  # the next second's commit must be tried all the same
+            return False
+        else:
+            self.proven = sent_at
+            for place, (offset, _) in due.items():
+                self._committed[place] = max(offset, self._committed.get(place, 0))
+            return True
+        finally:
+            self._under_way = None

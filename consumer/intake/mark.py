@@ -1,0 +1,51 @@
+"""
+The metadata of a commit: who committed, and since when the journal must be read. Values only.
+
+    mc1 1763632801.123 9f3a6b0c
+    │   │              └── the process that committed
+    │   └── no output of a record from the committed offset on is older (unix seconds, by that process's clock)
+    └── magic and version
+
+Others write commits too: an operator who resets a group, another tool. What is not ours tells nothing of the journal.
+"""
+
+import re
+from dataclasses import dataclass
+from math import floor
+
+_MARK = re.compile(r"mc1 (\d{1,12}\.\d{3}) ([0-9a-f]{8})")
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a commit of ours says of the journal."""
+
+    journal_from: float  # unix seconds
+    owner: str  # 8 hex digits, drawn by each process as it starts
+
+    def __str__(self) -> str:
+        return f"mc1 {floor(self.journal_from * 1000) / 1000:.3f} {self.owner}"  # never later than it says
+
+    @classmethod
+    def read(cls, metadata: str) -> "Mark | None":
+        """The mark in a commit's metadata, or None where it is somebody else's or damaged."""
+        found = _MARK.fullmatch(metadata)
+        return cls(float(found[1]), found[2]) if found else None
+
+
+BEGINNING = 0.0
+
+
+def must_be_read(metadata: str | None, owner: str) -> float | None:
+    """
+    Since when the journal of a partition must be read before its records may be paid for; None where nothing must.
+
+    Without a commit nothing was ever begun, because a commit comes before the first record of every assignment. With a
+    commit of this very process nobody else has begun anything since, and it knows what itself has published.
+    """
+    if metadata is None:
+        return None
+    mark = Mark.read(metadata)
+    if mark is None:
+        return BEGINNING
+    return None if mark.owner == owner else mark.journal_from

@@ -1,0 +1,123 @@
+"""
+Reading the end of the output topics, with aiokafka 0.14: what fills the journal.
+
+Only the headers are looked at. Verdicts name their source in `source_…`, dead letters in `dlq_source_…`, because a dead
+letter keeps its own headers, and those of a message that was once an output of ours look like a verdict's.
+"""
+
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from consumer.config import KafkaSettings
+from consumer.records import Place, SourceId
+
+POLL_TIMEOUT = 0.2  # seconds
+MAX_POLL_RECORDS = 1_000  # looked at between two turns of the event loop
+
+
+class Outcome(NamedTuple):
+    """A verdict or a dead letter that stands in an output topic."""
+
+    id: SourceId
+    place: Place  # of the message that it is about
+    offset: int
+    at: float  # the record's timestamp, unix seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The output topics of one group."""
+
+    settings: KafkaSettings
+    clock_skew: float  # seconds by which the clocks of replicas and brokers may differ
+
+    async def find(self, wanted: Collection[SourceId], since: float) -> Collection[SourceId]:
+        """Return those of the wanted outcomes that were published since then. `KafkaError` escapes."""
+        found: set[SourceId] = set()
+        async with contextlib.aclosing(self.read(since)) as batches:
+            async for outcomes in batches:
+                found |= {outcome.id for outcome in outcomes} & set(wanted)
+        return found
+
+    async def read(self, since: float) -> AsyncGenerator[Sequence[Outcome]]:
+        """
+        Yield what this group published from `since` on (unix seconds), less the clocks' skew, up to now.
+
+        Batches may be empty: they are a chance to stop. `KafkaError` escapes, where a topic is missing too.
+        """
+        async with self._consumer() as consumer:
+            ends = await self._seek(consumer, max(0.0, since - self.clock_skew))
+            while ends:
+                polled = await consumer.getmany(
+                    *ends, timeout_ms=round(POLL_TIMEOUT * 1000), max_records=MAX_POLL_RECORDS
+                )
+                yield [
+                    outcome
+                    for records in polled.values()
+                    for record in records
+                    if (outcome := self._outcome(record)) is not None
+                ]
+                # The position, not the last record, tells the end: markers and compaction leave gaps.
+                ends = {each: end for each, end in ends.items() if await consumer.position(each) < end}
+
+    @contextlib.asynccontextmanager
+    async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
+        outputs = self.settings.outputs
+        consumer = AIOKafkaConsumer(
+            outputs.block,
+            outputs.review,
+            outputs.pass_,
+            outputs.dead_letter,
+            bootstrap_servers=self.settings.bootstrap_servers,
+            client_id=f"{self.settings.client_id}-journal",
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=100,
+        )
+        try:
+            await consumer.start()
+            yield consumer
+        finally:
+            await consumer.stop()
+
+    async def _seek(self, consumer: AIOKafkaConsumer, since: float) -> dict[TopicPartition, int]:
+        """Go to the first record that is as young as `since`, and return where partitions with such a record end."""
+        partitions = sorted(consumer.assignment())
+        ends: Mapping[TopicPartition, int] = await consumer.end_offsets(partitions)
+        begins: Mapping[TopicPartition, int] = await consumer.beginning_offsets(partitions)
+        filled = [each for each in partitions if begins[each] < ends[each]]
+        found = await consumer.offsets_for_times(dict.fromkeys(filled, round(since * 1000)))
+        # None means that all records are older; or that the broker knows no times, as librdkafka's mock cluster.
+        unsure = [each for each in filled if found[each] is None]
+        dated = await consumer.offsets_for_times(dict.fromkeys(unsure, 0)) if unsure else {}
+        starts = {
+            each: found[each].offset if found[each] is not None else begins[each]
+            for each in filled
+            if found[each] is not None or dated[each] is None
+        }
+        for partition, offset in starts.items():
+            consumer.seek(partition, offset)
+        rest = [each for each in partitions if each not in starts]
+        if rest:
+            consumer.pause(*rest)
+        return {each: ends[each] for each in starts}
+
+    def _outcome(self, record: ConsumerRecord[Any, Any]) -> Outcome | None:
+        """What a record says of its source; None where it is another group's, or not of our making."""
+        headers = dict(record.headers)
+        dead_letter = record.topic == self.settings.outputs.dead_letter
+        prefix = "dlq_source_" if dead_letter else "source_"
+        if headers.get("source_group") != self.settings.group_id.encode():
+            return None
+        try:
+            return Outcome(
+                SourceId(headers["dlq_id" if dead_letter else "ce_id"].decode()),
+                Place(headers[f"{prefix}topic"].decode(), int(headers[f"{prefix}partition"])),
+                int(headers[f"{prefix}offset"]),
+                record.timestamp / 1000,
+            )
+        except (KeyError, ValueError, AttributeError):
+            return None

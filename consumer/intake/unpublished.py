@@ -1,0 +1,58 @@
+"""
+What aiokafka 0.14 does without telling it in its public methods. `tests/contract/test_unpublished.py` would notice if
+another version did otherwise.
+"""
+
+from collections.abc import Collection, Mapping
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError
+from aiokafka.structs import OffsetAndMetadata
+
+
+def generation(consumer: AIOKafkaConsumer) -> int:
+    """The group's generation that the consumer belongs to; −1 while it belongs to none."""
+    found: int = consumer._coordinator.generation
+    return found
+
+
+async def committed(
+    consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition]
+) -> Mapping[TopicPartition, OffsetAndMetadata]:
+    """What is committed of the partitions, with metadata; those without a commit are left out. Waits for a broker."""
+    found: Mapping[TopicPartition, OffsetAndMetadata] = await consumer._coordinator.fetch_committed_offsets(partitions)
+    return found
+
+
+async def commit_once(
+    consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, OffsetAndMetadata], generation: int
+) -> None:
+    """
+    Commit as a member of `generation` and no other, in one attempt.
+
+    The public `commit` tries for ever, with whatever generation the consumer belongs to by then, −1 included, which a
+    broker accepts while the group is empty.
+
+    Raises:
+        CommitFailedError: the consumer does not belong to that generation any more.
+        KafkaError: the attempt failed; whether it was written is unknown.
+    """
+    coordinator = consumer._coordinator
+    await coordinator.ensure_coordinator_known()
+    if coordinator.generation != generation:
+        raise CommitFailedError(f"generation {generation} is over")
+    try:
+        await coordinator._do_commit_offsets(None, offsets)  # takes the generation before it waits for anything
+    except (UnknownMemberIdError, IllegalGenerationError, RebalanceInProgressError) as error:
+        raise CommitFailedError(f"generation {generation} is over") from error
+
+
+def position(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | None:
+    """The next offset that will be read, None while that is being found out. The public method would wait."""
+    subscription = consumer._subscription.subscription
+    assignment = subscription.assignment if subscription is not None else None
+    if assignment is None or partition not in assignment.tps:
+        return None
+    state = assignment.state_value(partition)
+    found: int | None = state.position if state.has_valid_position else None
+    return found

@@ -1,0 +1,201 @@
+"""
+What `encode.py` writes, as JSON Schemas: the verdict's value, and a dead letter's headers.
+
+Subscribers must allow for members that they do not know: later versions add some.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from consumer.config import LONGEST_TEXT, MOST_TEXTS
+from consumer.records import Decision
+
+Schema = dict[str, Any]
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_ID = "^[0-9a-f]{32}$"
+_MOMENT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
+
+
+def verdict_schema() -> Schema:
+    """Describe `moderation.verdict.v1`, the value of a verdict."""
+    return {
+        "$schema": DIALECT,
+        "$id": "urn:moderation-consumer:moderation.verdict.v1",
+        "title": "moderation.verdict.v1",
+        **_object(
+            "The decision about one image.",
+            schema={"description": "The format and its major version.", "const": "moderation.verdict.v1"},
+            verdict_id={
+                "description": "Names the image of the message, the same on every repetition of its verdict.",
+                "type": "string",
+                "pattern": _ID,
+            },
+            tenant=_text("Whose upload it is: the event's word or the binding's."),
+            purpose=_text("What the image is for: the event's word or the binding's."),
+            subject=_object(
+                "What the image belongs to.",
+                id=_text("The event's; of a bucket notification, bucket and key."),
+                revision=_or_null("The event's: of two verdicts the higher one is newer.", "integer"),
+            ),
+            event=_object(
+                "Where the upload was told.",
+                id=_text("The event's own id, or one made of what a notification tells."),
+                time=_text("When it happened, as the producer wrote it."),
+                topic=_text("The Kafka topic it was read from."),
+                partition=_count("Its partition."),
+                offset=_count("Its offset."),
+            ),
+            image=_object(
+                "Which image of the event.",
+                id=_text("The event's, or the image's index in it."),
+                of={"description": "Images in the event.", "type": "integer", "minimum": 1},
+                url=_or_null("Without its query, unless privacy.keep_query.", "string"),
+                ref={
+                    **_object(
+                        "The object, where the event names one.",
+                        store=_text("oss or s3, or what a native event says."),
+                        bucket=_text("Its bucket."),
+                        key=_text("Its key, decoded."),
+                        region=_or_null("The bucket's.", "string"),
+                    ),
+                    "type": ["object", "null"],
+                },
+                sha256=_or_null("As the event says.", "string"),
+            ),
+            decision={
+                "description": "What is to become of the image.",
+                "enum": [decision.value for decision in Decision],
+            },
+            decided_by={
+                "description": "policy; fallback for an image that could not be judged; human.",
+                "enum": ["policy", "fallback", "human"],
+            },
+            provisional={"description": "Whether a later verdict may replace this one.", "type": "boolean"},
+            risk_level=_or_null("The provider's overall level; null where it gave none.", "string"),
+            reasons=_list("What made the decision.", _finding(rule=True)),
+            findings=_list("Everything that was found.", _finding(rule=False)),
+            hits=_hits(),
+            provider=_object(
+                "Who was asked.",
+                name=_text("The provider and its API."),
+                region=_or_null("The provider's region that answered, or failed last.", "string"),
+                request_id=_or_null("The provider's, of the first answer: for questions to its support.", "string"),
+                code=_or_null("200 where there is an answer.", "integer"),
+                attempts=_count("Calls sent, failed ones included."),
+                billed_calls=_count("Calls that the provider charges for."),
+            ),
+            policy=_object(
+                "What decided.",
+                id=_text("Its name."),
+                version={"description": "Its version.", "type": "integer"},
+                sha256=_text("Of its file."),
+            ),
+            error={
+                **_object(
+                    "Why the image, or one service's part, could not be judged. Null where all were answered.",
+                    **{
+                        "class": {
+                            "description": "Whose fault it is.",
+                            "enum": [
+                                "throttle", "provider", "account", "clock", "fetch", "image", "input", "malformed",
+                                "internal",
+                            ],
+                        },
+                        "code": _text("The provider's or the transport's word, never free text."),
+                    },
+                ),
+                "type": ["object", "null"],
+            },
+            timing=_object(
+                "When and how long.",
+                received={"description": "When the message was read.", "type": "string", "pattern": _MOMENT},
+                decided={"description": "When the decision was made.", "type": "string", "pattern": _MOMENT},
+                queued_ms=_or_null("From reading to the call that was answered.", "integer"),
+                provider_ms=_or_null("What the answered calls took.", "integer"),
+            ),
+            engine=_text("Which release of this service."),
+        ),
+    }  # fmt: skip
+
+
+def dead_letter_schema(reasons: Iterable[str]) -> Schema:
+    """Describe the headers that are added to a dead letter, as texts by name; `reasons` are the decoder's words."""
+    return {
+        "$schema": DIALECT,
+        "$id": "urn:moderation-consumer:dead-letter-headers",
+        "title": "Headers of a dead letter",
+        **_object(
+            "Key and value are the message's own, byte for byte. Its own headers stay as well; one that has a name "
+            "from here is called original_….",
+            dlq_reason={"description": "A stable word.", "enum": list(reasons)},
+            dlq_stage={"description": "Where it failed.", "const": "decode"},
+            dlq_error={"description": "Which member, and what is wrong with it.", "type": "string", "maxLength": 256},
+            dlq_source_topic=_text("Where the message was read from."),
+            dlq_source_partition={"description": "Its partition.", "type": "string", "pattern": "^[0-9]+$"},
+            dlq_source_offset={"description": "Its offset.", "type": "string", "pattern": "^[0-9]+$"},
+            dlq_time={"description": "When it was refused.", "type": "string", "pattern": _MOMENT},
+            dlq_id={"description": "Names the message, as a verdict_id does.", "type": "string", "pattern": _ID},
+            source_group=_text("Which consumer group refused it."),
+        ),
+    }
+
+
+def _finding(*, rule: bool) -> Schema:
+    described: dict[str, Schema] = {
+        "service": _text("The provider's service that found it."),
+        "label": _text("What it found. The set of labels is open."),
+        "confidence": {"description": "0 to 100.", "type": ["number", "null"], "minimum": 0, "maximum": 100},
+        "level": _text("The risk level that counts: the label's own, or the overall one."),
+    }
+    if rule:
+        described = {
+            "rule": _text("Which rule or default decided."),
+            **described,
+            "level_source": {"description": "Whose level it is.", "enum": ["label", "overall"]},
+        }
+    return _object("A finding that made the decision." if rule else "A finding.", **described)
+
+
+def _hits() -> Schema:
+    hits = _object(
+        "What libraries, people, logos and texts were met.",
+        image_libraries=_list("Ids of your image libraries.", _text("An id.")),
+        keyword_libraries=_list("Ids of your keyword libraries.", _text("An id.")),
+        public_figures=_count("People that were recognised."),
+        logos=_list("Labels of logos.", _text("A label.")),
+        text_lines=_count("Lines of text in the image."),
+    )
+    for name, setting in (
+        ("recognised_text", "recognised_text"),
+        ("figures", "public_figures"),
+        ("keywords", "keywords"),
+    ):
+        hits["properties"][name] = {
+            "description": f"Only where privacy.{setting} asks for it: a count, hashes or texts.",
+            "anyOf": [
+                {"type": "integer", "minimum": 0},
+                {"type": "array", "maxItems": MOST_TEXTS, "items": {"type": "string", "maxLength": LONGEST_TEXT}},
+            ],
+        }
+    return hits
+
+
+def _object(description: str, **members: Schema) -> Schema:
+    return {"description": description, "type": "object", "required": list(members), "properties": members}
+
+
+def _list(description: str, items: Schema) -> Schema:
+    return {"description": description, "type": "array", "items": items}
+
+
+def _text(description: str) -> Schema:
+    return {"description": description, "type": "string"}
+
+
+def _count(description: str) -> Schema:
+    return {"description": description, "type": "integer", "minimum": 0}
+
+
+def _or_null(description: str, kind: str) -> Schema:
+    return {"description": description, "type": [kind, "null"]}

@@ -1,0 +1,172 @@
+"""What `check` makes of figures, topics and bindings, without a cluster."""
+
+from typing import Any
+
+import pytest
+
+from consumer.commands.check.findings import Finding, lasting
+from consumer.commands.check.places import bindings
+from consumer.commands.check.sizing import calls_at_once, partitions_and_quota
+from consumer.commands.check.topics import Backlog, Topic, retention, topics
+from consumer.config import Binding, KafkaSettings, load_config
+
+DAY = 86_400.0
+SETTINGS = {
+    "max.message.bytes": "1048588", "min.insync.replicas": "2", "retention.ms": "604800000", "retention.bytes": "-1",
+    "cleanup.policy": "delete",
+}  # fmt: skip
+NAMES = ["uploads", "moderation.block", "moderation.review", "moderation.pass", "moderation.dead-letter"]
+
+
+def topic(name: str = "uploads", *, replicas: int = 3, leaderless: tuple[int, ...] = (), **changes: str) -> Topic:
+    """A topic of twelve partitions; `changes` are settings, with underscores for dots."""
+    settings = {**SETTINGS, **{key.replace("_", "."): value for key, value in changes.items()}}
+    return Topic(name=name, partitions=12, replicas=replicas, leaderless=leaderless, settings=settings)
+
+
+def cluster(*changed: Topic) -> dict[str, Topic]:
+    found = {name: topic(name) for name in NAMES}
+    found["moderation.dead-letter"] = topic("moderation.dead-letter", max_message_bytes="1064972")
+    return {**found, **{each.name: each for each in changed}}
+
+
+def remarks(found: list[Finding]) -> list[tuple[str, str]]:
+    return [(each.level.value, each.about) for each in found if each.level != "ok"]
+
+
+def test_a_sound_cluster_has_no_remarks() -> None:
+    """
+    Each topic is named once, and so are the dead letters.
+    """
+    found = list(topics(KafkaSettings(), cluster()))
+
+    assert remarks(found) == []
+    assert [each.about for each in found] == [*(f"topic {name}" for name in NAMES), "dead letters"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "level", "about", "says"),
+    [
+        (topic(leaderless=(1, 4)), "wrong", "topic uploads", "no broker leads partition 1, 4"),
+        (topic(replicas=1, min_insync_replicas="1"), "warning", "topic uploads", "has 1 replica"),
+        (topic(min_insync_replicas="4"), "wrong", "topic uploads", "nothing can be published"),
+        (topic(min_insync_replicas="3"), "warning", "topic uploads", "one broker away stops publishing"),
+        (topic(min_insync_replicas="1"), "warning", "topic uploads", "set it to 2"),
+        (topic(cleanup_policy="compact"), "warning", "topic uploads", "is compacted"),
+        (topic("moderation.dead-letter"), "wrong", "dead letters", "must take 1064972"),
+        (
+            Topic(name="moderation.pass", partitions=1, replicas=3),
+            "skipped", "topic moderation.pass", "does not tell its settings",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_the_matter_with_a_topic_is_said(changed: Topic, level: str, about: str, says: str) -> None:
+    """
+    One remark, about the topic it is about, with what to do.
+    """
+    found = [each for each in topics(KafkaSettings(), cluster(changed)) if each.level != "ok"]
+
+    assert remarks(found) == [(level, about)]
+    assert says in found[0].text
+
+
+def test_a_source_that_takes_more_than_a_dead_letter_may_hold_is_refused() -> None:
+    """
+    Kafka's own default for both fits: its limit includes the batch's header.
+    """
+    larger = topic(max_message_bytes="2097164")
+
+    found = list(topics(KafkaSettings(), cluster(larger)))
+
+    assert remarks(found) == [("wrong", "topic uploads"), ("wrong", "dead letters")]
+    assert "set kafka.max_message_bytes to 2097103 or more" in found[0].text
+
+
+@pytest.mark.parametrize(
+    ("qps", "in_flight", "latency", "fits"),
+    [(100, 64, 0.3, True), (100, 45, 0.3, True), (100, 44, 0.3, False), (100, 64, 1.0, False), (1, 1, 0.1, True)],
+)
+def test_calls_in_flight_are_half_as_many_again_as_the_quota_needs(
+    qps: int, in_flight: int, latency: float, fits: bool
+) -> None:
+    """
+    1.5 × quota × latency, or it is the real limit.
+    """
+    config = load_config(None, {}, [f"quota.qps={qps}", f"provider.max_in_flight={in_flight}"])
+
+    assert (calls_at_once(config, latency).level == "ok") is fits
+
+
+@pytest.mark.parametrize(("partitions", "fits"), [(1, True), (100, True), (101, False)])
+def test_each_partition_needs_a_call_a_second(partitions: int, fits: bool) -> None:
+    """
+    As many partitions as calls is the most.
+    """
+    assert (partitions_and_quota(partitions, 100).level == "ok") is fits
+
+
+@pytest.mark.parametrize(
+    ("changes", "backlog", "outage", "levels"),
+    [
+        ({}, {}, 1.0, ["ok"]),
+        ({}, {}, 7.0, ["ok"]),
+        ({}, {}, 8.0, ["wrong"]),
+        ({}, {"oldest": -6 * DAY}, 1.0, ["ok"]),
+        ({}, {"oldest": -6.5 * DAY}, 1.0, ["wrong"]),
+        ({"retention.ms": "-1"}, {"oldest": -600 * DAY}, 30.0, ["ok"]),
+        ({"retention.bytes": "1000000"}, {}, 1.0, ["warning", "ok"]),
+        ({"cleanup.policy": "compact", "retention.ms": "1"}, {}, 1.0, ["ok"]),
+        ({}, {"committed": 4, "begin": 10}, 1.0, ["wrong", "ok"]),
+        ({}, {"committed": None, "begin": 10}, 1.0, ["ok"]),
+    ],
+)
+def test_retention_leaves_room_for_an_outage(
+    changes: dict[str, str], backlog: dict[str, Any], outage: float, levels: list[str]
+) -> None:
+    """
+    What is kept, less what the oldest message has waited already; and nothing was deleted unjudged.
+    """
+    waits = Backlog(**{"partition": "uploads/0", "committed": 10, "begin": 0, "end": 20, **backlog})
+
+    found = list(
+        retention(
+            Topic(name="uploads", partitions=12, replicas=3, settings={**SETTINGS, **changes}),
+            [waits],
+            outage * DAY,
+            now=0.0,
+        )
+    )
+
+    assert [each.level for each in found] == levels
+
+
+@pytest.mark.parametrize(
+    ("changes", "levels"),
+    [
+        ({}, ["ok"]),
+        ({"include": {"keys": ["avatars/*.jpg", "*.png", "avatars/[ab]*"], "content_types": ["image/*"]}}, ["ok"]),
+        ({"include": {"keys": ["*.png", "photos/*.jpg"]}}, ["wrong"]),
+        ({"include": {"keys": ["a?atars/*"]}}, ["ok"]),
+        ({"include": {"content_types": ["jpeg"]}}, ["wrong"]),
+        ({"prefix": "/avatars/"}, ["warning"]),
+        ({"region": "mars"}, ["warning"]),
+    ],
+)
+def test_bindings_that_can_never_apply_are_named(changes: dict[str, Any], levels: list[str]) -> None:
+    """
+    A glob that contradicts its prefix, a content type that is none.
+    """
+    binding = Binding.model_validate({"bucket": "ugc", "prefix": "avatars/", "via": "oss", **changes})
+
+    assert [each.level for each in bindings([binding])] == levels
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.0, "0 s"), (45.2, "45 s"), (119.0, "119 s"), (3_600.0, "60 min"), (86_400.0, "24 h"),
+                          (93_600.0, "26 h"), (604_800.0, "7 d"), (5_400.0 * 2, "3 h"), (400 * 86_400.0, "400 d")]
+)  # fmt: skip
+def test_durations_are_written_for_people(seconds: float, text: str) -> None:
+    """
+    In the largest unit that leaves two of it or more.
+    """
+    assert lasting(seconds) == text

@@ -1,0 +1,103 @@
+"""The service's own source on a broker, read from by a test."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+from consumer.clock import SystemClock
+from consumer.config import AdmissionSettings, JournalSettings, KafkaSettings, OutputTopics
+from consumer.flight import Flight
+from consumer.intake.admission import Admission
+from consumer.intake.journal import Journal
+from consumer.intake.kafka import KafkaRecord, KafkaSource
+from consumer.intake.tail import Tail
+from consumer.records import Place
+from tests.kafka import NewRecord, publish
+from tests.kafka.waiting import DEADLINE
+
+ROOMY = AdmissionSettings()
+
+
+class Broker(Protocol):
+    """The embedded one or a real one."""
+
+    @property
+    def bootstrap_servers(self) -> str: ...
+
+
+class Reader:
+    """Reads from a source in the background and keeps what comes."""
+
+    def __init__(self, source: KafkaSource) -> None:
+        self.source = source
+        self.records: list[KafkaRecord] = []
+        self._settled = 0
+        self._came = asyncio.Condition()
+
+    async def read(self) -> None:
+        async for batch in self.source.batches():
+            async with self._came:
+                self.records += batch
+                self._came.notify_all()
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Return once enough has come."""
+        async with asyncio.timeout(DEADLINE), self._came:
+            await self._came.wait_for(holds)
+
+    def offsets(self, partition: int) -> list[int]:
+        """The offsets that were read of a partition."""
+        return [record.delivery.offset for record in self.records if record.delivery.partition == partition]
+
+    def settle_all(self) -> None:
+        """Settle every record that has come so far."""
+        while self._settled < len(self.records):
+            self.records[self._settled].settle()
+            self._settled += 1
+
+
+def kafka_settings(broker: Broker, uploads: str) -> KafkaSettings:
+    return KafkaSettings(
+        bootstrap_servers=broker.bootstrap_servers,
+        group_id=uploads,
+        topics=(uploads,),
+        outputs=OutputTopics.model_validate(
+            {name: f"{uploads}.{name}" for name in ("block", "review", "pass", "dead_letter")}
+        ),
+        session_timeout=6.0,
+        heartbeat_interval=0.3,
+        commit_interval=0.1,
+    )
+
+
+@asynccontextmanager
+async def reading(
+    broker: Broker,
+    uploads: str,
+    limits: AdmissionSettings = ROOMY,
+    *,
+    journal: Journal | None = None,
+    owner: str = "00000000",
+) -> AsyncIterator[Reader]:
+    """A member of the group that reads until the block ends, and then commits what was settled."""
+
+    async def nothing_in_flight(_: Collection[Place]) -> None:
+        return
+
+    settings, clock = kafka_settings(broker, uploads), SystemClock()
+    journal = Journal() if journal is None else journal
+    source = KafkaSource(
+        settings, Admission(limits), journal, Tail(settings, 1.0), JournalSettings(), Flight(clock), owner, clock
+    )
+    async with source.opened(nothing_in_flight):
+        reader = Reader(source)
+        task = asyncio.create_task(reader.read())
+        yield reader
+        source.stop_reading()
+        await task
+
+
+async def upload(broker: Broker, uploads: str, count: int, *, partition: int, size: int = 10) -> None:
+    records = [NewRecord(b"x" * size, partition=partition) for _ in range(count)]
+    await publish(broker.bootstrap_servers, uploads, records)

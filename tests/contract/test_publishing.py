@@ -1,0 +1,105 @@
+"""
+What becomes of an outcome that Kafka does not take at once.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from consumer.clock import SystemClock
+from consumer.config import Policy, PolicySettings
+from consumer.errors import Undecodable
+from consumer.flight import Flight
+from consumer.intake.tail import Tail
+from consumer.records import Assessment, Failure, Verdict
+from consumer.verdicts.doubts import Doubts
+from consumer.verdicts.encode import Encoding
+from consumer.verdicts.kafka import KafkaSink, idempotent_producer
+from consumer.verdicts.policy import Deciding
+from tests.contract.reading import Broker, kafka_settings
+from tests.events import delivery, submission
+from tests.kafka import KafkaCluster, read_all
+from tests.kafka.waiting import until
+
+DECIDING = Deciding(Policy(settings=PolicySettings(policy="test", version=1), sha256="ab"))
+
+
+def verdict(offset: int) -> Verdict:
+    """A review verdict about the upload at `offset`."""
+    failed = Assessment(failure=Failure(kind="image", code="407"))
+    return DECIDING.decide(submission(delivery(offset=offset)), failed, 0.0)
+
+
+@asynccontextmanager
+async def publishing(broker: Broker, prefix: str, *, request_timeout: float = 40.0) -> AsyncIterator[KafkaSink]:
+    """A sink whose producers give up on a batch without a leader after `request_timeout` seconds."""
+    settings, clock = kafka_settings(broker, prefix), SystemClock()
+    tail = Tail(settings, 1.0)
+    new_client = partial(idempotent_producer, request_timeout=request_timeout)
+    doubts = Doubts(tail.find, clock)
+    async with KafkaSink.open(settings, Encoding(group=prefix), doubts, Flight(clock), clock, new_client) as sink:
+        yield sink
+
+
+async def create_outputs(kafka: KafkaCluster, prefix: str, **configs: str) -> None:
+    outputs = kafka_settings(kafka, prefix).outputs
+    for output in (outputs.block, outputs.review, outputs.pass_, outputs.dead_letter):
+        await kafka.create_topic(
+            output, replication=1, configs={name.replace("_", "."): configs[name] for name in configs}
+        )
+
+
+async def test_an_outcome_that_its_topic_does_not_take_holds_nobody_else(kafka: KafkaCluster, topic: str) -> None:
+    """
+    A dead letter that is too large is tried again and named by readiness; others go to the same topic meanwhile, and
+    calls may still be paid for.
+    """
+    await create_outputs(kafka, topic, max_message_bytes="20000")
+    large, small = delivery(b"\xff" * 50_000, offset=1), delivery(b"\xff", offset=2)
+    reason = Undecodable("not_json", "at byte 0")
+
+    async with publishing(kafka, topic) as sink:
+        stuck = asyncio.create_task(sink.bury(large, reason))
+        await until(lambda: bool(sink.reasons_not_ready()))
+        async with asyncio.timeout(15):
+            await sink.bury(small, reason)
+        takes_more, reasons = sink.takes_more(), sink.reasons_not_ready()
+        stuck.cancel()
+        await asyncio.wait([stuck])
+
+    assert takes_more
+    assert len(reasons) == 1
+    assert "MessageSizeTooLargeError" in reasons[0]
+    assert f"{topic}.dead_letter" in reasons[0]
+    assert [record.value for record in await read_all(kafka.bootstrap_servers, f"{topic}.dead_letter")] == [b"\xff"]
+
+
+async def test_an_outcome_whose_fate_is_unknown_stands_in_its_topic_once(
+    kafka_cluster: KafkaCluster, topic: str
+) -> None:
+    """
+    Its partition loses its leader for longer than the producer waits. Nothing more may be paid for meanwhile, readiness
+    says so, and when the leader is back every outcome is there exactly once.
+    """
+    await create_outputs(kafka_cluster, topic)
+    review = kafka_settings(kafka_cluster, topic).outputs.review
+    leader = await kafka_cluster.leader_of(review)
+
+    async with publishing(kafka_cluster, topic, request_timeout=2.0) as sink:
+        await sink.publish(verdict(0))
+        await kafka_cluster.kill_broker(leader)
+        try:
+            sending = [asyncio.create_task(sink.publish(verdict(offset))) for offset in range(1, 6)]
+            await until(lambda: any("Error" in reason for reason in sink.reasons_not_ready()))
+            takes_more = sink.takes_more()
+        finally:
+            await kafka_cluster.start_broker(leader)
+        async with asyncio.timeout(60):
+            await asyncio.gather(*sending)
+        recovered = sink.takes_more()
+
+    assert not takes_more
+    assert recovered
+    published = await read_all(kafka_cluster.bootstrap_servers, review)
+    assert sorted(dict(record.headers)["source_offset"] for record in published) == [b"%d" % n for n in range(6)]

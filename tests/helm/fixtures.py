@@ -1,0 +1,14 @@
+"""
+pytest fixtures for the chart. What happens to their tests on a machine without helm is `tests/needs.py`'s.
+"""
+
+import pytest
+
+from tests.helm.chart import Charts
+from tests.helm.tool import helm
+
+
+@pytest.fixture(scope="session")
+def helm_charts() -> Charts:
+    """The chart, and a helm that renders it. Raises `HelmMissing`."""
+    return Charts(helm())

@@ -1,0 +1,164 @@
+"""
+What helm makes of each scenario in the chart's `ci` folder.
+"""
+
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from consumer.config import load_config, load_policy
+from tests.helm.chart import KUBERNETES, SCENARIOS, Charts
+
+EVERY = {"ConfigMap", "Service"}
+KINDS = {
+    "autoscaling": EVERY | {"Deployment", "PodDisruptionBudget", "ScaledObject", "ServiceAccount"},
+    "key-files": EVERY | {"Deployment", "PodDisruptionBudget", "ServiceAccount"},
+    "minimal": EVERY | {"Deployment", "PodDisruptionBudget", "ServiceAccount"},
+    "network-policy": EVERY | {"Deployment", "NetworkPolicy"},
+    "service-monitor": EVERY | {"Deployment", "PodDisruptionBudget", "ServiceAccount", "ServiceMonitor"},
+    "stateful-set": EVERY | {"PodDisruptionBudget", "ServiceAccount", "StatefulSet"},
+}
+DEFINED_BY_OPERATORS = {"ScaledObject", "ServiceMonitor"}
+"""Kinds that Kubernetes has no schema of."""
+
+each_scenario = pytest.mark.parametrize("scenario", SCENARIOS)
+
+
+@each_scenario
+def test_helm_finds_nothing_to_say(helm_charts: Charts, scenario: str) -> None:
+    """
+    `helm lint --strict` takes the scenario without an error or a warning.
+    """
+    said = helm_charts.lint(scenario)
+
+    assert "0 chart(s) failed" in said
+    assert "[ERROR]" not in said
+    assert "[WARNING]" not in said
+
+
+@each_scenario
+def test_a_scenario_has_its_kinds(helm_charts: Charts, scenario: str) -> None:
+    """
+    Each kind that a scenario asks for is rendered once, and no other.
+    """
+    kinds = [manifest["kind"] for manifest in helm_charts.render(scenario)]
+
+    assert sorted(kinds) == sorted(KINDS[scenario])
+
+
+@each_scenario
+def test_kubernetes_would_take_it(helm_charts: Charts, scenario: str) -> None:
+    """
+    Every manifest fits Kubernetes' own schema, and has no field that the schema lacks.
+    """
+    manifests = [each for each in helm_charts.render(scenario) if each["kind"] not in DEFINED_BY_OPERATORS]
+
+    for manifest in manifests:
+        kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
+
+    assert manifests
+
+
+@each_scenario
+def test_the_service_takes_its_configuration(helm_charts: Charts, scenario: str, tmp_path: Path) -> None:
+    """
+    The config map's files, loaded as the service loads them, are a configuration and a policy, and hold what the
+    scenario's values say.
+    """
+    values = yaml.safe_load(SCENARIOS[scenario].read_text())
+    files = helm_charts.one("ConfigMap", scenario)["data"]
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+
+    config = load_config(tmp_path / "consumer.yaml", {})
+    policy = load_policy(config.policy)
+
+    assert sorted(files) == ["consumer.yaml", "policy.yaml"]
+    assert holds(yaml.safe_load(files["consumer.yaml"]), values["config"])
+    assert holds(yaml.safe_load(files["policy.yaml"]), values.get("policy", {}))
+    assert config.kafka.bootstrap_servers == values["config"]["kafka"]["bootstrap_servers"]
+    assert policy.settings.policy == values.get("policy", {}).get("policy", "default")
+
+
+def holds(whole: object, part: object) -> bool:
+    """Whether every setting of `part` stands in `whole`, with its type."""
+    if isinstance(whole, dict) and isinstance(part, dict):
+        return all(key in whole and holds(whole[key], value) for key, value in part.items())
+    return type(whole) is type(part) and whole == part
+
+
+@each_scenario
+def test_selectors_and_labels_agree(helm_charts: Charts, scenario: str) -> None:
+    """
+    Everything that selects pods selects those of this release; everything has the release's labels.
+    """
+    manifests = {each["kind"]: each for each in helm_charts.render(scenario)}
+    pod = helm_charts.pod(scenario)
+    workload = manifests.get("Deployment") or manifests["StatefulSet"]
+    budget, policy, monitor = (
+        manifests.get(kind) for kind in ("PodDisruptionBudget", "NetworkPolicy", "ServiceMonitor")
+    )
+
+    selected = [
+        workload["spec"]["selector"]["matchLabels"],
+        manifests["Service"]["spec"]["selector"],
+        *(each["labelSelector"]["matchLabels"] for each in pod["spec"]["topologySpreadConstraints"]),
+        *([budget["spec"]["selector"]["matchLabels"]] if budget else []),
+        *([policy["spec"]["podSelector"]["matchLabels"]] if policy else []),
+    ]
+    labels = [each["metadata"]["labels"] for each in (*manifests.values(), pod)]
+
+    assert all(each == selected[0] for each in selected)
+    assert all(selected[0].items() <= each.items() for each in labels)
+    assert selected[0] == {"app.kubernetes.io/name": "moderation-consumer", "app.kubernetes.io/instance": "r"}
+    if monitor:
+        assert monitor["spec"]["selector"]["matchLabels"].items() <= manifests["Service"]["metadata"]["labels"].items()
+
+
+@each_scenario
+def test_pods_may_do_next_to_nothing(helm_charts: Charts, scenario: str) -> None:
+    """
+    Pods run as nobody in particular, write nowhere, gain nothing, and have no token.
+    """
+    pod = helm_charts.pod(scenario)["spec"]
+    container = helm_charts.container(scenario)["securityContext"]
+
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["runAsUser"] > 0
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod["automountServiceAccountToken"] is False
+    assert container == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+@each_scenario
+def test_probes_ask_where_the_service_answers(helm_charts: Charts, scenario: str, tmp_path: Path) -> None:
+    """
+    Probes and service reach the port that the configuration names, through its name.
+    """
+    (tmp_path / "consumer.yaml").write_text(helm_charts.one("ConfigMap", scenario)["data"]["consumer.yaml"])
+    port = load_config(tmp_path / "consumer.yaml", {}).health.port
+    container = helm_charts.container(scenario)
+    service = helm_charts.one("Service", scenario)["spec"]
+
+    assert container["ports"] == [{"name": "health", "containerPort": port}]
+    assert container["livenessProbe"]["httpGet"] == {"path": "/livez", "port": "health"}
+    assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "health"}
+    assert service["ports"] == [{"name": "health", "port": port, "targetPort": "health"}]
+    assert service["publishNotReadyAddresses"] is True
+
+
+@each_scenario
+def test_what_is_mounted_is_there(helm_charts: Charts, scenario: str) -> None:
+    """
+    Every mount has its volume and every volume is mounted.
+    """
+    volumes = [volume["name"] for volume in helm_charts.pod(scenario)["spec"]["volumes"]]
+    mounts = [mount["name"] for mount in helm_charts.container(scenario)["volumeMounts"]]
+
+    assert sorted(volumes) == sorted(set(mounts))

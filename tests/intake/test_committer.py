@@ -1,0 +1,150 @@
+import asyncio
+
+import pytest
+from aiokafka.errors import CommitFailedError
+
+from consumer.intake.committer import LAST_COMMIT_DEADLINE, Commit, Committer
+from consumer.records import Place
+from tests.clock import ManualClock
+
+FIRST, SECOND = Place("uploads", 0), Place("uploads", 1)
+
+
+class Group:
+    """A coordinator that takes some time for each commit, and keeps them."""
+
+    def __init__(self, clock: ManualClock, seconds: float = 0.0) -> None:
+        self.clock = clock
+        self.seconds = seconds
+        self.due: dict[Place, tuple[int, str]] = {}
+        self.commits: list[Commit] = []
+        self.refused = 0
+        self.under_way = 0
+        self.committer = Committer(lambda: dict(self.due), self.send, 1.0, clock)
+
+    async def send(self, commit: Commit) -> None:
+        assert self.under_way == 0, "two commits at once"
+        self.under_way += 1
+        try:
+            await self.clock.sleep(self.seconds)
+        finally:
+            self.under_way -= 1
+        if self.refused:
+            self.refused -= 1
+            raise CommitFailedError("another generation")
+        self.commits.append(commit)
+
+
+async def test_a_commit_goes_out_every_interval_whether_anything_has_moved_or_not() -> None:
+    """
+    It is the proof of being a member: the moment that counts is when it was sent.
+    """
+    clock = ManualClock()
+    group = Group(clock, seconds=0.25)
+    group.due[FIRST] = (7, "mark")
+
+    running = asyncio.ensure_future(group.committer.run())
+    await clock.run(clock.sleep(3.9))
+    running.cancel()
+
+    assert group.commits == [{FIRST: (7, "mark")}] * 3
+    assert group.committer.proven == pytest.approx(1_003.5)
+
+
+async def test_there_is_one_commit_at_a_time_and_the_next_says_what_is_due_then() -> None:
+    """
+    Who wants a commit while one is under way gets one of its own, with what has settled meanwhile.
+    """
+    clock = ManualClock()
+    group = Group(clock, seconds=0.5)
+    group.due[FIRST] = (1, "mark")
+
+    async def settle_and_commit() -> None:
+        await clock.sleep(0.1)
+        group.due[FIRST] = (2, "mark")
+        await group.committer.commit()
+
+    await clock.run(asyncio.gather(group.committer.commit(), settle_and_commit(), settle_and_commit()))
+
+    assert group.commits == [{FIRST: (1, "mark")}, {FIRST: (2, "mark")}, {FIRST: (2, "mark")}]
+
+
+async def test_no_commit_goes_below_what_was_read_at_the_assignment() -> None:
+    """
+    A broker would take it. Other partitions are committed all the same.
+    """
+    clock = ManualClock()
+    group = Group(clock)
+    group.committer.begin_anew(FIRST, 10)
+    group.due = {FIRST: (9, "mark"), SECOND: (3, "mark")}
+
+    await clock.run(group.committer.commit())
+
+    assert group.commits == [{SECOND: (3, "mark")}]
+
+
+async def test_no_commit_goes_below_an_earlier_one_until_the_partition_begins_anew() -> None:
+    """
+    Only a log that was deleted and made again begins lower.
+    """
+    clock = ManualClock()
+    group = Group(clock)
+    for offset in (10, 4):
+        group.due[FIRST] = (offset, "mark")
+        await clock.run(group.committer.commit())
+    before = list(group.commits)
+
+    group.committer.begin_anew(FIRST, 0)
+    await clock.run(group.committer.commit())
+
+    assert before == [{FIRST: (10, "mark")}]
+    assert group.commits[1:] == [{FIRST: (4, "mark")}]
+
+
+async def test_nothing_is_committed_without_an_assignment() -> None:
+    """
+    With nothing due nothing is sent, and that is no failure.
+    """
+    clock = ManualClock()
+    group = Group(clock)
+
+    assert await clock.run(group.committer.commit())
+    assert group.commits == []
+
+
+async def test_a_refused_commit_proves_nothing_and_the_next_one_is_tried() -> None:
+    """
+    What was refused counts as not committed.
+    """
+    clock = ManualClock()
+    group = Group(clock)
+    group.refused = 1
+    group.due[FIRST] = (5, "mark")
+
+    refused = await clock.run(group.committer.commit())
+    proven = group.committer.proven
+    taken = await clock.run(group.committer.commit())
+
+    assert (refused, taken) == (False, True)
+    assert proven == float("-inf")
+    assert group.commits == [{FIRST: (5, "mark")}]
+
+
+async def test_the_last_commit_waits_for_the_one_under_way_but_not_for_ever() -> None:
+    """
+    A revocation does not hang on a coordinator that does not answer.
+    """
+    clock = ManualClock()
+    group = Group(clock, seconds=LAST_COMMIT_DEADLINE * 10)
+    group.due[FIRST] = (5, "mark")
+    committing = asyncio.ensure_future(group.committer.commit())
+    await asyncio.sleep(0)
+
+    waiting = asyncio.ensure_future(group.committer.last())
+    await clock.run(clock.sleep(LAST_COMMIT_DEADLINE * 2))
+    gave_up = waiting.done()
+    group.committer.abandon()
+    await asyncio.wait([committing])
+
+    assert gave_up
+    assert group.commits == []
