@@ -8,6 +8,7 @@ What the service does when things break: whole runs on a real Kafka, each judged
     sampling.py    what is looked at while a run goes on
     work.py        the uploads, by seed                                   (pure)
     compare.py     uploads, calls and outcomes against each other         (pure)
+    commits.py     the coordinator's own records of commits              (pure)
     report.py      checks with their thresholds, as text and JSON         (pure)
     without.py     the service with one mechanism switched off
 
