@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 RUNTIME := $(if $(wildcard $(VENV)/dev.stamp),$(VENV)/dev.stamp,$(VENV)/demo.stamp)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test scenarios helm check schemas bench lock clean
+.PHONY: help demo test scenarios helm check schemas bench chaos chaos-full lock clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,12 @@ check: $(VENV)/dev.stamp ## Lint, types and the direction of imports
 bench: $(VENV)/dev.stamp ## CPU per event of the service, beside a bare loop, on a real Kafka (needs Java 17 and Maven)
 	@$(BIN)/python -m bench $(ARGS)
 
+chaos: $(VENV)/chaos.stamp ## Kill, restart, freeze and starve the service on a real Kafka, short (10 minutes; ARGS="--only kill --seed 7")
+	@$(BIN)/python -m bench.chaos $(ARGS)
+
+chaos-full: $(VENV)/chaos.stamp ## The same, long (75 minutes)
+	@$(BIN)/python -m bench.chaos --full $(ARGS)
+
 schemas: $(RUNTIME) ## Renew config/schemas/ from the code
 	@$(BIN)/moderation-consumer schema --write config/schemas
 
@@ -45,6 +51,8 @@ lock: $(VENV)/dev.stamp ## Renew locks/ from pyproject.toml
 		--extra demo -c locks/dev.txt pyproject.toml -o locks/demo.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 		-c locks/dev.txt pyproject.toml -o locks/run.txt
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+		-c locks/dev.txt --group chaos -o locks/chaos.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --upgrade \
 		--group build -o locks/build.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
@@ -67,4 +75,10 @@ $(VENV)/dev.stamp: locks/dev.txt pyproject.toml | $(BIN)/python
 	@echo "Installing the service and its development tools into $(VENV) (once) …"
 	@$(PIP) install --require-hashes -r locks/dev.txt
 	@$(PIP) install --no-deps -e .
+	@touch $@
+
+# Beside the development tools, and only for this: what the service is compared with.
+$(VENV)/chaos.stamp: locks/chaos.txt $(VENV)/dev.stamp
+	@echo "Installing what the chaos runs compare with into $(VENV) (once) …"
+	@$(PIP) install --require-hashes -r locks/chaos.txt
 	@touch $@

@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -42,9 +42,19 @@ class Replica:
     @classmethod
     @asynccontextmanager
     async def started(
-        cls, folder: Path, config: Mapping[str, Any], *, name: str = "replica", environment: Mapping[str, str] = KEY
+        cls,
+        folder: Path,
+        config: Mapping[str, Any],
+        *,
+        name: str = "replica",
+        environment: Mapping[str, str] = KEY,
+        program: Sequence[str] = ("consumer",),
     ) -> AsyncIterator[Self]:
-        """Start `moderation-consumer run` with `config` in `folder`; kill what is left of it at the end."""
+        """
+        Start `moderation-consumer run` with `config` in `folder`; kill what is left of it at the end.
+
+        `program` is the module, with its first arguments, that takes the command line's place.
+        """
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         file, log = folder / f"{name}.yaml", folder / f"{name}.log"
@@ -53,7 +63,7 @@ class Replica:
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-S", str(TETHER), str(os.getpid())),
-                *(sys.executable, "-m", "consumer", "run", "--config", str(file)),
+                *(sys.executable, "-m", *program, "run", "--config", str(file)),
                 cwd=ROOT,
                 env={**os.environ, **environment},
                 stdin=asyncio.subprocess.DEVNULL,
@@ -75,6 +85,29 @@ class Replica:
     def kill(self) -> None:
         """Send SIGKILL."""
         self._process.kill()
+
+    def suspend(self) -> None:
+        """Send SIGSTOP: its connections stay open and nothing of it runs."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Send SIGCONT."""
+        self._process.send_signal(signal.SIGCONT)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self.status is None
+
+    @property
+    def status(self) -> int | None:
+        """Its exit status; None while it runs."""
+        return self._process.returncode
 
     async def ended(self, timeout: float = 30.0) -> int:
         """Return the exit status, once there is one."""

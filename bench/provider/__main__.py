@@ -9,7 +9,7 @@ import signal
 import orjson
 import uvloop
 
-from bench.provider.script import Behaviour
+from bench.provider.script import LEVELS, Behaviour
 from bench.provider.server import Provider
 
 LOOPBACK = "127.0.0.1"
@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--latency", type=float, default=0.3, help="seconds from a call's first byte to its answer")
     parser.add_argument("--spread", type=float, default=0.0, help="0.5: latencies from half to half as much again")
     parser.add_argument("--qps", type=int, help="calls admitted in any second; the others are answered 403")
-    parser.add_argument("--verdict", choices=("none", "low", "medium", "high"), default="none", help="the RiskLevel")
+    parser.add_argument("--verdict", choices=LEVELS, default="none", help="the RiskLevel")
     parser.add_argument("--slow-share", type=float, default=0.0, help="share of slow answers: 0.01 is every hundredth")
     parser.add_argument("--slow-latency", type=float, default=6.0, help="seconds until a slow answer")
     parser.add_argument(
@@ -35,6 +35,14 @@ def main() -> None:
         metavar="PART=CODE",
         help="the code where PART is in the data id or the image's URL; may be repeated",
     )
+    parser.add_argument(
+        "--latency-of", action="append", default=[], type=_latency_by_part, metavar="PART=SECONDS", help="likewise"
+    )
+    parser.add_argument(
+        "--verdict-of", action="append", default=[], type=_verdict_by_part, metavar="PART=LEVEL", help="likewise"
+    )
+    parser.add_argument("--seed", type=int, help="draws latencies and failures, by image and attempt")
+    parser.add_argument("--failing-share", type=float, default=0.0, help="share of calls answered 500, by the seed")
     options = parser.parse_args()
     try:
         behaviour = Behaviour(
@@ -45,6 +53,10 @@ def main() -> None:
             slow_share=options.slow_share,
             slow_latency=options.slow_latency,
             codes=dict(options.code),
+            latencies=dict(options.latency_of),
+            verdicts=dict(options.verdict_of),
+            seed=options.seed,
+            failing_share=options.failing_share,
         )
     except ValueError as error:
         parser.error(str(error))
@@ -55,6 +67,16 @@ def main() -> None:
 def _code_by_part(text: str) -> tuple[str, int]:
     part, _, code = text.rpartition("=")
     return part, int(code)
+
+
+def _latency_by_part(text: str) -> tuple[str, float]:
+    part, _, seconds = text.rpartition("=")
+    return part, float(seconds)
+
+
+def _verdict_by_part(text: str) -> tuple[str, str]:
+    part, _, level = text.rpartition("=")
+    return part, level
 
 
 async def serve(behaviour: Behaviour, port: int) -> None:

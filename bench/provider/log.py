@@ -19,7 +19,10 @@ class Arrival(NamedTuple):
     data_id: str
     image: str
     code: int
-    """The code it was given; the vendor bills 200 alone."""
+    """The code it was given; the vendor bills 200 alone, also where nobody is left to read the answer."""
+
+    caller: str = ""
+    """The access key id that signed it, which tells apart replicas that were given one each."""
 
 
 class ArrivalClock:
@@ -64,7 +67,7 @@ class ArrivalLog:
         return {str(code): count for code, count in self._codes.items()}
 
     def to_json_lines(self) -> bytes:
-        """Return the arrivals as `[at, data_id, image, code]`, one a line."""
+        """Return the arrivals as `[at, data_id, image, code, caller]`, one a line."""
         return b"".join(self._lines)
 
 

@@ -45,6 +45,10 @@ class QuickProvider:
         slow_share: float = 0.0,
         slow_latency: float = 6.0,
         codes: Mapping[str, int] | None = None,
+        latencies: Mapping[str, float] | None = None,
+        verdicts: Mapping[str, RiskLevel] | None = None,
+        seed: int | None = None,
+        failing_share: float = 0.0,
     ) -> AsyncIterator["QuickProvider"]:
         """
         Start one that behaves as `bench.provider.script.Behaviour` says; it ends with the context or this process.
@@ -57,8 +61,16 @@ class QuickProvider:
         command += ["--spread", str(spread), "--slow-share", str(slow_share), "--slow-latency", str(slow_latency)]
         if qps is not None:
             command += ["--qps", str(qps)]
-        for part, code in (codes or {}).items():
-            command += ["--code", f"{part}={code}"]
+        if seed is not None:
+            command += ["--seed", str(seed), "--failing-share", str(failing_share)]
+        named: dict[str, Mapping[str, Any] | None] = {
+            "--code": codes,
+            "--latency-of": latencies,
+            "--verdict-of": verdicts,
+        }
+        for option, by_part in named.items():
+            for part, value in (by_part or {}).items():
+                command += [option, f"{part}={value}"]
         async with running(command, output=asyncio.subprocess.PIPE) as process:
             assert process.stdout is not None
             async with asyncio.timeout(_START_TIMEOUT):

@@ -9,6 +9,7 @@ _HEAD_END = b"\r\n\r\n"
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)[ \t]*(?:\r\n|$)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
 _ACTION = re.compile(rb"\r\nx-acs-action:[ \t]*(\w+)", re.IGNORECASE)
+_CALLER = re.compile(rb"\r\nauthorization:[^\r\n]*Credential=([^,\r\n]+)", re.IGNORECASE)
 _CLOSE = re.compile(rb"\r\nconnection:[ \t]*close\b", re.IGNORECASE)
 
 
@@ -27,6 +28,9 @@ class Request(NamedTuple):
     body: bytes
     closes: bool
     """Whether the client asked for the connection to be closed after the answer."""
+
+    caller: str
+    """The access key id in the signature, which is not checked; empty without one."""
 
 
 def read_request(data: bytes) -> Request | None:
@@ -51,11 +55,12 @@ def read_request(data: bytes) -> Request | None:
     line = head.partition(b"\r\n")[0].split(b" ")
     if len(line) != 3:
         raise BadRequest("the request line has not three parts")
-    action = _ACTION.search(head)
+    action, caller = _ACTION.search(head), _CALLER.search(head)
     return Request(
         method=line[0],
         path=line[1].partition(b"?")[0],
         action=action[1] if action else b"",
         body=data[head_end + len(_HEAD_END) : end],
         closes=_CLOSE.search(head) is not None,
+        caller=caller[1].decode(errors="replace") if caller else "",
     )

@@ -2,15 +2,18 @@
 What a call is answered, and how late. Values in, values out: time comes in as the arrival of the call.
 """
 
-from collections import deque
+import hashlib
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar, get_args
 from urllib.parse import unquote_to_bytes
 
 import orjson
 
 RiskLevel: TypeAlias = Literal["none", "low", "medium", "high"]
+LEVELS = get_args(RiskLevel)
+Value = TypeVar("Value")
 
 # Vendor: the codes of ImageModeration 2.0. They come in the body of an HTTP 200, without Data.
 _MESSAGES = {
@@ -84,14 +87,30 @@ class Behaviour:
     codes: Mapping[str, int] = field(default_factory=dict)
     """Code by a part of the data id or of the image's URL; the first that fits wins."""
 
+    latencies: Mapping[str, float] = field(default_factory=dict)
+    """Latency, without `spread`, by a part of the data id or of the image's URL; the first that fits wins."""
+
+    verdicts: Mapping[str, RiskLevel] = field(default_factory=dict)
+    """RiskLevel by a part of the data id or of the image's URL; the first that fits wins over `verdict`."""
+
+    seed: int | None = None
+    """Draws latencies and failures for every call of an image by this seed, whatever order the calls come in."""
+
+    failing_share: float = 0.0
+    """Share of the calls that are answered 500, drawn by `seed`."""
+
     def __post_init__(self) -> None:
         if unknown := set(self.codes.values()) - set(CODES):
             raise ValueError(f"codes {sorted(unknown)} are none of the provider's: {CODES}")
         if self.qps is not None and self.qps < 1:
             raise ValueError(f"qps must be at least 1, not {self.qps}")
-        for name in ("slow_share", "spread"):
+        for name in ("slow_share", "spread", "failing_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be from 0 to 1, not {getattr(self, name)}")
+        if self.failing_share and self.seed is None:
+            raise ValueError("failing_share needs a seed")
+        if unknown_levels := set(self.verdicts.values()) - set(LEVELS):
+            raise ValueError(f"verdicts {sorted(unknown_levels)} are none of {LEVELS}")
 
 
 class Reply(NamedTuple):
@@ -99,6 +118,7 @@ class Reply(NamedTuple):
 
     code: int
     latency: float
+    verdict: RiskLevel = "none"
 
 
 class Script:
@@ -108,6 +128,7 @@ class Script:
         self._behaviour = behaviour
         self._window: deque[float] = deque(maxlen=behaviour.qps)
         self._admitted = 0
+        self._asked: Counter[str] = Counter()
 
     def reply(self, question: Question | None, arrived: float) -> Reply:
         """Return the reply to a call whose first byte came at `arrived` (seconds, never going back)."""
@@ -117,12 +138,25 @@ class Script:
         before = int(self._admitted * behaviour.slow_share)
         self._admitted += 1
         is_slow = int(self._admitted * behaviour.slow_share) > before
-        return Reply(self._code(question), behaviour.slow_latency if is_slow else self._latency())
+        dice = self._dice(question)
+        code = self._code(question)
+        if code == OK and dice.failure < behaviour.failing_share:
+            code = 500
+        latency = behaviour.slow_latency if is_slow else self._latency(question, dice.latency)
+        return Reply(code, latency, _first_fit(behaviour.verdicts, question) or behaviour.verdict)
 
-    def _latency(self) -> float:
-        # Multiples of the golden ratio fill the range evenly, however few there are, and the same way each time.
-        position = self._admitted * _GOLDEN_RATIO % 1.0
-        return self._behaviour.latency * (1.0 + self._behaviour.spread * (2.0 * position - 1.0))
+    def _latency(self, question: Question | None, position: float) -> float:
+        behaviour = self._behaviour
+        usual = behaviour.latency * (1.0 + behaviour.spread * (2.0 * position - 1.0))
+        named = _first_fit(behaviour.latencies, question)
+        return usual if named is None else named
+
+    def _dice(self, question: Question | None) -> "Dice":
+        if self._behaviour.seed is None or question is None:
+            # Multiples of the golden ratio fill the range evenly, however few there are, and the same way each time.
+            return Dice(self._admitted * _GOLDEN_RATIO % 1.0, 1.0)
+        self._asked[question.image] += 1
+        return _cast(f"{self._behaviour.seed} {self._asked[question.image]} {question.image}")
 
     def _is_over_quota(self, arrived: float) -> bool:
         if self._behaviour.qps is None:
@@ -138,10 +172,27 @@ class Script:
             return 401
         if not question.image:
             return 400
-        for part, code in self._behaviour.codes.items():
+        return _first_fit(self._behaviour.codes, question) or OK
+
+
+class Dice(NamedTuple):
+    """What chance decides about one call, each from 0 to 1."""
+
+    latency: float
+    failure: float
+
+
+def _cast(what: str) -> Dice:
+    digest = hashlib.blake2b(what.encode(), digest_size=8).digest()
+    return Dice(int.from_bytes(digest[:4]) / 2**32, int.from_bytes(digest[4:]) / 2**32)
+
+
+def _first_fit(by_part: Mapping[str, Value], question: Question | None) -> Value | None:
+    if question is not None:
+        for part, value in by_part.items():
             if part in question.data_id or part in question.image:
-                return code
-        return OK
+                return value
+    return None
 
 
 def answer(code: int, *, request_id: str, data_id: str, verdict: RiskLevel) -> bytes:

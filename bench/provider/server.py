@@ -14,7 +14,7 @@ import orjson
 
 from bench.provider.log import Arrival, ArrivalClock, ArrivalLog
 from bench.provider.request import BadRequest, Request, read_request
-from bench.provider.script import Behaviour, Script, answer, read_question
+from bench.provider.script import Behaviour, Reply, Script, answer, read_question
 
 _TICK = 0.01
 
@@ -119,21 +119,21 @@ class Connection(asyncio.Protocol):
     def _moderate(self, request: Request) -> None:
         provider = self._provider
         question = read_question(request.body)
-        code, latency = provider.script.reply(question, self._arrived)
+        reply = provider.script.reply(question, self._arrived)
         data_id, image = question or ("", "")
-        provider.log.note(Arrival(round(self._arrived, 6), data_id, image, code))
+        provider.log.note(Arrival(round(self._arrived, 6), data_id, image, reply.code, request.caller))
         provider.in_flight += 1
         self._answering = True
         # Counted from the arrival, so what a stall of this process cost is not added to the latency.
-        delay = self._arrived + latency - provider.clock.now()
-        asyncio.get_running_loop().call_later(max(0.0, delay), self._answer, code, data_id, request.closes)
+        delay = self._arrived + reply.latency - provider.clock.now()
+        asyncio.get_running_loop().call_later(max(0.0, delay), self._answer, reply, data_id, request.closes)
 
-    def _answer(self, code: int, data_id: str, closes: bool) -> None:
+    def _answer(self, reply: Reply, data_id: str, closes: bool) -> None:
         provider = self._provider
         provider.in_flight -= 1
         self._answering = False
         request_id = provider.request_id()
-        body = answer(code, request_id=request_id, data_id=data_id, verdict=provider.behaviour.verdict)
+        body = answer(reply.code, request_id=request_id, data_id=data_id, verdict=reply.verdict)
         self._reply(200, body, request_id=request_id, closes=closes)
 
     def _reply(

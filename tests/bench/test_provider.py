@@ -231,3 +231,52 @@ def watch_end(pid: int) -> asyncio.Future[None]:
 
     loop.add_reader(descriptor, note_end)
     return ended
+
+
+def test_what_a_seed_draws_does_not_depend_on_the_order_of_calls() -> None:
+    """
+    Latency and failure of an image's first, second … call are the same whoever was asked about before.
+    """
+    behaviour = Behaviour(latency=1.0, spread=0.5, seed=7, failing_share=0.3)
+    images = [f"https://i/{number % 50}" for number in range(100)]
+
+    one, other = Script(behaviour), Script(behaviour)
+    forwards = {(image, n): one.reply(Question("1", image), 0.0) for n, image in enumerate(sorted(images))}
+    backwards = {(image, n): other.reply(Question("1", image), 0.0) for n, image in enumerate(sorted(images)[::-1])}
+
+    assert sorted((image, *reply) for (image, _), reply in forwards.items()) == sorted(
+        (image, *reply) for (image, _), reply in backwards.items()
+    )
+
+
+def test_the_failing_share_is_kept() -> None:
+    """
+    About as many calls fail as asked for, and an image that failed can succeed when it is asked about again.
+    """
+    script = Script(Behaviour(seed=1, failing_share=0.2))
+
+    codes = [[script.reply(Question("1", f"https://i/{number}"), 0.0).code for _ in range(2)] for number in range(500)]
+
+    failed = sum(code == 500 for both in codes for code in both)
+    assert 150 <= failed <= 250
+    assert [500, 200] in codes
+
+
+async def test_latency_and_verdict_are_given_to_the_images_they_are_meant_for() -> None:
+    """
+    A part of the URL chooses them, and the log says who asked.
+    """
+    signature = {"authorization": "ACS3-HMAC-SHA256 Credential=replica-1,Signature=0"}
+    async with (
+        QuickProvider.start(latency=0.0, latencies={"/slow/": 0.3}, verdicts={"/high/": "high"}) as provider,
+        aiohttp.ClientSession(headers=signature) as session,
+    ):
+        usual = await moderate(session, provider.endpoint, imageUrl="https://i/usual/none/1")
+        began = time.monotonic()
+        slow = await moderate(session, provider.endpoint, imageUrl="https://i/slow/high/2")
+        took = time.monotonic() - began
+        arrivals = await provider.arrivals()
+
+    assert [usual["Data"]["RiskLevel"], slow["Data"]["RiskLevel"]] == ["none", "high"]
+    assert took >= 0.3
+    assert [arrival.caller for arrival in arrivals] == ["replica-1", "replica-1"]

@@ -1,0 +1,90 @@
+"""
+Replicas come and go in order, under load: one restart after the other, or a storm of them.
+
+The load is a backlog that never runs dry: uploads come as fast as the quota takes them. Nobody dies here, so
+nothing may be repeated.
+"""
+
+import asyncio
+import random
+
+from bench.chaos import compare
+from bench.chaos.report import Check
+from bench.chaos.sampling import Stopwatch
+from bench.chaos.scenarios.playing import Findings, Setting, exits, nothing_lost_or_repeated, stall, told
+from bench.chaos.stage import QUOTA, SETTINGS, Script, Stage
+from bench.chaos.work import uploads
+from bench.windows import busiest_window
+
+BACKLOG = 2 * QUOTA
+_ENDLESS = 10**9
+_START_TIMEOUT = 60.0
+_FINISH_TIMEOUT = 90.0
+
+
+async def rolling(setting: Setting) -> Findings:
+    """Restart every one of four replicas, one after the other."""
+    replicas, rounds = 4, setting.runs or (3 if setting.full else 1)
+    script = Script(replicas=replicas, program=setting.program, changes=setting.changes)
+    async with Stage.opened(setting.kafka, f"rolling-{setting.seed}", setting.seed, script) as stage:
+        await stage.crew.join(replicas)
+        await stage.watch.until_members(replicas, _START_TIMEOUT)
+        records = uploads(stage.name, _ENDLESS, setting.seed)
+        await stage.upload([next(records) for _ in range(BACKLOG)])
+        async with stage.feeding(records, QUOTA):
+            for _ in range(rounds):
+                for member in list(stage.crew.members):
+                    await stage.crew.leave(member)
+                    await stage.crew.join()
+                    await stage.watch.until_members(replicas, _START_TIMEOUT)
+        return await _end(stage, [f"{rounds * replicas} restarts"])
+
+
+async def storm(setting: Setting) -> Findings:
+    """Let a replica join or leave every three seconds."""
+    interval, lasts = 3.0, 60.0 if setting.full else 20.0
+    least, most = 1, 4
+    dice = random.Random(f"storm {setting.seed}")
+    script = Script(replicas=2, program=setting.program, changes=setting.changes)
+    came_and_went = []
+    async with Stage.opened(setting.kafka, f"storm-{setting.seed}", setting.seed, script) as stage:
+        await stage.crew.join(2)
+        await stage.watch.until_members(2, _START_TIMEOUT)
+        records = uploads(stage.name, _ENDLESS, setting.seed)
+        await stage.upload([next(records) for _ in range(BACKLOG)])
+        leaving: set[asyncio.Task[list[int]]] = set()
+        async with stage.feeding(records, QUOTA):
+            watch = Stopwatch()
+            while (passed := watch.seconds()) < lasts:
+                count = len(stage.crew.members)
+                if count <= least or (count < most and dice.random() < 0.5):
+                    await stage.crew.join()
+                    came_and_went.append("+")
+                else:
+                    # Not waited for: the storm does not wait for anybody's drain.
+                    leaving.add(asyncio.create_task(stage.crew.leave(dice.choice(stage.crew.members))))
+                    came_and_went.append("-")
+                await asyncio.sleep(max(0.0, interval - (watch.seconds() - passed)))
+            await asyncio.gather(*leaving)
+        return await _end(stage, ["".join(came_and_went)], judges_stall=False)
+
+
+async def _end(stage: Stage, what: list[str], *, judges_stall: bool = True) -> Findings:
+    finished = await stage.finished(_FINISH_TIMEOUT)
+    metrics = await told(stage)
+    await stage.crew.leave(*stage.crew.members)
+    evidence = await stage.evidence()
+    allowed = stage.script.longest_latency + 2 * SETTINGS["heartbeat_interval"] + 1.0
+    checks: list[Check] = [*nothing_lost_or_repeated(evidence, finished), *exits(stage)]
+    if judges_stall:
+        checks.append(stall(evidence, allowed))
+    arrivals = [call.at for call in evidence.calls]
+    figures = {
+        "what happened": what,
+        "images": len(evidence.uploads),
+        "longest stall, seconds": compare.longest_stall(evidence.calls, evidence.uploads).seconds,
+        "mean calls a second ÷ Q": len(arrivals) / (max(arrivals) - min(arrivals)) / stage.script.quota,
+        "calls in the worst sliding second": busiest_window(arrivals),
+        **metrics,
+    }
+    return Findings(checks, figures)

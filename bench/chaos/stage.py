@@ -1,0 +1,207 @@
+"""
+What one run is played on: topics, the provider's stand-in, a crew; and what stands in the topics afterwards.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import orjson
+from aiokafka import AIOKafkaProducer, ConsumerRecord
+
+from bench.chaos.commits import Commit, commit_of
+from bench.chaos.compare import Evidence, Outcome, Upload
+from bench.chaos.crew import SERVICE, Crew
+from bench.chaos.sampling import POLL, Watch
+from bench.provider.process import QuickProvider
+from tests.kafka import KafkaCluster, NewRecord, publish, read_all
+
+# Shorter than what is shipped, so that a run of failures takes minutes; reported beside the defaults.
+SETTINGS = {"session_timeout": 6.0, "heartbeat_interval": 0.3}
+
+QUOTA = 400  # calls a second, of all replicas together
+LATENCY = 0.3  # seconds, from half to half as much again
+SPREAD = 0.5
+PARTITIONS = 8
+HEADROOM = 1.5  # calls in flight = 1.5 × quota × latency
+_TICK = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """What the run is like."""
+
+    quota: int = QUOTA
+    replicas: int = 1
+    """How many share the quota: each is given its part of it."""
+
+    latency: float = LATENCY
+    mean_latency: float | None = None
+    """Where it differs from `latency`: how many calls must be in flight depends on it."""
+
+    provider: Mapping[str, Any] | None = None
+    """More of the stand-in's behaviour."""
+
+    changes: Mapping[str, Any] | None = None
+    """Settings over ours; sections are merged."""
+
+    program: Sequence[str] = SERVICE
+    partitions: int = PARTITIONS
+
+    @property
+    def max_in_flight(self) -> int:
+        """How many calls one replica may have in flight."""
+        return max(64, round(HEADROOM * self.quota * (self.mean_latency or self.latency)))
+
+    @property
+    def longest_latency(self) -> float:
+        """The most that an ordinary call takes, in seconds."""
+        return self.latency * (1 + SPREAD)
+
+
+class Stage:
+    """One run's own topics, group, provider and crew."""
+
+    def __init__(self, kafka: KafkaCluster, name: str, script: Script) -> None:
+        self.kafka = kafka
+        self.name = name
+        self.script = script
+        self.provider: QuickProvider
+        self.crew: Crew
+        self.watch: Watch
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(cls, kafka: KafkaCluster, name: str, seed: int, script: Script = Script()) -> AsyncIterator[Self]:
+        """Create the topics, start the provider, and yield a stage without replicas. Stop all of it at the end."""
+        stage = cls(kafka, name, script)
+        await stage._create_topics()
+        async with AsyncExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
+            behaviour = {"latency": script.latency, "spread": SPREAD, "seed": seed, **(script.provider or {})}
+            stage.provider = await stack.enter_async_context(QuickProvider.start(**behaviour))
+            stage.watch = await stack.enter_async_context(
+                Watch.opened(
+                    kafka.bootstrap_servers,
+                    uploads=stage.uploads,
+                    outputs=list(stage.outputs.values()),
+                    group=name,
+                    partitions=script.partitions,
+                )
+            )
+            stage.crew = await stack.enter_async_context(Crew.gathered(folder, stage._config(), script.program))
+            yield stage
+
+    @property
+    def uploads(self) -> str:
+        """The topic that is read."""
+        return f"{self.name}.uploads"
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The topics that are written, by outcome."""
+        return {outcome: f"{self.name}.{outcome}" for outcome in ("block", "review", "pass", "dead_letter")}
+
+    async def _create_topics(self) -> None:
+        configs = {"message.timestamp.type": "LogAppendTime"}
+        if len(self.kafka.brokers) > 1:
+            configs["min.insync.replicas"] = "2"
+        for topic in (self.uploads, *self.outputs.values()):
+            await self.kafka.create_topic(topic, partitions=self.script.partitions, configs=configs)
+
+    def _config(self) -> dict[str, Any]:
+        script = self.script
+        config: dict[str, Any] = {
+            "kafka": {
+                "bootstrap_servers": self.kafka.bootstrap_servers,
+                "group_id": self.name,
+                "topics": [self.uploads],
+                "outputs": self.outputs,
+                **SETTINGS,
+            },
+            "provider": {"endpoint": self.provider.endpoint, "max_in_flight": script.max_in_flight},
+            # Replicas do not share a quota by themselves: each is given its part.
+            "quota": {"qps": script.quota // script.replicas},
+        }
+        for section, settings in (script.changes or {}).items():
+            merged = {**config.get(section, {}), **settings} if isinstance(settings, Mapping) else settings
+            config[section] = merged
+        return config
+
+    async def upload(self, records: Iterable[NewRecord]) -> None:
+        """Publish all at once."""
+        await publish(self.kafka.bootstrap_servers, self.uploads, records)
+
+    @asynccontextmanager
+    async def feeding(self, records: Iterator[NewRecord], rate: float) -> AsyncIterator[None]:
+        """Publish `rate` records a second while the context lasts, or until there are no more."""
+        task = asyncio.create_task(self.feed(records, rate), name="feeder")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+            if not task.cancelled() and (error := task.exception()):
+                raise error
+
+    async def feed(self, records: Iterator[NewRecord], rate: float) -> None:
+        """Publish `rate` records a second until there are no more; late ones are caught up with."""
+        clock = asyncio.get_running_loop().time
+        began, sent = clock(), 0
+        async with AIOKafkaProducer(
+            bootstrap_servers=self.kafka.bootstrap_servers, enable_idempotence=True, acks="all"
+        ) as producer:
+            for record in records:
+                while sent > (clock() - began) * rate:
+                    await asyncio.sleep(_TICK)
+                await producer.send(self.uploads, record.value, key=record.key)
+                sent += 1
+
+    async def finished(self, timeout: float) -> bool:
+        """Return whether everything uploaded was committed, and no call was under way, in time."""
+        if not await self.watch.until_no_lag(timeout):
+            return False
+        while (await self.provider.stats())["in_flight"]:
+            await asyncio.sleep(POLL)
+        return True
+
+    async def commits(self) -> list[Commit]:
+        """Return every commit of the group that the coordinator took, in its order; samples would miss some."""
+        records = await read_all(self.kafka.bootstrap_servers, "__consumer_offsets")
+        commits = (commit_of(record.key, record.value) for record in records)
+        return [commit for commit in commits if commit is not None and commit.group == self.name]
+
+    async def evidence(self) -> Evidence:
+        """Read back all that was left behind. Call it once the crew is gone."""
+        servers = self.kafka.bootstrap_servers
+        uploads = [_upload(record) for record in await read_all(servers, self.uploads)]
+        outcomes = [
+            _outcome(record)
+            for outcome in ("block", "review", "pass")
+            for record in await read_all(servers, self.outputs[outcome])
+        ]
+        dead_letters = len(await read_all(servers, self.outputs["dead_letter"]))
+        return Evidence(uploads, await self.provider.arrivals(), outcomes, dead_letters)
+
+
+def _upload(record: ConsumerRecord[Any, Any]) -> Upload:
+    images = tuple(image["url"] for image in orjson.loads(record.value)["images"])
+    return Upload(images, record.key, record.partition, record.offset, record.timestamp / 1000)
+
+
+def _outcome(record: ConsumerRecord[Any, Any]) -> Outcome:
+    headers = dict(record.headers)
+    return Outcome(
+        image=orjson.loads(record.value)["image"]["url"],
+        id=headers["ce_id"].decode(),
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        at=record.timestamp / 1000,
+        key=record.key,
+        source=(int(headers["source_partition"]), int(headers["source_offset"])),
+    )
