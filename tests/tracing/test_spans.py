@@ -234,8 +234,8 @@ async def test_messages_at_once_keep_their_traces_apart() -> None:
     provider = TracerProvider(shutdown_on_exit=False)
     traces = [f"{number:032x}" for number in range(1, 9)]
     events = [
-        delivery(upload("e", images=[IMAGE]), headers=[("traceparent", f"00-{trace}-{PARENT}-01".encode())])
-        for trace in traces
+        delivery(upload("e", images=[IMAGE]), offset=n, headers=[("traceparent", f"00-{trace}-{PARENT}-01".encode())])
+        for n, trace in enumerate(traces)
     ]
     async with (
         emulated(["good"], latency=0.01) as emulator,
