@@ -124,8 +124,7 @@ class Stage:
                 **SETTINGS,
             },
             "provider": {"endpoint": self.provider.endpoint, "max_in_flight": script.max_in_flight},
-            # Replicas do not share a quota by themselves: each is given its part.
-            "quota": {"qps": script.quota // script.replicas},
+            "quota": {"qps": script.quota},
         }
         for section, settings in (script.changes or {}).items():
             merged = {**config.get(section, {}), **settings} if isinstance(settings, Mapping) else settings
