@@ -36,9 +36,6 @@ class Script:
     """What the run is like."""
 
     quota: int = QUOTA
-    replicas: int = 1
-    """How many share the quota: each is given its part of it."""
-
     latency: float = LATENCY
     mean_latency: float | None = None
     """Where it differs from `latency`: how many calls must be in flight depends on it."""

@@ -25,7 +25,7 @@ _FINISH_TIMEOUT = 60.0
 async def brokers(setting: Setting) -> Findings:
     """Stop brokers and start them again; what was uploaded before must all come out."""
     absences = (30.0, REQUEST_TIMEOUT + 10.0) if setting.full else (10.0,)
-    script = Script(replicas=REPLICAS, program=setting.program, changes=setting.changes)
+    script = Script(program=setting.program, changes=setting.changes)
     happened: list[str] = []
     gone: list[tuple[float, float]] = []
     async with Stage.opened(setting.kafka, f"brokers-{setting.seed}", setting.seed, script) as stage:

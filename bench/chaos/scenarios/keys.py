@@ -21,7 +21,6 @@ async def keys(setting: Setting) -> Findings:
     """Publish many events of few keys, whose calls take any time, fail and are asked again."""
     events = KEYS * (100 if setting.full else 20)
     script = Script(
-        replicas=2,
         latency=0.4,
         provider={"spread": 1.0, "failing_share": FAILING, "verdicts": RISKS},
         program=setting.program,
@@ -70,7 +69,7 @@ async def hot_key(setting: Setting) -> Findings:
 
 
 async def _p99_of_others(setting: Setting, name: str, rate: float, lasts: float, *, hot: bool) -> dict[str, Any]:
-    script = Script(replicas=1, partitions=12, program=setting.program, changes=setting.changes)
+    script = Script(partitions=12, program=setting.program, changes=setting.changes)
     count = round(rate * lasts)
     async with Stage.opened(setting.kafka, f"hot-{name}-{setting.seed}", setting.seed, script) as stage:
         await stage.crew.join()

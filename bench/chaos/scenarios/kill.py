@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from bench.chaos import compare
 from bench.chaos.report import Check, at_most, distribution, none_of
 from bench.chaos.scenarios.playing import Findings, NotYet, Setting, told
-from bench.chaos.stage import Script, Stage
+from bench.chaos.stage import QUOTA, Script, Stage
 from bench.chaos.work import Shape, uploads
 
 REPLICAS = 2
@@ -46,7 +46,7 @@ class Run(NamedTuple):
 async def kill(setting: Setting) -> Findings:
     """Kill one of two replicas, at another moment in each run."""
     images, runs = (5_000, 20) if setting.full else (2_000, 2)
-    script = Script(replicas=REPLICAS, program=setting.program, changes=setting.changes)
+    script = Script(program=setting.program, changes=setting.changes)
     done = [await _run(setting, "kill", setting.seed + n, images, script) for n in range(setting.runs or runs)]
     checks = [
         none_of("runs that did not finish in time", sum(not run.finished for run in done)),
@@ -101,7 +101,8 @@ async def contestants(setting: Setting) -> Findings:
     for contestant in CONTESTANTS:
         if contestant.needs and find_spec(contestant.needs) is None:
             raise NotYet(f"{contestant.name} needs {contestant.needs}: `make chaos` installs locks/chaos.txt")
-        script = Script(replicas=REPLICAS, program=contestant.program)
+        # They know nothing of a quota that is shared: each is given its part.
+        script = Script(program=contestant.program, changes={"quota": {"qps": QUOTA // REPLICAS}})
         images = contestant.full if setting.full else contestant.short
         runs = setting.runs or (3 if setting.full else 1)
         group = contestant.program[-1].rpartition(".")[2].replace("_", "-")

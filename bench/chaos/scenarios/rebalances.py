@@ -25,7 +25,7 @@ _FINISH_TIMEOUT = 90.0
 async def rolling(setting: Setting) -> Findings:
     """Restart every one of four replicas, one after the other."""
     replicas, rounds = 4, setting.runs or (3 if setting.full else 1)
-    script = Script(replicas=replicas, program=setting.program, changes=setting.changes)
+    script = Script(program=setting.program, changes=setting.changes)
     async with Stage.opened(setting.kafka, f"rolling-{setting.seed}", setting.seed, script) as stage:
         await stage.crew.join(replicas)
         await stage.watch.until_members(replicas, _START_TIMEOUT)
@@ -45,7 +45,7 @@ async def storm(setting: Setting) -> Findings:
     interval, lasts = 3.0, 60.0 if setting.full else 20.0
     least, most = 1, 4
     dice = random.Random(f"storm {setting.seed}")
-    script = Script(replicas=2, program=setting.program, changes=setting.changes)
+    script = Script(program=setting.program, changes=setting.changes)
     came_and_went = []
     async with Stage.opened(setting.kafka, f"storm-{setting.seed}", setting.seed, script) as stage:
         await stage.crew.join(2)

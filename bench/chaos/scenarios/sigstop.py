@@ -36,7 +36,7 @@ async def sigstop(setting: Setting) -> Findings:
 
 async def _run(setting: Setting, seed: int) -> Findings:
     dice = random.Random(f"sigstop {seed}")
-    script = Script(replicas=REPLICAS, program=setting.program, changes=setting.changes)
+    script = Script(program=setting.program, changes=setting.changes)
     async with Stage.opened(setting.kafka, f"sigstop-{seed}", seed, script) as stage:
         members = await stage.crew.join(REPLICAS)
         await stage.watch.until_members(REPLICAS, _START_TIMEOUT)
