@@ -32,7 +32,7 @@ class Member(NamedTuple):
 class Crew:
     """The processes of one group; none outlives the context."""
 
-    def __init__(self, folder: Path, config: Mapping[str, Any], program: Sequence[str], stack: AsyncExitStack) -> None:
+    def __init__(self, folder: Path, config: dict[str, Any], program: Sequence[str], stack: AsyncExitStack) -> None:
         self._folder = folder
         self._config = config
         self._program = program
@@ -50,7 +50,7 @@ class Crew:
     @classmethod
     @asynccontextmanager
     async def gathered(
-        cls, folder: Path, config: Mapping[str, Any], program: Sequence[str] = SERVICE
+        cls, folder: Path, config: dict[str, Any], program: Sequence[str] = SERVICE
     ) -> AsyncIterator[Self]:
         """Yield an empty crew; kill what is left of it at the end."""
         async with AsyncExitStack() as stack:
@@ -63,15 +63,20 @@ class Crew:
                         error.add_note(_last_words(member))
                 raise
 
-    async def join(self, count: int = 1) -> list[Member]:
-        """Start `count` more at once and return without waiting for them to be ready."""
-        return [await self._start() for _ in range(count)]
+    async def join(self, count: int = 1, **changes: Mapping[str, Any]) -> list[Member]:
+        """
+        Start `count` more at once and return without waiting for them to be ready.
 
-    async def _start(self) -> Member:
+        `changes` are settings of theirs alone, by section.
+        """
+        return [await self._start(changes) for _ in range(count)]
+
+    async def _start(self, changes: Mapping[str, Mapping[str, Any]]) -> Member:
         self._started += 1
         name = f"replica-{self._started}"
         environment = {**KEY, "ALIBABA_CLOUD_ACCESS_KEY_ID": name}
-        started = Replica.started(self._folder, self._config, name=name, environment=environment, program=self._program)
+        config = self._config | {section: {**self._config[section], **each} for section, each in changes.items()}
+        started = Replica.started(self._folder, config, name=name, environment=environment, program=self._program)
         member = Member(name, await self._stack.enter_async_context(started))
         self.members.append(member)
         return member

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bench.chaos.scenarios.ablation import ablation
 from bench.chaos.scenarios.backlog import backlog
 from bench.chaos.scenarios.brokers import brokers
+from bench.chaos.scenarios.cut import cut
 from bench.chaos.scenarios.keys import hot_key, keys
 from bench.chaos.scenarios.kill import contestants, kill
 from bench.chaos.scenarios.playing import Findings, Setting
@@ -34,6 +35,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "rolling": Scenario(rolling, full=300),
     "storm": Scenario(storm, full=240),
     "sigstop": Scenario(sigstop, full=300),
+    "cut": Scenario(cut, full=180),
     "keys": Scenario(keys, full=240),
     "hot-key": Scenario(hot_key, full=300),
     "slow": Scenario(slow, full=300),

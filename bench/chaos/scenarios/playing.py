@@ -11,6 +11,7 @@ from bench.chaos.compare import Evidence
 from bench.chaos.crew import SERVICE
 from bench.chaos.report import Check, at_most, none_of
 from bench.chaos.stage import Stage
+from bench.windows import busiest_window
 from tests.kafka import KafkaCluster
 
 
@@ -38,6 +39,18 @@ class Findings(NamedTuple):
 
 class NotYet(Exception):
     """The scenario needs something that is not there; the message says what."""
+
+
+async def within_quota(stage: Stage, evidence: Evidence) -> Check:
+    """
+    Check that no sliding second held more calls than the account's quota.
+
+    The provider stamps a call when it gets to it: stamps are late by its worst lag at the most, so a second is shorter
+    by that.
+    """
+    lag = (await stage.provider.stats())["worst_lag"]
+    busiest = busiest_window([call.at for call in evidence.calls], max(0.5, 1.0 - lag))
+    return at_most(f"calls in the worst sliding second, less {lag * 1000:.0f} ms of lag", busiest, stage.script.quota)
 
 
 def nothing_lost_or_repeated(evidence: Evidence, finished: bool) -> list[Check]:

@@ -11,7 +11,7 @@ import random
 from bench.chaos import compare
 from bench.chaos.report import Check
 from bench.chaos.sampling import Stopwatch
-from bench.chaos.scenarios.playing import Findings, Setting, exits, nothing_lost_or_repeated, stall, told
+from bench.chaos.scenarios.playing import Findings, Setting, exits, nothing_lost_or_repeated, stall, told, within_quota
 from bench.chaos.stage import QUOTA, SETTINGS, Script, Stage
 from bench.chaos.work import uploads
 from bench.windows import busiest_window
@@ -74,8 +74,9 @@ async def _end(stage: Stage, what: list[str], *, judges_stall: bool = True) -> F
     metrics = await told(stage)
     await stage.crew.leave(*stage.crew.members)
     evidence = await stage.evidence()
+    quota = await within_quota(stage, evidence)
     allowed = stage.script.longest_latency + 2 * SETTINGS["heartbeat_interval"] + 1.0
-    checks: list[Check] = [*nothing_lost_or_repeated(evidence, finished), *exits(stage)]
+    checks: list[Check] = [*nothing_lost_or_repeated(evidence, finished), *exits(stage), quota]
     if judges_stall:
         checks.append(stall(evidence, allowed))
     arrivals = [call.at for call in evidence.calls]

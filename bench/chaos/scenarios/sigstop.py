@@ -13,7 +13,7 @@ import time
 from bench.chaos import compare
 from bench.chaos.report import at_most, none_of
 from bench.chaos.sampling import POLL
-from bench.chaos.scenarios.playing import Findings, Setting, nothing_lost, told
+from bench.chaos.scenarios.playing import Findings, Setting, nothing_lost, told, within_quota
 from bench.chaos.stage import QUOTA, Script, Stage
 from bench.chaos.work import uploads
 
@@ -57,6 +57,7 @@ async def _run(setting: Setting, seed: int) -> Findings:
         metrics = await told(stage)
         await stage.crew.leave(*stage.crew.members)
         evidence, commits = await stage.evidence(), await stage.commits()
+        quota = await within_quota(stage, evidence)
     before = [call for call in evidence.calls if call.at < resumed]
     in_flight = compare.in_flight(before, evidence.outcomes, victim.name, stopped)
     billed, twice = compare.billed_twice(evidence.calls), compare.published_twice(evidence.outcomes)
@@ -70,6 +71,7 @@ async def _run(setting: Setting, seed: int) -> Findings:
         none_of("billed twice, but not in flight at the stop", billed.keys() - in_flight),
         none_of("published twice, but not in flight at the stop", images_twice - in_flight),
         at_most("in flight at the stop (max_in_flight)", len(in_flight), script.max_in_flight),
+        quota,
     ]
     figures = {
         "seed": seed,

@@ -1,0 +1,93 @@
+"""
+One replica of four is cut off from Kafka, and not from the provider: it must stop calling before its successors start.
+
+It can be told nothing. Its lease ends by itself, and its partitions go to the others when the broker has missed its
+heartbeats for a session timeout.
+"""
+
+import random
+import time
+from dataclasses import replace
+
+from bench.chaos import compare
+from bench.chaos.proxy import HOST, Proxy
+from bench.chaos.report import Check, at_most, none_of
+from bench.chaos.scenarios.playing import Findings, Setting, nothing_lost, told, within_quota
+from bench.chaos.stage import QUOTA, SETTINGS, Script, Stage
+from bench.chaos.work import uploads
+from tests.kafka import KafkaCluster
+
+REPLICAS = 4
+_BACKLOG = 2 * QUOTA
+_ENDLESS = 10**9
+_START_TIMEOUT = 60.0
+_TAKEOVER_TIMEOUT = 30.0
+_FINISH_TIMEOUT = 90.0
+_PORTS = range(20_000, 30_000)
+
+
+async def cut(setting: Setting) -> Findings:
+    """Cut one off under load, mend it once the others have taken over, and look who called when."""
+    port = random.Random(f"cut {time.time()}").choice(_PORTS)
+    async with Proxy.opened() as proxy:
+        advertised = f"PLAINTEXT://{HOST}:{port},CUT://{HOST}:{proxy.port}"
+        async with KafkaCluster.start(
+            1, port=port, listeners={"CUT": "PLAINTEXT"}, properties={"advertised.listeners": advertised}
+        ) as kafka:
+            proxy.target = kafka.bootstrap_servers_of("CUT")
+            return await _run(replace(setting, kafka=kafka), proxy)
+
+
+async def _run(setting: Setting, proxy: Proxy) -> Findings:
+    script = Script(program=setting.program, changes=setting.changes)
+    async with Stage.opened(setting.kafka, f"cut-{setting.seed}", setting.seed, script) as stage:
+        await stage.crew.join(REPLICAS - 1)
+        [victim] = await stage.crew.join(kafka={"bootstrap_servers": f"{HOST}:{proxy.port}"})
+        await stage.watch.until_members(REPLICAS, _START_TIMEOUT)
+        records = uploads(stage.name, _ENDLESS, setting.seed)
+        await stage.upload([next(records) for _ in range(_BACKLOG)])
+        async with stage.feeding(records, QUOTA):
+            await stage.watch.until_outcomes(2 * QUOTA, _START_TIMEOUT)
+            cut_at = time.time()
+            proxy.cut()
+            await stage.watch.until_members(REPLICAS - 1, _TAKEOVER_TIMEOUT)
+            await stage.watch.until_outcomes((await stage.watch.outcomes() or 0) + 2 * QUOTA, _TAKEOVER_TIMEOUT)
+            mended_at = time.time()
+            proxy.mend()
+            await stage.watch.until_members(REPLICAS, _TAKEOVER_TIMEOUT)
+        finished = await stage.finished(_FINISH_TIMEOUT)
+        metrics = await told(stage)
+        await stage.crew.leave(*stage.crew.members)
+        evidence = await stage.evidence()
+        quota = await within_quota(stage, evidence)
+    partition = {image: upload.partition for upload in evidence.uploads for image in upload.images}
+    alone = [call for call in evidence.calls if call.caller == victim.name and cut_at <= call.at < mended_at]
+    held = {partition[call.image] for call in evidence.calls if call.caller == victim.name and call.at < cut_at}
+    stopped_at = max((call.at for call in alone), default=cut_at)
+    successors = [
+        call.at
+        for call in evidence.calls
+        if call.caller != victim.name and cut_at < call.at and partition[call.image] in held
+    ]
+    took_over_at = min(successors)
+    billed = compare.billed_twice(evidence.calls)
+    unpublished = compare.in_flight(evidence.calls, evidence.outcomes, victim.name, mended_at)
+    checks = [
+        *nothing_lost(evidence, finished),
+        Check(
+            "seconds from its last call to its successors' first", round(took_over_at - stopped_at, 3), "> 0",
+            took_over_at > stopped_at,
+        ),
+        at_most("seconds until it stopped calling", stopped_at - cut_at, SETTINGS["session_timeout"] - 1.0),
+        none_of("verdict ids published twice", compare.published_twice(evidence.outcomes)),
+        none_of("billed twice, but never in flight at the one that was cut off", billed.keys() - unpublished),
+        quota,
+    ]  # fmt: skip
+    figures = {
+        "calls while it was cut off": len(alone),
+        "seconds until it stopped calling": stopped_at - cut_at,
+        "seconds until its successors called": took_over_at - cut_at,
+        "billed twice": len(billed),
+        **metrics,
+    }
+    return Findings(checks, figures)
