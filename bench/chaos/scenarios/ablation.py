@@ -35,9 +35,11 @@ ABLATIONS: Mapping[str, Ablation] = {
 async def ablation(setting: Setting) -> Findings:
     """Play each in its short form, once."""
     checks, figures = [], {}
-    for name, off in ABLATIONS.items():
+    for number, (name, off) in enumerate(ABLATIONS.items(), 1):
         program = ("consumer",) if off.changes else ("bench.chaos.without", name)
-        played = replace(setting, full=False, runs=1, seed=setting.seed + 1_000, program=program, changes=off.changes)
+        played = replace(
+            setting, full=False, runs=1, seed=setting.seed + 1_000 * number, program=program, changes=off.changes
+        )
         found = await off.play(played)
         failed = [f"{check.what}: {check.seen}" for check in found.checks if not check.holds]
         noticed = any(text.startswith(off.must_fail) for text in failed)
