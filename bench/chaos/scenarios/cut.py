@@ -23,6 +23,7 @@ _ENDLESS = 10**9
 _START_TIMEOUT = 60.0
 _TAKEOVER_TIMEOUT = 30.0
 _FINISH_TIMEOUT = 90.0
+_RESOLUTION = 0.001  # seconds
 _PORTS = range(20_000, 30_000)
 
 
@@ -71,7 +72,11 @@ async def _run(setting: Setting, proxy: Proxy) -> Findings:
     ]
     took_over_at = min(successors)
     billed = compare.billed_twice(evidence.calls)
-    unpublished = compare.in_flight(evidence.calls, evidence.outcomes, victim.name, mended_at)
+    # What it had sent to Kafka when it was cut off may still arrive once it is mended: a process that outlived its
+    # session, whose repeated verdicts carry the same ids.
+    in_flight = compare.in_flight(evidence.calls, evidence.outcomes, victim.name, stopped_at + _RESOLUTION)
+    twice = compare.published_twice(evidence.outcomes)
+    images_twice = {outcome.image for outcome in evidence.outcomes if outcome.id in twice}
     checks = [
         *nothing_lost(evidence, finished),
         Check(
@@ -79,15 +84,18 @@ async def _run(setting: Setting, proxy: Proxy) -> Findings:
             took_over_at > stopped_at,
         ),
         at_most("seconds until it stopped calling", stopped_at - cut_at, SETTINGS["session_timeout"] - 1.0),
-        none_of("verdict ids published twice", compare.published_twice(evidence.outcomes)),
-        none_of("billed twice, but never in flight at the one that was cut off", billed.keys() - unpublished),
+        none_of("images whose repeated verdict has another id", compare.judged_under_two_ids(evidence.outcomes)),
+        none_of("billed twice, but not in flight at the one that was cut off", billed.keys() - in_flight),
+        none_of("published twice, but not in flight at the one that was cut off", images_twice - in_flight),
         quota,
     ]  # fmt: skip
     figures = {
         "calls while it was cut off": len(alone),
         "seconds until it stopped calling": stopped_at - cut_at,
         "seconds until its successors called": took_over_at - cut_at,
+        "in flight when it stopped calling": len(in_flight),
         "billed twice": len(billed),
+        "published twice": len(twice),
         **metrics,
     }
     return Findings(checks, figures)
