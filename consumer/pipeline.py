@@ -101,7 +101,7 @@ class Pipeline:
         else:
             self.unforeseen = 0
         try:
-            await turn.wait()
+            await self._may_publish(turn)
         except Lost:
             metrics.PAID_IN_VAIN.inc(assessment.billed_calls)
             raise
@@ -115,7 +115,7 @@ class Pipeline:
 
     async def _bury(self, delivery: Delivery, reason: Undecodable, turn: Turn) -> None:
         name = self.name_dead_letter(delivery)
-        await turn.wait()
+        await self._may_publish(turn)
         if self._is_published(delivery, name):
             return
         began = self.clock.wall()
@@ -126,6 +126,11 @@ class Pipeline:
             "message.dead_lettered", topic=delivery.topic, partition=delivery.partition, offset=delivery.offset,
             reason=reason.reason, detail=reason.detail,
         )  # fmt: skip
+
+    async def _may_publish(self, turn: Turn) -> None:
+        """Wait for Kafka, the key and the partition, in this order: what waits for Kafka may lose its partition."""
+        await self.sink.room()
+        await turn.wait()
 
     def _is_published(self, delivery: Delivery, outcome: SourceId) -> bool:
         if not self.journal.holds(delivery, outcome):

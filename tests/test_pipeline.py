@@ -25,6 +25,9 @@ class ListSink:
         self.verdicts: list[Verdict] = []
         self.buried: list[tuple[Delivery, str]] = []
 
+    async def room(self) -> None:
+        return
+
     async def publish(self, verdict: Verdict) -> None:
         self.verdicts.append(verdict)
 

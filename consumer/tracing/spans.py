@@ -146,6 +146,9 @@ class TracedSink:
         self._topics = topics
         self._dead_letters = dead_letters
 
+    async def room(self) -> None:
+        await self._sink.room()
+
     async def publish(self, verdict: Verdict) -> None:
         attributes = {
             "moderation.verdict_id": verdict.submission.id,

@@ -14,6 +14,10 @@ from consumer.records import Delivery, Verdict
 class Sink(Protocol):
     """Takes outcomes. What returns has been acknowledged by all in-sync replicas."""
 
+    async def room(self) -> None:
+        """Wait while outcomes are not acknowledged: what is not handed over yet can still be dropped."""
+        ...
+
     async def publish(self, verdict: Verdict) -> None:
         """Publish a verdict to the topic of its decision."""
         ...

@@ -81,6 +81,7 @@ class KafkaSink:
         self._renewing = asyncio.Lock()
         self._replaced: list[Producer] = []  # by another one, and not stopped yet
         self._sending: dict[Sending, None] = {}  # the oldest first
+        self._moved = asyncio.Event()  # one of them has ended, or been refused
         self._dead_letters = settings.outputs.dead_letter
         self._topics = {
             Decision.BLOCK: settings.outputs.block,
@@ -112,6 +113,10 @@ class KafkaSink:
             yield sink
         finally:
             await sink._close()
+
+    async def room(self) -> None:
+        while not self.takes_more():
+            await self._moved.wait()
 
     async def publish(self, verdict: Verdict) -> None:
         record = self._encoding.verdict(verdict)
@@ -149,6 +154,7 @@ class KafkaSink:
                         return
         finally:
             del self._sending[sending]
+            self._something_moved()
             metrics.PUBLISHES_PENDING.set(len(self._sending))
 
     async def _is_sent(self, topic: str, record: Encoded, sending: Sending) -> bool:
@@ -163,6 +169,7 @@ class KafkaSink:
             metrics.PUBLISH_RETRIES.inc()
             sending.error = type(error).__name__
             sending.refused = isinstance(error, MessageSizeTooLargeError)
+            self._something_moved()
             log.warning("outcome.not_acknowledged", topic=topic, error=sending.error)
         else:
             return True
@@ -171,6 +178,10 @@ class KafkaSink:
         await self._clock.sleep(REFUSED_DELAY if sending.refused else RETRY_DELAY)
         await self._renew(producer)
         return False
+
+    def _something_moved(self) -> None:
+        self._moved.set()
+        self._moved = asyncio.Event()
 
     async def _renew(self, failed: Producer) -> None:
         """

@@ -47,6 +47,9 @@ class EncodedSink:
         self.encoded: list[Encoded] = []
         self._encoding = Encoding(group="group")
 
+    async def room(self) -> None:
+        return
+
     async def publish(self, verdict: Verdict) -> None:
         self.encoded.append(self._encoding.verdict(verdict))
 

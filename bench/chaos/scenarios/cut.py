@@ -74,7 +74,8 @@ async def _run(setting: Setting, proxy: Proxy) -> Findings:
     billed = compare.billed_twice(evidence.calls)
     # What it had sent to Kafka when it was cut off may still arrive once it is mended: a process that outlived its
     # session, whose repeated verdicts carry the same ids.
-    in_flight = compare.in_flight(evidence.calls, evidence.outcomes, victim.name, stopped_at + _RESOLUTION)
+    before = [call for call in evidence.calls if call.at < mended_at]
+    in_flight = compare.in_flight(before, evidence.outcomes, victim.name, stopped_at + _RESOLUTION)
     twice = compare.published_twice(evidence.outcomes)
     images_twice = {outcome.image for outcome in evidence.outcomes if outcome.id in twice}
     checks = [
