@@ -3,16 +3,20 @@ What becomes of a partition that changes hands: which outcomes its next owner kn
 go on, whatever was committed before.
 """
 
+import asyncio
+
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 
+from consumer.config import AdmissionSettings
 from consumer.intake.journal import Journal
+from consumer.intake.kafka import MAX_POLL_RECORDS
 from consumer.intake.mark import Mark
 from consumer.records import SourceId
 from tests.contract.consumers import joined
-from tests.contract.reading import kafka_settings, reading, upload
-from tests.kafka import KafkaCluster, NewRecord, committed, publish
+from tests.contract.reading import Reader, kafka_settings, reading, upload
+from tests.kafka import KafkaCluster, NewRecord, committed, publish, read_all
 from tests.kafka.admin import admin_client
 from tests.kafka.waiting import until
 
@@ -241,6 +245,59 @@ async def test_a_log_that_begins_anew_while_it_is_read(kafka: KafkaCluster, uplo
     assert (await committed(kafka.bootstrap_servers, uploads))[TopicPartition(uploads, PARTITION)].offset == 3
 
 
+async def test_a_compacted_topic_is_committed_to_its_end(kafka: KafkaCluster, topic: str) -> None:
+    """
+    Gaps at the head, in the middle and at the tail of the uploads leave nothing unread and no lag.
+    """
+    compacted = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.01", "segment.ms": "100"}
+    await kafka.create_topic(topic, configs=compacted)
+    values = [(b"a", b"0"), (b"b", b"1"), (b"a", b"2"), (b"c", b"3"), (b"d", b"4"), (b"c", b"5"), (b"c", b"6")]
+    await publish(kafka.bootstrap_servers, topic, [NewRecord(value, key=key) for key, value in values])
+
+    async def is_compacted() -> bool:
+        await asyncio.sleep(0.2)  # a segment is closed by the first record that comes after its time
+        await publish(kafka.bootstrap_servers, topic, [NewRecord(b"last", key=b"last")])
+        read = await read_all(kafka.bootstrap_servers, topic)
+        return [record.offset for record in read if record.key != b"last"] == [1, 2, 4, 6]
+
+    await until(is_compacted)
+    records = await read_all(kafka.bootstrap_servers, topic)
+
+    async with reading(kafka, topic) as reader:
+        await reader.until(lambda: len(reader.records) >= len(records))
+        for record in reversed(reader.records):
+            record.settle()
+
+    assert reader.offsets(0)[: len(records)] == [record.offset for record in records]
+    found = (await committed(kafka.bootstrap_servers, topic))[TopicPartition(topic, 0)]
+    assert found.offset == reader.offsets(0)[-1] + 1
+
+
+async def test_a_full_partition_goes_on_after_a_rebalance(kafka: KafkaCluster, uploads: str) -> None:
+    """
+    A partition that is paused because it is full comes out of a rebalance unpaused and is paused again; nothing is lost
+    or read out of order, whoever gets it.
+    """
+    window, waiting = 10, 2 * MAX_POLL_RECORDS
+    for partition in range(4):
+        await upload(kafka, uploads, waiting, partition=partition)
+    limits = AdmissionSettings(max_records_per_partition=window)
+
+    async with reading(kafka, uploads, limits, owner=OURS) as first:
+        await first.until(lambda: len(first.records) >= 4 * window)
+        async with reading(kafka, uploads, limits, owner=ANOTHER) as second:
+            await second.until(lambda: len(second.records) >= 2 * window)
+            held = [len(reader.records) for reader in (first, second)]
+            await until(lambda: all_settled(first, second, 4 * waiting))
+
+    assert max(held) <= (4 + 2) * (window + MAX_POLL_RECORDS)  # four partitions, and two of them again
+    for partition in range(4):
+        read = {*first.offsets(partition), *second.offsets(partition)}
+        assert read == set(range(waiting))
+    found = await committed(kafka.bootstrap_servers, uploads)
+    assert {found[TopicPartition(uploads, partition)].offset for partition in range(4)} == {waiting}
+
+
 async def test_a_transactional_upstream_leaves_no_lag(kafka: KafkaCluster, uploads: str) -> None:
     """
     Aborted uploads did not happen, and markers are no records: with all settled the end of the log is committed.
@@ -262,3 +319,11 @@ async def test_a_transactional_upstream_leaves_no_lag(kafka: KafkaCluster, uploa
         await until(all_committed)
 
     assert [record.delivery.value for record in reader.records] == [b"a", b"b"]
+
+
+def all_settled(first: Reader, second: Reader, count: int) -> bool:
+    """Settle what has come, and say whether that was all."""
+    for reader in (first, second):
+        reader.settle_all()
+    read = {(record.delivery.place, record.delivery.offset) for record in (*first.records, *second.records)}
+    return len(read) == count
