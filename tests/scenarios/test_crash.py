@@ -10,7 +10,7 @@ async def test_a_crash_repeats_no_more_than_what_was_in_flight(stage: Stage, tmp
     After a SIGKILL every image still gets exactly one verdict; paid for twice is at most what was in flight, though
     hundreds of verdicts lie beyond the committed offsets.
     """
-    events, in_flight = 1_200, 32
+    events, in_flight = 800, 32
     await stage.upload(events)
     async with QuickProvider.start(latency=0.3, spread=0.9) as provider:
         # A commit every 2 s leaves many outcomes to the journal.

@@ -1,6 +1,9 @@
+import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from bench.provider.process import QuickProvider
+from tests.kafka.waiting import until
 from tests.replica import Replica
 from tests.scenarios.stage import PARTITIONS, Stage
 
@@ -10,23 +13,29 @@ async def test_a_replica_without_partitions_takes_over_when_some_are_freed(stage
     With more replicas than partitions one is idle, and ready; when another is killed it gets that one's partition.
     """
     events = 60
-    async with QuickProvider.start(latency=0.1) as provider:
+    async with QuickProvider.start(latency=0.1) as provider, AsyncExitStack() as stack:
         config = stage.config(provider.endpoint, quota={"qps": 50})
-        replicas = [Replica.started(tmp_path, config, name=f"replica-{n}") for n in range(PARTITIONS)]
-        async with replicas[0] as first, replicas[1] as second, replicas[2] as third, replicas[3] as fourth:
-            for replica in (first, second, third, fourth):
-                await replica.until_metric("moderation_partitions", at_least=1)
-            async with Replica.started(tmp_path, config, name="spare") as spare:
-                await spare.ready()
-                held = [await replica.metric("moderation_partitions") for replica in (first, second, third, fourth)]
-                spared = await spare.metric("moderation_partitions")
-                idle = spare if not spared else (first, second, third, fourth)[held.index(0)]
-                (fourth if idle is first else first).kill()
-                await idle.until_metric("moderation_partitions", at_least=1)
-                await stage.upload(events)
-                ids = await stage.until(lambda ids: len(ids) >= events)
+        replicas = [
+            await stack.enter_async_context(Replica.started(tmp_path, config, name=f"replica-{n}"))
+            for n in range(PARTITIONS + 1)
+        ]
 
-    assert sorted([*held, spared]) == [0, 1, 1, 1, 1]
+        async def partitions() -> list[float]:
+            return [await replica.metric("moderation_partitions") for replica in replicas]
+
+        async def all_but_one_have_one() -> bool:
+            return sorted(await partitions()) == [0, *[1] * PARTITIONS]
+
+        await asyncio.gather(*(replica.ready() for replica in replicas))
+        await until(all_but_one_have_one)
+        idle = replicas[(await partitions()).index(0)]
+        readiness = await idle.readiness()
+        next(replica for replica in replicas if replica is not idle).kill()
+        await idle.until_metric("moderation_partitions", at_least=1)
+        await stage.upload(events)
+        ids = await stage.until(lambda ids: len(ids) >= events)
+
+    assert readiness == (200, "ok\n")
     assert len(ids) == len(set(ids)) == events
 
 
