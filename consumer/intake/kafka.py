@@ -315,6 +315,9 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             left_open = sum(len(assigned.ledger) for assigned in self._assigned.values())
             log.info("partitions.drained", seconds=round(self._clock.now() - began, 3), left_open=left_open)
         self._rejoining = True
+        for each in self._assigned.values():
+            for record in each.early:
+                record.release()
         self._assigned.clear()  # aiokafka's protocol is eager: every partition was revoked
         self._something_moved()
 
