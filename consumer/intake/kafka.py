@@ -425,10 +425,12 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _send(self, commit: Commit) -> None:
         offsets = {TopicPartition(*place): OffsetAndMetadata(*each) for place, each in commit.items()}
+        generation = self._generation
         try:
-            await unpublished.commit_once(self._consumer, offsets, self._generation)
+            await unpublished.commit_once(self._consumer, offsets, generation)
         except CommitFailedError:
-            self._lease.revoked()
+            if generation == self._generation:  # or it says nothing of the membership that has begun since
+                self._lease.revoked()
             raise
         for place, (offset, _) in commit.items():
             self._journal.forget(place, offset)
