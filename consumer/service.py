@@ -316,9 +316,19 @@ class Turn:
         self.state = "publishing"
 
     def leave(self) -> None:
-        """All outcomes are durable, or another replica's affair."""
-        self._over.set_result(None)
-        self._forget(self)
+        """All outcomes are durable, or another replica's affair. Those behind still wait for those before it."""
+        if self._previous is None:
+            self._over.set_result(None)
+            self._forget(self)
+        else:  # it had nothing to publish, and so did not wait
+            self._previous._over.add_done_callback(self._follow)
+
+    def _follow(self, previous: asyncio.Future[None]) -> None:
+        if previous.cancelled():
+            self.give_up()
+        else:
+            self._over.set_result(None)
+            self._forget(self)
 
     def give_up(self) -> None:
         """There will be no outcome now; those behind give up too."""

@@ -77,6 +77,11 @@ class ListedSource:
     def fates(self) -> list[str]:
         return [record.fate for record in self.records]
 
+    async def until(self, fates: list[str]) -> None:
+        async with asyncio.timeout(5):
+            while self.fates != fates:
+                await asyncio.sleep(0)
+
 
 @dataclass
 class GatedPipeline:
@@ -87,6 +92,7 @@ class GatedPipeline:
     published: list[int] = field(default_factory=list)
     gates: dict[int, asyncio.Event] = field(default_factory=dict)
     failures: dict[int, Exception] = field(default_factory=dict)
+    ignored: set[int] = field(default_factory=set)
     flight: Flight = field(default_factory=lambda: Flight(SystemClock()))
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -100,6 +106,8 @@ class GatedPipeline:
     async def carry(self, delivery: Delivery, turn: Turn) -> None:
         self.begun.append(delivery.offset)
         await self._notify()
+        if delivery.offset in self.ignored:
+            return
         with self.flight:
             await self.gate(delivery.offset).wait()
         if delivery.offset in self.failures:
@@ -211,6 +219,31 @@ async def test_a_keys_messages_publish_in_their_order() -> None:
     await running
 
     assert pipeline.published == [2, 0, 1, 3]
+
+
+@pytest.mark.parametrize("begins_late", [False, True])
+async def test_a_message_with_nothing_to_publish_lets_nobody_overtake(begins_late: bool) -> None:
+    """
+    Between two uploads of an object may lie its removal, which is ignored: the second still waits for the first.
+    """
+    source, stop = ListedSource([delivery(offset=0), delivery(offset=1)]), asyncio.Event()
+    pipeline = GatedPipeline(ignored={1})
+    running = asyncio.create_task(service_of(source, pipeline).run(stop))
+    if begins_late:
+        await source.until(["held", "settled"])
+    source.deliver([delivery(offset=2)])
+    pipeline.open(2)
+    await source.until(["held", "settled", "held"])
+
+    await asyncio.sleep(0.05)
+    early = list(pipeline.published)
+    pipeline.open(0)
+    await pipeline.until(lambda: len(pipeline.published) == 2)
+    stop.set()
+    await running
+
+    assert early == []
+    assert pipeline.published == [0, 2]
 
 
 async def test_messages_without_a_key_are_free() -> None:
@@ -369,9 +402,7 @@ async def test_what_another_replica_has_got_is_dropped_and_delays_nobody() -> No
 
     source.lost.add(Place("uploads", 0))
     pipeline.open(0)
-    async with asyncio.timeout(5):
-        while source.fates != ["released"]:
-            await asyncio.sleep(0)
+    await source.until(["released"])
     source.lost.clear()
     source.deliver([delivery(offset=0), delivery(offset=1)])
     pipeline.open(1)

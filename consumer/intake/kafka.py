@@ -315,6 +315,9 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             left_open = sum(len(assigned.ledger) for assigned in self._assigned.values())
             log.info("partitions.drained", seconds=round(self._clock.now() - began, 3), left_open=left_open)
         self._rejoining = True
+        for each in self._assigned.values():
+            for record in each.early:
+                record.release()
         self._assigned.clear()  # aiokafka's protocol is eager: every partition was revoked
         self._something_moved()
 
@@ -422,10 +425,12 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _send(self, commit: Commit) -> None:
         offsets = {TopicPartition(*place): OffsetAndMetadata(*each) for place, each in commit.items()}
+        generation = self._generation
         try:
-            await unpublished.commit_once(self._consumer, offsets, self._generation)
+            await unpublished.commit_once(self._consumer, offsets, generation)
         except CommitFailedError:
-            self._lease.revoked()
+            if generation == self._generation:  # or it says nothing of the membership that has begun since
+                self._lease.revoked()
             raise
         for place, (offset, _) in commit.items():
             self._journal.forget(place, offset)

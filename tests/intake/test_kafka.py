@@ -1,0 +1,248 @@
+"""The source through rebalances, without a broker: a consumer that is told what it is assigned and what comes."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.errors import IllegalGenerationError
+from aiokafka.structs import OffsetAndMetadata
+
+from consumer.clock import SystemClock
+from consumer.config import AdmissionSettings, JournalSettings, KafkaSettings, OutputTopics
+from consumer.intake import kafka
+from consumer.intake.admission import Admission
+from consumer.intake.journal import Journal
+from consumer.intake.kafka import KafkaRecord, KafkaSource
+from consumer.intake.mark import Mark
+from consumer.intake.tail import Outcome
+from consumer.kafka_access import KafkaAccess
+from consumer.lanes import DEFAULT
+from consumer.moderation.quota import Due, Quota
+from consumer.records import Place, SourceId
+from tests.events import delivery
+
+PLACE, PARTITION = Place("uploads", 0), TopicPartition("uploads", 0)
+OURS, ANOTHERS = "00000000", "11111111"
+
+
+class Member:
+    """aiokafka's consumer, as far as the source uses it. It is its own coordinator, client and subscription."""
+
+    def __init__(self) -> None:
+        self._coordinator = self._client = self._subscription = self
+        self.subscription = None
+        self.generation = 0
+        self.offsets: dict[TopicPartition, OffsetAndMetadata] = {}
+        self.answers = asyncio.Event()  # to commits
+        self.answers.set()
+        self._assignment: set[TopicPartition] = set()
+        self._fetched: asyncio.Queue[Mapping[TopicPartition, Sequence[Any]]] = asyncio.Queue()
+
+    def subscribe(self, topics: Collection[str], listener: object) -> None: ...
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    async def ensure_coordinator_known(self) -> None: ...
+
+    async def force_metadata_update(self) -> None: ...
+
+    def partitions_for_topic(self, topic: str) -> set[int]:
+        return {0, 1}
+
+    def assignment(self) -> set[TopicPartition]:
+        return self._assignment
+
+    def paused(self) -> set[TopicPartition]:
+        return set()
+
+    def pause(self, *partitions: TopicPartition) -> None: ...
+
+    def resume(self, *partitions: TopicPartition) -> None: ...
+
+    async def position(self, partition: TopicPartition) -> int:
+        return 0
+
+    async def fetch_committed_offsets(
+        self, partitions: Collection[TopicPartition]
+    ) -> Mapping[TopicPartition, OffsetAndMetadata]:
+        return {each: self.offsets[each] for each in partitions if each in self.offsets}
+
+    async def _do_commit_offsets(self, _: None, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+        generation = self.generation
+        await self.answers.wait()
+        if generation != self.generation:
+            raise IllegalGenerationError
+        self.offsets |= offsets
+
+    async def getmany(self, *_: TopicPartition, **__: int) -> Mapping[TopicPartition, Sequence[Any]]:
+        try:
+            async with asyncio.timeout(0.01):
+                return await self._fetched.get()
+        except TimeoutError:
+            return {}
+
+    def fetch(self, *offsets: int) -> None:
+        """Let these records of the partition come."""
+        self._fetched.put_nowait(
+            {
+                PARTITION: [
+                    ConsumerRecord("uploads", 0, offset, 1_763_632_800_123, 0, b"k", b"{}", None, 1, 2, ())
+                    for offset in offsets
+                ]
+            }
+        )
+
+
+@dataclass
+class Outputs:
+    """The output topics. While they are closed no reading of them ends."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def read(self, since: float) -> AsyncGenerator[Sequence[Outcome]]:
+        await self.opened.wait()
+        yield [outcome for outcome in self.outcomes if outcome.at >= since]
+
+
+@dataclass
+class Replica:
+    """A source, and what it needs."""
+
+    source: KafkaSource
+    member: Member
+    outputs: Outputs
+    journal: Journal
+    admission: Admission
+    quota: Quota
+    records: list[KafkaRecord] = field(default_factory=list)
+
+    async def gain(self, *partitions: TopicPartition) -> None:
+        """Join another generation of the group."""
+        self.member.generation += 1
+        self.member._assignment = set(partitions)
+        await self.source.on_partitions_assigned(self.member._assignment)
+
+    async def take_over(self, *partitions: TopicPartition) -> None:
+        await self.gain(*partitions)
+        await until(lambda: self.source.reasons_not_ready() == [])
+
+    async def lose(self) -> None:
+        """Be told of a rebalance."""
+        await self.source.on_partitions_revoked(self.member._assignment)
+
+    async def read(self) -> None:
+        async for batch in self.source.batches():
+            self.records += batch
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not holds():
+            await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def replica(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Replica]:
+    """One that reads until the block ends."""
+    member, outputs, journal, admission = Member(), Outputs(), Journal(), Admission(AdmissionSettings())
+    outputs.opened.set()
+    quota = Quota({DEFAULT: Due(("uploads",), 100)}, session_timeout=6.0, window=0.0)
+    monkeypatch.setattr(kafka, "AIOKafkaConsumer", lambda **_: member)
+    settings = KafkaSettings(
+        bootstrap_servers="127.0.0.1:9",
+        group_id="group",
+        topics=("uploads",),
+        outputs=OutputTopics.model_validate({name: name for name in ("block", "review", "pass", "dead_letter")}),
+        session_timeout=6.0,
+        heartbeat_interval=1.0,
+        commit_interval=0.02,
+    )
+
+    async def nothing_in_flight(_: Collection[Place]) -> None:
+        return
+
+    source = KafkaSource(
+        settings, KafkaAccess(settings), admission, {"uploads": DEFAULT}, journal, outputs,  # type: ignore[arg-type]
+        JournalSettings(), quota, OURS, SystemClock(),
+    )  # fmt: skip
+    async with source.opened(nothing_in_flight):
+        opened = Replica(source, member, outputs, journal, admission, quota)
+        reading = asyncio.create_task(opened.read())
+        yield opened
+        source.stop_reading()
+        await reading
+
+
+async def test_records_of_an_assignment_that_was_never_taken_over_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    They were admitted and nobody got them: after a storm of rebalances there is as much room as before.
+    """
+    async with replica(monkeypatch) as ours:
+        ours.member.offsets[PARTITION] = OffsetAndMetadata(0, str(Mark(5.0, ANOTHERS)))
+        ours.outputs.opened.clear()
+        room = ours.admission.room
+
+        await ours.gain(PARTITION)
+        ours.member.fetch(0, 1, 2)
+        await until(lambda: ours.admission.room == room - 3)
+        await ours.lose()
+
+        assert ours.records == []
+        assert ours.admission.room == room
+
+
+async def test_a_commit_of_an_earlier_generation_that_fails_late_ends_no_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    It tells of a membership that is over; the one that has begun since goes on.
+    """
+    monkeypatch.setattr("consumer.intake.committer.LAST_COMMIT_DEADLINE", 0.05)
+    async with replica(monkeypatch) as ours:
+        await ours.take_over(PARTITION)
+        ours.member.answers.clear()
+        await asyncio.sleep(0.05)  # a commit is under way
+        await ours.lose()
+
+        await ours.gain(PARTITION)
+        await asyncio.sleep(0.05)  # its first commit waits for the one before
+        ours.member.answers.set()
+
+        await until(lambda: ours.source.reasons_not_ready() == [])
+        assert ours.quota.share(SystemClock().now()).total == 50
+
+
+async def test_what_was_forgotten_while_a_partition_was_away_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Its owner meanwhile may have committed nothing, so that the last commit is ours; but our memory of it is gone.
+    """
+    async with replica(monkeypatch) as ours:
+        await ours.take_over(PARTITION)
+        ours.journal.note(PLACE, 5, SourceId("five"), 2_000_000_000.0)
+        ours.outputs.outcomes.append(Outcome(SourceId("five"), PLACE, 5, 2_000_000_000.0))
+
+        await ours.lose()
+        await ours.take_over()
+        await ours.lose()
+        await ours.take_over(PARTITION)
+
+        assert ours.journal.holds(delivery(offset=5), SourceId("five"))
+
+
+async def test_what_was_not_forgotten_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A partition that stays costs no reading: a rebalance is short for those who keep what they had.
+    """
+    async with replica(monkeypatch) as ours:
+        await ours.take_over(PARTITION)
+        ours.outputs.opened.clear()
+
+        await ours.lose()
+        await ours.take_over(PARTITION)
+
+        assert ours.source.owns(PLACE)
