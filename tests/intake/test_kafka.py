@@ -245,4 +245,38 @@ async def test_what_was_not_forgotten_is_not_read_again(monkeypatch: pytest.Monk
         await ours.lose()
         await ours.take_over(PARTITION)
 
-        assert ours.source.owns(PLACE)
+        assert ours.source.owns(PLACE, 1)
+
+
+async def test_a_tenure_lasts_until_another_replica_may_have_had_the_partition(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    What was begun goes on through a rebalance that gives the partition back, but not through one that gives it away,
+    nor when another replica has committed meanwhile, though this one never heard of it.
+    """
+    async with replica(monkeypatch) as ours:
+        await ours.take_over(PARTITION)
+        ours.member.fetch(0)
+        await until(lambda: len(ours.records) == 1)
+        [first] = [record.delivery.tenure for record in ours.records]
+
+        await ours.lose()
+        await ours.take_over(PARTITION)
+        given_back = await ours.source.settled_owner(PLACE, first)
+        await ours.lose()
+        ours.member.offsets[PARTITION] = OffsetAndMetadata(1, str(Mark(5.0, ANOTHERS)))
+        ours.outputs.opened.clear()
+        await ours.gain(PARTITION)
+        ours.member.fetch(1)
+        ours.outputs.opened.set()
+        await until(lambda: len(ours.records) == 2)
+        second = ours.records[1].delivery.tenure
+        had_by_another = await ours.source.settled_owner(PLACE, first)
+        still_ours = await ours.source.settled_owner(PLACE, second)
+        await ours.lose()
+        await ours.take_over()
+        given_away = await ours.source.settled_owner(PLACE, second)
+        await ours.lose()
+        await ours.take_over(PARTITION)
+        regained = await ours.source.settled_owner(PLACE, second)
+
+        assert (given_back, had_by_another, still_ours, given_away, regained) == (True, False, True, False, False)
