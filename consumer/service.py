@@ -132,12 +132,11 @@ class Service:
         self._calls.give_up_waiting()
         log.info("service.draining", begun=len(self._begun), timeout=self._limits.drain_timeout)
         tasks = [begun.task for begun in self._begun.values()]
-        await asyncio.wait([reader, starter, *tasks], timeout=self._limits.drain_timeout)
-        late = [task for task in (reader, *tasks) if not task.done()]
-        for task in late:
+        await asyncio.wait([starter, *tasks], timeout=self._limits.drain_timeout)
+        late = [task for task in tasks if not task.done()]
+        for task in (reader, *late):  # while a rebalance lasts, aiokafka's `getmany` does not end by itself
             task.cancel()
-        if late:
-            await asyncio.wait(late)
+        await asyncio.wait([reader, *late])
         for worker in workers:
             if worker.done() and not worker.cancelled() and (error := worker.exception()):
                 raise error

@@ -40,6 +40,7 @@ class ListedSource:
         self.records: list[ListedRecord] = []
         self.lost: set[Place] = set()
         self.tenure = 0  # of every partition
+        self.is_rebalancing = False  # reading does not end
         self.settled = asyncio.Event()  # who owns what
         self.settled.set()
         self._batches: asyncio.Queue[list[ListedRecord] | None] = asyncio.Queue()
@@ -56,7 +57,8 @@ class ListedSource:
             yield batch
 
     def stop_reading(self) -> None:
-        self._batches.put_nowait(None)
+        if not self.is_rebalancing:
+            self._batches.put_nowait(None)
 
     def readings(self, most_open: int) -> Sequence[Reading]:
         open_now = [record.delivery.offset for record in self.records if record.fate == "held"]
@@ -196,6 +198,21 @@ async def test_a_stop_that_takes_too_long_says_so() -> None:
     with pytest.raises(DrainTimeout, match="1 messages in flight"):
         await running
     assert source.fates == ["released"]
+
+
+async def test_a_stop_does_not_wait_for_reading() -> None:
+    """
+    aiokafka's `getmany` does not return while a rebalance lasts. With nothing in flight a stop ends all the same.
+    """
+    source, pipeline, stop = ListedSource([]), GatedPipeline(), asyncio.Event()
+    source.is_rebalancing = True
+    running = asyncio.create_task(service_of(source, pipeline).run(stop))
+    await asyncio.sleep(0)
+
+    stop.set()
+
+    async with asyncio.timeout(PATIENT.drain_timeout / 2):
+        await running
 
 
 async def test_a_keys_messages_publish_in_their_order() -> None:
