@@ -308,6 +308,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         """Wait for what is in flight, commit it, and forget the assignment. aiokafka swallows what is raised here."""
         self._lease.revoked()  # before anything else: the group may go on without us while we wait
         self._assignments += 1
+        self._release_early()
         await self._stop_taking_over()
         if revoked:
             log.info("partitions.revoked", partitions=_named(revoked))
@@ -320,11 +321,15 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             left_open = sum(len(assigned.ledger) for assigned in self._assigned.values())
             log.info("partitions.drained", seconds=round(self._clock.now() - began, 3), left_open=left_open)
         self._rejoining = True
-        for each in self._assigned.values():
-            for record in each.early:
-                record.release()
         self._assigned.clear()  # aiokafka's protocol is eager: every partition was revoked
         self._something_moved()
+
+    def _release_early(self) -> None:
+        """Let go of what came and was never handed on, lest the drain begin it, or admission hold it for good."""
+        for assigned in self._assigned.values():
+            for record in assigned.early:
+                record.release()
+            assigned.early = []
 
     async def _take_over(self, assignment: int) -> None:
         """
