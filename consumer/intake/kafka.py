@@ -52,6 +52,7 @@ POLL_TIMEOUT = 0.2  # seconds: how late a stop or a partition with room again ma
 MAX_POLL_RECORDS = 100  # by so many the limits of a partition and of bytes may be exceeded
 RETRY_DELAY = 1.0  # seconds
 STOP_DEADLINE = 2.0  # seconds to leave the group
+BEING_TAKEN_OVER = "kafka: the partitions are being taken over"
 
 
 @dataclass(slots=True, eq=False)
@@ -127,7 +128,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         self._rejoining = True  # nobody knows whose the partitions are
         self._assignments = 0
         self._taking_over: asyncio.Task[None] | None = None
-        self._not_taken_over = "kafka: the partitions are being taken over"  # and why that takes so long
+        self._not_taken_over = BEING_TAKEN_OVER  # and why that takes so long
         self._reading = True
         self._moved = asyncio.Event()
         self._drain: Drain
@@ -205,7 +206,12 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _proved(self, sent_at: float) -> None:
         self._proven = sent_at
-        self._lease.committed(sent_at)
+        self._renew_lease()
+
+    def _renew_lease(self) -> None:
+        """Pass the proof on once every partition is taken over: before that, a call would be nobody's."""
+        if all(assigned.taken_over for assigned in self._assigned.values()):
+            self._lease.committed(self._proven)
 
     async def settled_owner(self, place: Place, tenure: int) -> bool:
         while not (self.owns(place, tenure) and self._is_member()):
@@ -338,6 +344,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         That is looked at, and not left to the task's cancellation, which aiokafka 0.14 may swallow.
         """
         began = self._clock.now()
+        self._not_taken_over = BEING_TAKEN_OVER
         while assignment == self._assignments:
             try:
                 begins, others = await self._read_back()
@@ -360,6 +367,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             return
         for current in self._assigned.values():
             current.taken_over = True
+        self._renew_lease()
         self._something_moved()
         log.info(
             "partitions.taken_over", seconds=round(self._clock.now() - began, 3), outcomes_known=len(self._journal)
