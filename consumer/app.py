@@ -195,7 +195,7 @@ def layers(
     tracing: Tracing,
     shares: Shares,
     flight: Flight,
-    owns: Callable[[Place], bool],
+    owns: Callable[[Place, int], bool],
 ) -> Provider:
     """
     Stack what is done about pace, capacity, outages and failures around the call.

@@ -40,6 +40,7 @@ class Delivery:
     value: bytes | None
     headers: Headers
     received: float  # unix seconds
+    tenure: int = 0  # of the partition with this replica; another one begins when another replica may have had it
 
     @property
     def place(self) -> Place:

@@ -8,13 +8,14 @@ is finished. Messages of a lane begin in the order they were read: what is finis
 nothing behind it.
 
 What has begun outlives the assignment of its partition. Kafka's eager protocol takes every partition away and gives
-most of them back: a message that is read again then joins what was begun of it, and one whose partition another replica
-has got publishes nothing.
+most of them back: a message that is read again then joins what was begun of it. What was begun of a partition that
+another replica has got, or had meanwhile, publishes nothing, and is begun anew should it be read here again.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, NamedTuple, Protocol
 
 import structlog
@@ -44,6 +45,7 @@ class RecordName(NamedTuple):
     place: Place
     offset: int
     timestamp: float
+    tenure: int  # what was begun in an earlier one is not joined: another replica may have finished it
 
 
 State = Literal["waiting", "judging", "behind its key", "publishing"]
@@ -130,12 +132,11 @@ class Service:
         self._calls.give_up_waiting()
         log.info("service.draining", begun=len(self._begun), timeout=self._limits.drain_timeout)
         tasks = [begun.task for begun in self._begun.values()]
-        await asyncio.wait([reader, starter, *tasks], timeout=self._limits.drain_timeout)
-        late = [task for task in (reader, *tasks) if not task.done()]
-        for task in late:
+        await asyncio.wait([starter, *tasks], timeout=self._limits.drain_timeout)
+        late = [task for task in tasks if not task.done()]
+        for task in (reader, *late):  # while a rebalance lasts, aiokafka's `getmany` does not end by itself
             task.cancel()
-        if late:
-            await asyncio.wait(late)
+        await asyncio.wait([reader, *late])
         for worker in workers:
             if worker.done() and not worker.cancelled() and (error := worker.exception()):
                 raise error
@@ -216,7 +217,7 @@ class Service:
     async def _carry(self, name: RecordName, begun: Begun) -> None:
         """Carry a message to its end, and settle every reading of it."""
         try:
-            await self._carry_while_owned(begun)
+            await self._pipeline.carry(begun.delivery, begun.turn)
         except Lost:
             begun.turn.leave()  # those behind it find out for themselves
             self._end(name, settled=False)
@@ -236,17 +237,6 @@ class Service:
         else:
             begun.turn.leave()
             self._end(name, settled=True)
-
-    async def _carry_while_owned(self, begun: Begun) -> None:
-        """Carry a message; once more if its partition was lost, and came back before that was noticed."""
-        while True:
-            try:
-                await self._pipeline.carry(begun.delivery, begun.turn)
-            except Lost:
-                if not self._source.owns(begun.delivery.place):
-                    raise
-            else:
-                return
 
     def _end(self, name: RecordName, *, settled: bool) -> None:
         for record in self._begun.pop(name).records:
@@ -268,13 +258,13 @@ class Order:
         self._kept = kept
         self._last: dict[tuple[Place, bytes], Turn] = {}
 
-    def take(self, delivery: Delivery, settled_owner: Callable[[Place], Awaitable[bool]]) -> "Turn":
+    def take(self, delivery: Delivery, settled_owner: Callable[[Place, int], Awaitable[bool]]) -> "Turn":
         """Stand behind every earlier message of the key."""
-        place = delivery.place
+        is_ours = partial(settled_owner, delivery.place, delivery.tenure)
         if delivery.key is None or not self._kept:
-            return Turn(place, settled_owner, None, lambda turn: None)
-        key = (place, delivery.key)
-        turn = self._last[key] = Turn(place, settled_owner, self._last.get(key), lambda turn: self._forget(key, turn))
+            return Turn(is_ours, None, lambda turn: None)
+        key = (delivery.place, delivery.key)
+        turn = self._last[key] = Turn(is_ours, self._last.get(key), lambda turn: self._forget(key, turn))
         return turn
 
     def _forget(self, key: tuple[Place, bytes], turn: "Turn") -> None:
@@ -287,13 +277,11 @@ class Turn:
 
     def __init__(
         self,
-        place: Place,
-        settled_owner: Callable[[Place], Awaitable[bool]],
+        is_ours: Callable[[], Awaitable[bool]],
         previous: "Turn | None",
         forget: Callable[["Turn"], None],
     ) -> None:
-        self._place = place
-        self._settled_owner = settled_owner
+        self._is_ours = is_ours
         self._previous = previous
         self._forget = forget
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -311,8 +299,8 @@ class Turn:
             self.state = "behind its key"
             await asyncio.shield(self._previous._over)
             self._previous = None  # or a busy key would chain all its past
-        if not await self._settled_owner(self._place):
-            raise Lost(f"{self._place.topic}/{self._place.partition}")
+        if not await self._is_ours():
+            raise Lost
         self.state = "publishing"
 
     def leave(self) -> None:
@@ -337,4 +325,4 @@ class Turn:
 
 
 def _name(delivery: Delivery) -> RecordName:
-    return RecordName(delivery.place, delivery.offset, delivery.timestamp)
+    return RecordName(delivery.place, delivery.offset, delivery.timestamp, delivery.tenure)

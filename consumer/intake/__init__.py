@@ -67,12 +67,8 @@ class Source(Protocol):
         """How far each partition is read, with at most so many of its open records."""
         ...
 
-    def owns(self, place: Place) -> bool:
-        """Whether a partition is assigned to this replica, and taken over."""
-        ...
-
-    async def settled_owner(self, place: Place) -> bool:
-        """Wait until it is certain whether a partition is this replica's, and say so."""
+    async def settled_owner(self, place: Place, tenure: int) -> bool:
+        """Wait until it is certain whether a partition is this replica's, in that tenure still, and say so."""
         ...
 
     def stop_reading(self) -> None:

@@ -23,7 +23,7 @@ joins, range about 40 %; sticky moves 25 %, but may give one replica all of one 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
 
@@ -52,6 +52,7 @@ POLL_TIMEOUT = 0.2  # seconds: how late a stop or a partition with room again ma
 MAX_POLL_RECORDS = 100  # by so many the limits of a partition and of bytes may be exceeded
 RETRY_DELAY = 1.0  # seconds
 STOP_DEADLINE = 2.0  # seconds to leave the group
+BEING_TAKEN_OVER = "kafka: the partitions are being taken over"
 
 
 @dataclass(slots=True, eq=False)
@@ -119,13 +120,15 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         self._tail = tail
         self._committer = Committer(self._due, self._send, self._proved, settings.commit_interval, clock)
         self._assigned: dict[Place, Assigned] = {}
+        self._tenures: dict[Place, int] = {}  # of the partitions whose journal is in memory
+        self._last_tenure = 0
         self._generation = -1
         self._assigned_at = 0.0
         self._proven = -inf  # when the latest commit was sent that was acknowledged
         self._rejoining = True  # nobody knows whose the partitions are
         self._assignments = 0
         self._taking_over: asyncio.Task[None] | None = None
-        self._not_taken_over = "kafka: the partitions are being taken over"  # and why that takes so long
+        self._not_taken_over = BEING_TAKEN_OVER  # and why that takes so long
         self._reading = True
         self._moved = asyncio.Event()
         self._drain: Drain
@@ -189,9 +192,10 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             for place, assigned in sorted(self._assigned.items())
         ]
 
-    def owns(self, place: Place) -> bool:
+    def owns(self, place: Place, tenure: int) -> bool:
+        """Whether a partition is assigned to this replica and taken over, in that tenure still."""
         assigned = self._assigned.get(place)
-        return assigned is not None and assigned.taken_over
+        return assigned is not None and assigned.taken_over and self._tenures.get(place) == tenure
 
     def _is_member(self) -> bool:
         """
@@ -202,11 +206,16 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _proved(self, sent_at: float) -> None:
         self._proven = sent_at
-        self._lease.committed(sent_at)
+        self._renew_lease()
 
-    async def settled_owner(self, place: Place) -> bool:
-        while not (self.owns(place) and self._is_member()):
-            if not self._rejoining and place not in self._assigned:
+    def _renew_lease(self) -> None:
+        """Pass the proof on once every partition is taken over: before that, a call would be nobody's."""
+        if all(assigned.taken_over for assigned in self._assigned.values()):
+            self._lease.committed(self._proven)
+
+    async def settled_owner(self, place: Place, tenure: int) -> bool:
+        while not (self.owns(place, tenure) and self._is_member()):
+            if not self._rejoining and self._tenures.get(place) != tenure:
                 return False
             moved = self._moved
             with contextlib.suppress(TimeoutError):
@@ -267,6 +276,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             value=record.value,
             headers=record.headers,
             received=received,
+            tenure=self._tenures.get(place, 0),
         )
         assigned.ledger.open(record.offset, received)
         lane = self._lane_by_topic[record.topic]
@@ -291,6 +301,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         for partition in assigned:
             self._assigned.setdefault(Place(*partition), Assigned(partition))
         self._journal.keep_only(self._assigned)
+        self._tenures = {place: tenure for place, tenure in self._tenures.items() if place in self._assigned}
         self._generation = unpublished.generation(self._consumer)
         self._assigned_at = self._clock.now()
         self._rejoining = False
@@ -303,6 +314,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         """Wait for what is in flight, commit it, and forget the assignment. aiokafka swallows what is raised here."""
         self._lease.revoked()  # before anything else: the group may go on without us while we wait
         self._assignments += 1
+        self._release_early()
         await self._stop_taking_over()
         if revoked:
             log.info("partitions.revoked", partitions=_named(revoked))
@@ -315,11 +327,15 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             left_open = sum(len(assigned.ledger) for assigned in self._assigned.values())
             log.info("partitions.drained", seconds=round(self._clock.now() - began, 3), left_open=left_open)
         self._rejoining = True
-        for each in self._assigned.values():
-            for record in each.early:
-                record.release()
         self._assigned.clear()  # aiokafka's protocol is eager: every partition was revoked
         self._something_moved()
+
+    def _release_early(self) -> None:
+        """Let go of what came and was never handed on, lest the drain begin it, or admission hold it for good."""
+        for assigned in self._assigned.values():
+            for record in assigned.early:
+                record.release()
+            assigned.early = []
 
     async def _take_over(self, assignment: int) -> None:
         """
@@ -328,13 +344,14 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         That is looked at, and not left to the task's cancellation, which aiokafka 0.14 may swallow.
         """
         began = self._clock.now()
+        self._not_taken_over = BEING_TAKEN_OVER
         while assignment == self._assignments:
             try:
-                begins = await self._read_back()
+                begins, others = await self._read_back()
                 counts = await unpublished.partition_counts(self._consumer, self._settings.topics)
                 if assignment != self._assignments:
                     return
-                self._prepare(begins)
+                self._prepare(begins, others)
                 self._lease.assigned(self._assigned, counts, self._assigned_at, self._generation)
                 if await self._committer.commit():
                     break
@@ -350,41 +367,57 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             return
         for current in self._assigned.values():
             current.taken_over = True
+        self._renew_lease()
         self._something_moved()
         log.info(
             "partitions.taken_over", seconds=round(self._clock.now() - began, 3), outcomes_known=len(self._journal)
         )
 
-    async def _read_back(self) -> Mapping[Place, int]:
+    async def _read_back(self) -> tuple[Mapping[Place, int], Collection[Place]]:
         """
         Fill the journal with what others published of the assigned partitions beyond the committed offsets.
 
-        Return where the reading of each begins.
+        Return where the reading of each begins, and which of them others may have had.
         """
         assigned = tuple(self._assigned.values())
         committed = await unpublished.committed(self._consumer, [each.partition for each in assigned])
         since = {
             each.place: mark
             for each in assigned
-            if (mark := must_be_read(_metadata(committed.get(each.partition)), self._owner)) is not None
+            if (mark := must_be_read(_metadata(committed.get(each.partition)), self._memory_of(each.place))) is not None
         }
         if since:
             await self._read_journal(since, {Place(*each): found.offset for each, found in committed.items()})
-        return {
+        begins = {
             each.place: committed[each.partition].offset
             if each.partition in committed
             else await self._consumer.position(each.partition)
             for each in assigned
         }
+        return begins, since
 
-    def _prepare(self, begins: Mapping[Place, int]) -> None:
+    def _memory_of(self, place: Place) -> str | None:
+        """This process, where it remembers what it has published of a partition; it forgets that of one it loses."""
+        return self._owner if place in self._tenures else None
+
+    def _prepare(self, begins: Mapping[Place, int], others: Collection[Place]) -> None:
+        """Note where each partition begins. What was begun of those that others had before is theirs: a new tenure."""
         for place, offset in begins.items():
             current = self._assigned[place]
             current.ledger.begin(offset)
+            if place in others or place not in self._tenures:
+                self._begin_tenure(current)
             current.prepared = True
             assert current.ledger.watermark is not None
             # What has come already lies before the committed offset where the log was begun anew.
             self._committer.begin_anew(place, min(offset, current.ledger.watermark))
+
+    def _begin_tenure(self, assigned: Assigned) -> None:
+        self._last_tenure += 1
+        self._tenures[assigned.place] = self._last_tenure
+        assigned.early = [
+            replace(record, delivery=replace(record.delivery, tenure=self._last_tenure)) for record in assigned.early
+        ]
 
     async def _read_journal(self, since: dict[Place, float], committed: dict[Place, int]) -> None:
         if unmarked := [place for place, mark in since.items() if mark == BEGINNING]:

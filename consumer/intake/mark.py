@@ -36,12 +36,13 @@ class Mark:
 BEGINNING = 0.0
 
 
-def must_be_read(metadata: str | None, owner: str) -> float | None:
+def must_be_read(metadata: str | None, owner: str | None) -> float | None:
     """
     Since when the journal of a partition must be read before its records may be paid for; None where nothing must.
 
     Without a commit nothing was ever begun, because a commit comes before the first record of every assignment. With a
-    commit of this very process nobody else has begun anything since, and it knows what itself has published.
+    commit of this very process nobody else has begun anything since, and it knows what itself has published; `owner` is
+    None where it has forgotten that.
     """
     if metadata is None:
         return None

@@ -121,5 +121,5 @@ class Tail:
                 int(headers[f"{prefix}offset"]),
                 record.timestamp / 1000,
             )
-        except (KeyError, ValueError, AttributeError):
+        except (KeyError, ValueError, TypeError, AttributeError):
             return None

@@ -28,6 +28,7 @@ class Question:
     reach: Reach
     service: str
     place: Place  # of the message that asks
+    tenure: int = 0  # likewise; see `Delivery`
     info: tuple[str, ...] = ()  # Vendor: `infoType`
     referer: str | None = None  # Vendor: at most 256 characters
     privacy: PrivacySettings = field(default_factory=PrivacySettings)  # which texts of the answer are read

@@ -63,6 +63,7 @@ class Assessing:
             reach=submission.reach,
             service=service,
             place=submission.delivery.place,
+            tenure=submission.delivery.tenure,
             info=self._info,
             referer=self._referer,
             privacy=self._privacy,

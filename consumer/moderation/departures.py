@@ -149,7 +149,7 @@ class Paced:
         departures: Departures,
         pace: Pace,
         flight: Flight,
-        owns: Callable[[Place], bool],
+        owns: Callable[[Place, int], bool],
         clock: Clock,
     ) -> None:
         self._inner = inner
@@ -161,7 +161,7 @@ class Paced:
 
     async def ask(self, question: Question) -> Answer:
         leaving = await self._departures.next(question.lane)
-        if not self._owns(question.place):
+        if not self._owns(question.place, question.tenure):
             leaving.departure.withdrawn()
             raise Lost(f"{question.place.topic}/{question.place.partition}")
         try:

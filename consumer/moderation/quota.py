@@ -192,7 +192,7 @@ class Quota:
 
     def reasons_not_ready(self, now: float) -> list[str]:
         """Say so when the lease has run out: Kafka does not answer, so nothing is sent."""
-        if now < max(self._assigned_at + self._lasts, self.ends):
+        if not self._starts or now < max(self._assigned_at + self._lasts, self.ends):
             return []
         return ["quota: no commit has succeeded for a session timeout; calls wait until one does"]
 

@@ -5,7 +5,8 @@ An outage makes many of them at once, so they are looked for together.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import NamedTuple
 
 import structlog
 from aiokafka.errors import KafkaError
@@ -21,36 +22,44 @@ Find = Callable[[Collection[SourceId], float], Awaitable[Collection[SourceId]]]
 """Tells which outcomes stand in the output topics, written since a moment (unix seconds). `KafkaError` escapes."""
 
 
+class Asked(NamedTuple):
+    """Whether an outcome was written, and who waits for the answer."""
+
+    outcome: SourceId
+    since: float  # unix seconds
+    answer: asyncio.Future[bool]
+
+
 class Doubts:
     """Answers who doubts, several at a time."""
 
     def __init__(self, find: Find, clock: Clock) -> None:
         self._find = find
         self._clock = clock
-        self._asked: dict[SourceId, tuple[float, asyncio.Future[bool]]] = {}
+        self._asked: list[Asked] = []
         self._looking = asyncio.Lock()
 
     async def is_published(self, outcome: SourceId, since: float) -> bool:
         """Whether an outcome that was sent at `since` (unix seconds) or later was written. Waits for a broker."""
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._asked[outcome] = (since, answer)
+        self._asked.append(Asked(outcome, since, answer))
         async with self._looking:
             if not answer.done():
-                asked, self._asked = self._asked, {}
+                asked, self._asked = self._asked, []
                 await self._look(asked)
         return await answer
 
-    async def _look(self, asked: Mapping[SourceId, tuple[float, asyncio.Future[bool]]]) -> None:
-        since = min(each for each, _ in asked.values())
+    async def _look(self, asked: Sequence[Asked]) -> None:
+        wanted, since = {each.outcome for each in asked}, min(each.since for each in asked)
         while True:
             try:
-                found = await self._find(asked.keys(), since)
+                found = await self._find(wanted, since)
             except KafkaError as error:
                 log.warning("outcomes.not_looked_up", count=len(asked), error=type(error).__name__)
                 await self._clock.sleep(RETRY_DELAY)
             else:
                 break
         log.info("outcomes.looked_up", count=len(asked), written=len(found))
-        for outcome, (_, answer) in asked.items():
-            if not answer.done():
-                answer.set_result(outcome in found)
+        for each in asked:
+            if not each.answer.done():
+                each.answer.set_result(each.outcome in found)

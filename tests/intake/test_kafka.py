@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
-from aiokafka.errors import IllegalGenerationError
+from aiokafka.errors import IllegalGenerationError, KafkaTimeoutError
 from aiokafka.structs import OffsetAndMetadata
 
 from consumer.clock import SystemClock
@@ -39,6 +39,9 @@ class Member:
         self.offsets: dict[TopicPartition, OffsetAndMetadata] = {}
         self.answers = asyncio.Event()  # to commits
         self.answers.set()
+        self.failing_commits = 0
+        self.polled = asyncio.Event()  # while it is not set no poll returns
+        self.polled.set()
         self._assignment: set[TopicPartition] = set()
         self._fetched: asyncio.Queue[Mapping[TopicPartition, Sequence[Any]]] = asyncio.Queue()
 
@@ -74,6 +77,9 @@ class Member:
         return {each: self.offsets[each] for each in partitions if each in self.offsets}
 
     async def _do_commit_offsets(self, _: None, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+        if self.failing_commits:
+            self.failing_commits -= 1
+            raise KafkaTimeoutError
         generation = self.generation
         await self.answers.wait()
         if generation != self.generation:
@@ -81,6 +87,7 @@ class Member:
         self.offsets |= offsets
 
     async def getmany(self, *_: TopicPartition, **__: int) -> Mapping[TopicPartition, Sequence[Any]]:
+        await self.polled.wait()
         try:
             async with asyncio.timeout(0.01):
                 return await self._fetched.get()
@@ -166,7 +173,7 @@ async def replica(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Replica]:
     )
 
     async def nothing_in_flight(_: Collection[Place]) -> None:
-        return
+        await asyncio.sleep(0.05)
 
     source = KafkaSource(
         settings, KafkaAccess(settings), admission, {"uploads": DEFAULT}, journal, outputs,  # type: ignore[arg-type]
@@ -196,6 +203,44 @@ async def test_records_of_an_assignment_that_was_never_taken_over_are_let_go(mon
 
         assert ours.records == []
         assert ours.admission.room == room
+
+
+async def test_a_drain_hands_nothing_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    What had come before the takeover and was not handed on by its end will be read again, perhaps by another replica.
+    """
+    async with replica(monkeypatch) as ours:
+        ours.member.offsets[PARTITION] = OffsetAndMetadata(0, str(Mark(5.0, ANOTHERS)))
+        ours.outputs.opened.clear()
+        room = ours.admission.room
+        await ours.gain(PARTITION)
+        ours.member.fetch(0, 1, 2)
+        await until(lambda: ours.admission.room == room - 3)
+        ours.member.polled.clear()
+        await asyncio.sleep(0.02)
+        ours.outputs.opened.set()
+        await until(lambda: ours.source.reasons_not_ready() == [])
+
+        draining = asyncio.create_task(ours.lose())
+        await asyncio.sleep(0)
+        ours.member.polled.set()
+        await draining
+
+        assert ours.records == []
+        assert ours.admission.room == room
+
+
+async def test_no_call_departs_before_its_partition_is_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    The first commit fails and the next second's succeeds: calls that wait would find that nobody owns their partition.
+    """
+    async with replica(monkeypatch) as ours:
+        ours.member.failing_commits = 1
+        await ours.gain(PARTITION)
+
+        await until(lambda: ours.quota.share(SystemClock().now()).total > 0)
+
+        assert ours.source.owns(PLACE, 1)
 
 
 async def test_a_commit_of_an_earlier_generation_that_fails_late_ends_no_lease(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,4 +290,38 @@ async def test_what_was_not_forgotten_is_not_read_again(monkeypatch: pytest.Monk
         await ours.lose()
         await ours.take_over(PARTITION)
 
-        assert ours.source.owns(PLACE)
+        assert ours.source.owns(PLACE, 1)
+
+
+async def test_a_tenure_lasts_until_another_replica_may_have_had_the_partition(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    What was begun goes on through a rebalance that gives the partition back, but not through one that gives it away,
+    nor when another replica has committed meanwhile, though this one never heard of it.
+    """
+    async with replica(monkeypatch) as ours:
+        await ours.take_over(PARTITION)
+        ours.member.fetch(0)
+        await until(lambda: len(ours.records) == 1)
+        [first] = [record.delivery.tenure for record in ours.records]
+
+        await ours.lose()
+        await ours.take_over(PARTITION)
+        given_back = await ours.source.settled_owner(PLACE, first)
+        await ours.lose()
+        ours.member.offsets[PARTITION] = OffsetAndMetadata(1, str(Mark(5.0, ANOTHERS)))
+        ours.outputs.opened.clear()
+        await ours.gain(PARTITION)
+        ours.member.fetch(1)
+        ours.outputs.opened.set()
+        await until(lambda: len(ours.records) == 2)
+        second = ours.records[1].delivery.tenure
+        had_by_another = await ours.source.settled_owner(PLACE, first)
+        still_ours = await ours.source.settled_owner(PLACE, second)
+        await ours.lose()
+        await ours.take_over()
+        given_away = await ours.source.settled_owner(PLACE, second)
+        await ours.lose()
+        await ours.take_over(PARTITION)
+        regained = await ours.source.settled_owner(PLACE, second)
+
+        assert (given_back, had_by_another, still_ours, given_away, regained) == (True, False, True, False, False)

@@ -39,3 +39,4 @@ def test_nothing_is_read_where_nobody_has_begun_anything() -> None:
     assert must_be_read(None, OURS) is None
     assert must_be_read(str(Mark(1_000.5, OURS)), OURS) is None
     assert must_be_read(str(Mark(1_000.5, ANOTHER)), OURS) == 1_000.5
+    assert must_be_read(str(Mark(1_000.5, OURS)), None) == 1_000.5

@@ -53,7 +53,7 @@ class Gate:
 
     def paced_over(self, provider: Moderator) -> Paced:
         return Paced(
-            provider, self.departures, self.pace, self.flight, lambda place: place not in self.gone, self.clock
+            provider, self.departures, self.pace, self.flight, lambda place, _: place not in self.gone, self.clock
         )
 
     def ask(self, data_id: str, lane: str = "live") -> asyncio.Task[Answer]:

@@ -31,7 +31,7 @@ def most_in_a_second(departures: list[float]) -> int:
 def paced(inner: Moderator, pace: Pace, clock: ManualClock) -> Paced:
     """A layer whose share is always the one that `pace` begins with."""
     departures = Departures(pace, GivenShares({DEFAULT: pace.share}), clock, Lobby())
-    return Paced(inner, departures, pace, Flight(clock), lambda _: True, clock)
+    return Paced(inner, departures, pace, Flight(clock), lambda *_: True, clock)
 
 
 def depart_at_will(pace: Pace, moments: list[float]) -> list[float]:

@@ -197,6 +197,16 @@ def test_it_says_so_when_the_lease_has_run_out() -> None:
     assert owner.reasons_not_ready(200.0) == []
 
 
+def test_a_replica_without_partitions_is_ready() -> None:
+    """
+    It has nothing to commit and no calls to make: a spare replica is no replica in trouble.
+    """
+    owner = quota()
+    owner.assigned([], COUNTS, 100.0)
+
+    assert owner.reasons_not_ready(1_000.0) == []
+
+
 def test_nothing_may_be_sent_while_kafka_takes_no_outcomes() -> None:
     """
     What cannot be published is not paid for; the lease stays what it is.

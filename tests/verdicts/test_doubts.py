@@ -55,3 +55,15 @@ async def test_while_no_broker_answers_nobody_is_told_anything() -> None:
 
     assert await clock.run(Doubts(outputs.find, clock).is_published(A, 50.0))
     assert len(outputs.readings) == 4
+
+
+async def test_two_may_doubt_the_same_outcome() -> None:
+    """
+    A message that was begun anew may be published while its first publish is still in doubt: both are answered.
+    """
+    clock = ManualClock()
+    doubts = Doubts(Outputs(clock, {A}).find, clock)
+
+    answers = await clock.run(asyncio.gather(*(doubts.is_published(A, since) for since in (50.0, 40.0, 45.0))))
+
+    assert answers == [True] * 3
