@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import Protocol
 
-from consumer.clock import SystemClock
+from consumer.clock import Clock, SystemClock
 from consumer.config import AdmissionSettings, JournalSettings, KafkaSettings, OutputTopics
 from consumer.intake.admission import Admission
 from consumer.intake.journal import Journal
@@ -81,13 +81,14 @@ async def reading(
     *,
     journal: Journal | None = None,
     owner: str = "00000000",
+    clock: Clock | None = None,
 ) -> AsyncIterator[Reader]:
     """A member of the group that reads until the block ends, and then commits what was settled."""
 
     async def nothing_in_flight(_: Collection[Place]) -> None:
         return
 
-    settings, clock = kafka_settings(broker, uploads), SystemClock()
+    settings, clock = kafka_settings(broker, uploads), clock or SystemClock()
     access = KafkaAccess(settings)
     journal = Journal() if journal is None else journal
     source = KafkaSource(
