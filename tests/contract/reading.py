@@ -18,6 +18,7 @@ from consumer.records import Place
 from tests.kafka import NewRecord, publish
 from tests.kafka.waiting import DEADLINE
 
+LAST_POLL = 5.0  # seconds
 ROOMY = AdmissionSettings()
 
 
@@ -108,7 +109,12 @@ async def reading(
         task = asyncio.create_task(reader.read())
         yield reader
         source.stop_reading()
-        await task
+        await asyncio.wait([task], timeout=LAST_POLL)
+        if not task.done():
+            task.cancel()  # as the service does: while brokers are away a poll may not return
+            await asyncio.wait([task])
+        elif error := task.exception():
+            raise error
 
 
 async def upload(broker: Broker, uploads: str, count: int, *, partition: int, size: int = 10) -> None:

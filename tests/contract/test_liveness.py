@@ -2,11 +2,16 @@
 
 import asyncio
 import time
+from contextlib import AsyncExitStack
+
+import pytest
 
 from consumer.clock import SystemClock
 from consumer.emulator.broker import EmbeddedBroker
+from consumer.intake import unpublished
 from consumer.observability.heartbeat import PATIENCE
 from tests.contract.reading import reading, upload
+from tests.kafka.waiting import until
 
 SPEED = 30.0
 
@@ -18,21 +23,27 @@ class FastClock(SystemClock):
         return time.monotonic() * SPEED
 
 
-async def test_a_replica_whose_brokers_are_away_is_alive(topic: str) -> None:
+@pytest.mark.parametrize("mid_rebalance", [False, True])
+async def test_a_replica_whose_brokers_are_away_is_alive(topic: str, *, mid_rebalance: bool) -> None:
     """
-    Its polls return with nothing, and its commit waits for a coordinator: minutes by its clock, and no complaint.
+    Minutes by its clock, and no complaint: its commit waits for a coordinator, and its polls return with nothing, or
+    not at all where the group was being divided as the brokers went.
     """
     complaints = []
-    broker = EmbeddedBroker()
-    with broker:
-        reader_of = reading(broker, topic, clock=FastClock())
-        await upload(broker, topic, 1, partition=0)
-        reader = await reader_of.__aenter__()
-        await reader.until(lambda: len(reader.records) == 1)
+    async with AsyncExitStack() as stack:
+        with EmbeddedBroker() as broker:
+            await upload(broker, topic, 1, partition=0)
+            reader = await stack.enter_async_context(reading(broker, topic, clock=FastClock()))
+            await reader.until(lambda: len(reader.records) == 1)
+            consumer = reader.source._consumer
+            if mid_rebalance:
+                consumer._coordinator.request_rejoin()
+                await until(lambda: unpublished.is_reassigning(consumer))
 
-    for _ in range(round(3 * PATIENCE / SPEED / 0.1)):
-        await asyncio.sleep(0.1)
-        complaints += reader.source.complaints()
-    await reader_of.__aexit__(None, None, None)
+        for _ in range(round(3 * PATIENCE / SPEED / 0.1)):
+            await asyncio.sleep(0.1)
+            complaints += reader.source.complaints()
+        still_divided = unpublished.is_reassigning(consumer)
 
     assert complaints == []
+    assert still_divided == mid_rebalance
