@@ -50,11 +50,11 @@ async def commit_once(
         KafkaError: the attempt failed; whether it was written is unknown.
     """
     await coordinator(consumer)
-    known = consumer._coordinator
-    if known.generation != generation:
+    group = consumer._coordinator
+    if group.generation != generation:
         raise CommitFailedError(f"generation {generation} is over")
     try:
-        await known._do_commit_offsets(None, offsets)  # takes the generation before it waits for anything
+        await group._do_commit_offsets(None, offsets)  # takes the generation before it waits for anything
     except (UnknownMemberIdError, IllegalGenerationError, RebalanceInProgressError) as error:
         raise CommitFailedError(f"generation {generation} is over") from error
 
