@@ -21,9 +21,11 @@ from consumer.config import Config, Credentials, Policy
 from consumer.errors import ConsumerError, Misconfigured
 from consumer.flight import Flight
 from consumer.intake.admission import Admission
-from consumer.intake.decode import Bindings, decode
+from consumer.intake.decode import Bindings
 from consumer.intake.journal import Journal
 from consumer.intake.kafka import KafkaSource
+from consumer.intake.noticing import decode_noticing
+from consumer.intake.retention import Retention, retention_of
 from consumer.intake.tail import Tail
 from consumer.kafka_access import KafkaAccess
 from consumer.moderation import Moderator
@@ -120,7 +122,7 @@ async def open_service(
             token_hex(4),
             clock,
         )
-        health = Health([access.reasons_not_ready, source.reasons_not_ready])
+        health = Health([access.reasons_not_ready, source.reasons_not_ready], [source.complaints])
         await stack.enter_async_context(serving(config.health, health))
         encoding = Encoding(group=config.kafka.group_id, privacy=config.privacy)
         tracing = await stack.enter_async_context(tracing_of(config))
@@ -134,7 +136,7 @@ async def open_service(
         provider = layers(config, keys, tracing.transport(transport), clock, tracing, shares, flight, source.owns)
         health.reasons_not_ready += [provider.reasons_not_ready, lambda: quota.reasons_not_ready(clock.now())]
         pipeline = Pipeline(
-            decode=partial(decode, bindings=Bindings(config.bindings), group=config.kafka.group_id),
+            decode=partial(decode_noticing, bindings=Bindings(config.bindings), group=config.kafka.group_id),
             assess=Assessing(
                 provider.moderator,
                 policy.settings.services,
@@ -160,6 +162,9 @@ async def open_service(
             keep_order=config.ordering == "key",
         )
         health.offsets = service.offsets
+        retention = Retention(partial(retention_of, access, config.kafka.topics), clock)
+        await stack.enter_async_context(retention.watched())
+        _show_headroom(retention, service, config.kafka.topics)
         await stack.enter_async_context(source.opened(service.drain))
         yield service
 
@@ -247,3 +252,13 @@ def _show(shares: Shares, pace: Pace, clock: Clock, lanes: Iterable[str]) -> Non
     metrics.QUOTA_LEASE_SECONDS.set_function(lambda: max(0.0, shares.ends - clock.now()))
     for lane in lanes:
         metrics.LANE_SHARE.labels(lane).set_function(partial(lane_share, lane))
+
+
+def _show_headroom(retention: Retention, service: Service, topics: Iterable[str]) -> None:
+    """Let the metric be worked out when it is scraped: it runs out though nothing happens."""
+
+    def headroom(topic: str) -> float:
+        return retention.headroom(topic, service.oldest_upload(topic))
+
+    for topic in topics:
+        metrics.RETENTION_HEADROOM_SECONDS.labels(topic).set_function(partial(headroom, topic))

@@ -9,7 +9,8 @@ An idle lane lends all of its turns, and the places that are not reserved for it
 """
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Generic, TypeVar
 
 DEFAULT = "default"
@@ -130,6 +131,10 @@ class Waiting(Generic[Item]):
         lane = self._turns.first(lanes)
         self._turns.served(lane)
         return self._items[lane].popleft()
+
+    def __iter__(self) -> Iterator[Item]:
+        """All that waits."""
+        return chain.from_iterable(self._items.values())
 
     def drop(self, is_dropped: Callable[[Item], bool]) -> list[Item]:
         """Take out and return what will not begin."""

@@ -16,6 +16,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import Any, Literal, NamedTuple, Protocol
 
 import structlog
@@ -172,6 +173,12 @@ class Service:
             }
             for reading in self._source.readings(MOST_OPEN_SHOWN)
         ]
+
+    def oldest_upload(self, topic: str) -> float | None:
+        """Kafka's timestamp of the oldest message of a topic that was read and has no outcome; None where none is."""
+        begun = (each.delivery for each in self._begun.values())
+        waiting = (record.delivery for record in self._waiting)
+        return min((each.timestamp for each in chain(begun, waiting) if each.topic == topic), default=None)
 
     async def _read(self) -> None:
         async for batch in self._source.batches():

@@ -134,3 +134,14 @@ def test_what_is_dropped_does_not_begin() -> None:
     assert dropped == [2, 4]
     assert len(waiting) == 3
     assert [waiting.next(lambda lane: True) for _ in range(4)] == [1, 5, 3, None]
+
+
+def test_all_that_waits_can_be_looked_at() -> None:
+    """
+    Of every lane, and nothing is taken out by it.
+    """
+    waiting = Waiting[int]({"a": 1.0, "b": 1.0})
+    waiting.add("a", [1, 2])
+    waiting.add("b", [3])
+
+    assert sorted(waiting) == sorted(waiting) == [1, 2, 3]

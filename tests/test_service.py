@@ -486,3 +486,23 @@ async def test_it_tells_what_is_open_and_in_which_state() -> None:
 
     assert (shown["topic"], shown["partition"], shown["open"]) == ("uploads", 0, 3)
     assert [each["state"] for each in shown["oldest"]] == ["judging", "behind its key", "waiting"]
+
+
+async def test_it_tells_the_oldest_upload_that_has_no_outcome() -> None:
+    """
+    By its own timestamp, begun or waiting, of one topic: Kafka's retention counts from there.
+    """
+    uploads = [replace(delivery(offset=n), timestamp=at) for n, at in enumerate((30.0, 20.0, 10.0))]
+    source, pipeline, stop = ListedSource(uploads), GatedPipeline(1), asyncio.Event()
+    service = service_of(source, pipeline)
+    running = asyncio.create_task(service.run(stop))
+    await pipeline.until(lambda: pipeline.begun == [0])
+
+    oldest = service.oldest_upload("uploads")
+    pipeline.open(0, 1, 2)
+    await pipeline.until(lambda: pipeline.published == [0, 1, 2])
+    stop.set()
+    await running
+
+    assert oldest == 10.0
+    assert service.oldest_upload("uploads") is service.oldest_upload("another") is None

@@ -1,26 +1,13 @@
-"""aiokafka's clients as the commands open them: let in as the service is, impatient, and closed at the end."""
+"""aiokafka's consumer as the commands open it: let in as the service is, impatient, and closed at the end."""
 
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.admin import AIOKafkaAdminClient
 
 from consumer.kafka_access import KafkaAccess
-
-REQUEST_TIMEOUT = 5.0  # seconds
-
-
-@contextlib.asynccontextmanager
-async def admin_client(access: KafkaAccess) -> AsyncIterator[Any]:
-    """An admin client. `KafkaError` escapes where nobody answers."""
-    admin = AIOKafkaAdminClient(**access.options, request_timeout_ms=round(REQUEST_TIMEOUT * 1000))
-    try:
-        await admin.start()
-        yield admin
-    finally:
-        await admin.close()
+from consumer.kafka_admin import REQUEST_TIMEOUT
 
 
 @contextlib.asynccontextmanager

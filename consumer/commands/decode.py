@@ -40,7 +40,7 @@ def show(value: bytes | None, headers: Headers, config: Config | None) -> tuple[
         return [{"rejected": error.reason, "detail": error.detail}], False
     if isinstance(decoded, Ignored):
         return [{"ignored": decoded.reason}], True
-    form = recognise(message)
+    form = recognise(message).format
     return [_line(submission, form) for submission in decoded], True
 
 

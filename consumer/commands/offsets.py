@@ -14,11 +14,12 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from rich.table import Table
 
-from consumer.commands.clients import admin_client, reader
+from consumer.commands.clients import reader
 from consumer.config import KafkaSettings
 from consumer.errors import ConsumerError
 from consumer.intake.mark import Mark
 from consumer.kafka_access import KafkaAccess
+from consumer.kafka_admin import admin_client
 
 TIMEOUT = 5.0  # seconds
 

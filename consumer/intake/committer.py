@@ -20,6 +20,7 @@ from consumer.intake.journal import Journal
 from consumer.intake.mark import Mark
 from consumer.intake.offsets import PartitionLedger
 from consumer.observability import metrics
+from consumer.observability.heartbeat import Heartbeat
 from consumer.records import Place
 
 log = structlog.get_logger()
@@ -64,6 +65,10 @@ class Committer:
         self._clock = clock
         self._committed: dict[Place, int] = {}
         self._under_way: asyncio.Task[bool] | None = None
+        self._acknowledged_at = clock.now()
+        self.heartbeat = Heartbeat("the commit loop", clock, interval)
+        """Of `run`. Whoever waits inside `send` for Kafka to come back lets it rest."""
+        metrics.COMMIT_AGE.set_function(lambda: clock.now() - self._acknowledged_at)
 
     def begin_anew(self, place: Place, offset: int) -> None:
         """Note where the reading of a partition begins: no commit goes below."""
@@ -76,6 +81,7 @@ class Committer:
     async def run(self) -> None:
         """Commit every `interval` until cancelled."""
         while True:
+            self.heartbeat.beat()
             await self._clock.sleep(self._interval)
             await self.commit()
 
@@ -118,6 +124,7 @@ class Committer:
             log.exception("commit.met_a_bug")  # the next second's commit must be tried all the same
             return False
         else:
+            self._acknowledged_at = self._clock.now()
             self._proven(sent_at)
             for place, (offset, _) in due.items():
                 self._committed[place] = max(offset, self._committed.get(place, 0))

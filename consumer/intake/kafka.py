@@ -6,6 +6,8 @@ Reading uploads from Kafka and committing what is finished, with aiokafka 0.14.
     revoked ◄── commit ◄── drain                         commit the ledger's watermark, every second ◄────┘
 
 What aiokafka does shapes this file:
+- `getmany` ignores its timeout while the group divides its partitions, which takes as long as brokers are away; that is
+  no reason to restart, so the poll loop's heartbeat rests then, and the commit loop's while no coordinator is known.
 - A cancelled `getmany` is counted as polling for ever, so polling is never cancelled: it ends by itself.
 - `getmany` returns nothing while partitions are being revoked, and what it returns is admitted before anything else can
   run. So a batch never belongs to an assignment that is gone. But it does return records of an assignment that has not
@@ -44,6 +46,7 @@ from consumer.intake.offsets import PartitionLedger
 from consumer.intake.tail import Tail
 from consumer.kafka_access import KafkaAccess
 from consumer.observability import metrics
+from consumer.observability.heartbeat import Heartbeat
 from consumer.records import Delivery, Place
 
 log = structlog.get_logger()
@@ -119,6 +122,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         self._clock = clock
         self._tail = tail
         self._committer = Committer(self._due, self._send, self._proved, settings.commit_interval, clock)
+        self._polling = Heartbeat("the poll loop", clock)
         self._assigned: dict[Place, Assigned] = {}
         self._tenures: dict[Place, int] = {}  # of the partitions whose journal is in memory
         self._last_tenure = 0
@@ -133,6 +137,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         self._moved = asyncio.Event()
         self._drain: Drain
         self._consumer: AIOKafkaConsumer
+        metrics.OLDEST_OPEN_SECONDS.set_function(self._oldest_open)
 
     @contextlib.asynccontextmanager
     async def opened(self, drain: Drain) -> AsyncIterator[None]:
@@ -173,6 +178,10 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         if self._rejoining:
             return [f"kafka: not a member of group {self._settings.group_id} yet"]
         return [] if all(assigned.taken_over for assigned in self._assigned.values()) else [self._not_taken_over]
+
+    def complaints(self) -> list[str]:
+        """Say which loop hangs, though nobody keeps it waiting."""
+        return self._polling.complaints() + self._committer.heartbeat.complaints()
 
     def stop_reading(self) -> None:
         self._reading = False
@@ -225,6 +234,10 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def batches(self) -> AsyncIterator[Sequence[KafkaRecord]]:
         while self._reading:
+            if unpublished.is_reassigning(self._consumer):
+                self._polling.rest()
+            else:
+                self._polling.beat()
             readable = self._pause_what_is_full()
             polled = await self._consumer.getmany(
                 *readable,
@@ -243,6 +256,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
                     assigned.early = []
             if batch:
                 yield batch
+        self._polling.rest()
 
     def _pause_what_is_full(self) -> list[TopicPartition]:
         """Pause and resume partitions by the room there is, and return those that may be read."""
@@ -305,6 +319,8 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         self._generation = unpublished.generation(self._consumer)
         self._assigned_at = self._clock.now()
         self._rejoining = False
+        if self._reading:
+            self._polling.beat()
         self._something_moved()
         log.info("partitions.assigned", partitions=_named(self._assigned))
         self._assignments += 1
@@ -313,6 +329,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Wait for what is in flight, commit it, and forget the assignment. aiokafka swallows what is raised here."""
         self._lease.revoked()  # before anything else: the group may go on without us while we wait
+        self._polling.rest()
         self._assignments += 1
         self._release_early()
         await self._stop_taking_over()
@@ -453,12 +470,17 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         """What may be committed now: of each partition its watermark, and since when its journal must be read."""
         now = self._clock.wall()
         prepared = {place: each.ledger for place, each in self._assigned.items() if each.prepared}
-        metrics.OLDEST_OPEN_SECONDS.set(max((now - each.earliest_output(now) for each in prepared.values()), default=0))
         return {place: commit_of(place, ledger, self._journal, self._owner, now) for place, ledger in prepared.items()}
+
+    def _oldest_open(self) -> float:
+        now = self._clock.wall()
+        return max((now - each.ledger.earliest_output(now) for each in self._assigned.values()), default=0.0)
 
     async def _send(self, commit: Commit) -> None:
         offsets = {TopicPartition(*place): OffsetAndMetadata(*each) for place, each in commit.items()}
         generation = self._generation
+        with self._committer.heartbeat.resting():
+            await unpublished.coordinator(self._consumer)
         try:
             await unpublished.commit_once(self._consumer, offsets, generation)
         except CommitFailedError:

@@ -24,11 +24,23 @@ async def committed(
     return found
 
 
+def is_reassigning(consumer: AIOKafkaConsumer) -> bool:
+    """Whether the group is dividing its partitions anew, or is to be joined: `getmany` then ignores its timeout."""
+    found: bool = consumer._subscription.reassignment_in_progress
+    return found
+
+
+async def coordinator(consumer: AIOKafkaConsumer) -> None:
+    """Wait until the group's coordinator is known, for as long as no broker can name it. `KafkaError` escapes."""
+    await consumer._coordinator.ensure_coordinator_known()
+
+
 async def commit_once(
     consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, OffsetAndMetadata], generation: int
 ) -> None:
     """
-    Commit as a member of `generation` and no other, in one attempt.
+    Commit as a member of `generation` and no other, in one attempt, which ends within the client's request timeout once
+    the coordinator is known.
 
     The public `commit` tries for ever, with whatever generation the consumer belongs to by then, −1 included, which a
     broker accepts while the group is empty.
@@ -37,12 +49,12 @@ async def commit_once(
         CommitFailedError: the consumer does not belong to that generation any more.
         KafkaError: the attempt failed; whether it was written is unknown.
     """
-    coordinator = consumer._coordinator
-    await coordinator.ensure_coordinator_known()
-    if coordinator.generation != generation:
+    await coordinator(consumer)
+    group = consumer._coordinator
+    if group.generation != generation:
         raise CommitFailedError(f"generation {generation} is over")
     try:
-        await coordinator._do_commit_offsets(None, offsets)  # takes the generation before it waits for anything
+        await group._do_commit_offsets(None, offsets)  # takes the generation before it waits for anything
     except (UnknownMemberIdError, IllegalGenerationError, RebalanceInProgressError) as error:
         raise CommitFailedError(f"generation {generation} is over") from error
 

@@ -32,6 +32,7 @@ class Question:
     info: tuple[str, ...] = ()  # Vendor: `infoType`
     referer: str | None = None  # Vendor: at most 256 characters
     privacy: PrivacySettings = field(default_factory=PrivacySettings)  # which texts of the answer are read
+    received: float | None = None  # unix seconds at which the event was read, where this is the image's first question
     attempt: int = 1
     lane: str = DEFAULT  # whose part of the quota it uses
     on_sent: Callable[[], None] | None = None  # told just before the call's bytes go out; `Overtaken` keeps them back

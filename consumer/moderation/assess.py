@@ -41,14 +41,16 @@ class Assessing:
         metrics.SUBMISSIONS.inc()
         answers: list[Answer] = []
         failures: list[Failure] = []
+        received: float | None = submission.delivery.received
         for service in self._services:
             try:
-                answers.append(await self._moderator.ask(self._question(submission, service)))
+                answers.append(await self._moderator.ask(self._question(submission, service, received)))
             except Lost:
                 metrics.PAID_IN_VAIN.inc(len(answers))
                 raise
             except CallFailed as error:
                 failures.append(_failure(submission, service, error))
+            received = None
         return Assessment(
             answers=tuple(answers),
             failure=failures[0] if failures else None,
@@ -57,7 +59,7 @@ class Assessing:
             provider=sum(answer.took for answer in answers) if answers else None,
         )
 
-    def _question(self, submission: Submission, service: str) -> Question:
+    def _question(self, submission: Submission, service: str, received: float | None) -> Question:
         return Question(
             data_id=data_id(submission.id),
             reach=submission.reach,
@@ -68,6 +70,7 @@ class Assessing:
             referer=self._referer,
             privacy=self._privacy,
             lane=self._lane_of(submission.delivery.topic),
+            received=received,
         )
 
 

@@ -166,7 +166,7 @@ class Paced:
             raise Lost(f"{question.place.topic}/{question.place.partition}")
         try:
             with self._flight:
-                answer = await self._inner.ask(replace(question, on_sent=partial(self._departures.send, leaving)))
+                answer = await self._inner.ask(replace(question, on_sent=partial(self._send, leaving, question)))
         except Throttled:
             self._pace.throttled(self._clock.now())
             metrics.LANE_THROTTLED.labels(question.lane).inc()
@@ -178,3 +178,8 @@ class Paced:
             leaving.departure.sent(self._clock.now())  # for a call that never went out
         self._pace.answered()
         return answer
+
+    def _send(self, leaving: Leaving, question: Question) -> None:
+        self._departures.send(leaving)
+        if question.received is not None and question.attempt == 1:
+            metrics.QUEUE_SECONDS.observe(self._clock.wall() - question.received)

@@ -1,7 +1,7 @@
 """The pages that probes, Prometheus and operators read: /livez, /readyz, /metrics and /offsets."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,8 @@ class Health:
     """Whom to ask for what the pages say. Parts are added as the service opens."""
 
     reasons_not_ready: list[Callable[[], Sequence[str]]] = field(default_factory=list)
+    complaints: list[Callable[[], Sequence[str]]] = field(default_factory=list)
+    """What only a restart mends; the absence of Kafka or of the provider is never among it."""
     offsets: Callable[[], Any] = list
 
 
@@ -28,11 +30,10 @@ async def serving(settings: HealthSettings, health: Health) -> AsyncIterator[Non
     """Serve the pages until the context ends. `OSError` escapes where the port is taken."""
 
     async def live(_: web.Request) -> web.Response:
-        return web.Response(text="ok\n")
+        return _ok_unless(health.complaints)
 
     async def ready(_: web.Request) -> web.Response:
-        reasons = [reason for ask in health.reasons_not_ready for reason in ask()]
-        return web.Response(text="".join(f"{reason}\n" for reason in reasons) or "ok\n", status=503 if reasons else 200)
+        return _ok_unless(health.reasons_not_ready)
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})
@@ -52,3 +53,8 @@ async def serving(settings: HealthSettings, health: Health) -> AsyncIterator[Non
         yield
     finally:
         await runner.cleanup()
+
+
+def _ok_unless(askable: Iterable[Callable[[], Sequence[str]]]) -> web.Response:
+    reasons = [reason for ask in askable for reason in ask()]
+    return web.Response(text="".join(f"{reason}\n" for reason in reasons) or "ok\n", status=503 if reasons else 200)

@@ -13,6 +13,12 @@ MESSAGES = Counter(
     "Upload messages by what became of them: submitted, ignored or dead_letter, and why.",
     ["outcome", "reason"],
 )
+EVENTS = Counter(
+    "moderation_events_total",
+    "Messages read, by the format that they were recognised as. A rise of `unrecognised`: somebody publishes what this "
+    "release cannot read.",
+    ["format"],
+)
 SUBMISSIONS = Counter("moderation_submissions_total", "Images asked about: one message may carry many.")
 VERDICTS = Counter(
     "moderation_verdicts_total",
@@ -39,6 +45,12 @@ CALLS_MAYBE_BILLED = Counter(
     "moderation_calls_maybe_billed_total", "Calls whose answer never arrived: the provider may have charged for them."
 )
 PROVIDER_SECONDS = Histogram("moderation_provider_seconds", "From sending a call to its answer.", buckets=_SECONDS)
+QUEUE_SECONDS = Histogram(
+    "moderation_queue_seconds",
+    "From reading an event to its first call's departure. Near 0: the quota is not used up. Else uploads come faster "
+    "than calls may be sent.",
+    buckets=_SECONDS,
+)
 SECONDS_TO_VERDICT = Histogram(
     "moderation_seconds_to_verdict", "From reading an event to the acknowledged verdict.", buckets=_SECONDS
 )
@@ -68,6 +80,12 @@ JOURNAL_GIVEN_UP = Counter(
 OLDEST_OPEN_SECONDS = Gauge(
     "moderation_oldest_open_seconds", "Age of the oldest message without an outcome, from its reading on."
 )
+RETENTION_HEADROOM_SECONDS = Gauge(
+    "moderation_retention_headroom_seconds",
+    "Until Kafka may delete the oldest message that was read and has no outcome; NaN while the topic's retention is "
+    "not known. Falls towards 0: raise retention.ms now.",
+    ["topic"],
+)
 QUOTA_QPS = Gauge("moderation_quota_qps", "Calls a second that this replica may send, before throttling slows it.")
 QUOTA_RATE = Gauge(
     "moderation_quota_rate",
@@ -92,6 +110,11 @@ RECORDS_HELD = Gauge("moderation_records_held", "Messages read and not settled."
 BYTES_HELD = Gauge("moderation_bytes_held", "Bytes of the messages read and not settled.")
 PARTITIONS = Gauge("moderation_partitions", "Partitions assigned to this replica.")
 PARTITIONS_PAUSED = Gauge("moderation_partitions_paused", "Partitions not read from because enough of them is held.")
+COMMIT_AGE = Gauge(
+    "moderation_commit_age_seconds",
+    "Since the last acknowledged commit, or the start. Above three kafka.commit_interval while there are partitions: "
+    "Kafka does not take commits, and calls end with `moderation_quota_lease_seconds`.",
+)
 COMMIT_FAILURES = Counter("moderation_commit_failures_total", "Commits that Kafka refused or did not answer in time.")
 PUBLISH_RETRIES = Counter(
     "moderation_publish_retries_total",

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import Protocol
 
-from consumer.clock import SystemClock
+from consumer.clock import Clock, SystemClock
 from consumer.config import AdmissionSettings, JournalSettings, KafkaSettings, OutputTopics
 from consumer.intake.admission import Admission
 from consumer.intake.journal import Journal
@@ -18,6 +18,7 @@ from consumer.records import Place
 from tests.kafka import NewRecord, publish
 from tests.kafka.waiting import DEADLINE
 
+LAST_POLL = 5.0  # seconds
 ROOMY = AdmissionSettings()
 
 
@@ -81,13 +82,14 @@ async def reading(
     *,
     journal: Journal | None = None,
     owner: str = "00000000",
+    clock: Clock | None = None,
 ) -> AsyncIterator[Reader]:
     """A member of the group that reads until the block ends, and then commits what was settled."""
 
     async def nothing_in_flight(_: Collection[Place]) -> None:
         return
 
-    settings, clock = kafka_settings(broker, uploads), SystemClock()
+    settings, clock = kafka_settings(broker, uploads), clock or SystemClock()
     access = KafkaAccess(settings)
     journal = Journal() if journal is None else journal
     source = KafkaSource(
@@ -107,7 +109,12 @@ async def reading(
         task = asyncio.create_task(reader.read())
         yield reader
         source.stop_reading()
-        await task
+        await asyncio.wait([task], timeout=LAST_POLL)
+        if not task.done():
+            task.cancel()  # as the service does: while brokers are away a poll may not return
+            await asyncio.wait([task])
+        elif error := task.exception():
+            raise error
 
 
 async def upload(broker: Broker, uploads: str, count: int, *, partition: int, size: int = 10) -> None:

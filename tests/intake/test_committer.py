@@ -2,8 +2,10 @@ import asyncio
 
 import pytest
 from aiokafka.errors import CommitFailedError
+from prometheus_client import REGISTRY
 
 from consumer.intake.committer import LAST_COMMIT_DEADLINE, Commit, Committer
+from consumer.observability.heartbeat import PATIENCE
 from consumer.records import Place
 from tests.clock import ManualClock
 
@@ -149,3 +151,78 @@ async def test_the_last_commit_waits_for_the_one_under_way_but_not_for_ever() ->
 
     assert gave_up
     assert group.commits == []
+
+
+async def test_the_age_of_the_last_commit_grows_by_itself() -> None:
+    """
+    From the start, and from each commit that is acknowledged; one that is refused changes nothing.
+    """
+    clock = ManualClock()
+    group = Group(clock)
+    group.due[FIRST] = (7, "mark")
+
+    def age() -> float | None:
+        return REGISTRY.get_sample_value("moderation_commit_age_seconds")
+
+    await clock.run(clock.sleep(5.0))
+    before = age()
+    await clock.run(group.committer.commit())
+    acknowledged = age()
+    await clock.run(clock.sleep(2.0))
+    group.refused = 1
+    await clock.run(group.committer.commit())
+
+    assert (before, acknowledged, age()) == (5.0, 0.0, 2.0)
+
+
+async def test_a_commit_loop_that_waits_for_the_brokers_is_alive() -> None:
+    """
+    All brokers away for ten minutes: the commit waits for a coordinator, and a restart would not bring one. It is
+    alive after that too, though the loop has not come round yet.
+    """
+    clock = ManualClock()
+    group = Group(clock)
+    group.due[FIRST] = (7, "mark")
+
+    async def send(commit: Commit) -> None:
+        with group.committer.heartbeat.resting():
+            await clock.sleep(600.0)
+        await clock.sleep(30.0)
+
+    group.committer = Committer(lambda: dict(group.due), send, group.proven.append, 1.0, clock)
+    running = asyncio.ensure_future(group.committer.run())
+    complaints = []
+    for _ in range(70):
+        await clock.run(clock.sleep(10.0))
+        complaints += group.committer.heartbeat.complaints()
+    running.cancel()
+
+    assert complaints == []
+    assert group.proven == [1_001.0]
+
+
+async def test_a_commit_loop_that_died_or_hangs_is_stalled() -> None:
+    """
+    A bug that ends the loop, and a commit that neither ends nor waits for the brokers.
+    """
+    clock = ManualClock()
+
+    def bug() -> Commit:
+        raise RuntimeError("a bug")
+
+    async def hang(commit: Commit) -> None:
+        await clock.sleep(100_000.0)
+
+    dead = Committer(bug, hang, print, 1.0, clock)
+    hanging = Committer(lambda: {FIRST: (7, "mark")}, hang, print, 1.0, clock)
+    running = [asyncio.ensure_future(each.run()) for each in (dead, hanging)]
+    await clock.run(clock.sleep(PATIENCE))
+    in_time = dead.heartbeat.complaints() + hanging.heartbeat.complaints()
+    await clock.run(clock.sleep(3.0))
+
+    assert in_time == []
+    assert dead.heartbeat.complaints() == hanging.heartbeat.complaints() == ["the commit loop has not turned for 63 s"]
+    with pytest.raises(RuntimeError):
+        await running[0]
+    running[1].cancel()
+    hanging.abandon()

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiokafka.structs import RecordMetadata
 
+Headers = Sequence[tuple[str, bytes | None]]
+
 READ_TIMEOUT = 30.0
 
 
@@ -18,7 +20,7 @@ class NewRecord:
 
     value: bytes | None
     key: bytes | None = None
-    headers: Sequence[tuple[str, bytes]] = ()
+    headers: Headers = ()
     partition: int | None = None
     timestamp: int | None = None
 

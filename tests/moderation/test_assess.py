@@ -46,8 +46,10 @@ async def test_every_service_is_asked_about_the_image() -> None:
     asked = Question(
         data_id=submission().id, reach=ByUrl("https://img.example.com/1.jpg?token=secret"), service=BASELINE,
         place=submission().delivery.place, info=("customImage",), referer="www.example.com", privacy=privacy,
+        received=submission().delivery.received,
     )  # fmt: skip
     assert moderator.asked[0] == asked
+    assert moderator.asked[1].received is None  # an image waits for its first call only
     assert [question.service for question in moderator.asked] == [BASELINE, AIGC]
     assert [answer.service for answer in assessment.answers] == [BASELINE, AIGC]
     assert (assessment.failures, assessment.attempts, assessment.billed_calls) == ((), 4, 2)

@@ -2,6 +2,7 @@ import asyncio
 from dataclasses import dataclass, field, replace
 
 import pytest
+from prometheus_client import REGISTRY
 
 from consumer.errors import Lost
 from consumer.flight import HAND_OVER, Flight
@@ -180,3 +181,24 @@ async def test_nobody_pays_for_a_message_that_another_replica_reads() -> None:
     await gate.clock.run(gate.ask("ours"))
 
     assert gate.provider.asked == ["ours"]
+
+
+async def test_the_wait_of_an_image_ends_with_its_first_departure() -> None:
+    """
+    Counted once an image, from the reading of its event; neither a retry nor a second service's question counts.
+    """
+    gate = Gate(GivenShares({"live": 10}))
+    read = gate.clock.wall()
+
+    def counted() -> tuple[float, float]:
+        name = "moderation_queue_seconds"
+        return REGISTRY.get_sample_value(f"{name}_count") or 0.0, REGISTRY.get_sample_value(f"{name}_sum") or 0.0
+
+    before = counted()
+    await gate.pass_time(4.0)
+    first = replace(question("1"), lane="live", received=read)
+    await gate.clock.run(gate.paced.ask(first))
+    await gate.clock.run(gate.paced.ask(replace(first, attempt=2)))
+    await gate.clock.run(gate.paced.ask(replace(first, received=None)))
+
+    assert counted() == (before[0] + 1, before[1] + 4.0)

@@ -41,7 +41,7 @@ async def test_every_message_is_judged_buried_or_counted(stage: Stage, tmp_path:
     await publish(
         stage.kafka.bootstrap_servers,
         stage.uploads,
-        [NewRecord(each.value, key=each.key, headers=list(each.headers)) for each in messages],  # type: ignore[arg-type]
+        [NewRecord(each.value, key=each.key, headers=list(each.headers)) for each in messages],
     )
     # Every image is too large: that is a verdict, and nobody downloads anything.
     async with emulated([], faults=({"what": {"code": 406}},)) as emulator:

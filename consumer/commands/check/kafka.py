@@ -9,16 +9,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from aiokafka import TopicPartition
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, NotCoordinatorForGroupError
 
 from consumer.commands.check.findings import Finding, ok, skipped, wrong
 from consumer.commands.check.sizing import partitions_and_quota
 from consumer.commands.check.topics import Backlog, Topic, retention, topics
-from consumer.commands.clients import admin_client, reader
+from consumer.commands.clients import reader
 from consumer.config import Config, KafkaSettings
 from consumer.errors import Misconfigured
 from consumer.kafka_access import KafkaAccess
+from consumer.kafka_admin import admin_client, topic_settings
 
 DEADLINE = 20.0  # seconds, for all of it
 LOOK_DEADLINE = 5.0  # seconds, to find the oldest messages that wait
@@ -69,7 +69,7 @@ async def _describe(admin: Any, settings: KafkaSettings) -> dict[str, Topic]:
     wanted = {*settings.topics, outputs.block, outputs.review, outputs.pass_, outputs.dead_letter}
     # All topics: a broker may create one that is asked for by name.
     described = [each for each in await admin.describe_topics() if each["topic"] in wanted and not each["error_code"]]
-    told = await _settings(admin, [each["topic"] for each in described])
+    told = await topic_settings(admin, [each["topic"] for each in described], SETTINGS)
     return {
         each["topic"]: Topic(
             name=each["topic"],
@@ -79,23 +79,6 @@ async def _describe(admin: Any, settings: KafkaSettings) -> dict[str, Topic]:
             settings=told.get(each["topic"]),
         )
         for each in described
-    }
-
-
-async def _settings(admin: Any, names: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Return the settings of each topic that the cluster tells them of."""
-    if not names:
-        return {}
-    asked = [ConfigResource(ConfigResourceType.TOPIC, name, configs=dict.fromkeys(SETTINGS)) for name in names]
-    try:
-        responses = await admin.describe_configs(asked)
-    except KafkaError:  # the embedded broker cannot be asked
-        return {}
-    return {
-        name: {entry[0]: entry[1] for entry in entries}
-        for response in responses
-        for code, _, _, name, entries in response.resources
-        if code == 0
     }
 
 

@@ -6,6 +6,10 @@ and a sentence for each. One file an event format; what Kafka's headers declare 
 Nothing here reads, waits or logs.
 """
 
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
 from consumer.errors import Undecodable
 from consumer.intake.decode import cloudevents
 from consumer.intake.decode.bindings import Bindings
@@ -15,11 +19,19 @@ from consumer.intake.decode.origin import Origin
 from consumer.intake.decode.reasons import Omission, Rejection
 from consumer.records import Decoded, Delivery
 
-__all__ = ["UNRECOGNISED", "Bindings", "Omission", "Rejection", "decode", "recognise"]
+__all__ = ["UNRECOGNISED", "Bindings", "Omission", "Origin", "Recognised", "Rejection", "decode", "recognise"]
 
 UNRECOGNISED = "unrecognised"
 
 _SHAPES = (Format(cloudevents.STRUCTURED, cloudevents.fits, cloudevents.read_structured), *BARE)
+
+
+class Recognised(NamedTuple):
+    """The format of a message, and how to read it."""
+
+    format: str
+    read: Callable[[Origin], Decoded]
+    """`Undecodable` escapes, and nothing else."""
 
 
 def decode(delivery: Delivery, bindings: Bindings, group: str) -> Decoded:
@@ -31,38 +43,40 @@ def decode(delivery: Delivery, bindings: Bindings, group: str) -> Decoded:
     Raises:
         Undecodable: the message is a dead letter. Nothing else escapes, whatever the bytes.
     """
-    if delivery.value is None:
-        return Omission.NO_VALUE.ignored
-    origin = Origin(delivery, bindings, group)
-    mode = cloudevents.declared(delivery.headers)
+    return recognise(delivery).read(Origin(delivery, bindings, group))
+
+
+def recognise(delivery: Delivery) -> Recognised:
+    """Tell the format of a message: `unrecognised` where it is none of ours, `no_value` of a tombstone."""
+    value, headers = delivery.value, delivery.headers
+    if value is None:
+        return Recognised(Omission.NO_VALUE.value, lambda _: Omission.NO_VALUE.ignored)
+    mode = cloudevents.declared(headers)
     if mode == cloudevents.BINARY:
-        return cloudevents.read_binary(delivery.value, delivery.headers, origin)
+        return Recognised(mode, lambda origin: cloudevents.read_binary(value, headers, origin))
     if mode == cloudevents.BATCH:
-        raise Rejection.CLOUDEVENTS_BATCH.at("header content-type", "Kafka has no batches of CloudEvents")
+        refusal = Rejection.CLOUDEVENTS_BATCH.at("header content-type", "Kafka has no batches of CloudEvents")
+        return Recognised(mode, _refusing(refusal))
     if mode == cloudevents.FOREIGN:
-        raise Rejection.UNRECOGNISED.at("header content-type", "of CloudEvents, only the JSON format is read")
-    document = parse(delivery.value)
+        refusal = Rejection.UNRECOGNISED.at("header content-type", "of CloudEvents, only the JSON format is read")
+        return Recognised(mode, _refusing(refusal))
+    try:
+        document = parse(value)
+    except Undecodable as error:
+        return Recognised(mode or UNRECOGNISED, _refusing(error))
     if not isinstance(document, dict):
-        raise Rejection.UNRECOGNISED.at("value", "is not a JSON object")
+        refusal = Rejection.UNRECOGNISED.at("value", "is not a JSON object")
+        return Recognised(mode or UNRECOGNISED, _refusing(refusal))
     if mode == cloudevents.STRUCTURED:
-        return cloudevents.read_structured(document, origin)
+        return Recognised(mode, lambda origin: cloudevents.read_structured(document, origin))
     for shape in _SHAPES:
         if shape.fits(document):
-            return shape.read(document, origin)
-    raise Rejection.UNRECOGNISED.at("value", "has the shape of no known event")
+            return Recognised(shape.name, partial(shape.read, document))
+    return Recognised(UNRECOGNISED, _refusing(Rejection.UNRECOGNISED.at("value", "has the shape of no known event")))
 
 
-def recognise(delivery: Delivery) -> str:
-    """
-    Name the format that `decode` would read the message in, or `unrecognised`. For people: it parses for itself.
-    """
-    mode = cloudevents.declared(delivery.headers)
-    if delivery.value is None or mode is not None:
-        return mode or UNRECOGNISED
-    try:
-        document = parse(delivery.value)
-    except Undecodable:
-        return UNRECOGNISED
-    if not isinstance(document, dict):
-        return UNRECOGNISED
-    return next((shape.name for shape in _SHAPES if shape.fits(document)), UNRECOGNISED)
+def _refusing(refusal: Undecodable) -> Callable[[Origin], Decoded]:
+    def refuse(_: Origin) -> Decoded:
+        raise refusal
+
+    return refuse

@@ -55,7 +55,7 @@ def test_the_content_type_is_compared_without_case_and_parameters(name: str, con
     """
     Media types have no case, and a charset changes nothing.
     """
-    assert recognise(message(b"{}", [(name, content_type)])) == "cloudevents_structured"
+    assert recognise(message(b"{}", [(name, content_type)])).format == "cloudevents_structured"
 
 
 def test_the_envelopes_id_is_the_events_and_its_time_stands_in() -> None:
@@ -160,7 +160,7 @@ def test_a_record_is_binary_only_with_all_four_headers(missing: str) -> None:
     null = attributes(**{missing: None})
     absent = [(name, value) for name, value in null if name != missing]
 
-    assert [recognise(message(sample("native"), headers)) for headers in (null, absent)] == ["native", "native"]
+    assert [recognise(message(sample("native"), headers)).format for headers in (null, absent)] == ["native", "native"]
     assert len(submitted(message(sample("native"), absent))) == 2
 
 
@@ -188,7 +188,7 @@ def test_a_content_type_that_is_not_utf_8_says_nothing() -> None:
     """
     headers: Headers = [("content-type", b"application/\xff")]
 
-    assert recognise(message(sample("native"), headers)) == "native"
+    assert recognise(message(sample("native"), headers)).format == "native"
 
 
 def test_batches_are_refused() -> None:

@@ -65,7 +65,7 @@ DOCUMENTS = st.recursive(
 
 def check(read: Delivery) -> None:
     """All that must hold of whatever becomes of a message."""
-    assert isinstance(recognise(read), str)
+    assert isinstance(recognise(read).format, str)
     outcome = outcome_of(read)
     if isinstance(outcome, Undecodable):
         assert outcome.reason in REJECTIONS

@@ -1,0 +1,67 @@
+"""
+Gives dead letters another chance, once what made them so is mended: a binding that was missing, a release too old.
+
+    python examples/republish.py --bootstrap-servers localhost:9092 --reason unbound_bucket
+
+Each goes back to the topic it came from, as it was: key, value and headers, at a new offset. Letters of the reason are
+republished once: this has a consumer group of its own for each reason, and goes on where it ended. After a crash those
+since the last commit may go back twice, and are then judged twice.
+"""
+
+import argparse
+import asyncio
+from collections.abc import Sequence
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+Headers = Sequence[tuple[str, bytes | None]]
+
+LARGEST = 10_485_760  # bytes; the source topic decides
+QUIET = 5.0  # seconds without a letter after which this ends
+
+
+def is_ours(name: str) -> bool:
+    """Whether a header was added when the message became a dead letter."""
+    return name.startswith("dlq_") or name == "source_group"
+
+
+def as_it_was(headers: Headers) -> Headers:
+    """The message's own headers, under their own names."""
+    theirs = [(name, value) for name, value in headers if not is_ours(name)]
+    renamed = ((name.removeprefix("original_"), name, value) for name, value in theirs)
+    return [(before if is_ours(before) else name, value) for before, name, value in renamed]
+
+
+async def republish(bootstrap_servers: str, topic: str, reason: str, quiet: float = QUIET) -> int:
+    """Publish the letters again that were refused for this reason; return how many."""
+    consumer = AIOKafkaConsumer(
+        topic,
+        bootstrap_servers=bootstrap_servers,
+        group_id=f"republish-{reason}",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap_servers, acks="all", enable_idempotence=True, max_request_size=LARGEST
+    )
+    count = 0
+    async with consumer, producer:
+        while polled := await consumer.getmany(timeout_ms=round(quiet * 1000)):
+            for record in (record for records in polled.values() for record in records):
+                told = dict(record.headers)
+                if told.get("dlq_reason") != reason.encode():
+                    continue
+                source = told["dlq_source_topic"].decode()
+                await producer.send_and_wait(source, record.value, key=record.key, headers=as_it_was(record.headers))
+                count += 1
+            await consumer.commit()
+    return count
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Publishes dead letters of one reason to their source again.")
+    parser.add_argument("--bootstrap-servers", default="localhost:9092")
+    parser.add_argument("--topic", default="moderation.dead-letter")
+    parser.add_argument("--reason", required=True)
+    asked = parser.parse_args()
+    print(asyncio.run(republish(asked.bootstrap_servers, asked.topic, asked.reason)), "messages published again")
