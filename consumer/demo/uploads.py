@@ -6,7 +6,7 @@ Which outcome an image deserves follows from `rules.py` and the policy; what a m
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -114,7 +114,7 @@ _NATIVE: Final = (
 )
 _WRAPPED: Final = (
     Kind(
-        "CloudEvents structured, orange",
+        "CloudEvent structured, orange",
         30,
         (_REVIEWED,),
         in_turn(
@@ -122,7 +122,7 @@ _WRAPPED: Final = (
             messages.structured(_UPLOADED, messages.uploaded("orange.jpg"), told=False),
         ),
     ),
-    Kind("CloudEvents binary, green", 30, (_PASSED,), messages.binary(_UPLOADED, messages.uploaded("green.gif"))),
+    Kind("CloudEvent binary, green", 30, (_PASSED,), messages.binary(_UPLOADED, messages.uploaded("green.gif"))),
 )
 _NOTIFICATIONS: Final = (
     Kind("S3, red", 30, (_BLOCKED,), messages.s3((_PUT, RED))),
@@ -132,17 +132,17 @@ _NOTIFICATIONS: Final = (
         (_BLOCKED, _PASSED_LOW),
         messages.s3((_PUT, RED), (_PUT, YELLOW), (_REMOVED, ORANGE)),
     ),
-    Kind("S3 through EventBridge, yellow", 30, (_PASSED_LOW,), messages.s3_bridged("Object Created", YELLOW)),
+    Kind("S3 by EventBridge, yellow", 30, (_PASSED_LOW,), messages.s3_bridged("Object Created", YELLOW)),
     Kind("MinIO, orange", 30, (_REVIEWED,), messages.minio(f"s3:{_PUT}", ORANGE)),
     Kind("Ceph, red", 30, (_BLOCKED,), messages.ceph(_PUT, RED)),
     Kind("OSS, red", 30, (_BLOCKED,), messages.oss("ObjectCreated:PutObject", RED)),
-    Kind("OSS through EventBridge, orange", 30, (_REVIEWED,), messages.oss_bridged("ObjectCreated:PostObject", ORANGE)),
+    Kind("OSS by EventBridge, orange", 30, (_REVIEWED,), messages.oss_bridged("ObjectCreated:PostObject", ORANGE)),
 )
 _IGNORED: Final = (
     Kind("no value (tombstone)", 10, _ignored("no_value"), messages.tombstone),
     Kind("S3's test event", 10, _ignored("test_event"), messages.s3_test),
     Kind(
-        "removed, tagged, one part only",
+        "removed, tagged, or a part",
         30,
         _ignored("not_a_creation"),
         in_turn(
@@ -164,7 +164,7 @@ _IGNORED: Final = (
         ),
     ),
     Kind(
-        "CloudEvents of an order",
+        "CloudEvent of an order",
         10,
         _ignored("not_an_upload"),
         in_turn(messages.structured(_ORDERED, messages.ordered), messages.binary(_ORDERED, messages.ordered)),
@@ -175,10 +175,18 @@ _MALFORMED: Final = (
     Kind("JSON of no known shape", 10, _dead("unrecognised"), messages.document({"photo": "red.png", "by": "u_1"})),
     Kind("image.uploaded.v2", 10, _dead("unknown_schema"), messages.native("red.png", schema="image.uploaded.v2")),
     Kind("image at an ftp:// URL", 10, _dead("bad_url"), messages.native("red.png", scheme="ftp")),
-    Kind("S3, one of two without its key", 10, _dead("missing_member"), messages.s3_written_as({"key": "red.jpg"}, {})),
+    Kind("S3, one of two has no key", 10, _dead("missing_member"), messages.s3_written_as({"key": "red.jpg"}, {})),
     Kind("S3, a key not in UTF-8", 10, _dead("bad_key"), messages.s3_written_as({"key": "M%FCller.jpg"})),
     Kind("S3, a bucket nobody bound", 10, _dead("unbound_bucket"), messages.s3((_PUT, RED), bucket=STRANGE_BUCKET)),
 )
 
-KINDS: Final = _NATIVE + _WRAPPED + _NOTIFICATIONS + _IGNORED + _MALFORMED
+SECTIONS: Final[Mapping[str, tuple[Kind, ...]]] = {
+    "the service's own events": _NATIVE,
+    "the same in CloudEvents": _WRAPPED,
+    "notifications of buckets": _NOTIFICATIONS,
+    "what asks for nothing": _IGNORED,
+    "what nobody can read": _MALFORMED,
+}
 """In the order in which they are told."""
+
+KINDS: Final = tuple(kind for kinds in SECTIONS.values() for kind in kinds)

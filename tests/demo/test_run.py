@@ -87,7 +87,7 @@ async def test_every_upload_comes_to_its_outcome(tmp_path: Path) -> None:
     assert process.returncode == 0, text
     assert "✓ All 60 uploads came to what they must" in text
     assert "✗" not in text
-    assert re.search(r"^missing image \(404\) +review \(error: fetch\) +1 +1 +✓", text, re.MULTILINE)
+    assert re.search(r"^  missing image \(404\) +review \(error: fetch\) +1 +1 +✓", text, re.MULTILINE)
     assert re.search(r"^exit code of the service +0 +0 +✓", text, re.MULTILINE)
     assert text.count("✓") == sum(len(kind.outcomes) for kind in KINDS) + len(FACTS) + 1
     assert all(fact in text for fact in FACTS)
