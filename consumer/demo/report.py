@@ -1,5 +1,6 @@
 """What the demo prints before and after its picture: addresses, samples, tables, the conclusion. It decides nothing."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -65,13 +66,13 @@ def print_samples(console: Console, tally: Tally, topics: OutputTopics) -> None:
             continue
         content = first[place].content
         if place is Place.DEAD_LETTER:
-            console.print(f"[bold {STYLES[place]}]{topic}[/]  a message as it came, with headers that say why:")
+            console.print(f"\n[bold {STYLES[place]}]{topic}[/]  a message as it came, with headers that say why:")
             headers = Table.grid(padding=(0, 2))
             for name, value in content.items():
                 headers.add_row(Text(f"  {name}", "cyan"), Text(value))
             console.print(headers)
         else:
-            console.print(f"[bold {STYLES[place]}]{topic}[/]  one of the verdicts, shortened:")
+            console.print(f"\n[bold {STYLES[place]}]{topic}[/]  one of the verdicts, shortened:")
             console.print(
                 Syntax(shortened(content), "json", theme="ansi_dark", background_color="default", word_wrap=True)
             )
@@ -83,7 +84,9 @@ def shortened(verdict: Mapping[str, Any]) -> str:
     kept = {
         "verdict_id": verdict["verdict_id"],
         "subject": verdict["subject"],
-        "image": {"url": image["url"]} if image["url"] else {"ref": image["ref"]},
+        "image": {"url": image["url"]}
+        if image["url"]
+        else {"ref": {name: image["ref"][name] for name in ("bucket", "key")}},
         "decision": verdict["decision"],
         "decided_by": verdict["decided_by"],
         "reasons": [{name: reason[name] for name in ("rule", "label", "confidence")} for reason in verdict["reasons"]],
@@ -158,15 +161,19 @@ def print_conclusion(
         console.print("\n[dim]To look around while everything runs: make demo ARGS=--keep[/dim]")
 
 
-def print_invitation(console: Console, stage: Stage, config: Config) -> None:
+def print_invitation(console: Console, stage: Stage, config: Config, options: DemoOptions) -> None:
     """Say what can be tried while everything runs."""
+    servers = stage.broker.bootstrap_servers
+    settings = f"--config {options.config} --set kafka.bootstrap_servers={servers}"
+    offsets = f"{sys.executable} -m consumer offsets {settings}"
     console.print("\n[bold]Everything goes on running until Ctrl-C.[/bold] In another terminal, try:\n")
     block = config.kafka.outputs.block
     for command, what in (
-        (f"curl -s {stage.service.url}/metrics | grep ^moderation_", "what the service counts"),
+        (f"curl -s {stage.service.url}/metrics | grep ^moderation_messages_total", "what became of the messages"),
+        (f"{offsets} --url {stage.service.url}", "where the service stands in each partition"),
         (f"curl -s {stage.emulator.url}/emulator/stats", "what the provider was asked, and would charge for"),
         (f"curl -s {stage.emulator.url}/emulator/calls | tail -1", "the last call"),
-        (f"kcat -b {stage.broker.bootstrap_servers} -t {block} -C -e -o -1", "the last verdicts, if kcat is installed"),
+        (f"kcat -b {servers} -t {block} -C -e -o -1", "the last verdicts, if kcat is installed"),
         (f"tail -3 {stage.service.log}", "what the service logs"),
     ):
         console.print(f"  [dim]# {what}[/dim]\n  {escape(command)}", soft_wrap=True)

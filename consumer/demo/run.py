@@ -89,7 +89,7 @@ async def _demonstrate(options: DemoOptions, config: Config, console: Console, f
         report.print_tables(console, rows, held, {kinds[0].name: title for title, kinds in SECTIONS.items()})
         report.print_conclusion(console, rows, held, options, charged, watch.elapsed)
         if options.keep:
-            exit_code = await _keep(console, stage, config)
+            exit_code = await _keep(console, stage, config, options)
     return 0 if all_ok(rows, held) and not exit_code else 1
 
 
@@ -110,11 +110,11 @@ async def _carry(watch: Watch, batch: Sequence[Upload], qps: int) -> float:
     return lag.longest
 
 
-async def _keep(console: Console, stage: Stage, config: Config) -> int:
+async def _keep(console: Console, stage: Stage, config: Config, options: DemoOptions) -> int:
     """Leave everything running until Ctrl-C, then return the service's exit code."""
     stop = asyncio.Event()
     _on_signals(stop.set)
-    report.print_invitation(console, stage, config)
+    report.print_invitation(console, stage, config, options)
     await stop.wait()
     console.print("\nStopping the service …")
     exit_code = await stage.service.stop()

@@ -130,6 +130,6 @@ def test_a_shortened_verdict_is_json() -> None:
 
     shown = orjson.loads(shortened(verdict))
 
-    assert shown["image"] == {"ref": ref}
+    assert shown["image"] == {"ref": {"bucket": "ugc", "key": "a b.jpg"}}
     assert shown["reasons"] == [{"rule": "default:high", "label": "violent", "confidence": 97.2}]
     assert "engine" not in shown
