@@ -157,7 +157,7 @@ def print_conclusion(
         )
     for excuse in excuses(facts):
         console.print(f"  {excuse}", style="yellow")
-    if not options.keep:
+    if all_ok(rows, facts) and not options.keep:
         console.print("\n[dim]To look around while everything runs: make demo ARGS=--keep[/dim]")
 
 

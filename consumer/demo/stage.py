@@ -100,10 +100,8 @@ async def open_stage(options: DemoOptions, config: Config, folder: Path) -> Asyn
 
 def _bindings(bindings: Iterable[Binding], images: str) -> str:
     """Write bindings as a setting, with the server of images where `CDN` was."""
-    written = [binding.model_dump(mode="json", exclude_defaults=True) for binding in bindings]
-    return orjson.dumps(
-        [{**each, "url": each["url"].replace(CDN, images)} if "url" in each else each for each in written]
-    ).decode()
+    moved = [each.model_copy(update={"url": each.url.replace(CDN, images)}) if each.url else each for each in bindings]
+    return orjson.dumps([each.model_dump(mode="json") for each in moved]).decode()
 
 
 def _enough_in_flight(qps: int) -> int:

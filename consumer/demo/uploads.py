@@ -49,17 +49,16 @@ def uploads(count: int, site: Site, began: float) -> Iterator[Upload]:
     shared = max(1, count // 24)
     turns = Counter[str]()
     for number, kind in enumerate(_mixed(count)):
-        turn, apart = divmod(number, 4)
+        quarter, apart = divmod(number, 4)
         serial = Serial(
             number=number,
             turn=turns[kind.name],
             time=time,
-            subject=f"u_{number}/avatar" if apart else f"u_shared_{turn % shared}/avatar",
-            revision=1 if apart else turn // shared + 1,
+            subject=f"u_{number}/avatar" if apart else f"u_shared_{quarter % shared}/avatar",
+            revision=1 if apart else quarter // shared + 1,
         )
         turns[kind.name] += 1
-        message = kind.write(serial, site)
-        yield Upload(kind=kind.name, **message._asdict(), expected=kind.expected)
+        yield Upload(kind=kind.name, **kind.write(serial, site)._asdict(), expected=kind.expected)
 
 
 def _mixed(count: int) -> list[Kind]:
