@@ -228,7 +228,7 @@ def broker() -> None:
 
 @app.command()
 def demo(
-    events: Annotated[int, typer.Option(min=20, help="Upload events to publish.")] = 600,
+    events: Annotated[int, typer.Option(min=30, help="Upload events to publish.")] = 600,
     qps: Annotated[int, typer.Option(min=1, help="The emulated account's calls a second.")] = 100,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running until Ctrl-C.")] = False,
     config: ConfigFile = Path("config/demo.yaml"),

@@ -36,7 +36,10 @@ def explain(error: BaseException, security: KafkaSecurity) -> Refusal:
         return Refusal(known, lasting=True)
     if isinstance(error, KafkaError | ConnectionResetError | BrokenPipeError | EOFError):
         return Refusal(_closed(security), lasting=False)
-    return Refusal(f"no connection ({type(error).__name__})", lasting=False)
+    return Refusal(
+        f"no connection ({type(error).__name__}): see that a broker listens there, and kafka.bootstrap_servers",
+        lasting=False,
+    )
 
 
 def _refused(error: BaseException, security: KafkaSecurity) -> str | None:

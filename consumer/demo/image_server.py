@@ -12,17 +12,18 @@ _HOST = "127.0.0.1"
 @asynccontextmanager
 async def serving_images(files: Mapping[str, bytes]) -> AsyncIterator[str]:
     """
-    Serve a file by its name, in whatever folder it is asked for; other names are 404. Yields the base URL.
+    Serve a file by its path, or by its name in whatever folder it is asked for; all else is 404. Yields the base URL.
 
     Raises: OSError, when no port is free.
     """
 
     async def answer(request: web.Request) -> web.Response:
-        content = files.get(request.match_info["name"])
+        path = request.match_info["path"]
+        content = files.get(path) or files.get(path.rpartition("/")[2])
         return web.Response(status=404) if content is None else web.Response(body=content)
 
     app = web.Application()
-    app.router.add_get("/{folder:.*}/{name}", answer)
+    app.router.add_get("/{path:.*}", answer)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:

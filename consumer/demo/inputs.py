@@ -23,7 +23,10 @@ class Inputs:
         # librdkafka 2.16's mock cluster acknowledges with a made-up timestamp, so the records bring their own.
         now = round(time.time() * 1000)
         sending = [
-            await self._producer.send(self._topic, upload.value, key=upload.key, timestamp_ms=now) for upload in uploads
+            await self._producer.send(
+                self._topic, upload.value, key=upload.key, headers=list(upload.headers), timestamp_ms=now
+            )
+            for upload in uploads
         ]
         acknowledged = await asyncio.gather(*sending)
         return [

@@ -49,6 +49,7 @@ class Upload:
     kind: str
     key: bytes | None
     value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
     expected: Mapping[str, Outcome]
 
     @property

@@ -1,5 +1,6 @@
 """What the demo prints before and after its picture: addresses, samples, tables, the conclusion. It decides nothing."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,7 @@ from consumer.demo.view import STYLES
 
 _OK: Final = Text("✓", "green")
 _WRONG: Final = Text("✗", "bold red")
+_EXCUSED: Final = Text("✓ see below", "yellow")
 _LOG_LINES: Final = 10
 
 
@@ -49,9 +51,10 @@ def print_addresses(console: Console, stage: Stage) -> None:
 
 
 def print_samples(console: Console, tally: Tally, topics: OutputTopics) -> None:
-    """Print the earliest message of each topic, as far as a newcomer needs it."""
+    """Print the earliest message of each topic, one with an answer where there is one, as far as it needs telling."""
     first: dict[Place, Seen] = {}
-    for seen in sorted((each for several in tally.seen.values() for each in several), key=lambda each: each.at):
+    all_seen = (each for several in tally.seen.values() for each in several)
+    for seen in sorted(all_seen, key=lambda each: (each.called is None, each.at)):
         first.setdefault(seen.outcome.place, seen)
     for place, topic in (
         (Place.BLOCK, topics.block),
@@ -63,13 +66,13 @@ def print_samples(console: Console, tally: Tally, topics: OutputTopics) -> None:
             continue
         content = first[place].content
         if place is Place.DEAD_LETTER:
-            console.print(f"[bold {STYLES[place]}]{topic}[/]  the message as it was; its headers say why it is here:")
+            console.print(f"\n[bold {STYLES[place]}]{topic}[/]  a message as it came, with headers that say why:")
             headers = Table.grid(padding=(0, 2))
             for name, value in content.items():
-                headers.add_row(Text(f"  {name}", "cyan"), value)
+                headers.add_row(Text(f"  {name}", "cyan"), Text(value))
             console.print(headers)
         else:
-            console.print(f"[bold {STYLES[place]}]{topic}[/]  one of the verdicts, shortened:")
+            console.print(f"\n[bold {STYLES[place]}]{topic}[/]  one of the verdicts, shortened:")
             console.print(
                 Syntax(shortened(content), "json", theme="ansi_dark", background_color="default", word_wrap=True)
             )
@@ -81,23 +84,34 @@ def shortened(verdict: Mapping[str, Any]) -> str:
     kept = {
         "verdict_id": verdict["verdict_id"],
         "subject": verdict["subject"],
-        "image": {"url": image["url"]} if image["url"] else {"ref": image["ref"]},
+        "image": {"url": image["url"]}
+        if image["url"]
+        else {"ref": {name: image["ref"][name] for name in ("bucket", "key")}},
         "decision": verdict["decision"],
         "decided_by": verdict["decided_by"],
         "reasons": [{name: reason[name] for name in ("rule", "label", "confidence")} for reason in verdict["reasons"]],
         "error": verdict["error"],
         "timing": {name: verdict["timing"][name] for name in ("queued_ms", "provider_ms")},
     }
-    return "{\n" + ",\n".join(f'  "{name}": {orjson.dumps(value).decode()}' for name, value in kept.items()) + "\n}"
+    return "{\n" + ",\n".join(f'  "{name}": {_spread(value)}' for name, value in kept.items()) + "\n}"
 
 
-def print_tables(console: Console, rows: Sequence[Row], facts: Sequence[Fact]) -> None:
-    """Print every kind of upload with what became of it, then the figures that must hold."""
+def _spread(value: object) -> str:
+    """Write a value on one line, or a list on a line for each of its items."""
+    if not isinstance(value, list) or not value:
+        return orjson.dumps(value).decode()
+    return "[\n" + ",\n".join(f"    {orjson.dumps(item).decode()}" for item in value) + "\n  ]"
+
+
+def print_tables(console: Console, rows: Sequence[Row], facts: Sequence[Fact], titles: Mapping[str, str]) -> None:
+    """Print every kind of upload with what became of it, `titles` before the kinds they name, then what must hold."""
     outcomes = _table("what was uploaded", "must come to")
     kind = None
     for row in rows:
+        if row.kind != kind and row.kind in titles:
+            outcomes.add_row(Text(titles[row.kind], "dim"))
         outcomes.add_row(
-            "" if row.kind == kind else row.kind,
+            "" if row.kind == kind else f"  {row.kind}",
             Text(str(row.expected), STYLES[row.expected.place]),
             str(row.wanted),
             str(row.right),
@@ -106,12 +120,14 @@ def print_tables(console: Console, rows: Sequence[Row], facts: Sequence[Fact]) -
         kind = row.kind
     figures = _table("what must hold")
     for fact in facts:
-        figures.add_row(fact.name, str(fact.expected), str(fact.seen), _OK if fact.ok else _WRONG)
+        excused = fact.ok and fact.seen != fact.expected
+        mark = _EXCUSED if excused else _OK if fact.ok else _WRONG
+        figures.add_row(fact.name, str(fact.expected), str(fact.seen), mark)
     console.print("", outcomes, "", figures)
 
 
 def _table(*columns: str) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold underline")
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold underline")
     for column in columns:
         table.add_column(column, no_wrap=True)
     table.add_column("expected", justify="right")
@@ -135,22 +151,29 @@ def print_conclusion(
             console.print(f"  {difference}", markup=False)
     else:
         console.print(
-            f"\n[green]✓[/green] All {options.events} uploads came to what they must, in {elapsed:.1f} s and "
-            f"{charges.calls} calls: at most {charges.busiest_second} in any second, of {options.qps} allowed."
+            f"\n[green]✓[/green] All {options.events} uploads came to what they must, in {elapsed:.1f} s.\n"
+            f"  The provider had {charges.calls} calls, at most {charges.busiest_second} in any second; "
+            f"{options.qps} were allowed."
         )
     for excuse in excuses(facts):
-        console.print(excuse, style="yellow")
+        console.print(f"  {excuse}", style="yellow")
+    if all_ok(rows, facts) and not options.keep:
+        console.print("\n[dim]To look around while everything runs: make demo ARGS=--keep[/dim]")
 
 
-def print_invitation(console: Console, stage: Stage, config: Config) -> None:
+def print_invitation(console: Console, stage: Stage, config: Config, options: DemoOptions) -> None:
     """Say what can be tried while everything runs."""
+    servers = stage.broker.bootstrap_servers
+    settings = f"--config {options.config} --set kafka.bootstrap_servers={servers}"
+    offsets = f"{sys.executable} -m consumer offsets {settings}"
     console.print("\n[bold]Everything goes on running until Ctrl-C.[/bold] In another terminal, try:\n")
     block = config.kafka.outputs.block
     for command, what in (
-        (f"curl -s {stage.service.url}/metrics | grep ^moderation_", "what the service counts"),
+        (f"curl -s {stage.service.url}/metrics | grep ^moderation_messages_total", "what became of the messages"),
+        (f"{offsets} --url {stage.service.url}", "where the service stands in each partition"),
         (f"curl -s {stage.emulator.url}/emulator/stats", "what the provider was asked, and would charge for"),
         (f"curl -s {stage.emulator.url}/emulator/calls | tail -1", "the last call"),
-        (f"kcat -b {stage.broker.bootstrap_servers} -t {block} -C -e -o -1", "the last verdicts, if kcat is installed"),
+        (f"kcat -b {servers} -t {block} -C -e -o -1", "the last verdicts, if kcat is installed"),
         (f"tail -3 {stage.service.log}", "what the service logs"),
     ):
         console.print(f"  [dim]# {what}[/dim]\n  {escape(command)}", soft_wrap=True)

@@ -27,7 +27,7 @@ from consumer.demo.comparison import all_ok, calls_over_quota, compare, facts, h
 from consumer.demo.lag import measuring_lag
 from consumer.demo.outcomes import Upload
 from consumer.demo.stage import Stage, charges, open_stage
-from consumer.demo.uploads import FEWEST, KINDS, uploads
+from consumer.demo.uploads import FEWEST, KINDS, SECTIONS, uploads
 from consumer.demo.view import showing
 from consumer.demo.watch import Stuck, Watch
 from consumer.errors import Misconfigured
@@ -86,10 +86,10 @@ async def _demonstrate(options: DemoOptions, config: Config, console: Console, f
         over_quota = calls_over_quota(charged.refused, qps=options.qps, jitter=config.quota.jitter, held_up=late)
         held = facts(watch.tally, charged, over_quota, uncommitted=uncommitted, exit_code=exit_code)
         report.print_samples(console, watch.tally, config.kafka.outputs)
-        report.print_tables(console, rows, held)
+        report.print_tables(console, rows, held, {kinds[0].name: title for title, kinds in SECTIONS.items()})
         report.print_conclusion(console, rows, held, options, charged, watch.elapsed)
         if options.keep:
-            exit_code = await _keep(console, stage, config)
+            exit_code = await _keep(console, stage, config, options)
     return 0 if all_ok(rows, held) and not exit_code else 1
 
 
@@ -110,11 +110,11 @@ async def _carry(watch: Watch, batch: Sequence[Upload], qps: int) -> float:
     return lag.longest
 
 
-async def _keep(console: Console, stage: Stage, config: Config) -> int:
+async def _keep(console: Console, stage: Stage, config: Config, options: DemoOptions) -> int:
     """Leave everything running until Ctrl-C, then return the service's exit code."""
     stop = asyncio.Event()
     _on_signals(stop.set)
-    report.print_invitation(console, stage, config)
+    report.print_invitation(console, stage, config, options)
     await stop.wait()
     console.print("\nStopping the service …")
     exit_code = await stage.service.stop()

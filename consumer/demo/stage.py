@@ -1,24 +1,29 @@
 """Everything the demo runs: the stand-ins for what the service talks to, and the service."""
 
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from consumer.config import Config
+import orjson
+
+from consumer.config import Binding, Config
 from consumer.demo import DemoOptions
 from consumer.demo.comparison import Charges
 from consumer.demo.image_server import serving_images
 from consumer.demo.images import draw_images
 from consumer.demo.inputs import Inputs, publishing
+from consumer.demo.messages import CEPH_BUCKET, MINIO_BUCKET, OBJECTS, OSS_BUCKET, S3_BUCKET, Site
 from consumer.demo.outputs import Outputs, reading
 from consumer.demo.process import ServiceProcess, running_service
 from consumer.demo.rules import RULES
-from consumer.demo.uploads import OBJECT, OSS_BUCKET, S3_BUCKET, Site
 from consumer.emulator import Emulator, EmulatorSettings, running
 from consumer.emulator.broker import EmbeddedBroker
+
+CDN: Final = "http://cdn.example.com"
+"""Where the configuration has its images; the image server is put in its place."""
 
 LATENCY: Final = (0.05, 0.4)
 """Seconds that the emulated provider takes for an image, evenly drawn."""
@@ -57,16 +62,19 @@ async def open_stage(options: DemoOptions, config: Config, folder: Path) -> Asyn
     Top to bottom is the start order; closing runs bottom to top, so the service ends before what it needs.
     """
     files = draw_images()
-    picture = files["red.jpg"]
+    objects = {key: files[name] for key, name in OBJECTS.items()}
+    public = {
+        f"{bucket}/{key}": file for bucket in (S3_BUCKET, MINIO_BUCKET, CEPH_BUCKET) for key, file in objects.items()
+    }
     settings = EmulatorSettings(
         qps=options.qps,
         latency=LATENCY,
         rules=RULES,
-        oss={S3_BUCKET: {OBJECT: picture}, OSS_BUCKET: {OBJECT: picture}},
+        oss={OSS_BUCKET: objects},
     )
     async with AsyncExitStack() as stack:
         broker = stack.enter_context(EmbeddedBroker())
-        site = Site(await stack.enter_async_context(serving_images(files)), files)
+        site = Site(await stack.enter_async_context(serving_images({**files, **public})), files)
         emulator = await stack.enter_async_context(running(settings))
         inputs = await stack.enter_async_context(publishing(broker.bootstrap_servers, config.kafka.topics[0]))
         outputs = await stack.enter_async_context(reading(broker.bootstrap_servers, config.kafka.outputs))
@@ -78,6 +86,7 @@ async def open_stage(options: DemoOptions, config: Config, folder: Path) -> Asyn
                     f"provider.endpoint={emulator.url}",
                     f"provider.max_in_flight={max(config.provider.max_in_flight, _enough_in_flight(options.qps))}",
                     f"quota.qps={options.qps}",
+                    f"bindings={_bindings(config.bindings, site.url)}",
                 ),
                 credentials={
                     "ALIBABA_CLOUD_ACCESS_KEY_ID": settings.access_key_id,
@@ -87,6 +96,12 @@ async def open_stage(options: DemoOptions, config: Config, folder: Path) -> Asyn
             )
         )
         yield Stage(broker=broker, site=site, emulator=emulator, inputs=inputs, outputs=outputs, service=service)
+
+
+def _bindings(bindings: Iterable[Binding], images: str) -> str:
+    """Write bindings as a setting, with the server of images where `CDN` was."""
+    moved = [each.model_copy(update={"url": each.url.replace(CDN, images)}) if each.url else each for each in bindings]
+    return orjson.dumps([each.model_dump(mode="json") for each in moved]).decode()
 
 
 def _enough_in_flight(qps: int) -> int:

@@ -21,6 +21,7 @@ STYLES: Final[Mapping[Place, str]] = {
     Place.DEAD_LETTER: "magenta",
     Place.IGNORED: "dim",
 }
+_VERDICTS: Final = frozenset({Place.BLOCK, Place.REVIEW, Place.PASS})
 _LABELS: Final = 15
 _BAR: Final = 32
 _LINE_EVERY: Final = 1.0  # seconds
@@ -79,14 +80,16 @@ def picture(snapshot: Snapshot) -> RenderableType:
     for label, done, total, what, style in (
         ("published", snapshot.published, snapshot.uploads, "uploads", "cyan"),
         ("settled", snapshot.settled, snapshot.uploads, "uploads", "cyan"),
-        ("quota", snapshot.calls_last_second, snapshot.qps, "calls a second", "blue"),
+        ("last second", snapshot.calls_last_second, snapshot.qps, "calls allowed", "blue"),
     ):
         progress.add_row(label, _bar(done, total, style), f"{done} of {total} {what}")
     verdicts = _grid()
     most = max(1, *(snapshot.places.get(place, 0) for place in STYLES))
     for place, style in STYLES.items():
         count = snapshot.places.get(place, 0)
-        verdicts.add_row(Text(place, style), Text("█" * math.ceil(count * _BAR / most), style), str(count))
+        what = "images" if place in _VERDICTS else "messages"
+        bar = Text("█" * math.ceil(count * _BAR / most), style)
+        verdicts.add_row(Text(place, style), bar, f"{count} {what}")
     figures = _grid()
     figures.add_row(
         "in flight", f"{snapshot.calls_in_flight} calls; {snapshot.calls_refused} refused as over the quota"

@@ -15,7 +15,7 @@ except ImportError as error:
 
 LIMITS: Final = (
     "One member a consumer group: a second one is refused, so nothing about rebalances can be seen.",
-    "No admin requests: topics appear when first used, with 4 partitions.",
+    "No admin requests: topics appear when first used, with 4 partitions, and `check` misses them until then.",
     "No offsets for timestamps: such a look-up finds nothing.",
     "A partition keeps at most 5 MiB or 100,000 records; older ones go.",
     "Nothing survives the process.",

@@ -119,6 +119,12 @@ async def serve(settings: EmulatorSettings, announce: Callable[[str], object] | 
         announce(f"{ABOUT} Rules: {len(settings.rules)}.")
         for region, endpoint in emulator.endpoints.items():
             announce(f"{region} listens on http://{endpoint}, at most {settings.qps} calls a second")
+        if "access_key_secret" not in settings.model_fields_set:  # what somebody chose is theirs to know
+            announce(
+                "Its account, for the service: export "
+                f"ALIBABA_CLOUD_ACCESS_KEY_ID={settings.access_key_id} "
+                f"ALIBABA_CLOUD_ACCESS_KEY_SECRET={settings.access_key_secret.get_secret_value()}"
+            )
         await stop.wait()
 
 

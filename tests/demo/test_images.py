@@ -5,6 +5,7 @@ from io import BytesIO
 import aiohttp
 import pytest
 from PIL import Image
+from yarl import URL
 
 from consumer.demo.image_server import serving_images
 from consumer.demo.images import draw_images
@@ -49,15 +50,19 @@ def test_the_corrupt_file_is_refused() -> None:
     assert content.startswith(b"\xff\xd8\xff")
 
 
-async def test_files_are_served_by_name_in_any_folder() -> None:
+async def test_files_are_served_by_path_or_by_name_in_any_folder() -> None:
     """
-    Uploads have URLs of their own; what is not among the files is not found.
+    Objects have paths with all that is awkward in keys, uploads folders of their own; what is no file is not found.
     """
-    async with serving_images({"red.png": b"red"}) as url, aiohttp.ClientSession() as http:
+    files = {"red.png": b"red", "ugc/50% off/a+b.jpg": b"object"}
+    async with serving_images(files) as url, aiohttp.ClientSession() as http:
         async with http.get(f"{url}/uploads/17/red.png") as found:
             content = (found.status, await found.read())
-        async with http.get(f"{url}/uploads/17/gone.png") as missing:
+        async with http.get(URL(f"{url}/ugc/50%25%20off/a+b.jpg", encoded=True)) as stored:
+            of_object = (stored.status, await stored.read())
+        async with http.get(f"{url}/elsewhere/a+b.jpg") as missing:
             status = missing.status
 
     assert content == (200, b"red")
+    assert of_object == (200, b"object")
     assert status == 404

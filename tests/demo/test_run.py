@@ -87,7 +87,7 @@ async def test_every_upload_comes_to_its_outcome(tmp_path: Path) -> None:
     assert process.returncode == 0, text
     assert "✓ All 60 uploads came to what they must" in text
     assert "✗" not in text
-    assert re.search(r"^missing image \(404\) +review \(error: fetch\) +1 +1 +✓", text, re.MULTILINE)
+    assert re.search(r"^  missing image \(404\) +review \(error: fetch\) +1 +1 +✓", text, re.MULTILINE)
     assert re.search(r"^exit code of the service +0 +0 +✓", text, re.MULTILINE)
     assert text.count("✓") == sum(len(kind.outcomes) for kind in KINDS) + len(FACTS) + 1
     assert all(fact in text for fact in FACTS)
@@ -123,7 +123,7 @@ async def test_a_service_that_does_not_start_is_told_with_its_log(tmp_path: Path
     logs = tmp_path / "logs"
     logs.mkdir()
 
-    async with demo(20, config, logs) as process:
+    async with demo(30, config, logs) as process:
         output, _ = await process.communicate()
 
     text = output.decode()
@@ -138,9 +138,9 @@ def test_options_are_checked_before_anything_starts() -> None:
     Every option that cannot be is told at once.
     """
     with pytest.raises(Misconfigured) as wrong:
-        run_demo(DemoOptions(events=19, qps=0))
+        run_demo(DemoOptions(events=29, qps=0))
 
-    assert wrong.value.problems == ("--events: from 20 to 10000, given 19", "--qps: from 1 to 200, given 0")
+    assert wrong.value.problems == ("--events: from 30 to 10000, given 29", "--qps: from 1 to 200, given 0")
 
 
 def test_vitals_are_read_from_the_metrics_page() -> None:

@@ -1,7 +1,7 @@
 from collections import Counter
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import orjson
 import pytest
@@ -10,35 +10,70 @@ from hypothesis import strategies as st
 
 from consumer.config import load_config, load_policy
 from consumer.demo.images import draw_images
+from consumer.demo.messages import CEPH_BUCKET, MINIO_BUCKET, OBJECTS, OSS_BUCKET, S3_BUCKET, Site
 from consumer.demo.outcomes import WHOLE, Outcome, Place, Upload
 from consumer.demo.rules import RULES
-from consumer.demo.uploads import FEWEST, KINDS, OSS_BUCKET, S3_BUCKET, STRANGE_BUCKET, Site, uploads
+from consumer.demo.stage import CDN
+from consumer.demo.uploads import FEWEST, KINDS, uploads
 from consumer.emulator.errors import ServiceError
 from consumer.emulator.images import look
-from consumer.emulator.parameters import ImageUrl, Parameters
+from consumer.emulator.parameters import ImageUrl, OssObject, Parameters
 from consumer.emulator.rules import judgement
+from consumer.errors import Undecodable
+from consumer.intake.decode import Bindings, Omission, decode, recognise
+from consumer.intake.decode.cloudevents import BINARY, STRUCTURED
+from consumer.intake.decode.formats import BARE
+from consumer.records import ByObject, ByUrl, Ignored, Submission
+from tests.events import delivery
 
 CONFIG = Path(__file__).parents[2] / "config" / "demo.yaml"
+SETTINGS = load_config(CONFIG, {})
 SITE = Site("http://127.0.0.1:1", draw_images())
+PUBLIC = frozenset({S3_BUCKET, MINIO_BUCKET, CEPH_BUCKET})
 
 
 def made(count: int) -> list[Upload]:
     return list(uploads(count, SITE, 1_795_000_000.0))
 
 
-def outcome_by_the_rules(url: str) -> Outcome:
+def file_behind(reach: ByUrl | ByObject) -> bytes | None:
+    """What the provider would get: from a bucket, from the images' server, or from the uploads' own URLs."""
+    if isinstance(reach, ByObject):
+        return SITE.files[OBJECTS[reach.key]] if reach.bucket == OSS_BUCKET else None
+    path = unquote(urlsplit(reach.url).path).removeprefix("/")
+    bucket, _, key = path.partition("/")
+    if reach.url.startswith(CDN) and bucket in PUBLIC:
+        return SITE.files[OBJECTS[key]]
+    return SITE.files.get(path.rpartition("/")[2])
+
+
+def outcome_by_the_rules(submission: Submission) -> Outcome:
     """What the emulated provider answers about an image, and where the demo's policy sends it."""
-    content = SITE.files.get(urlsplit(url).path.rpartition("/")[2])
+    content = file_behind(submission.reach)
     if content is None:
         return Outcome(Place.REVIEW, "error: fetch")
     try:
         picture = look(content, "")
     except ServiceError as refusal:
         return Outcome(Place.REVIEW, {407: "error: image"}[refusal.code])
-    asked = Parameters("baselineCheck_global", ImageUrl(url), data_id="", info_types=frozenset())
+    reach = submission.reach
+    image = ImageUrl(reach.url) if isinstance(reach, ByUrl) else OssObject(reach.region, reach.bucket, reach.key)
+    asked = Parameters("baselineCheck_global", image, data_id="", info_types=frozenset())
     level: Any = judgement(RULES, asked, picture)["RiskLevel"]
-    route = load_policy(load_config(CONFIG, {}).policy).settings.route
+    route = load_policy(SETTINGS.policy).settings.route
     return Outcome(Place(getattr(route, level)), level)
+
+
+def outcomes_by_the_service(upload: Upload) -> dict[str, Outcome]:
+    """What the service's decoder, the provider's rules and the policy make of a message."""
+    message = delivery(upload.value, headers=upload.headers)
+    try:
+        decoded = decode(message, Bindings(SETTINGS.bindings), "demo")
+    except Undecodable as error:
+        return {WHOLE: Outcome(Place.DEAD_LETTER, error.reason)}
+    if isinstance(decoded, Ignored):
+        return {WHOLE: Outcome(Place.IGNORED, decoded.reason)}
+    return {submission.image.id: outcome_by_the_rules(submission) for submission in decoded}
 
 
 @given(st.integers(FEWEST, 2_000))
@@ -63,19 +98,32 @@ def test_kinds_are_mixed() -> None:
         assert places[0] < 100 <= 500 < places[-1]
 
 
-def test_expected_outcomes_follow_from_rules_and_policy() -> None:
+def test_expectations_agree_with_the_service() -> None:
     """
-    What is expected of an image is what the emulated provider's rules and the policy make of it.
+    What the demo expects of each kind, which it says itself, is what decoder, provider's rules and policy come to.
     """
-    expected, derived = [], []
-    for upload in made(100):
-        if upload.value and upload.value.startswith(b'{"schema"'):
-            event = orjson.loads(upload.value)
-            expected.append(dict(upload.expected))
-            derived.append({image["id"]: outcome_by_the_rules(image["url"]) for image in event["images"]})
+    sent = made(1_000)
 
-    assert expected == derived
-    assert {outcome for each in derived for outcome in each.values()} >= {
+    assert [upload.expected for upload in sent] == [outcomes_by_the_service(upload) for upload in sent]
+
+
+def test_every_format_occurs() -> None:
+    """
+    Whatever format the service reads is among what is uploaded, already with the fewest uploads.
+    """
+    formats = {recognise(delivery(upload.value, headers=upload.headers)) for upload in made(FEWEST)}
+
+    assert formats >= {STRUCTURED, BINARY, *(shape.name for shape in BARE)}
+
+
+def test_every_reason_to_ignore_and_every_level_occurs() -> None:
+    """
+    The demo shows all there is to ignore, every risk level, and what cannot be judged.
+    """
+    outcomes = {outcome for kind in KINDS for outcome in kind.outcomes}
+
+    assert {outcome.why for outcome in outcomes if outcome.place is Place.IGNORED} == {*Omission}
+    assert outcomes >= {
         (Place.BLOCK, "high"),
         (Place.REVIEW, "medium"),
         (Place.PASS, "low"),
@@ -83,16 +131,6 @@ def test_expected_outcomes_follow_from_rules_and_policy() -> None:
         (Place.REVIEW, "error: image"),
         (Place.REVIEW, "error: fetch"),
     }
-
-
-def test_the_configuration_binds_the_buckets_of_notifications() -> None:
-    """
-    The buckets that are expected to have verdicts are bound, the one that is not has no binding.
-    """
-    bound = {binding.bucket for binding in load_config(CONFIG, {}).bindings}
-
-    assert bound == {S3_BUCKET, OSS_BUCKET}
-    assert STRANGE_BUCKET not in bound
 
 
 def test_kinds_that_are_ignored_have_reasons_of_their_own() -> None:

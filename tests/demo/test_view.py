@@ -8,6 +8,7 @@ from rich.console import Console, RenderableType
 from consumer.demo.comparison import Fact, Row
 from consumer.demo.outcomes import Outcome, Place
 from consumer.demo.report import print_tables, shortened
+from consumer.demo.uploads import KINDS, SECTIONS
 from consumer.demo.view import Snapshot, line, picture, showing
 
 EMPTY = Snapshot(doing="the service starts", elapsed=0.0, uploads=10_000, qps=100)
@@ -76,16 +77,43 @@ def test_a_row_that_differs_is_marked() -> None:
     console = terminal()
     right = Row("red PNG", Outcome(Place.BLOCK, "high"), wanted=5, right=5)
     wrong = Row("S3, a bucket nobody bound", Outcome(Place.DEAD_LETTER, "unbound_bucket"), wanted=2, right=1, missing=1)
+    facts = [Fact("messages left uncommitted", 0, 0), Fact("calls over the quota", 0, 3)]
 
-    print_tables(console, [right, wrong], [Fact("messages left uncommitted", 0, 0), Fact("calls over the quota", 0, 3)])
+    print_tables(console, [right, wrong], facts, {"red PNG": "native"})
 
-    marks = {row[:12]: row.split()[-3:] for row in text_of(console).splitlines() if row.endswith(("✓  ", "✗  "))}
+    marks = {row[:12]: row.split()[-3:] for row in text_of(console).splitlines() if row.endswith(("✓", "✗"))}
     assert marks == {
-        "red PNG     ": ["5", "5", "✓"],
-        "S3, a bucket": ["2", "1", "✗"],
+        "  red PNG   ": ["5", "5", "✓"],
+        "  S3, a buck": ["2", "1", "✗"],
         "messages lef": ["0", "0", "✓"],
         "calls over t": ["0", "3", "✗"],
     }
+
+
+def test_a_figure_that_is_excused_refers_to_the_excuse() -> None:
+    """
+    A figure within its slack is right, but not as it should be: the table says where to read why.
+    """
+    console = terminal()
+
+    print_tables(console, [], [Fact("calls over the quota", 0, 1, slack=2, reason="busy")], {})
+
+    assert "0     1  ✓ see below" in text_of(console)
+
+
+def test_kinds_stand_under_their_titles() -> None:
+    """
+    Every section of the table of uploads begins with its title, and all of it fits eighty columns.
+    """
+    console = terminal()
+    rows = [Row(kind.name, outcome, wanted=1, right=1) for kind in KINDS for outcome in kind.outcomes]
+
+    print_tables(console, rows, [], {kinds[0].name: title for title, kinds in SECTIONS.items()})
+
+    shown = text_of(console)
+    assert [line.rstrip() for line in shown.splitlines() if line.rstrip() in SECTIONS] == list(SECTIONS)
+    assert all(f"  {kind.name}  " in shown for kind in KINDS)
+    assert "…" not in shown
 
 
 def test_a_shortened_verdict_is_json() -> None:
@@ -102,6 +130,6 @@ def test_a_shortened_verdict_is_json() -> None:
 
     shown = orjson.loads(shortened(verdict))
 
-    assert shown["image"] == {"ref": ref}
+    assert shown["image"] == {"ref": {"bucket": "ugc", "key": "a b.jpg"}}
     assert shown["reasons"] == [{"rule": "default:high", "label": "violent", "confidence": 97.2}]
     assert "engine" not in shown

@@ -258,20 +258,40 @@ async def test_the_application_can_be_served_by_others(http: aiohttp.ClientSessi
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_server(number: int) -> None:
     """
-    The server says where it listens and that it judges nothing, and ends in good order on SIGTERM and SIGINT.
+    The server says where it listens, that it judges nothing and whom it knows, and ends in good order on either signal.
     """
     program = (
         "import asyncio; from consumer.emulator import EmulatorSettings, serve; asyncio.run(serve(EmulatorSettings()))"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        lines = [process.stdout.readline(), process.stdout.readline()]
+        lines = [process.stdout.readline() for _ in range(3)]
         os.kill(process.pid, number)
         status = process.wait(timeout=10)
 
     assert "It judges nothing" in lines[0]
     assert "listens on http://127.0.0.1:" in lines[1]
+    assert "KEY_ID=emulated-access-key-id" in lines[2]
     assert status == 0
+
+
+def test_a_chosen_secret_is_not_told() -> None:
+    """
+    The server tells of its made-up account alone, never a secret that it was given.
+    """
+    program = (
+        "import asyncio; from consumer.emulator import EmulatorSettings, serve; "
+        "asyncio.run(serve(EmulatorSettings(access_key_secret='chosen')))"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = process.stdout.readline() + process.stdout.readline()
+        process.terminate()
+        told += process.stdout.read()
+
+    assert "listens on http://127.0.0.1:" in told
+    assert "chosen" not in told
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize(
