@@ -149,3 +149,24 @@ async def test_the_last_commit_waits_for_the_one_under_way_but_not_for_ever() ->
 
     assert gave_up
     assert group.commits == []
+
+
+async def test_a_bug_in_what_is_due_does_not_end_the_committing() -> None:
+    """
+    The next second is another chance; a committer that has ended would leave the lease to run out.
+    """
+    clock = ManualClock()
+    group = Group(clock)
+    bugs = [KeyError("bug")]
+
+    def due() -> Commit:
+        if bugs:
+            raise bugs.pop()
+        return {FIRST: (7, "mark")}
+
+    committer = Committer(due, group.send, group.proven.append, 1.0, clock)
+    running = asyncio.ensure_future(committer.run())
+    await clock.run(clock.sleep(2.5))
+    running.cancel()
+
+    assert group.commits == [{FIRST: (7, "mark")}]
