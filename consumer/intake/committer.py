@@ -89,10 +89,7 @@ class Committer:
         """Commit what is due now, after the commit under way; say whether it was acknowledged, or nothing was due."""
         while self._under_way is not None:
             await asyncio.shield(self._under_way)
-        due = {place: each for place, each in self._due().items() if each[0] >= self._committed.get(place, 0)}
-        if not due:
-            return True
-        self._under_way = asyncio.create_task(self._attempt(due), name="commit")
+        self._under_way = asyncio.create_task(self._attempt(), name="commit")
         return await asyncio.shield(self._under_way)
 
     async def last(self) -> None:
@@ -110,9 +107,12 @@ class Committer:
         if self._under_way is not None:
             self._under_way.cancel()
 
-    async def _attempt(self, due: Commit) -> bool:
+    async def _attempt(self) -> bool:
         sent_at = self._clock.now()
         try:
+            due = {place: each for place, each in self._due().items() if each[0] >= self._committed.get(place, 0)}
+            if not due:
+                return True
             await self._send(due)
         except (KafkaError, ConsumerStoppedError) as error:
             # What is lost by it is read again: the next assignment begins at what was committed before.

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from consumer.emulator.broker import EmbeddedBroker
+from tests.contract.reading import kafka_settings
 from tests.kafka import KafkaCluster
 
 
@@ -26,7 +27,9 @@ def broker(request: pytest.FixtureRequest) -> EmbeddedBroker | KafkaCluster:
 
 @pytest.fixture
 async def uploads(broker: EmbeddedBroker | KafkaCluster, topic: str) -> str:
-    """A fresh topic of four partitions, which is what the embedded broker makes of a name on first use."""
+    """A fresh topic of four partitions, which is what the embedded broker makes of a name on first use, and outputs."""
     if isinstance(broker, KafkaCluster):
-        await broker.create_topic(topic, partitions=4)
+        outputs = kafka_settings(broker, topic).outputs
+        for each in (topic, outputs.block, outputs.review, outputs.pass_, outputs.dead_letter):
+            await broker.create_topic(each, partitions=4)
     return topic

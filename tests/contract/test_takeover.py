@@ -116,17 +116,6 @@ async def test_after_a_commit_that_is_not_ours_all_of_the_journal_is_read(
     assert await known(kafka, uploads, 2) == [0]
 
 
-async def test_what_this_process_committed_itself_is_not_read_back(kafka: KafkaCluster, uploads: str) -> None:
-    """
-    Nobody else has begun anything since: it knows what it has published.
-    """
-    await upload(kafka, uploads, 2, partition=PARTITION)
-    await commit(kafka, uploads, 0, str(Mark(LONG_AGO, OURS)))
-    await publish_verdicts(kafka, uploads, verdict(uploads, 0))
-
-    assert await known(kafka, uploads, 2) == []
-
-
 async def test_a_group_that_never_committed_has_no_journal(kafka: KafkaCluster, uploads: str) -> None:
     """
     Nothing was ever begun, so nothing is read; and the first commit comes before the first record.
