@@ -16,7 +16,7 @@ from consumer.verdicts.kafka import KafkaSink
 from consumer.verdicts.policy import Deciding
 from tests.contract.reading import Broker, kafka_settings, reading, upload
 from tests.events import delivery, submission
-from tests.kafka import KafkaCluster, read_all
+from tests.kafka import read_all
 
 
 async def test_only_what_lies_behind_the_lowest_open_record_is_committed(broker: Broker, uploads: str) -> None:
@@ -81,9 +81,6 @@ async def test_outcomes_are_published_where_they_belong(broker: Broker, uploads:
     A verdict goes to the topic of its decision, a dead letter to its own, with key, value and headers.
     """
     settings = kafka_settings(broker, uploads)
-    if isinstance(broker, KafkaCluster):
-        for output in (settings.outputs.review, settings.outputs.dead_letter):
-            await broker.create_topic(output)
     policy = Policy(settings=PolicySettings(policy="test", version=1), sha256="ab")
     verdict = Deciding(policy).decide(submission(), Assessment(failure=Failure(kind="image", code="407")), 0.0)
     poison = delivery(b"\x00\xff", key=None, headers=[("a", b"1"), ("a", b"2")])

@@ -35,6 +35,7 @@ class Member:
     def __init__(self) -> None:
         self._coordinator = self._client = self._subscription = self
         self.subscription = None
+        self.reassignment_in_progress = False
         self.generation = 0
         self.offsets: dict[TopicPartition, OffsetAndMetadata] = {}
         self.answers = asyncio.Event()  # to commits
