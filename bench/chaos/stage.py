@@ -157,6 +157,12 @@ class Stage:
                 await producer.send(self.uploads, record.value, key=record.key)
                 sent += 1
 
+    async def until_whole(self, timeout: float) -> None:
+        """Return once the crew has all of the quota: what comes before that waits for the first leases to start."""
+        async with asyncio.timeout(timeout):
+            while await self.crew.metric("moderation_quota_qps") < self.script.quota:
+                await asyncio.sleep(POLL)
+
     async def finished(self, timeout: float) -> bool:
         """Return whether everything uploaded was committed, and no call was under way, in time."""
         if not await self.watch.until_no_lag(timeout):

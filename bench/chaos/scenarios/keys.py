@@ -74,6 +74,7 @@ async def _p99_of_others(setting: Setting, name: str, rate: float, lasts: float,
     async with Stage.opened(setting.kafka, f"hot-{name}-{setting.seed}", setting.seed, script) as stage:
         await stage.crew.join()
         await stage.watch.until_members(1, _START_TIMEOUT)
+        await stage.until_whole(_START_TIMEOUT)
         if hot:
             await stage.feed(hot_uploads(stage.name, 2 * count), 2 * rate)
         else:

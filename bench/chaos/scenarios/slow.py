@@ -58,6 +58,7 @@ async def _run(setting: Setting, lasts: float, rate: float | None, *, slowly: bo
     async with Stage.opened(setting.kafka, name, setting.seed, script) as stage:
         await stage.crew.join()
         await stage.watch.until_members(1, _START_TIMEOUT)
+        await stage.until_whole(_START_TIMEOUT)
         # The same uploads in every run: their URLs are of the seed, not of the run.
         records = uploads(f"slow-{setting.seed}", round((rate or QUOTA) * lasts), setting.seed, Shape(slow=SHARE))
         if rate is None:
