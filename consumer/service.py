@@ -58,7 +58,6 @@ class Begun:
 
     records: list[Record]
     turn: "Turn"
-    state: State = "judging"
     task: asyncio.Task[None] = field(init=False)
 
     @property

@@ -109,6 +109,7 @@ class Committer:
 
     async def _attempt(self) -> bool:
         sent_at = self._clock.now()
+        floors = dict(self._committed)
         try:
             due = {place: each for place, each in self._due().items() if each[0] >= self._committed.get(place, 0)}
             if not due:
@@ -127,7 +128,10 @@ class Committer:
             self._acknowledged_at = self._clock.now()
             self._proven(sent_at)
             for place, (offset, _) in due.items():
-                self._committed[place] = max(offset, self._committed.get(place, 0))
+                if self._committed.get(place) == floors.get(
+                    place
+                ):  # or the partition began anew meanwhile, maybe lower
+                    self._committed[place] = offset
             return True
         finally:
             self._under_way = None

@@ -29,20 +29,15 @@ from dataclasses import dataclass
 from math import inf
 from typing import NamedTuple, Protocol
 
+from consumer.records import Place
+
 MARGIN = 1.0  # seconds before eviction at which the lease ends
-
-
-class Partition(NamedTuple):
-    """A partition of a topic, as Kafka's clients name it."""
-
-    topic: str
-    number: int
 
 
 class Owned(NamedTuple):
     """A partition, and what its owner may send for it."""
 
-    partition: Partition
+    partition: Place
     lane: str
     calls: int  # a second
 
@@ -211,6 +206,6 @@ class Quota:
             yield Step(starts, by_lane)
 
 
-def _in_order(topics: Collection[str], counts: Mapping[str, int]) -> list[Partition]:
+def _in_order(topics: Collection[str], counts: Mapping[str, int]) -> list[Place]:
     """Return a lane's partitions in an order that every replica has, however its configuration lists the topics."""
-    return [Partition(topic, number) for topic in sorted(topics) for number in range(counts.get(topic, 0))]
+    return [Place(topic, number) for topic in sorted(topics) for number in range(counts.get(topic, 0))]

@@ -59,7 +59,9 @@ CALLS_IN_FLIGHT = Gauge(
     "Calls sent or waiting for their moment. At its limit all the time: raise max_in_flight.",
 )
 IN_FLIGHT = Gauge(
-    "moderation_in_flight", "Calls sent and verdicts being published: what a crash would pay for again, at the most."
+    "moderation_in_flight",
+    "Calls sent and verdicts being published. With the verdicts that wait behind their key (/offsets) it is what a crash "
+    "would pay for again.",
 )
 PAID_IN_VAIN = Counter(
     "moderation_paid_in_vain_total",

@@ -213,6 +213,9 @@ class KafkaSink:
                 servers = self._settings.bootstrap_servers
                 log.warning("kafka.unreachable", bootstrap_servers=servers, retry_in=RETRY_DELAY)
                 await self._clock.sleep(RETRY_DELAY)
+            except BaseException:
+                await client.stop()
+                raise
             else:
                 return Producer(client)
 

@@ -244,3 +244,22 @@ async def test_a_bug_in_what_is_due_does_not_end_the_committing() -> None:
     running.cancel()
 
     assert group.commits == [{FIRST: (7, "mark")}]
+
+
+async def test_a_commit_that_ends_after_its_partition_began_anew_raises_no_floor() -> None:
+    """
+    Its offset is the old log's; the new one's lower offsets are committed all the same.
+    """
+    clock = ManualClock()
+    group = Group(clock, seconds=1.0)
+    group.due[FIRST] = (500, "mark")
+
+    async def begin_anew() -> None:
+        await clock.sleep(0.5)
+        group.committer.begin_anew(FIRST, 0)
+        group.due[FIRST] = (3, "mark")
+        await group.committer.commit()
+
+    await clock.run(asyncio.gather(group.committer.commit(), begin_anew()))
+
+    assert group.commits == [{FIRST: (500, "mark")}, {FIRST: (3, "mark")}]
