@@ -128,9 +128,7 @@ class Committer:
             self._acknowledged_at = self._clock.now()
             self._proven(sent_at)
             for place, (offset, _) in due.items():
-                if self._committed.get(place) == floors.get(
-                    place
-                ):  # or the partition began anew meanwhile, maybe lower
+                if self._committed.get(place) == floors.get(place):  # or it began anew meanwhile, and lower
                     self._committed[place] = offset
             return True
         finally:
