@@ -31,6 +31,7 @@ from tests.scenarios.stage import Stage
 QUOTA = 100
 LATENCY = 0.3  # seconds
 REPLICAS = 4
+PARTITIONS = 12  # shares of a replica differ by no more than a part of what it has
 SETTLES = 10.0  # seconds from the start of the replicas until figures count
 GUEST_PART = 0.3
 RECOVERED = 0.95  # of the quota, in a second
@@ -200,7 +201,7 @@ async def naive() -> None:
 
 async def prepared(stage: Stage, endpoint: str, *, seconds: int) -> dict[str, Any]:
     """Make the topics, publish a backlog that lasts so long, and return the configuration of a replica."""
-    await stage.set_up()
+    await stage.set_up(PARTITIONS)
     await publish(stage.kafka.bootstrap_servers, stage.uploads, upload_events(QUOTA * seconds))
     return stage.config(endpoint, quota={"qps": QUOTA})
 

@@ -15,14 +15,14 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from bench.account import LATENCY, QUOTA, SETTLES, fleet_of
+from bench.account import LATENCY, PARTITIONS, QUOTA, SETTLES, fleet_of
 from bench.events import upload_events
 from bench.provider.log import Arrival
 from bench.provider.process import QuickProvider
 from bench.windows import busiest_window
 from tests.events import upload
 from tests.kafka import DownloadFailed, KafkaCluster, StartFailed, ToolMissing, publish
-from tests.scenarios.stage import PARTITIONS, Stage
+from tests.scenarios.stage import Stage
 
 WEIGHTS = {"live": 9, "backfill": 1}
 LIVE_RATE = QUOTA * 0.9 / 2  # half of its share
@@ -53,7 +53,7 @@ async def measure(replicas: Sequence[int], seconds: float) -> None:
 
 async def run(stage: Stage, replicas: int, live: bool, backfill: bool, seconds: float) -> str:
     """Return the figures of one run."""
-    await stage.set_up()
+    await stage.set_up(PARTITIONS)
     topics = {"live": stage.uploads, "backfill": f"{stage.name}.backfill"}
     await stage.kafka.create_topic(topics["backfill"], partitions=PARTITIONS)
     servers = stage.kafka.bootstrap_servers

@@ -3,14 +3,18 @@ How fast calls may depart. Every attempt counts, first ones and retries alike.
 
 Two rules, and the later of their moments holds, for a share of S calls a second that may change at any time:
 
-    evenness   GCRA at S a second, with a burst of a few per cent of S, so that a stall of this process is caught up
+    evenness   GCRA at a little less than S a second, with a burst of a few per cent of S, so that a stall of this
+               process is caught up
     hard cap   a call departs when fewer than S others were sent in the last 1 s + jitter, or are still to be sent
 
 The cap alone makes the promise: no more than S calls are sent in any sliding second. A token bucket of capacity S lets
 2 S through in one, and so does a fixed window across its edge. What counts is when a call's bytes went out, not when it
 was let go: a call that has to open its connection first goes out late, and would bunch with those behind it. The jitter
-is what the network may bunch on the way. As the cap counts what was sent, and not what was allowed, a share that grows
-or shrinks bunches nothing.
+is what the network may bunch on the way.
+
+As the cap counts what was sent, and not what was allowed, a share that grows or shrinks bunches nothing. But under the
+cap alone each call would depart a window after the Sth before it: the gap of one stall would come back in every window,
+and whoever comes into it waits for its end. So evenness is the slower rule, by a little, and gaps heal.
 
 Throttling halves the rate, because somebody else uses the account too; a tenth of S comes back every second.
 """
@@ -18,6 +22,7 @@ Throttling halves the rate, because somebody else uses the account too; a tenth 
 from collections import deque
 from math import inf
 
+HEALING = 1.2  # of the jitter, by which calls are spread wider than the cap asks for
 CUT = 0.5  # of the rate that throttling leaves
 RECOVERY = 0.1  # of the share that comes back a second
 SLOWEST = 1.0  # calls a second
@@ -52,6 +57,7 @@ class Pace:
     def __init__(self, share: int, *, jitter: float = 0.02, burst: float = 0.03) -> None:
         self.window = 1 + jitter
         """Seconds in which no more than the share is sent."""
+        self._spread = 1 + HEALING * jitter
         self._share = share
         self._burst = burst
         self._due = -inf  # GCRA's theoretical arrival time
@@ -85,7 +91,7 @@ class Pace:
         """Note that a call departs at `now`, which is not before `earliest()`."""
         while self._sent and self._sent[0] + self.window <= now:
             self._sent.popleft()
-        self._due = max(self._due, now) + 1 / self.rate(now)
+        self._due = max(self._due, now) + self._spread / self.rate(now)
         self._unsent += 1
         return Departure(self)
 

@@ -55,6 +55,10 @@ SECONDS_TO_VERDICT = Histogram(
     "moderation_seconds_to_verdict", "From reading an event to the acknowledged verdict.", buckets=_SECONDS
 )
 CALLS_IN_FLIGHT = Gauge(
+    "moderation_calls_in_flight",
+    "Calls sent or waiting for their moment. At its limit all the time: raise max_in_flight.",
+)
+IN_FLIGHT = Gauge(
     "moderation_in_flight",
     "Calls sent and verdicts being published. With the verdicts that wait behind their key (/offsets) it is what a "
     "crash would pay for again.",

@@ -31,10 +31,10 @@ class Stage:
             "dead_letter": f"{self.name}.dead",
         }  # fmt: skip
 
-    async def set_up(self) -> None:
+    async def set_up(self, partitions: int = PARTITIONS) -> None:
         """Create the topics."""
         for topic in (self.uploads, *self.outputs.values()):
-            await self.kafka.create_topic(topic, partitions=PARTITIONS)
+            await self.kafka.create_topic(topic, partitions=partitions)
 
     def config(self, endpoint: str, **changes: dict[str, Any]) -> dict[str, Any]:
         """A configuration of the service for this stage; `changes` are merged into its sections."""
