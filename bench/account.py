@@ -24,6 +24,7 @@ from bench.naive import LIMITERS, call, call_in_crowds
 from bench.provider.log import Arrival
 from bench.provider.process import QuickProvider
 from bench.windows import busiest_window, windows_over
+from consumer.config import KafkaSettings
 from tests.kafka import DownloadFailed, KafkaCluster, StartFailed, ToolMissing, publish
 from tests.replica import Replica
 from tests.scenarios.stage import Stage
@@ -119,10 +120,14 @@ def figures(arrivals: Sequence[Arrival], phase: Phase, quota: int, lag: float) -
     )
 
 
-async def replicas() -> None:
+async def replicas(shipped: bool) -> None:
     """Four replicas in one group: left alone, restarted one by one, and in a storm."""
     async with KafkaCluster.start(brokers=1) as kafka, QuickProvider.start(latency=LATENCY) as provider:
         config = await prepared(Stage(kafka, "account-replicas"), provider.endpoint, seconds=200)
+        if shipped:
+            config["kafka"] |= {
+                name: getattr(KafkaSettings(), name) for name in ("session_timeout", "heartbeat_interval")
+            }
         async with fleet_of(REPLICAS, config) as fleet:
             await asyncio.sleep(SETTLES)
             phases = [await timed("left alone", asyncio.sleep(20))]
@@ -152,7 +157,7 @@ async def _storm(fleet: Fleet, seconds: float) -> None:
     await asyncio.gather(*toggling)
 
 
-async def guest() -> None:
+async def guest(shipped: bool) -> None:
     """Somebody else takes a part of the account for a minute; the provider throttles what is over the quota."""
     async with KafkaCluster.start(brokers=1) as kafka, QuickProvider.start(latency=LATENCY, qps=QUOTA) as provider:
         config = await prepared(Stage(kafka, "account-guest"), provider.endpoint, seconds=140)
@@ -189,7 +194,7 @@ async def _call_steadily(endpoint: str, rate: float, seconds: float) -> None:
         await asyncio.gather(*calls)
 
 
-async def naive() -> None:
+async def naive(shipped: bool) -> None:
     """The limiters in turn, on the same provider."""
     async with QuickProvider.start(latency=0.05) as provider:
         for name, limiter in LIMITERS.items():
@@ -206,16 +211,23 @@ async def prepared(stage: Stage, endpoint: str, *, seconds: int) -> dict[str, An
     return stage.config(endpoint, quota={"qps": QUOTA})
 
 
-COMMANDS: Mapping[str, Callable[[], Coroutine[Any, Any, None]]] = {"replicas": replicas, "guest": guest, "naive": naive}
+COMMANDS: Mapping[str, Callable[[bool], Coroutine[Any, Any, None]]] = {
+    "replicas": replicas,
+    "guest": guest,
+    "naive": naive,
+}
 
 
 def main() -> None:
     """Parse the command line and run one measurement."""
     parser = argparse.ArgumentParser(prog="python -m bench.account", description="An account's quota, shared")
     parser.add_argument("what", choices=COMMANDS)
+    parser.add_argument(
+        "--shipped", action="store_true", help="replicas: with the shipped session timeout and heartbeat interval"
+    )
     options = parser.parse_args()
     try:
-        asyncio.run(COMMANDS[options.what]())
+        asyncio.run(COMMANDS[options.what](options.shipped))
     except (ToolMissing, DownloadFailed, StartFailed) as fault:
         sys.exit(str(fault))
 

@@ -52,6 +52,7 @@ from consumer.records import Delivery, Place
 log = structlog.get_logger()
 
 POLL_TIMEOUT = 0.2  # seconds: how late a stop or a partition with room again may be noticed
+SHORT_POLL_TIMEOUT = 0.05  # likewise while no partition may be read
 MAX_POLL_RECORDS = 100  # by so many the limits of a partition and of bytes may be exceeded
 RETRY_DELAY = 1.0  # seconds
 STOP_DEADLINE = 2.0  # seconds to leave the group
@@ -241,7 +242,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             readable = self._pause_what_is_full()
             polled = await self._consumer.getmany(
                 *readable,
-                timeout_ms=round(POLL_TIMEOUT * 1000),
+                timeout_ms=round((POLL_TIMEOUT if readable else SHORT_POLL_TIMEOUT) * 1000),
                 max_records=max(1, min(MAX_POLL_RECORDS, self._admission.room)),
             )
             received = self._clock.wall()
