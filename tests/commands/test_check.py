@@ -142,6 +142,7 @@ async def test_a_broker_that_is_away_is_said_once(tmp_path: Path) -> None:
     assert time.monotonic() - began < SOON
 
 
+@pytest.mark.scenario
 @pytest.mark.kafka
 @pytest.mark.parametrize("away", ["stopped", "frozen"])
 async def test_a_broker_that_was_there_is_missed(away: str, topic: str, tmp_path: Path) -> None:
@@ -165,6 +166,7 @@ async def test_a_broker_that_was_there_is_missed(away: str, topic: str, tmp_path
     assert time.monotonic() - began < 30
 
 
+@pytest.mark.scenario
 async def test_a_broker_that_accepts_and_never_answers_ends_in_time(tmp_path: Path) -> None:
     """
     So does a provider that does: everything has its deadline.

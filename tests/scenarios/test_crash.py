@@ -1,10 +1,13 @@
 from pathlib import Path
 
+import pytest
+
 from bench.provider.process import QuickProvider
 from tests.replica import Replica
 from tests.scenarios.stage import Stage
 
 
+@pytest.mark.scenario
 async def test_a_crash_repeats_no_more_than_what_was_in_flight(stage: Stage, tmp_path: Path) -> None:
     """
     After a SIGKILL every image still gets exactly one verdict; paid for twice is at most what was in flight, though

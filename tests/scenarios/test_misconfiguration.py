@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.replica import ROOT, Replica
@@ -9,6 +10,7 @@ from tests.scenarios.stage import Stage
 EVENTS = 200
 
 
+@pytest.mark.scenario
 async def test_a_service_name_that_does_not_exist_halts(stage: Stage, tmp_path: Path) -> None:
     """
     What has never been accepted is configuration: the service halts and says so, nothing floods the reviewers, and with
@@ -40,6 +42,7 @@ async def test_a_service_name_that_does_not_exist_halts(stage: Stage, tmp_path: 
     assert len(ids) == len(outcomes["pass"]) == EVENTS
 
 
+@pytest.mark.scenario
 async def test_a_wrong_key_halts(stage: Stage, tmp_path: Path) -> None:
     """
     Nothing is sent but probes, readiness names the provider's code, and no key stands in the log.

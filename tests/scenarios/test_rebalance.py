@@ -1,10 +1,13 @@
 from pathlib import Path
 
+import pytest
+
 from bench.provider.process import QuickProvider
 from tests.replica import Replica
 from tests.scenarios.stage import Stage
 
 
+@pytest.mark.scenario
 async def test_a_rebalance_drains_what_is_in_flight(stage: Stage, tmp_path: Path) -> None:
     """
     A replica that joins and one that leaves under load make nobody pay or publish twice, and nothing is lost.

@@ -2,12 +2,15 @@ import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import pytest
+
 from bench.provider.process import QuickProvider
 from tests.kafka.waiting import until
 from tests.replica import Replica
 from tests.scenarios.stage import PARTITIONS, Stage
 
 
+@pytest.mark.scenario
 async def test_a_replica_without_partitions_takes_over_when_some_are_freed(stage: Stage, tmp_path: Path) -> None:
     """
     With more replicas than partitions one is idle, and ready; when another is killed it gets that one's partition.
@@ -39,6 +42,7 @@ async def test_a_replica_without_partitions_takes_over_when_some_are_freed(stage
     assert len(ids) == len(set(ids)) == events
 
 
+@pytest.mark.scenario
 async def test_more_bad_images_than_call_slots_hold_nobody_up(stage: Stage, tmp_path: Path) -> None:
     """
     Images that always fail, more of them than calls may be in flight, go to review; the others are judged meanwhile.
