@@ -222,7 +222,7 @@ def layers(
     def region(name: str, base_url: str) -> Region:
         http = HttpModerator(transport, base_url, name, keys, timeouts, clock)
         guarded = Guarded(tracing.moderator(http, name, base_url), name, answered_services, clock)
-        paced = Paced(guarded, departures, pace, flight, owns, clock)
+        paced = Paced(guarded, departures, pace, flight, owns, clock, name)
         return Region(name, Limited(paced, slots), breaker)
 
     regions = Regions([region(*each) for each in config.provider.regions], clock, lobby)

@@ -50,18 +50,20 @@ class Departures:
         self._clock = clock
         self._lobby = lobby
         self._turns = Weights({})
-        self._waiting: dict[str, deque[Waiter]] = {}
+        self._waiting: dict[tuple[str, str], deque[Waiter]] = {}  # by lane and region
         self._opened = asyncio.Event()  # there is a share
         self._shut_out = 0  # who waits for that
         self._waking: asyncio.Task[None] | None = None
 
-    async def next(self, lane: str) -> Leaving:
-        """Return when a call of this lane departs. While there is no share, who waits is in the lobby."""
+    async def next(self, lane: str, region: str = "") -> Leaving:
+        """
+        Return when a call of this lane to this region departs. While there is no share, who waits is in the lobby.
+        """
         with metrics.LANE_WAITING.labels(lane).track_inprogress():
             while True:
                 if not self._look().total:
                     await self._until_opened()
-                if leaving := await self._in_line(lane):
+                if leaving := await self._in_line(lane, region):
                     return leaving
 
     def send(self, leaving: Leaving) -> None:
@@ -83,10 +85,10 @@ class Departures:
         finally:
             self._shut_out -= 1
 
-    async def _in_line(self, lane: str) -> Leaving | None:
-        """Return when a call of this lane departs, or None when there is no share any more."""
+    async def _in_line(self, lane: str, region: str) -> Leaving | None:
+        """Return when a call of this lane to this region departs, or None when there is no share any more."""
         waiter: Waiter = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(lane, deque()).append(waiter)
+        self._waiting.setdefault((lane, region), deque()).append(waiter)
         self._look()
         try:
             return await waiter
@@ -106,11 +108,14 @@ class Departures:
             self._opened.set()
         else:
             self._opened.clear()
-            self._turn_away(waiting)
+            self._turn_away()
+            waiting = {}
         while waiting and self._pace.earliest() <= now:
             lane = self._turns.first(waiting)
             self._turns.served(lane)
-            waiting[lane].popleft().set_result(Leaving(self._pace.depart(now), share.lease, lane))
+            waiters = self._waiting.pop(waiting[lane])
+            waiters.popleft().set_result(Leaving(self._pace.depart(now), share.lease, lane))
+            self._waiting[waiting[lane]] = waiters
             waiting = self._those_in_line()
         if (waiting or self._shut_out) and self._waking is None:
             moment = min(self._pace.earliest() if share.total else share.until, now + LONGEST_LOOK)
@@ -122,15 +127,23 @@ class Departures:
         self._waking = None
         self._look()
 
-    def _those_in_line(self) -> Mapping[str, deque[Waiter]]:
-        """Return the lanes that have somebody waiting, without those who gave up at their heads."""
-        for waiters in self._waiting.values():
+    def _those_in_line(self) -> Mapping[str, tuple[str, str]]:
+        """
+        Return the line of each lane that is next, of those that have somebody waiting; who gave up is let go.
+
+        A lane's regions take turns: one that is coming back is asked little, and would take long to show that it is
+        well again behind all who wait for the other.
+        """
+        lines: dict[str, tuple[str, str]] = {}
+        for line, waiters in self._waiting.items():  # the line that was served last stands last
             while waiters and waiters[0].done():
                 waiters.popleft()
-        return {lane: waiters for lane, waiters in self._waiting.items() if waiters}
+            if waiters:
+                lines.setdefault(line[0], line)
+        return lines
 
-    def _turn_away(self, waiting: Mapping[str, deque[Waiter]]) -> None:
-        for waiters in waiting.values():
+    def _turn_away(self) -> None:
+        for waiters in self._waiting.values():
             while waiters:
                 if not (waiter := waiters.popleft()).done():
                     waiter.set_result(None)
@@ -151,8 +164,10 @@ class Paced:
         flight: Flight,
         owns: Callable[[Place, int], bool],
         clock: Clock,
+        region: str = "",
     ) -> None:
         self._inner = inner
+        self._region = region
         self._departures = departures
         self._pace = pace
         self._flight = flight
@@ -160,7 +175,7 @@ class Paced:
         self._clock = clock
 
     async def ask(self, question: Question) -> Answer:
-        leaving = await self._departures.next(question.lane)
+        leaving = await self._departures.next(question.lane, self._region)
         if not self._owns(question.place, question.tenure):
             leaving.departure.withdrawn()
             raise Lost(f"{question.place.topic}/{question.place.partition}")

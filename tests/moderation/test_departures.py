@@ -202,3 +202,22 @@ async def test_the_wait_of_an_image_ends_with_its_first_departure() -> None:
     await gate.clock.run(gate.paced.ask(replace(first, received=None)))
 
     assert counted() == (before[0] + 1, before[1] + 4.0)
+
+
+async def test_a_region_that_is_asked_little_is_not_kept_waiting_by_the_other() -> None:
+    """
+    A region that is coming back gets every second call, however many wait for the one that stands in for it.
+    """
+    gate = Gate(GivenShares({"live": 10}))
+
+    async def depart(region: str) -> float:
+        (await gate.departures.next("live", region)).departure.sent(gate.clock.now())
+        return gate.clock.now()
+
+    waiting = [asyncio.ensure_future(depart("second")) for _ in range(20)]
+    await gate.pass_time(0.25)
+
+    departed = await gate.clock.run(depart("first"))
+
+    assert departed == pytest.approx(1_000.4)
+    await gate.clock.run(asyncio.gather(*waiting))
