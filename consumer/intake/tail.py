@@ -5,6 +5,7 @@ Only the headers are looked at. Verdicts name their source in `source_…`, dead
 letter keeps its own headers, and those of a message that was once an output of ours look like a verdict's.
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -79,10 +80,12 @@ class Tail:
             fetch_max_wait_ms=100,
         )
         self.access.adopt(consumer)
+        starting = asyncio.create_task(consumer.start(), name="journal's consumer")
         try:
-            await consumer.start()
+            await asyncio.shield(starting)
             yield consumer
         finally:
+            await asyncio.wait([starting])  # aiokafka 0.14 leaves a connection open whose opening is cancelled
             await consumer.stop()
 
     async def _seek(self, consumer: AIOKafkaConsumer, since: float) -> dict[TopicPartition, int]:

@@ -278,5 +278,5 @@ async def test_latency_and_verdict_are_given_to_the_images_they_are_meant_for() 
         arrivals = await provider.arrivals()
 
     assert [usual["Data"]["RiskLevel"], slow["Data"]["RiskLevel"]] == ["none", "high"]
-    assert took >= 0.3
+    assert took >= 0.29  # loops wake a little early
     assert [arrival.caller for arrival in arrivals] == ["replica-1", "replica-1"]
