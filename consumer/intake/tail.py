@@ -13,11 +13,13 @@ from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
+from consumer.clock import ends_within
 from consumer.config import KafkaSettings
 from consumer.kafka_access import KafkaAccess
 from consumer.records import Place, SourceId
 
 POLL_TIMEOUT = 0.2  # seconds
+STOP_DEADLINE = 2.0  # seconds
 MAX_POLL_RECORDS = 1_000  # looked at between two turns of the event loop
 
 
@@ -85,8 +87,9 @@ class Tail:
             await asyncio.shield(starting)
             yield consumer
         finally:
-            await asyncio.wait([starting])  # aiokafka 0.14 leaves a connection open whose opening is cancelled
-            await consumer.stop()
+            # aiokafka 0.14 leaves connections open whose opening or closing is cancelled.
+            await asyncio.wait([starting])
+            await ends_within(STOP_DEADLINE, consumer.stop())
 
     async def _seek(self, consumer: AIOKafkaConsumer, since: float) -> dict[TopicPartition, int]:
         """Go to the first record that is as young as `since`, and return where partitions with such a record end."""
