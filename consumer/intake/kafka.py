@@ -8,7 +8,7 @@ Reading uploads from Kafka and committing what is finished, with aiokafka 0.14.
 What aiokafka does shapes this file:
 - `getmany` ignores its timeout while the group divides its partitions, which takes as long as brokers are away; that is
   no reason to restart, so the poll loop's heartbeat rests then, and the commit loop's while no coordinator is known.
-- A cancelled `getmany` is counted as polling for ever, so polling is never cancelled: it ends by itself.
+- A cancelled `getmany` is counted as polling for ever, so polling is cancelled by nothing but the end.
 - `getmany` returns nothing while partitions are being revoked, and what it returns is admitted before anything else can
   run. So a batch never belongs to an assignment that is gone. But it does return records of an assignment that has not
   been taken over yet: they wait in `Assigned.early`.

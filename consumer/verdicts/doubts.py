@@ -46,7 +46,11 @@ class Doubts:
         async with self._looking:
             if not answer.done():
                 asked, self._asked = self._asked, []
-                await self._look(asked)
+                try:
+                    await self._look(asked)
+                except BaseException:
+                    self._asked = asked + self._asked  # the next one looks for all of them
+                    raise
         return await answer
 
     async def _look(self, asked: Sequence[Asked]) -> None:

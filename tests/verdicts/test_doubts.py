@@ -67,3 +67,19 @@ async def test_two_may_doubt_the_same_outcome() -> None:
     answers = await clock.run(asyncio.gather(*(doubts.is_published(A, since) for since in (50.0, 40.0, 45.0))))
 
     assert answers == [True] * 3
+
+
+async def test_one_who_gives_up_looking_leaves_the_others_an_answer() -> None:
+    """
+    Whoever comes next looks for all that were asked about.
+    """
+    clock = ManualClock()
+    doubts = Doubts(Outputs(clock, {A, B}).find, clock)
+    first, second, third = (asyncio.ensure_future(doubts.is_published(each, 50.0)) for each in (C, A, B))
+    await clock.run(first)
+    await asyncio.sleep(0)  # the second one looks, for the third one too
+
+    second.cancel()
+
+    assert await clock.run(third)
+    assert second.cancelled()
