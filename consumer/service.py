@@ -107,6 +107,7 @@ class Service:
         self._limits = limits
         self._lane_by_topic = lane_by_topic
         self._waiting: Waiting[Record] = Waiting(weights)
+        self._lanes = len(weights)
         self._arrived = asyncio.Event()
         self._begun: dict[RecordName, Begun] = {}
         self._order = Order(keep_order)
@@ -204,9 +205,13 @@ class Service:
 
     async def _something_to_begin(self) -> None:
         """Return when a record has arrived, or a lane that has one waiting has room."""
+        lanes = self._waiting.lanes
+        if len(lanes) == self._lanes:  # on the path of every record: nobody who arrives could begin before these
+            await self._calls.room(lanes)
+            return
         self._arrived.clear()
         wakers: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._arrived.wait())]
-        if lanes := self._waiting.lanes:
+        if lanes:
             wakers.append(asyncio.ensure_future(self._calls.room(lanes)))
         try:
             await asyncio.wait(wakers, return_when=asyncio.FIRST_COMPLETED)
