@@ -11,6 +11,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from consumer.config import HealthSettings
+from consumer.observability.metrics import DEGRADED
 
 log = structlog.get_logger()
 
@@ -22,6 +23,8 @@ class Health:
     reasons_not_ready: list[Callable[[], Sequence[str]]] = field(default_factory=list)
     complaints: list[Callable[[], Sequence[str]]] = field(default_factory=list)
     """What only a restart mends; the absence of Kafka or of the provider is never among it."""
+    degraded: list[Callable[[], Sequence[str]]] = field(default_factory=list)
+    """What a part of the work waits for, while the rest goes on: a replica that is degraded is ready."""
     offsets: Callable[[], Any] = list
 
 
@@ -33,7 +36,7 @@ async def serving(settings: HealthSettings, health: Health) -> AsyncIterator[Non
         return _ok_unless(health.complaints)
 
     async def ready(_: web.Request) -> web.Response:
-        return _ok_unless(health.reasons_not_ready)
+        return _ok_unless(health.reasons_not_ready, health.degraded)
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})
@@ -41,6 +44,7 @@ async def serving(settings: HealthSettings, health: Health) -> AsyncIterator[Non
     async def offsets(_: web.Request) -> web.Response:
         return web.Response(body=orjson.dumps(health.offsets()), content_type="application/json")
 
+    DEGRADED.set_function(lambda: sum(len(ask()) for ask in health.degraded))
     app = web.Application()
     pages = {"/livez": live, "/readyz": ready, "/metrics": metrics, "/offsets": offsets}
     app.add_routes([web.get(path, page) for path, page in pages.items()])
@@ -55,6 +59,10 @@ async def serving(settings: HealthSettings, health: Health) -> AsyncIterator[Non
         await runner.cleanup()
 
 
-def _ok_unless(askable: Iterable[Callable[[], Sequence[str]]]) -> web.Response:
+def _ok_unless(
+    askable: Iterable[Callable[[], Sequence[str]]], degraded: Iterable[Callable[[], Sequence[str]]] = ()
+) -> web.Response:
     reasons = [reason for ask in askable for reason in ask()]
-    return web.Response(text="".join(f"{reason}\n" for reason in reasons) or "ok\n", status=503 if reasons else 200)
+    notes = [f"degraded: {reason}" for ask in degraded for reason in ask()]
+    text = "".join(f"{line}\n" for line in (reasons or ["ok"]) + notes)
+    return web.Response(text=text, status=503 if reasons else 200)

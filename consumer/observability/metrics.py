@@ -126,3 +126,8 @@ PUBLISHES_PENDING = Gauge("moderation_publishes_pending", "Outcomes sent and not
 UNFORESEEN = Counter(
     "moderation_unforeseen_errors_total", "Bugs: an image went to review, its traceback is in the log."
 )
+DEGRADED = Gauge(
+    "moderation_degraded",
+    "Things that hold a part of this replica's work while the rest goes on; `/readyz` names each. Above 0 for minutes: "
+    "somebody must act, though no probe fails.",
+)

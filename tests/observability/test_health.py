@@ -34,3 +34,12 @@ async def test_each_probe_asks_its_own(
     health = Health([lambda: reasons], [lambda: complaints])
 
     assert await pages(health) == expected
+
+
+async def test_a_degraded_replica_is_ready_and_says_so() -> None:
+    """
+    A rollout that mends what holds a part of the work must not wait for it.
+    """
+    health = Health(degraded=[lambda: ["kafka: uploads/3 is held at offset 7"]])
+
+    assert (await pages(health))["/readyz"] == (200, "ok\ndegraded: kafka: uploads/3 is held at offset 7\n")
