@@ -37,13 +37,14 @@ from aiokafka.structs import OffsetAndMetadata
 
 from consumer.clock import Clock, ends_within
 from consumer.config import JournalSettings, KafkaSettings
-from consumer.intake import Lease, Reading, unpublished
+from consumer.intake import Lease, Reading
 from consumer.intake.admission import Admission
 from consumer.intake.committer import Commit, Committer, commit_of
 from consumer.intake.journal import Journal
 from consumer.intake.mark import BEGINNING, Mark, must_be_read
 from consumer.intake.offsets import PartitionLedger
 from consumer.intake.tail import Tail
+from consumer.kafka import internals
 from consumer.kafka_access import KafkaAccess
 from consumer.observability import metrics
 from consumer.observability.heartbeat import Heartbeat
@@ -235,7 +236,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def batches(self) -> AsyncIterator[Sequence[KafkaRecord]]:
         while self._reading:
-            if unpublished.is_reassigning(self._consumer):
+            if internals.is_reassigning(self._consumer):
                 self._polling.rest()
             else:
                 self._polling.beat()
@@ -309,7 +310,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _skip_markers(self, assigned: Assigned) -> None:
         """Count what lies before the next read and is no record, or the lag of a transactional topic is never 0."""
-        if (position := unpublished.position(self._consumer, assigned.partition)) is not None:
+        if (position := internals.position(self._consumer, assigned.partition)) is not None:
             assigned.ledger.skip_to(position)
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
@@ -317,7 +318,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             self._assigned.setdefault(Place(*partition), Assigned(partition))
         self._journal.keep_only(self._assigned)
         self._tenures = {place: tenure for place, tenure in self._tenures.items() if place in self._assigned}
-        self._generation = unpublished.generation(self._consumer)
+        self._generation = internals.generation(self._consumer)
         self._assigned_at = self._clock.now()
         self._rejoining = False
         if self._reading:
@@ -366,7 +367,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         while assignment == self._assignments:
             try:
                 begins, others = await self._read_back()
-                counts = await unpublished.partition_counts(self._consumer, self._settings.topics)
+                counts = await internals.partition_counts(self._consumer, self._settings.topics)
                 if assignment != self._assignments:
                     return
                 self._prepare(begins, others)
@@ -398,7 +399,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         Return where the reading of each begins, and which of them others may have had.
         """
         assigned = tuple(self._assigned.values())
-        committed = await unpublished.committed(self._consumer, [each.partition for each in assigned])
+        committed = await internals.committed(self._consumer, [each.partition for each in assigned])
         since = {
             each.place: mark
             for each in assigned
@@ -481,9 +482,9 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         offsets = {TopicPartition(*place): OffsetAndMetadata(*each) for place, each in commit.items()}
         generation = self._generation
         with self._committer.heartbeat.resting():
-            await unpublished.coordinator(self._consumer)
+            await internals.coordinator(self._consumer)
         try:
-            await unpublished.commit_once(self._consumer, offsets, generation)
+            await internals.commit_once(self._consumer, offsets, generation)
         except CommitFailedError:
             if generation == self._generation:  # or it says nothing of the membership that has begun since
                 self._lease.revoked()

@@ -8,7 +8,7 @@ import pytest
 
 from consumer.clock import SystemClock
 from consumer.emulator.broker import EmbeddedBroker
-from consumer.intake import unpublished
+from consumer.kafka import internals
 from consumer.observability.heartbeat import PATIENCE
 from tests.contract.reading import reading, upload
 from tests.kafka.waiting import until
@@ -38,12 +38,12 @@ async def test_a_replica_whose_brokers_are_away_is_alive(topic: str, *, mid_reba
             consumer = reader.source._consumer
             if mid_rebalance:
                 consumer._coordinator.request_rejoin()
-                await until(lambda: unpublished.is_reassigning(consumer))
+                await until(lambda: internals.is_reassigning(consumer))
 
         for _ in range(round(3 * PATIENCE / SPEED / 0.1)):
             await asyncio.sleep(0.1)
             complaints += reader.source.complaints()
-        still_divided = unpublished.is_reassigning(consumer)
+        still_divided = internals.is_reassigning(consumer)
 
     assert complaints == []
     assert still_divided == mid_rebalance

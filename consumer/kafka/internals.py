@@ -1,5 +1,5 @@
 """
-What aiokafka 0.14 does without telling it in its public methods. `tests/contract/test_unpublished.py` would notice if
+What aiokafka 0.14 does without telling it in its public methods. `tests/contract/test_internals.py` would notice if
 another version did otherwise.
 """
 

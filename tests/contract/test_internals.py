@@ -1,5 +1,5 @@
 """
-What `consumer/intake/unpublished.py` relies on in aiokafka 0.14, at a real broker.
+What `consumer/kafka/internals.py` relies on in aiokafka 0.14, at a real broker.
 """
 
 import pytest
@@ -7,7 +7,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError
 from aiokafka.structs import OffsetAndMetadata
 
-from consumer.intake import unpublished
+from consumer.kafka import internals
 from tests.contract.consumers import joined
 from tests.kafka import KafkaCluster, NewRecord, committed, describe, publish
 from tests.kafka.waiting import until
@@ -21,12 +21,12 @@ async def test_a_commit_goes_out_as_its_own_generation_or_not_at_all(kafka: Kafk
     partition = TopicPartition(topic, 0)
 
     async with joined(kafka.bootstrap_servers, topic, topic) as consumer:
-        first = unpublished.generation(consumer)
-        await unpublished.commit_once(consumer, {partition: OffsetAndMetadata(1, "one")}, first)
+        first = internals.generation(consumer)
+        await internals.commit_once(consumer, {partition: OffsetAndMetadata(1, "one")}, first)
         async with joined(kafka.bootstrap_servers, topic, topic):
-            await until(lambda: unpublished.generation(consumer) > first)
+            await until(lambda: internals.generation(consumer) > first)
             with pytest.raises(CommitFailedError):
-                await unpublished.commit_once(consumer, {partition: OffsetAndMetadata(2, "two")}, first)
+                await internals.commit_once(consumer, {partition: OffsetAndMetadata(2, "two")}, first)
 
     assert await committed(kafka.bootstrap_servers, topic) == {partition: (1, "one")}
 
@@ -39,14 +39,14 @@ async def test_who_has_left_commits_nothing(kafka: KafkaCluster, topic: str) -> 
     partition = TopicPartition(topic, 0)
 
     async with joined(kafka.bootstrap_servers, topic, topic, max_poll_interval_ms=300) as consumer:
-        generation = unpublished.generation(consumer)
+        generation = internals.generation(consumer)
 
         async def has_left() -> bool:
             return (await describe(kafka.bootstrap_servers, topic)).state == "Empty"
 
         await until(has_left)
         with pytest.raises(CommitFailedError):
-            await unpublished.commit_once(consumer, {partition: OffsetAndMetadata(5, "")}, generation)
+            await internals.commit_once(consumer, {partition: OffsetAndMetadata(5, "")}, generation)
 
     assert await committed(kafka.bootstrap_servers, topic) == {}
 
@@ -59,9 +59,9 @@ async def test_a_commits_metadata_is_read_back(kafka: KafkaCluster, topic: str) 
     first, second = TopicPartition(topic, 0), TopicPartition(topic, 1)
 
     async with joined(kafka.bootstrap_servers, topic, topic) as consumer:
-        generation = unpublished.generation(consumer)
-        await unpublished.commit_once(consumer, {first: OffsetAndMetadata(3, "mark")}, generation)
-        found = await unpublished.committed(consumer, [first, second])
+        generation = internals.generation(consumer)
+        await internals.commit_once(consumer, {first: OffsetAndMetadata(3, "mark")}, generation)
+        found = await internals.committed(consumer, [first, second])
 
     assert found == {first: OffsetAndMetadata(3, "mark")}
 
@@ -76,7 +76,7 @@ async def test_the_position_is_told_without_waiting(kafka: KafkaCluster, topic: 
 
     async with joined(kafka.bootstrap_servers, topic, topic) as consumer:
         await consumer.getmany(timeout_ms=5_000, max_records=2)
-        position = unpublished.position(consumer, partition)
-        of_others = unpublished.position(consumer, TopicPartition(topic, 7))
+        position = internals.position(consumer, partition)
+        of_others = internals.position(consumer, TopicPartition(topic, 7))
 
     assert (position, of_others) == (2, None)

@@ -1,0 +1,1 @@
+"""What aiokafka hides, and what it does not protect us from."""
