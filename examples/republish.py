@@ -1,23 +1,36 @@
 """
 Gives dead letters another chance, once what made them so is mended: a binding that was missing, a release too old.
 
-    python examples/republish.py --bootstrap-servers localhost:9092 --reason unbound_bucket
+    python examples/republish.py --bootstrap-servers localhost:9092 --group moderation-consumer --reason unbound_bucket
 
-Each goes back to the topic it came from, as it was: key, value and headers, at a new offset. Letters of the reason are
-republished once: this has a consumer group of its own for each reason, and goes on where it ended. After a crash those
-since the last commit may go back twice, and are then judged twice.
+Each goes back to the topic it came from, as it was: key, value and headers, at a new offset. Only the letters of one
+group of the service are touched (`kafka.group_id`; header `source_group`): a topic of dead letters may be shared, and
+the others' are theirs. Letters of the reason are republished once: this has a consumer group of its own for each group
+and reason, and goes on where it ended. After a crash those since the last commit may go back twice, and are then judged
+twice. A letter that was cut (`dlq_truncated`) cannot go back as it was: it stays, and is counted.
 """
 
 import argparse
 import asyncio
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 Headers = Sequence[tuple[str, bytes | None]]
 
 LARGEST = 10_485_760  # bytes; the source topic decides
+DEFAULT_GROUP = "moderation-consumer"  # the service's own default
 QUIET = 5.0  # seconds without a letter after which this ends
+
+
+class Republished(NamedTuple):
+    """What became of the letters."""
+
+    again: int
+    """Published again."""
+    cut: int
+    """Left where they are, because they are not whole."""
 
 
 def is_ours(name: str) -> bool:
@@ -32,36 +45,45 @@ def as_it_was(headers: Headers) -> Headers:
     return [(before if is_ours(before) else name, value) for before, name, value in renamed]
 
 
-async def republish(bootstrap_servers: str, topic: str, reason: str, quiet: float = QUIET) -> int:
-    """Publish the letters again that were refused for this reason; return how many."""
+async def republish(
+    bootstrap_servers: str, topic: str, reason: str, group: str = DEFAULT_GROUP, quiet: float = QUIET
+) -> Republished:
+    """Publish the letters of a group of the service again that were refused for this reason."""
     consumer = AIOKafkaConsumer(
         topic,
         bootstrap_servers=bootstrap_servers,
-        group_id=f"republish-{reason}",
+        group_id=f"republish-{group}-{reason}",
         enable_auto_commit=False,
         auto_offset_reset="earliest",
     )
     producer = AIOKafkaProducer(
         bootstrap_servers=bootstrap_servers, acks="all", enable_idempotence=True, max_request_size=LARGEST
     )
-    count = 0
+    again = cut = 0
     async with consumer, producer:
         while polled := await consumer.getmany(timeout_ms=round(quiet * 1000)):
             for record in (record for records in polled.values() for record in records):
                 told = dict(record.headers)
-                if told.get("dlq_reason") != reason.encode():
+                if (told.get("dlq_reason"), told.get("source_group")) != (reason.encode(), group.encode()):
+                    continue
+                if "dlq_truncated" in told:
+                    cut += 1
                     continue
                 source = told["dlq_source_topic"].decode()
                 await producer.send_and_wait(source, record.value, key=record.key, headers=as_it_was(record.headers))
-                count += 1
+                again += 1
             await consumer.commit()
-    return count
+    return Republished(again, cut)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Publishes dead letters of one reason to their source again.")
     parser.add_argument("--bootstrap-servers", default="localhost:9092")
     parser.add_argument("--topic", default="moderation.dead-letter")
+    parser.add_argument("--group", default=DEFAULT_GROUP, help="kafka.group_id of the service whose they are")
     parser.add_argument("--reason", required=True)
     asked = parser.parse_args()
-    print(asyncio.run(republish(asked.bootstrap_servers, asked.topic, asked.reason)), "messages published again")
+    done = asyncio.run(republish(asked.bootstrap_servers, asked.topic, asked.reason, asked.group))
+    print(done.again, "messages published again")
+    if done.cut:
+        print(done.cut, "are not whole (dlq_truncated) and stay where they are")

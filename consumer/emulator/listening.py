@@ -26,7 +26,8 @@ class Listener:
         if port in self._sites:
             return port
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        sock = socket.create_server((self._host, port), family=family)
+        both = self._host == "::" and socket.has_dualstack_ipv6()
+        sock = socket.create_server((self._host, port), family=family, dualstack_ipv6=both)
         bound: int = sock.getsockname()[1]
         self._sites[bound] = web.SockSite(self._runner, sock, backlog=_BACKLOG)
         await self._sites[bound].start()  # the site owns the socket from here

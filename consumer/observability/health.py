@@ -1,6 +1,8 @@
 """The pages that probes, Prometheus and operators read: /livez, /readyz, /metrics and /offsets."""
 
 import contextlib
+import errno
+import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +13,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from consumer.config import HealthSettings
+from consumer.errors import Misconfigured
 from consumer.observability.metrics import DEGRADED
 
 log = structlog.get_logger()
@@ -30,7 +33,7 @@ class Health:
 
 @contextlib.asynccontextmanager
 async def serving(settings: HealthSettings, health: Health) -> AsyncIterator[None]:
-    """Serve the pages until the context ends. `OSError` escapes where the port is taken."""
+    """Serve the pages until the context ends. `Misconfigured` escapes where the port is taken or the host not ours."""
 
     async def live(_: web.Request) -> web.Response:
         return _ok_unless(health.complaints)
@@ -51,12 +54,40 @@ async def serving(settings: HealthSettings, health: Health) -> AsyncIterator[Non
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
-        await web.TCPSite(runner, settings.host, settings.port).start()
+        await _listen(runner, settings)
         host, port = runner.addresses[0][:2]
-        log.info("health.serving", address=f"{host}:{port}")
+        log.info("health.serving", address=_address(host, port))
         yield
     finally:
         await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, settings: HealthSettings) -> None:
+    """Accept connections: on `::` those of IPv4 too, where the system can, which asyncio leaves out."""
+    host = settings.host.strip("[]")
+    try:
+        if host == "::":
+            both = socket.has_dualstack_ipv6()
+            listener = socket.create_server((host, settings.port), family=socket.AF_INET6, dualstack_ipv6=both)
+            await web.SockSite(runner, listener).start()  # the site owns the socket from here
+        else:
+            await web.TCPSite(runner, host, settings.port).start()
+    except OSError as error:
+        raise Misconfigured([_refused(host, settings.port, error)]) from error
+
+
+def _refused(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"health.port: {_address(host, port)} is taken: name another port, or 0 for a free one"
+    if error.errno == errno.EACCES:
+        return f"health.port: {_address(host, port)} is not ours to listen on: name a port from 1024 on"
+    if isinstance(error, socket.gaierror) or error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+        return f"health.host: {host} is no address of this machine"
+    return f"health.host, health.port: {_address(host, port)} cannot be listened on: {error.strerror or error}"
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _ok_unless(

@@ -58,15 +58,16 @@ async def test_the_official_client_reads_its_answer() -> None:
 
 async def test_an_answer_comes_after_the_latency_and_not_before() -> None:
     """
-    Answers wait for the latency from their own arrival, so calls made together are answered together.
+    Answers wait for the latency from their own arrival, so calls made together are answered together: one after the
+    other would take longer than any machine needs for twenty calls.
     """
-    async with QuickProvider.start(latency=0.2) as provider, aiohttp.ClientSession() as session:
+    async with QuickProvider.start(latency=1.0) as provider, aiohttp.ClientSession() as session:
         began = time.monotonic()
 
         await asyncio.gather(*(moderate(session, provider.endpoint, imageUrl=f"https://i/{n}") for n in range(20)))
         took = time.monotonic() - began
 
-    assert 0.2 <= took < 2.0
+    assert 1.0 <= took < 20.0
 
 
 async def test_arrivals_lie_between_the_call_and_its_answer() -> None:
@@ -117,21 +118,32 @@ async def test_a_code_is_given_to_the_images_it_is_meant_for() -> None:
     assert ["Data" in gone, "Data" in bad, "Data" in fine] == [False, False, True]
 
 
-async def test_the_slow_share_is_evenly_spread() -> None:
+def test_the_slow_share_is_evenly_spread() -> None:
     """
-    With a quarter of slow answers every fourth call is slow, and no other.
+    With a quarter of slow answers every fourth call is to be slow, and no other, whenever they come.
+    """
+    script = Script(Behaviour(latency=0.0, slow_share=0.25, slow_latency=0.4))
+
+    latencies = [script.reply(Question("1", f"https://i/{number}"), 0.0).latency for number in range(8)]
+
+    assert latencies == [0.0, 0.0, 0.0, 0.4] * 2
+
+
+async def test_what_is_to_be_slow_is_slow() -> None:
+    """
+    A slow answer is waited for. How quick the others are is the machine's affair.
     """
     took = []
     async with (
         QuickProvider.start(latency=0.0, slow_share=0.25, slow_latency=0.4) as provider,
         aiohttp.ClientSession() as session,
     ):
-        for number in range(8):
+        for number in range(4):
             began = time.monotonic()
             await moderate(session, provider.endpoint, imageUrl=f"https://i/{number}")
             took.append(time.monotonic() - began)
 
-    assert [seconds >= 0.4 for seconds in took] == [False, False, False, True] * 2
+    assert took[-1] >= 0.39  # loops wake a little early
 
 
 def test_spread_latencies_fill_their_range_evenly() -> None:

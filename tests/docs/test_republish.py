@@ -16,20 +16,27 @@ republish = runpy.run_path(str(ROOT / "examples" / "republish.py"))["republish"]
 THEIRS = [("trace", b"1"), ("source_group", b"theirs"), ("trace", b"2"), ("nothing", None)]
 
 
+def letter(group: str, reason: str, value: bytes, *, cut: bool = False) -> NewRecord:
+    """A dead letter as the service of a group writes it."""
+    encoding = Encoding(group=group, privacy=PrivacySettings())
+    refused = delivery(value, key=b"\x00key", headers=THEIRS)
+    encoded = encoding.dead_letter(refused, Undecodable(reason, "somewhere"), SystemClock().wall())
+    headers = [*encoded.headers, *([("dlq_truncated", b"true")] if cut else [])]
+    return NewRecord(encoded.value, key=encoded.key, headers=headers)
+
+
 async def test_letters_of_a_reason_go_back_as_they_were_and_once() -> None:
     """
-    Key, value and headers, also those that had one of our names; letters of other reasons stay where they are.
+    Key, value and headers, also those that had one of our names; letters of other reasons, other groups' letters and
+    those that are not whole stay where they are.
     """
-    encoding, letters = Encoding(group="group", privacy=PrivacySettings()), []
-    for reason, value in (("unbound_bucket", b"mended"), ("not_json", b"\xff")):
-        refused = delivery(value, key=b"\x00key", headers=THEIRS)
-        letter = encoding.dead_letter(refused, Undecodable(reason, "somewhere"), SystemClock().wall())
-        letters.append(NewRecord(letter.value, key=letter.key, headers=letter.headers))
+    letters = [letter("group", "unbound_bucket", b"mended"), letter("group", "not_json", b"\xff")]
+    letters += [letter("another", "unbound_bucket", b"theirs"), letter("group", "unbound_bucket", b"cut", cut=True)]
     with EmbeddedBroker() as broker:
         await publish(broker.bootstrap_servers, "dead", letters)
 
-        counts = [await republish(broker.bootstrap_servers, "dead", "unbound_bucket", quiet=0.5) for _ in range(2)]
+        done = [await republish(broker.bootstrap_servers, "dead", "unbound_bucket", "group", 0.5) for _ in range(2)]
         again = await read_all(broker.bootstrap_servers, "uploads")
 
-    assert counts == [1, 0]
+    assert done == [(1, 1), (0, 0)]
     assert [(record.key, record.value, list(record.headers)) for record in again] == [(b"\x00key", b"mended", THEIRS)]

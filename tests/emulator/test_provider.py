@@ -149,19 +149,22 @@ async def test_the_quota_is_the_accounts(http: aiohttp.ClientSession) -> None:
 
 async def test_a_judgement_takes_the_latency_and_a_refusal_does_not(http: aiohttp.ClientSession) -> None:
     """
-    The time from arrival to a judgement lies within the latency's bounds or above; refusals are answered at once.
+    The time from arrival to a judgement lies within the latency's bounds or above; a refusal does not wait for it, and
+    judgements do not wait for each other. The bounds are what waiting would take, and no measure of the machine.
     """
-    settings = EmulatorSettings(latency=(0.8, 1.0), oss={"uploads": {"a.png": picture()}})
+    objects = {"uploads": {"a.png": picture()}}
 
-    async with running(settings) as emulator:
+    async with running(EmulatorSettings(latency=30.0, oss=objects)) as emulator:
         started = time.monotonic()
         await ask(http, emulator.endpoint)
         refused = time.monotonic()
-        await asyncio.gather(*(ask(http, emulator.endpoint, **oss("a.png")) for _ in range(5)))
+    async with running(EmulatorSettings(latency=(0.8, 1.0), oss=objects)) as emulator:
+        asked = time.monotonic()
+        await asyncio.gather(*(ask(http, emulator.endpoint, **oss("a.png")) for _ in range(20)))
         judged = time.monotonic()
 
-    assert refused - started < 0.8
-    assert 0.8 <= judged - refused < 3.0
+    assert refused - started < 30.0
+    assert 0.8 <= judged - asked < 20 * 0.8
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,13 @@
+import contextlib
 import socket
 from collections.abc import Sequence
 
 import httpx
 import pytest
+import structlog
 
 from consumer.config import HealthSettings
+from consumer.errors import Misconfigured
 from consumer.observability.health import Health, serving
 
 
@@ -43,3 +46,55 @@ async def test_a_degraded_replica_is_ready_and_says_so() -> None:
     health = Health(degraded=[lambda: ["kafka: uploads/3 is held at offset 7"]])
 
     assert (await pages(health))["/readyz"] == (200, "ok\ndegraded: kafka: uploads/3 is held at offset 7\n")
+
+
+@pytest.mark.parametrize(
+    ("host", "callers", "shown"),
+    [
+        ("127.0.0.1", ["127.0.0.1"], "127.0.0.1:"),
+        ("0.0.0.0", ["127.0.0.1"], "0.0.0.0:"),
+        ("::1", ["[::1]"], "[::1]:"),
+        ("::", ["127.0.0.1", "[::1]"], "[::]:"),
+        ("[::]", ["127.0.0.1", "[::1]"], "[::]:"),
+    ],
+)
+async def test_pages_are_served_where_they_are_asked_to_be(host: str, callers: Sequence[str], shown: str) -> None:
+    """
+    `::` is every address, those of IPv4 too; an address of IPv6 is logged in brackets, so that it can be called.
+    """
+    with structlog.testing.capture_logs() as logs:
+        async with serving(HealthSettings(host=host, port=0), Health()), httpx.AsyncClient() as client:
+            port = logs[-1]["address"].rpartition(":")[2]
+            answers = [await client.get(f"http://{caller}:{port}/livez") for caller in callers]
+
+    assert [answer.status_code for answer in answers] == [200] * len(callers)
+    assert logs[-1]["address"] == f"{shown}{port}"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "::", "0.0.0.0"])
+async def test_a_taken_port_is_one_line_that_names_the_setting(host: str) -> None:
+    """
+    It is the configuration's fault, and says where.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(Misconfigured) as told:
+            await contextlib.AsyncExitStack().enter_async_context(
+                serving(HealthSettings(host=host, port=port), Health())
+            )
+
+    shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    assert told.value.problems == (f"health.port: {shown} is taken: name another port, or 0 for a free one",)
+
+
+async def test_a_host_that_is_not_this_machines_is_one_line() -> None:
+    """
+    It names the setting.
+    """
+    with pytest.raises(Misconfigured) as told:
+        await contextlib.AsyncExitStack().enter_async_context(
+            serving(HealthSettings(host="192.0.2.1", port=0), Health())
+        )
+
+    assert told.value.problems == ("health.host: 192.0.2.1 is no address of this machine",)

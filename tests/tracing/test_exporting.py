@@ -36,11 +36,11 @@ def test_the_extra_is_needed_only_where_it_is_used() -> None:
 
 async def test_a_collector_that_never_answers_keeps_nobody_from_stopping(monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    The last spans get two seconds.
+    The last spans get two seconds, and not what the exporter would wait.
     """
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "4")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "8")
         async with exporting() as provider:
             provider.get_tracer("test").start_span("span").end()
             began = time.monotonic()
@@ -51,7 +51,7 @@ async def test_a_collector_that_never_answers_keeps_nobody_from_stopping(monkeyp
                 await asyncio.to_thread(thread.join, 20.0)
                 assert not thread.is_alive()
 
-    assert took < STOP_DEADLINE + 1.0
+    assert STOP_DEADLINE <= took < 8.0
 
 
 async def test_the_service_has_a_name_until_it_is_given_one(monkeypatch: pytest.MonkeyPatch) -> None:
