@@ -7,7 +7,7 @@ Nothing here acts, waits or knows Kafka's or the provider's client.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple, NewType
@@ -26,6 +26,11 @@ class Place(NamedTuple):
 
     topic: str
     partition: int
+
+
+def beyond(partitions: Iterable[tuple[str, int]], counts: Mapping[str, int]) -> list[Place]:
+    """The partitions that cannot be there, by these numbers of partitions of their topics."""
+    return sorted(Place(topic, number) for topic, number in partitions if number >= counts.get(topic, 0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,11 +49,16 @@ class Inputs:
 
 
 @asynccontextmanager
-async def publishing(bootstrap_servers: str, topic: str) -> AsyncIterator[Inputs]:
-    """Be able to publish to `topic` until the context ends. `KafkaError` escapes where no broker can be reached."""
+async def publishing(bootstrap_servers: str, topics: Sequence[str]) -> AsyncIterator[Inputs]:
+    """
+    Make the topics, and be able to publish to the first until the context ends. `KafkaError` escapes where no broker
+    can be reached.
+    """
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap_servers, acks="all", enable_idempotence=True)
     try:
         await producer.start()
-        yield Inputs(producer, bootstrap_servers, topic)
+        for topic in topics:
+            await producer.partitions_for(topic)  # the embedded broker creates what is asked for
+        yield Inputs(producer, bootstrap_servers, topics[0])
     finally:
         await producer.stop()

@@ -76,7 +76,7 @@ async def open_stage(options: DemoOptions, config: Config, folder: Path) -> Asyn
         broker = stack.enter_context(EmbeddedBroker())
         site = Site(await stack.enter_async_context(serving_images({**files, **public})), files)
         emulator = await stack.enter_async_context(running(settings))
-        inputs = await stack.enter_async_context(publishing(broker.bootstrap_servers, config.kafka.topics[0]))
+        inputs = await stack.enter_async_context(publishing(broker.bootstrap_servers, config.kafka.topics))
         outputs = await stack.enter_async_context(reading(broker.bootstrap_servers, config.kafka.outputs))
         service = await stack.enter_async_context(
             running_service(

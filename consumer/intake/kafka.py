@@ -32,7 +32,7 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import CommitFailedError, KafkaError
+from aiokafka.errors import CommitFailedError, KafkaError, StaleMetadata
 from aiokafka.structs import OffsetAndMetadata
 
 from consumer.clock import Clock, ends_within
@@ -48,7 +48,7 @@ from consumer.kafka import internals
 from consumer.kafka_access import KafkaAccess
 from consumer.observability import metrics
 from consumer.observability.heartbeat import Heartbeat
-from consumer.records import Delivery, Place
+from consumer.records import Delivery, Place, beyond
 
 log = structlog.get_logger()
 
@@ -57,6 +57,7 @@ SHORT_POLL_TIMEOUT = 0.05  # likewise while no partition may be read
 MAX_POLL_RECORDS = 100  # by so many the limits of a partition and of bytes may be exceeded
 RETRY_DELAY = 1.0  # seconds
 STOP_DEADLINE = 2.0  # seconds to leave the group
+METADATA_MAX_AGE = 5.0  # seconds after which new partitions and topics are looked for
 BEING_TAKEN_OVER = "kafka: the partitions are being taken over"
 
 
@@ -155,8 +156,10 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             heartbeat_interval_ms=round(self._settings.heartbeat_interval * 1000),
             rebalance_timeout_ms=round(self._settings.rebalance_timeout * 1000),
             max_partition_fetch_bytes=self._settings.max_partition_fetch_bytes,
+            metadata_max_age_ms=round(METADATA_MAX_AGE * 1000),
             partition_assignment_strategy=(RangePartitionAssignor,),
         )
+        internals.create_no_topics(self._consumer)
         self._access.adopt(self._consumer)
         self._consumer.subscribe(self._settings.topics, listener=self)
         try:
@@ -179,7 +182,13 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             return ["stopping: finishes what is in flight"]
         if self._rejoining:
             return [f"kafka: not a member of group {self._settings.group_id} yet"]
-        return [] if all(assigned.taken_over for assigned in self._assigned.values()) else [self._not_taken_over]
+        reasons = [
+            f"kafka: input topic {topic} does not exist, or this user may not see it"
+            for topic in internals.missing_topics(self._consumer, self._settings.topics)
+        ]
+        if not all(assigned.taken_over for assigned in self._assigned.values()):
+            reasons.append(self._not_taken_over)
+        return reasons
 
     def complaints(self) -> list[str]:
         """Say which loop hangs, though nobody keeps it waiting."""
@@ -367,7 +376,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         while assignment == self._assignments:
             try:
                 begins, others = await self._read_back()
-                counts = await internals.partition_counts(self._consumer, self._settings.topics)
+                counts = await self._counts()
                 if assignment != self._assignments:
                     return
                 self._prepare(begins, others)
@@ -414,6 +423,14 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             for each in assigned
         }
         return begins, since
+
+    async def _counts(self) -> Mapping[str, int]:
+        """How many partitions each topic has. `StaleMetadata` escapes where some are assigned that cannot be there."""
+        counts = await internals.partition_counts(self._consumer, self._settings.topics)
+        if contradictory := beyond(self._assigned, counts):
+            log.warning("partitions.miscounted", partitions=_named(contradictory), counted=counts)
+            raise StaleMetadata(contradictory)
+        return counts
 
     def _memory_of(self, place: Place) -> str | None:
         """This process, where it remembers what it has published of a partition; it forgets that of one it loses."""

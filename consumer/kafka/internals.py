@@ -3,10 +3,15 @@ What aiokafka 0.14 does without telling it in its public methods. `tests/contrac
 another version did otherwise.
 """
 
+import asyncio
 from collections.abc import Collection, Mapping
+from contextvars import ContextVar
+from typing import Any
 
+import aiokafka.client
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError
+from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.structs import OffsetAndMetadata
 
 
@@ -60,9 +65,69 @@ async def commit_once(
 
 
 async def partition_counts(consumer: AIOKafkaConsumer, topics: Collection[str]) -> Mapping[str, int]:
-    """How many partitions the topics have, asked for now; a topic that does not exist is left out."""
-    await consumer._client.force_metadata_update()
-    return {topic: len(found) for topic in topics if (found := consumer.partitions_for_topic(topic))}
+    """
+    How many partitions the topics have, asked for now; a topic that does not exist is left out.
+
+    Every broker that is known is asked, and the largest number counts: one that has not heard of new partitions yet
+    would make a replica take too much of the quota, and another, which counted them, takes its part as well.
+    """
+    client = consumer._client
+    await client.force_metadata_update()
+    request = MetadataRequest(list(topics), False)
+    asked = [client.send(broker.nodeId, request) for broker in client.cluster.brokers()]
+    answers: list[Any] = await asyncio.gather(*asked, return_exceptions=True)
+    counts = {topic: len(found) for topic in topics if (found := consumer.partitions_for_topic(topic))}
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            continue  # a broker that is away
+        for error, topic, *_, partitions in answer.topics:
+            if error == 0:
+                counts[topic] = max(counts.get(topic, 0), len(partitions))
+    return counts
+
+
+def missing_topics(consumer: AIOKafkaConsumer, topics: Collection[str]) -> list[str]:
+    """The topics that do not exist, or that this user may not see, as far as the latest answer of a broker tells."""
+    return [topic for topic in topics if not consumer.partitions_for_topic(topic)]
+
+
+def create_no_topics(consumer: AIOKafkaConsumer) -> None:
+    """
+    Let a consumer that has not started ask for topics without creating them, and start though some do not exist.
+
+    By default a broker creates one that is asked for by name, so that a misspelt topic looks like one that nobody
+    uploads to; and `start` fails where a topic stays away for longer than a request may take.
+    """
+    client = consumer._client
+    update = client._metadata_update
+
+    async def without_creating(*arguments: Any) -> bool:
+        before = _creates_topics.set(False)
+        try:
+            updated: bool = await update(*arguments)
+            return updated
+        finally:
+            _creates_topics.reset(before)
+
+    async def ask_once() -> None:
+        client.set_topics(consumer._subscription.subscription.topics)
+        await client.force_metadata_update()
+
+    client._metadata_update = without_creating
+    consumer._wait_topics = ask_once
+
+
+_creates_topics: ContextVar[bool] = ContextVar("creates_topics", default=True)
+
+
+class _MetadataRequest(MetadataRequest):  # type: ignore[misc]
+    """The one that aiokafka's client makes: it has no way to say that topics must not be created."""
+
+    def __init__(self, topics: list[str] | None = None) -> None:
+        super().__init__(topics, _creates_topics.get())
+
+
+aiokafka.client.MetadataRequest = _MetadataRequest
 
 
 def position(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | None:

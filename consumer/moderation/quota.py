@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import NamedTuple, Protocol
 
-from consumer.records import Place
+from consumer.records import Place, beyond
 
 MARGIN = 1.0  # seconds before eviction at which the lease ends
 
@@ -136,7 +136,8 @@ class Quota:
         Own these partitions from now on, and no others.
 
         `counts` says how many partitions each topic of the lanes has; a topic that does not exist yet is left out. It
-        must be read after the assignment: who counts fewer partitions than the group has assigned takes too much.
+        must be read after the assignment: who counts fewer partitions than the group has assigned takes too much. A
+        lane of which a partition is assigned that cannot be there by `counts` owns nothing.
         `generation` is the group's; without it no partition counts as one that stayed.
         """
         stayed = self._starts if generation is not None and generation - 1 == self._generation else {}
@@ -192,7 +193,10 @@ class Quota:
         return ["quota: no commit has succeeded for a session timeout; calls wait until one does"]
 
     def _owned(self, partitions: Collection[tuple[str, int]], counts: Mapping[str, int]) -> Iterator["Owned"]:
+        contradicted = {topic for topic, _ in beyond(partitions, counts)}
         for lane, due in self._lanes.items():
+            if contradicted.intersection(due.topics):
+                continue
             all_of_lane = _in_order(due.topics, counts)
             for place, partition in enumerate(all_of_lane):
                 if partition in partitions:

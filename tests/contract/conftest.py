@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from consumer.emulator.broker import EmbeddedBroker
 from tests.contract.reading import kafka_settings
@@ -32,4 +33,7 @@ async def uploads(broker: EmbeddedBroker | KafkaCluster, topic: str) -> str:
         outputs = kafka_settings(broker, topic).outputs
         for each in (topic, outputs.block, outputs.review, outputs.pass_, outputs.dead_letter):
             await broker.create_topic(each, partitions=4)
+    else:
+        async with AIOKafkaProducer(bootstrap_servers=broker.bootstrap_servers) as producer:
+            await producer.partitions_for(topic)  # the embedded broker creates what a producer asks for
     return topic

@@ -34,8 +34,10 @@ class Member:
 
     def __init__(self) -> None:
         self._coordinator = self._client = self._subscription = self
+        self.cluster = self
         self.subscription = None
         self.reassignment_in_progress = False
+        self.counted = {0, 1}  # the numbers of each topic's partitions, as the metadata has them
         self.generation = 0
         self.offsets: dict[TopicPartition, OffsetAndMetadata] = {}
         self.answers = asyncio.Event()  # to commits
@@ -56,8 +58,13 @@ class Member:
 
     async def force_metadata_update(self) -> None: ...
 
+    async def _metadata_update(self, *_: object) -> None: ...
+
+    def brokers(self) -> set[Any]:
+        return set()
+
     def partitions_for_topic(self, topic: str) -> set[int]:
-        return {0, 1}
+        return self.counted
 
     def assignment(self) -> set[TopicPartition]:
         return self._assignment
@@ -326,3 +333,22 @@ async def test_a_tenure_lasts_until_another_replica_may_have_had_the_partition(m
         regained = await ours.source.settled_owner(PLACE, second)
 
         assert (given_back, had_by_another, still_ours, given_away, regained) == (True, False, True, False, False)
+
+
+async def test_no_share_is_taken_by_counts_that_contradict_the_assignment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A broker may not have heard yet of partitions that the group has assigned already: it is asked again.
+    """
+    monkeypatch.setattr(kafka, "RETRY_DELAY", 0.02)
+    async with replica(monkeypatch) as ours:
+        ours.member.counted = {0}
+        added = TopicPartition("uploads", 1)
+
+        await ours.gain(PARTITION, added)
+        await asyncio.sleep(0.1)
+        before = ours.quota.share(SystemClock().now()).total
+        ours.member.counted = {0, 1, 2, 3}
+        await until(lambda: ours.quota.share(SystemClock().now()).total > 0)
+
+        assert before == 0
+        assert ours.quota.share(SystemClock().now()).total == 50

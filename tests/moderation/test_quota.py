@@ -184,6 +184,27 @@ def test_partitions_that_nobody_configured_own_nothing() -> None:
     assert owner.share(2.0).total == 0
 
 
+@given(st.randoms(use_true_random=False), st.integers(2, 6), st.integers(1, 6), st.integers(1, 200))
+def test_counts_that_contradict_the_assignment_give_no_share(
+    dice: random.Random, partitions: int, replicas: int, calls: int
+) -> None:
+    """
+    A replica that counts fewer partitions than the group has given to it would take too much; whatever the others
+    count, all of them together stay within the lane's calls.
+    """
+    total = 0
+    owners = [dice.randrange(replicas) for _ in range(partitions)]
+    for replica in range(replicas):
+        share = Quota({"live": Due(("a",), calls)}, session_timeout=30.0, window=1.0)
+        mine = [("a", number) for number, owner in enumerate(owners) if owner == replica]
+        counted = {"a": partitions if dice.random() < 0.5 else dice.randint(0, max((n for _, n in mine), default=0))}
+        share.assigned(mine, counted, 0.0)
+        share.committed(0.0)
+        total += share.share(2.0).total
+
+    assert total <= calls
+
+
 def test_it_says_so_when_the_lease_has_run_out() -> None:
     """
     Waiting for the start, and having no partitions, are nothing to report; commits that stay unanswered are.
