@@ -34,8 +34,24 @@ def beyond(partitions: Iterable[tuple[str, int]], counts: Mapping[str, int]) -> 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """Why a batch of records could not be read. Its delivery's value is the batch, byte for byte as Kafka keeps it."""
+
+    reason: str  # a word of `Rejection`
+    detail: str
+    first_offset: int
+    last_offset: int
+    count: int  # records, as far as the batch's header can be believed
+    codec: str  # none, gzip, snappy, lz4, zstd or unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One Kafka record as it was read, and when."""
+    """
+    One Kafka record as it was read, and when.
+
+    Or a batch of them that cannot be read: then `unreadable` says why, and `offset` is the first of the batch's.
+    """
 
     topic: str
     partition: int
@@ -46,6 +62,7 @@ class Delivery:
     headers: Headers
     received: float  # unix seconds
     tenure: int = 0  # of the partition with this replica; another one begins when another replica may have had it
+    unreadable: Unreadable | None = None
 
     @property
     def place(self) -> Place:

@@ -20,6 +20,7 @@ import orjson
 from consumer.config import MOST_TEXTS, PrivacySettings
 from consumer.errors import Undecodable
 from consumer.records import Delivery, Finding, Headers, Hits, ObjectRef, Verdict, source_id
+from consumer.verdicts.foreign import unreadable_headers, written_headers
 
 PROVIDER = "aliyun-image-moderation-2.0"
 ENGINE = f"moderation-consumer/{version('moderation-consumer')}"
@@ -83,9 +84,9 @@ class Encoding:
             ("dlq_time", rfc3339(now).encode()),
             ("dlq_id", source_id(self.group, delivery).encode()),
             ("source_group", self.group.encode()),
+            *unreadable_headers(delivery.unreadable),
         ]
-        names = {name for name, _ in ours}
-        theirs = [(f"original_{name}" if name in names else name, value) for name, value in delivery.headers]
+        theirs = written_headers(delivery.headers, {name for name, _ in ours})
         return Encoded(delivery.key, delivery.value, theirs + ours)
 
     def _value(self, verdict: Verdict) -> dict[str, Any]:

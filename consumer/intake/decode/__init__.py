@@ -22,6 +22,7 @@ from consumer.records import Decoded, Delivery
 __all__ = ["UNRECOGNISED", "Bindings", "Omission", "Origin", "Recognised", "Rejection", "decode", "recognise"]
 
 UNRECOGNISED = "unrecognised"
+UNREADABLE = "unreadable"
 
 _SHAPES = (Format(cloudevents.STRUCTURED, cloudevents.fits, cloudevents.read_structured), *BARE)
 
@@ -47,8 +48,13 @@ def decode(delivery: Delivery, bindings: Bindings, group: str) -> Decoded:
 
 
 def recognise(delivery: Delivery) -> Recognised:
-    """Tell the format of a message: `unrecognised` where it is none of ours, `no_value` of a tombstone."""
+    """
+    Tell the format of a message: `unrecognised` where it is none of ours, `no_value` of a tombstone, `unreadable` of a
+    batch that could not be read.
+    """
     value, headers = delivery.value, delivery.headers
+    if (unreadable := delivery.unreadable) is not None:
+        return Recognised(UNREADABLE, _refusing(Undecodable(unreadable.reason, unreadable.detail)))
     if value is None:
         return Recognised(Omission.NO_VALUE.value, lambda _: Omission.NO_VALUE.ignored)
     mode = cloudevents.declared(headers)

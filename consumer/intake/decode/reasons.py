@@ -26,6 +26,8 @@ class _Explained(StrEnum):
 class Rejection(_Explained):
     """Why a message is a dead letter."""
 
+    BATCH_TOO_LARGE = "batch_too_large", "A batch of records that is larger than `kafka.max_batch_bytes` once unpacked."
+    BATCH_DAMAGED = "batch_damaged", "A damaged batch of records that `kafka.skip_damaged` names."
     NOT_JSON = "not_json", "The value is no JSON document in UTF-8, or nests more deeply than a parser follows."
     UNRECOGNISED = "unrecognised", "The message has the shape of no known upload event; it may be one all the same."
     CLOUDEVENTS_BATCH = "cloudevents_batch", "A batch of CloudEvents, which Kafka's binding does not define."
