@@ -43,13 +43,14 @@ from consumer.moderation.slots import Limited, Slots
 from consumer.observability import metrics
 from consumer.observability.health import Health, serving
 from consumer.pipeline import Pipeline
-from consumer.records import Place, source_id
+from consumer.records import Place
 from consumer.service import Service
 from consumer.tracing import Tracing, tracing_of
 from consumer.verdicts.doubts import Doubts
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.kafka import KafkaSink
 from consumer.verdicts.noticing import Noticing
+from consumer.verdicts.outcomes import Outcomes
 from consumer.verdicts.policy import Deciding
 
 log = structlog.get_logger()
@@ -124,10 +125,9 @@ async def open_service(
         )
         health = Health([access.reasons_not_ready, source.reasons_not_ready], [source.complaints])
         await stack.enter_async_context(serving(config.health, health))
-        encoding = Encoding(group=config.kafka.group_id, privacy=config.privacy)
         tracing = await stack.enter_async_context(tracing_of(config))
         doubts = Doubts(tail.find, clock)
-        sink = await stack.enter_async_context(KafkaSink.open(config.kafka, access, encoding, doubts, flight, clock))
+        sink = await stack.enter_async_context(KafkaSink.open(config.kafka, access, doubts, flight, clock))
         health.reasons_not_ready.append(sink.reasons_not_ready)
         await stack.enter_async_context(access.watched(clock))
         keys = keys_of(config.provider, credentials, clock)
@@ -146,7 +146,7 @@ async def open_service(
                 lane_of=config.lane_by_topic.__getitem__,
             ).assess,
             decide=Noticing(Deciding(policy).decide).decide,
-            name_dead_letter=partial(source_id, config.kafka.group_id),
+            outcomes=Outcomes(Encoding(group=config.kafka.group_id, privacy=config.privacy), config.kafka.outputs),
             journal=journal,
             sink=tracing.sink(sink),
             clock=clock,

@@ -84,6 +84,11 @@ class OutputTopics(Settings):
             raise ValueError(f"each outcome needs a topic of its own, got {', '.join(topics)}")
         return self
 
+    @property
+    def by_decision(self) -> Mapping[str, str]:
+        """The topic of each decision's verdicts."""
+        return {"block": self.block, "review": self.review, "pass": self.pass_}
+
 
 class TlsSettings(Settings):
     """Whose certificates are trusted and which is shown. All files are PEM, and read again when they change."""

@@ -18,6 +18,7 @@ from consumer.errors import ConsumerError, Lost, Undecodable
 from consumer.observability import metrics
 from consumer.records import Assessment, Decoded, Delivery, Failure, Ignored, Place, SourceId, Submission, Verdict
 from consumer.verdicts import Sink
+from consumer.verdicts.outcomes import Outcomes
 
 log = structlog.get_logger()
 
@@ -55,7 +56,7 @@ class Pipeline:
     decode: Callable[[Delivery], Decoded]
     assess: Callable[[Submission], Awaitable[Assessment]]
     decide: Callable[[Submission, Assessment, float], Verdict]
-    name_dead_letter: Callable[[Delivery], SourceId]
+    outcomes: Outcomes
     journal: Journal
     sink: Sink
     clock: Clock
@@ -109,17 +110,19 @@ class Pipeline:
             metrics.PAID_IN_VAIN.inc(assessment.billed_calls)
             return
         began = self.clock.wall()
-        await self.sink.publish(verdict)
+        await self.sink.publish(self.outcomes.verdict(verdict))
+        metrics.VERDICTS.labels(verdict.decision.value, verdict.decided_by).inc()
+        metrics.SECONDS_TO_VERDICT.observe(self.clock.wall() - submission.delivery.received)
         self.journal.note(submission.delivery.place, submission.delivery.offset, submission.id, began)
         log.debug("verdict.published", submission=submission.id, decision=verdict.decision.value)
 
     async def _bury(self, delivery: Delivery, reason: Undecodable, turn: Turn) -> None:
-        name = self.name_dead_letter(delivery)
+        name = self.outcomes.dead_letter_id(delivery)
         await self._may_publish(turn)
         if self._is_published(delivery, name):
             return
         began = self.clock.wall()
-        await self.sink.bury(delivery, reason)
+        await self.sink.publish(self.outcomes.dead_letter(delivery, reason, began))
         self.journal.note(delivery.place, delivery.offset, name, began)
         metrics.MESSAGES.labels("dead_letter", reason.reason).inc()
         log.warning(

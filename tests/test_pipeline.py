@@ -1,15 +1,18 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from functools import partial
+from typing import Any
 
+import orjson
 import pytest
 from prometheus_client import REGISTRY
 
-from consumer.config import Policy, PolicySettings
+from consumer.config import OutputTopics, Policy, PolicySettings
 from consumer.errors import Lost, Undecodable
 from consumer.intake.journal import Journal
 from consumer.pipeline import UNFORESEEN_IN_A_ROW, Broken, Pipeline
-from consumer.records import Answer, Assessment, Decoded, Delivery, Ignored, Label, Submission, Verdict, source_id
+from consumer.records import Answer, Assessment, Decoded, Delivery, Ignored, Label, Submission, source_id
+from consumer.verdicts.encode import Encoding
+from consumer.verdicts.outcomes import Outcome, Outcomes
 from consumer.verdicts.policy import Deciding
 from tests.clock import ManualClock
 from tests.events import delivery, submission
@@ -22,17 +25,24 @@ class ListSink:
     """Keeps what is published, in order."""
 
     def __init__(self) -> None:
-        self.verdicts: list[Verdict] = []
-        self.buried: list[tuple[Delivery, str]] = []
+        self.outcomes: list[Outcome] = []
 
     async def room(self) -> None:
         return
 
-    async def publish(self, verdict: Verdict) -> None:
-        self.verdicts.append(verdict)
+    async def publish(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
 
-    async def bury(self, delivery: Delivery, reason: Undecodable) -> None:
-        self.buried.append((delivery, reason.reason))
+    @property
+    def verdicts(self) -> list[dict[str, Any]]:
+        """The values of the verdicts."""
+        return [orjson.loads(each.record.value or b"") for each in self.outcomes if "decision" in each.about]
+
+    @property
+    def dead_letters(self) -> list[tuple[bytes | None, bytes | None]]:
+        """Value and reason of each."""
+        found = [each.record for each in self.outcomes if "dead_letter_reason" in each.about]
+        return [(record.value, dict(record.headers)["dlq_reason"]) for record in found]
 
 
 class FirstTurn:
@@ -60,8 +70,9 @@ def pipeline(
     journal: Journal | None = None,
 ) -> Pipeline:
     return Pipeline(
-        decode=decode, assess=assess, decide=DECIDING.decide, name_dead_letter=partial(source_id, "group"),
-        journal=Journal() if journal is None else journal, sink=sink, clock=ManualClock(),
+        decode=decode, assess=assess, decide=DECIDING.decide,
+        outcomes=Outcomes(Encoding(group="group"), OutputTopics()), journal=Journal() if journal is None else journal,
+        sink=sink, clock=ManualClock(),
     )  # fmt: skip
 
 
@@ -89,7 +100,7 @@ async def test_an_image_ends_as_one_verdict() -> None:
 
     await pipeline(sink, decode=lambda read: images(read, 3)).carry(delivery(), FirstTurn())
 
-    assert [verdict.decision for verdict in sink.verdicts] == ["pass"] * 3
+    assert [verdict["decision"] for verdict in sink.verdicts] == ["pass"] * 3
 
 
 async def test_what_cannot_be_read_is_buried_whole() -> None:
@@ -104,7 +115,7 @@ async def test_what_cannot_be_read_is_buried_whole() -> None:
 
     await pipeline(sink, decode=refuse).carry(read, FirstTurn())
 
-    assert sink.buried == [(read, "not_json")]
+    assert sink.dead_letters == [(b"\xff", b"not_json")]
     assert sink.verdicts == []
 
 
@@ -116,7 +127,7 @@ async def test_what_is_ignored_leaves_no_trace() -> None:
 
     await pipeline(sink, decode=lambda _: Ignored("no_value")).carry(delivery(None), FirstTurn())
 
-    assert (sink.verdicts, sink.buried) == ([], [])
+    assert sink.outcomes == []
 
 
 async def test_a_bug_sends_its_image_to_review_and_spares_the_others() -> None:
@@ -137,9 +148,9 @@ async def test_a_bug_sends_its_image_to_review_and_spares_the_others() -> None:
 
     await pipeline(sink, decode=lambda read: images(read, 2), assess=trip_once).carry(delivery(), FirstTurn())
 
-    assert sorted(verdict.decision for verdict in sink.verdicts) == ["pass", "review"]
-    [failure] = [verdict.assessment.failure for verdict in sink.verdicts if verdict.assessment.failure]
-    assert (failure.kind, failure.code) == ("internal", "ZeroDivisionError")
+    assert sorted(verdict["decision"] for verdict in sink.verdicts) == ["pass", "review"]
+    [error] = [verdict["error"] for verdict in sink.verdicts if verdict["error"]]
+    assert error == {"class": "internal", "code": "ZeroDivisionError"}
 
 
 async def test_a_bug_in_every_record_stops_the_service() -> None:
@@ -158,7 +169,7 @@ async def test_a_bug_in_every_record_stops_the_service() -> None:
     with pytest.raises(Broken, match="20 images in a row"):
         await broken.carry(delivery(offset=UNFORESEEN_IN_A_ROW), FirstTurn())
 
-    assert [verdict.decision for verdict in sink.verdicts] == ["review"] * (UNFORESEEN_IN_A_ROW - 1)
+    assert [verdict["decision"] for verdict in sink.verdicts] == ["review"] * (UNFORESEEN_IN_A_ROW - 1)
 
 
 async def test_what_is_published_is_neither_paid_nor_published_again() -> None:
@@ -173,7 +184,7 @@ async def test_what_is_published_is_neither_paid_nor_published_again() -> None:
     await pipeline(sink, lambda read: images(read, 3), asked.assess, journal).carry(read, FirstTurn())
 
     assert asked.ids == [second.id]
-    assert [verdict.submission.id for verdict in sink.verdicts] == [second.id]
+    assert [verdict["verdict_id"] for verdict in sink.verdicts] == [second.id]
     assert all(journal.holds(read, each.id) for each in (first, second, third))
 
 
@@ -191,7 +202,7 @@ async def test_a_dead_letter_is_buried_once() -> None:
     for _ in range(2):
         await refusing.carry(read, FirstTurn())
 
-    assert sink.buried == [(read, "not_json")]
+    assert sink.dead_letters == [(b"\xff", b"not_json")]
 
 
 async def test_an_answer_for_a_partition_that_is_gone_is_dropped_and_counted() -> None:

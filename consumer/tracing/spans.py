@@ -7,7 +7,7 @@ type, and messages by their place in Kafka.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from importlib.metadata import version
 from threading import Thread
@@ -26,11 +26,13 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from opentelemetry.util.types import AttributeValue
 
 from consumer.config import KafkaSettings
-from consumer.errors import CallFailed, Undecodable
+from consumer.errors import CallFailed
 from consumer.moderation import Moderator, Question
 from consumer.pipeline import Pipeline, Turn
-from consumer.records import Answer, Decision, Delivery, Headers, Verdict
+from consumer.records import Answer, Delivery
 from consumer.verdicts import Sink
+from consumer.verdicts.encode import Encoded, EncodedHeaders
+from consumer.verdicts.outcomes import Outcome
 
 SERVICE = "moderation-consumer"
 STOP_DEADLINE = 2.0  # seconds for the last spans
@@ -76,9 +78,7 @@ class Spans:
         return TracedTransport(transport)
 
     def sink(self, sink: Sink) -> Sink:
-        outputs = self._kafka.outputs
-        topics = {Decision.BLOCK: outputs.block, Decision.REVIEW: outputs.review, Decision.PASS: outputs.pass_}
-        return TracedSink(sink, self._tracer, topics, outputs.dead_letter)
+        return TracedSink(sink, self._tracer)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -138,44 +138,30 @@ class TracedTransport(httpx.AsyncBaseTransport):
 
 
 class TracedSink:
-    """A span for each outcome. A verdict names it as its `traceparent`, so that the trace goes on from there."""
+    """
+    A span for each outcome. A verdict names it as its `traceparent`, so that the trace goes on from there.
 
-    def __init__(self, sink: Sink, tracer: Tracer, topics: Mapping[Decision, str], dead_letters: str) -> None:
+    A dead letter keeps the headers that it came with, its `traceparent` too.
+    """
+
+    def __init__(self, sink: Sink, tracer: Tracer) -> None:
         self._sink = sink
         self._tracer = tracer
-        self._topics = topics
-        self._dead_letters = dead_letters
 
     async def room(self) -> None:
         await self._sink.room()
 
-    async def publish(self, verdict: Verdict) -> None:
-        attributes = {
-            "moderation.verdict_id": verdict.submission.id,
-            "moderation.decision": verdict.decision.value,
-            "moderation.decided_by": verdict.decided_by,
-        }
-        with self._sending(self._topics[verdict.decision], attributes):
-            delivery = verdict.submission.delivery
-            here = replace(delivery, headers=_renamed(delivery.headers))
-            await self._sink.publish(replace(verdict, submission=replace(verdict.submission, delivery=here)))
-
-    async def bury(self, delivery: Delivery, reason: Undecodable) -> None:
-        """A dead letter keeps the headers it came with, its `traceparent` too."""
-        with self._sending(self._dead_letters, {"moderation.dead_letter_reason": reason.reason}):
-            await self._sink.bury(delivery, reason)
-
-    @contextlib.contextmanager
-    def _sending(self, topic: str, attributes: Attributes) -> Iterator[None]:
+    async def publish(self, outcome: Outcome) -> None:
         sending: Attributes = {
             "messaging.system": "kafka",
             "messaging.operation.type": "send",
             "messaging.operation.name": "send",
-            "messaging.destination.name": topic,
-            **attributes,
+            "messaging.destination.name": outcome.topic,
+            "moderation.outcome_id": outcome.id,
+            **{f"moderation.{name}": word for name, word in outcome.about.items()},
         }
-        with _span(self._tracer, f"send {topic}", SpanKind.PRODUCER, sending):
-            yield
+        with _span(self._tracer, f"send {outcome.topic}", SpanKind.PRODUCER, sending):
+            await self._sink.publish(outcome if "dead_letter_reason" in outcome.about else _renamed(outcome))
 
 
 @contextlib.contextmanager
@@ -219,9 +205,19 @@ def _of_cloudevent(delivery: Delivery) -> dict[str, str]:
     return {name: event[name] for name in _TRACE if isinstance(event.get(name), str)}
 
 
-def _renamed(headers: Headers) -> Headers:
-    """The headers with the current span in the place of what they named."""
+def _renamed(outcome: Outcome) -> Outcome:
+    """The outcome with the current span in the place of what its headers named."""
     carrier: dict[str, str] = {}
     W3C.inject(carrier)
-    kept = [(name, value) for name, value in headers if name not in _TRACE]
-    return [*kept, *((name, value.encode()) for name, value in carrier.items())]
+    names = [(name, value.encode()) for name, value in carrier.items()]
+    smaller = outcome.smaller
+    return replace(
+        outcome,
+        record=_with_trace(outcome.record, names),
+        smaller=None if smaller is None else lambda: _with_trace(smaller(), names),
+    )
+
+
+def _with_trace(record: Encoded, names: Sequence[tuple[str, bytes]]) -> Encoded:
+    headers: EncodedHeaders = [(name, value) for name, value in record.headers if name not in _TRACE]
+    return replace(record, headers=[*headers, *names])

@@ -1,14 +1,13 @@
 """
 Decide, and make it durable.
 
-`policy.py` turns an assessment into a verdict, `encode.py` a verdict into bytes, `kafka.py` publishes them. How an
-image was judged is not known here.
+`policy.py` turns an assessment into a verdict, `outcomes.py` and `encode.py` a verdict or a dead letter into a record,
+`kafka.py` publishes it. How an image was judged is not known here.
 """
 
 from typing import Protocol
 
-from consumer.errors import Undecodable
-from consumer.records import Delivery, Verdict
+from consumer.verdicts.outcomes import Outcome
 
 
 class Sink(Protocol):
@@ -18,10 +17,6 @@ class Sink(Protocol):
         """Wait while outcomes are not acknowledged: what is not handed over yet can still be dropped."""
         ...
 
-    async def publish(self, verdict: Verdict) -> None:
-        """Publish a verdict to the topic of its decision."""
-        ...
-
-    async def bury(self, delivery: Delivery, reason: Undecodable) -> None:
-        """Publish a message that cannot be read to the dead-letter topic, byte for byte."""
+    async def publish(self, outcome: Outcome) -> None:
+        """Write a verdict or a dead letter to its topic."""
         ...

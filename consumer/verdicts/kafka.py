@@ -21,13 +21,12 @@ from aiokafka.errors import (
 
 from consumer.clock import Clock, ends_within
 from consumer.config import KafkaSettings
-from consumer.errors import Undecodable
 from consumer.flight import Flight
 from consumer.kafka_access import KafkaAccess
 from consumer.observability import metrics
-from consumer.records import Decision, Delivery, SourceId, Verdict, source_id
 from consumer.verdicts.doubts import Doubts
-from consumer.verdicts.encode import Encoded, Encoding
+from consumer.verdicts.encode import Encoded
+from consumer.verdicts.outcomes import Outcome
 
 log = structlog.get_logger()
 
@@ -64,7 +63,6 @@ class KafkaSink:
         self,
         settings: KafkaSettings,
         access: KafkaAccess,
-        encoding: Encoding,
         doubts: Doubts,
         flight: Flight,
         clock: Clock,
@@ -72,7 +70,6 @@ class KafkaSink:
     ) -> None:
         self._settings = settings
         self._access = access
-        self._encoding = encoding
         self._doubts = doubts
         self._flight = flight
         self._clock = clock
@@ -82,12 +79,6 @@ class KafkaSink:
         self._replaced: list[Producer] = []  # by another one, and not stopped yet
         self._sending: dict[Sending, None] = {}  # the oldest first
         self._moved = asyncio.Event()  # one of them has ended, or been refused
-        self._dead_letters = settings.outputs.dead_letter
-        self._topics = {
-            Decision.BLOCK: settings.outputs.block,
-            Decision.REVIEW: settings.outputs.review,
-            Decision.PASS: settings.outputs.pass_,
-        }
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -95,7 +86,6 @@ class KafkaSink:
         cls,
         settings: KafkaSettings,
         access: KafkaAccess,
-        encoding: Encoding,
         doubts: Doubts,
         flight: Flight,
         clock: Clock,
@@ -106,7 +96,7 @@ class KafkaSink:
 
         A batch whose partition has no leader is given up after `request_timeout` seconds.
         """
-        sink = cls(settings, access, encoding, doubts, flight, clock, request_timeout)
+        sink = cls(settings, access, doubts, flight, clock, request_timeout)
         try:
             await access.enter(clock)
             sink._producer = await sink._started()
@@ -117,16 +107,6 @@ class KafkaSink:
     async def room(self) -> None:
         while not self.takes_more():
             await self._moved.wait()
-
-    async def publish(self, verdict: Verdict) -> None:
-        record = self._encoding.verdict(verdict)
-        await self._send(self._topics[verdict.decision], record, verdict.submission.id)
-        metrics.VERDICTS.labels(verdict.decision.value, verdict.decided_by).inc()
-        metrics.SECONDS_TO_VERDICT.observe(self._clock.wall() - verdict.submission.delivery.received)
-
-    async def bury(self, delivery: Delivery, reason: Undecodable) -> None:
-        record = self._encoding.dead_letter(delivery, reason, self._clock.wall())
-        await self._send(self._dead_letters, record, source_id(self._settings.group_id, delivery))
 
     def takes_more(self) -> bool:
         """Whether outcomes are acknowledged in time; while they are not, nothing more may be paid for."""
@@ -143,14 +123,17 @@ class KafkaSink:
         longest = max(self._clock.now() - each.since for each in late)
         return [f"kafka: {len(late)} outcomes for {topics} are not acknowledged for {longest:.0f} s: {errors}"]
 
-    async def _send(self, topic: str, record: Encoded, outcome: SourceId) -> None:
+    async def publish(self, outcome: Outcome) -> None:
+        topic, record = outcome.topic, outcome.record
         sending, began = Sending(topic, self._clock.now()), self._clock.wall()
         self._sending[sending] = None
         metrics.PUBLISHES_PENDING.set(len(self._sending))
         try:
             with self._flight:
                 while not await self._is_sent(topic, record, sending):
-                    if await self._doubts.is_published(outcome, began):
+                    if sending.refused and outcome.smaller is not None:
+                        record = outcome.smaller()
+                    if await self._doubts.is_published(outcome.id, began):
                         return
         finally:
             del self._sending[sending]

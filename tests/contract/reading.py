@@ -60,14 +60,17 @@ class Reader:
             self._settled += 1
 
 
+def output_topics(uploads: str) -> OutputTopics:
+    names = ("block", "review", "pass", "dead_letter")
+    return OutputTopics.model_validate({name: f"{uploads}.{name}" for name in names})
+
+
 def kafka_settings(broker: Broker, uploads: str) -> KafkaSettings:
     return KafkaSettings(
         bootstrap_servers=broker.bootstrap_servers,
         group_id=uploads,
         topics=(uploads,),
-        outputs=OutputTopics.model_validate(
-            {name: f"{uploads}.{name}" for name in ("block", "review", "pass", "dead_letter")}
-        ),
+        outputs=output_topics(uploads),
         session_timeout=6.0,
         heartbeat_interval=0.3,
         commit_interval=0.1,

@@ -13,6 +13,7 @@ from consumer.records import Assessment, Failure
 from consumer.verdicts.doubts import Doubts
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.kafka import KafkaSink
+from consumer.verdicts.outcomes import Outcomes
 from consumer.verdicts.policy import Deciding
 from tests.contract.reading import Broker, kafka_settings, reading, upload
 from tests.events import delivery, submission
@@ -86,10 +87,11 @@ async def test_outcomes_are_published_where_they_belong(broker: Broker, uploads:
     poison = delivery(b"\x00\xff", key=None, headers=[("a", b"1"), ("a", b"2")])
 
     clock, access = SystemClock(), KafkaAccess(settings)
+    outcomes = Outcomes(Encoding(group="g"), settings.outputs)
     doubts = Doubts(Tail(settings, access, 1.0).find, clock)
-    async with KafkaSink.open(settings, access, Encoding(group="g"), doubts, Flight(clock), clock) as sink:
-        await sink.publish(verdict)
-        await sink.bury(poison, Undecodable("not_json", "at byte 0"))
+    async with KafkaSink.open(settings, access, doubts, Flight(clock), clock) as sink:
+        await sink.publish(outcomes.verdict(verdict))
+        await sink.publish(outcomes.dead_letter(poison, Undecodable("not_json", "at byte 0"), 0.0))
 
     [published] = await read_all(broker.bootstrap_servers, settings.outputs.review)
     [buried] = await read_all(broker.bootstrap_servers, settings.outputs.dead_letter)

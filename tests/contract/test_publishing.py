@@ -12,12 +12,13 @@ from consumer.errors import Undecodable
 from consumer.flight import Flight
 from consumer.intake.tail import Tail
 from consumer.kafka_access import KafkaAccess
-from consumer.records import Assessment, Failure, Verdict
+from consumer.records import Assessment, Failure
 from consumer.verdicts.doubts import Doubts
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.kafka import KafkaSink
+from consumer.verdicts.outcomes import Outcome, Outcomes
 from consumer.verdicts.policy import Deciding
-from tests.contract.reading import Broker, kafka_settings
+from tests.contract.reading import Broker, kafka_settings, output_topics
 from tests.events import delivery, submission
 from tests.kafka import KafkaCluster, read_all
 from tests.kafka.waiting import until
@@ -25,10 +26,15 @@ from tests.kafka.waiting import until
 DECIDING = Deciding(Policy(settings=PolicySettings(policy="test", version=1), sha256="ab"))
 
 
-def verdict(offset: int) -> Verdict:
+def outcomes(prefix: str) -> Outcomes:
+    """Those of a group, for its topics."""
+    return Outcomes(Encoding(group=prefix), output_topics(prefix))
+
+
+def verdict(prefix: str, offset: int) -> Outcome:
     """A review verdict about the upload at `offset`."""
     failed = Assessment(failure=Failure(kind="image", code="407"))
-    return DECIDING.decide(submission(delivery(offset=offset)), failed, 0.0)
+    return outcomes(prefix).verdict(DECIDING.decide(submission(delivery(offset=offset)), failed, 0.0))
 
 
 @asynccontextmanager
@@ -37,8 +43,7 @@ async def publishing(broker: Broker, prefix: str, *, request_timeout: float = 40
     settings, clock = kafka_settings(broker, prefix), SystemClock()
     access = KafkaAccess(settings)
     doubts = Doubts(Tail(settings, access, 1.0).find, clock)
-    encoding, flight = Encoding(group=prefix), Flight(clock)
-    async with KafkaSink.open(settings, access, encoding, doubts, flight, clock, request_timeout) as sink:
+    async with KafkaSink.open(settings, access, doubts, Flight(clock), clock, request_timeout) as sink:
         yield sink
 
 
@@ -56,14 +61,16 @@ async def test_an_outcome_that_its_topic_does_not_take_holds_nobody_else(kafka: 
     calls may still be paid for.
     """
     await create_outputs(kafka, topic, max_message_bytes="20000")
-    large, small = delivery(b"\xff" * 50_000, offset=1), delivery(b"\xff", offset=2)
     reason = Undecodable("not_json", "at byte 0")
+    large, small = (
+        outcomes(topic).dead_letter(delivery(b"\xff" * size, offset=size), reason, 0.0) for size in (50_000, 1)
+    )
 
     async with publishing(kafka, topic) as sink:
-        stuck = asyncio.create_task(sink.bury(large, reason))
+        stuck = asyncio.create_task(sink.publish(large))
         await until(lambda: bool(sink.reasons_not_ready()))
         async with asyncio.timeout(15):
-            await sink.bury(small, reason)
+            await sink.publish(small)
         takes_more, reasons = sink.takes_more(), sink.reasons_not_ready()
         stuck.cancel()
         await asyncio.wait([stuck])
@@ -87,10 +94,10 @@ async def test_an_outcome_whose_fate_is_unknown_stands_in_its_topic_once(
     leader = await kafka_cluster.leader_of(review)
 
     async with publishing(kafka_cluster, topic, request_timeout=2.0) as sink:
-        await sink.publish(verdict(0))
+        await sink.publish(verdict(topic, 0))
         await kafka_cluster.kill_broker(leader)
         try:
-            sending = [asyncio.create_task(sink.publish(verdict(offset))) for offset in range(1, 6)]
+            sending = [asyncio.create_task(sink.publish(verdict(topic, offset))) for offset in range(1, 6)]
             await until(lambda: any("Error" in reason for reason in sink.reasons_not_ready()))
             takes_more = sink.takes_more()
         finally:

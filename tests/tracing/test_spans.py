@@ -16,9 +16,8 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from consumer.app import layers
 from consumer.clock import SystemClock
-from consumer.config import Config, Credentials, Policy, PolicySettings
+from consumer.config import Config, Credentials, OutputTopics, Policy, PolicySettings
 from consumer.emulator import Emulator, Fault
-from consumer.errors import Undecodable
 from consumer.flight import Flight
 from consumer.intake.decode import Bindings, decode
 from consumer.intake.journal import Journal
@@ -26,10 +25,11 @@ from consumer.moderation.assess import Assessing
 from consumer.moderation.client import open_transport
 from consumer.moderation.keys import FixedKeys
 from consumer.pipeline import Pipeline
-from consumer.records import Delivery, Headers, Verdict, source_id
+from consumer.records import Headers
 from consumer.tracing import Tracing, Untraced
 from consumer.tracing.spans import Spans
 from consumer.verdicts.encode import Encoded, Encoding
+from consumer.verdicts.outcomes import Outcome, Outcomes
 from consumer.verdicts.policy import Deciding
 from tests.events import delivery, upload
 from tests.moderation.questions import GivenShares
@@ -45,16 +45,12 @@ class EncodedSink:
 
     def __init__(self) -> None:
         self.encoded: list[Encoded] = []
-        self._encoding = Encoding(group="group")
 
     async def room(self) -> None:
         return
 
-    async def publish(self, verdict: Verdict) -> None:
-        self.encoded.append(self._encoding.verdict(verdict))
-
-    async def bury(self, read: Delivery, reason: Undecodable) -> None:
-        self.encoded.append(self._encoding.dead_letter(read, reason, 0.0))
+    async def publish(self, outcome: Outcome) -> None:
+        self.encoded.append(outcome.record)
 
 
 class Turn:
@@ -80,7 +76,7 @@ async def service(emulator: Emulator, tracing: Tracing) -> AsyncIterator[tuple[P
             decode=partial(decode, bindings=Bindings(()), group="group"),
             assess=Assessing(provider.moderator, ["baselineCheck_global"], []).assess,
             decide=Deciding(Policy(settings=PolicySettings(policy="test", version=1), sha256="ab")).decide,
-            name_dead_letter=partial(source_id, "group"),
+            outcomes=Outcomes(Encoding(group="group"), OutputTopics()),
             journal=Journal(),
             sink=tracing.sink(sink),
             clock=clock,
