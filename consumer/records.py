@@ -8,9 +8,9 @@ Nothing here acts, waits or knows Kafka's or the provider's client.
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple, NewType
+from typing import NamedTuple, NewType
 
 import orjson
 
@@ -162,9 +162,12 @@ class Submission:
     image: Image
     of: int  # images in the event
     reach: Reach
-    context: Mapping[str, Any] = field(default_factory=dict)
-    attrs: Mapping[str, Any] = field(default_factory=dict)
-    extra: Mapping[str, Any] = field(default_factory=dict)  # members this version does not know
+    # Compact JSON objects, as they will be written; the images of an event share them. `extra` holds the members that
+    # this version does not know.
+    context: bytes = b"{}"
+    attrs: bytes = b"{}"
+    extra: bytes = b"{}"
+    omitted: tuple[str, ...] = ()  # which of the three were left out, because together they exceed 8 KiB
 
 
 @dataclass(frozen=True, slots=True)

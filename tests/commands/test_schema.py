@@ -26,7 +26,7 @@ from tests.intake.decode.test_properties import NASTY, UNTIMED, changed, paths
 ROOT = Path(__file__).parents[2]
 VALIDATORS = {name: Draft202012Validator(schema(name)) for name in Name}
 
-NOT_SAYABLE = {"duplicate_image", "too_deep", "too_much_unknown", "bad_key"}
+NOT_SAYABLE = {"duplicate_image", "too_deep", "bad_key"}
 """Reasons for a dead letter that no JSON Schema can express."""
 
 EVENT = sample("native")

@@ -106,14 +106,14 @@ def timestamp(text: str, where: str) -> str:
     return text
 
 
-def written_size(value: Any, where: str) -> int:
+def written(members: Document, where: str) -> bytes:
     """
-    Return the bytes that a member takes as JSON, and refuse one that could be read but not be written again.
+    Return members as the compact JSON object that will be written, and refuse what could be read but not written.
 
-    orjson 3.13 reads 1,024 levels and writes 254, of which the last 8 are left to whatever the member is put into.
+    orjson 3.13 reads 1,024 levels and writes 254, of which the last 8 are left to whatever the object is put into.
     """
     try:
-        return len(orjson.dumps([[[[[[[[value]]]]]]]])) - 16
+        return orjson.dumps([[[[[[[[members]]]]]]]])[8:-8]
     except orjson.JSONEncodeError:
         raise Rejection.TOO_DEEP.at(where, "nests too deeply to be written again") from None
 

@@ -5,8 +5,8 @@ The hot path: most messages are native, so each member is read once and nothing 
 """
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from consumer.intake.decode.members import (
     Document,
@@ -18,7 +18,7 @@ from consumer.intake.decode.members import (
     required_object,
     required_text,
     timestamp,
-    written_size,
+    written,
 )
 from consumer.intake.decode.origin import Origin
 from consumer.intake.decode.reasons import Rejection
@@ -28,7 +28,8 @@ from consumer.records import ByObject, ByUrl, Image, ObjectRef, Reach, Subject, 
 SCHEMA = "image.uploaded.v1"
 FAMILY = "image.uploaded."
 MAX_IMAGES = 16
-MAX_UNKNOWN = 8192  # bytes of JSON, over the whole event
+MAX_CARRIED = 8192  # bytes of JSON that `context`, `attrs` and unknown members take together, over the whole event
+NOTHING = b"{}"
 
 _MINOR = re.compile(r"image\.uploaded\.v1(?:\.[0-9]+)*")
 _EVENT_MEMBERS = frozenset(
@@ -37,6 +38,7 @@ _EVENT_MEMBERS = frozenset(
 _SUBJECT_MEMBERS = frozenset({"type", "id", "revision"})
 _IMAGE_MEMBERS = frozenset({"id", "ref", "url", "mime", "bytes", "sha256"})
 _REF_MEMBERS = frozenset({"store", "bucket", "key", "region", "version"})
+_UNKNOWN = "unknown members"
 
 
 def fits(document: Document) -> bool:
@@ -48,7 +50,8 @@ def read(document: Document, origin: Origin) -> tuple[Submission, ...]:
     """
     Return a submission for each image of the event.
 
-    `extra` mirrors the event's unknown members, its `images` keyed by id and only the submission's own.
+    `extra` mirrors the event's unknown members, its `images` keyed by id and only the submission's own. `context`,
+    `attrs` and unknown members beyond 8 KiB are all left out, and named in `omitted`: the images are judged.
 
     Raises:
         Undecodable: some rule is broken; nothing of the event is submitted then.
@@ -69,9 +72,7 @@ def read(document: Document, origin: Origin) -> tuple[Submission, ...]:
     images = [_image(item, index, origin) for index, item in enumerate(items)]
     if len({image.id for image, _ in images}) < len(images):
         raise Rejection.DUPLICATE_IMAGE.at("images", "two of them have the same id")
-    context = _carried(document, "context")
-    attrs = _carried(document, "attrs")
-    extras = _extras(document, holder, items, [image.id for image, _ in images])
+    carried = _carried(document, holder, items, [image.id for image, _ in images])
     return tuple(
         Submission(
             id=source_id(origin.group, origin.delivery, event_id, image.id),
@@ -84,11 +85,12 @@ def read(document: Document, origin: Origin) -> tuple[Submission, ...]:
             image=image,
             of=len(images),
             reach=reach,
-            context=context,
-            attrs=attrs,
+            context=carried.context,
+            attrs=carried.attrs,
             extra=extra,
+            omitted=carried.omitted,
         )
-        for (image, reach), extra in zip(images, extras, strict=True)
+        for (image, reach), extra in zip(images, carried.extras, strict=True)
     )
 
 
@@ -158,25 +160,39 @@ def _reach(ref: ObjectRef, where: str, origin: Origin) -> Reach:
     raise Rejection.UNBOUND_BUCKET.at(where + "ref.bucket", f"no binding covers the object in {named(ref.bucket)}")
 
 
-def _carried(document: Document, name: str) -> Document:
-    members = optional_object(document, name)
-    if not members:
-        return {}
-    written_size(members, name)
-    return members
+class _Carried(NamedTuple):
+    """What is carried along unread, as compact JSON objects: no parsed tree outlives its message's decoding."""
+
+    context: bytes
+    attrs: bytes
+    extras: Sequence[bytes]  # an image each
+    omitted: tuple[str, ...] = ()
 
 
-def _extras(document: Document, holder: Document, items: list[Document], ids: list[str]) -> list[Mapping[str, Any]]:
-    """Collect each image's unknown members: the event's, the subject's, its own."""
+def _carried(document: Document, holder: Document, items: list[Document], ids: list[str]) -> _Carried:
+    context = _written(optional_object(document, "context"), "context")
+    attrs = _written(optional_object(document, "attrs"), "attrs")
     common = _unknown(document, _EVENT_MEMBERS)
     if of_subject := _unknown(holder, _SUBJECT_MEMBERS):
         common["subject"] = of_subject
     own = [_unknown_of_image(item) for item in items]
-    _check_unknown([each for each in (common, *own) if each])
-    return [
-        {**common, "images": {image_id: unknown}} if unknown else common
-        for image_id, unknown in zip(ids, own, strict=True)
+    unknown = [each for each in (common, *own) if each]
+    sizes = {
+        "context": len(context),
+        "attrs": len(attrs),
+        "extra": sum(len(_written(each, _UNKNOWN)) for each in unknown),
+    }
+    if sum(size for size in sizes.values() if size > len(NOTHING)) > MAX_CARRIED:
+        omitted = tuple(name for name, size in sizes.items() if size > len(NOTHING))
+        return _Carried(NOTHING, NOTHING, [NOTHING] * len(items), omitted)
+    if not unknown:
+        return _Carried(context, attrs, [NOTHING] * len(items))
+    shared = _written(common, _UNKNOWN)
+    extras = [
+        _written({**common, "images": {image_id: each}}, _UNKNOWN) if each else shared
+        for image_id, each in zip(ids, own, strict=True)
     ]
+    return _Carried(context, attrs, extras)
 
 
 def _unknown_of_image(item: Document) -> Document:
@@ -193,6 +209,5 @@ def _unknown(document: Document, known: frozenset[str]) -> Document:
     return {name: value for name, value in document.items() if name not in known}
 
 
-def _check_unknown(parts: list[Document]) -> None:
-    if sum(written_size(part, "unknown members") for part in parts) > MAX_UNKNOWN:
-        raise Rejection.TOO_MUCH_UNKNOWN.at("unknown members", f"more than {MAX_UNKNOWN} bytes of JSON")
+def _written(members: Document | None, where: str) -> bytes:
+    return written(members, where) if members else NOTHING

@@ -37,7 +37,6 @@ class Rejection(_Explained):
     TOO_LONG = "too_long", "A text or URL is longer than its limit."
     TOO_MANY = "too_many", "More than 16 images in an event, or more than 64 records in a notification."
     TOO_DEEP = "too_deep", "A member that is carried on nests too deeply to be written as JSON again."
-    TOO_MUCH_UNKNOWN = "too_much_unknown", "The members that this release does not know exceed 8 KiB of JSON."
     DUPLICATE_IMAGE = "duplicate_image", "Two images of one event have the same id."
     BAD_URL = "bad_url", "A URL is not http or https, has no host, or holds characters that no URL may hold."
     BAD_KEY = "bad_key", "An object's key is not UTF-8 once decoded, or no URL can name the object."

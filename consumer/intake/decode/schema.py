@@ -9,7 +9,7 @@ long a URL gets once it is percent-encoded, how many bytes unknown members take,
 from typing import Any
 
 from consumer.intake.decode.members import MAX_TEXT
-from consumer.intake.decode.native import MAX_IMAGES, MAX_UNKNOWN
+from consumer.intake.decode.native import MAX_CARRIED, MAX_IMAGES
 from consumer.intake.decode.urls import MAX_URL
 
 Schema = dict[str, Any]
@@ -40,7 +40,8 @@ def event_schema() -> Schema:
         "$id": "urn:moderation-consumer:image.uploaded.v1",
         "title": "image.uploaded.v1",
         "description": "One subject with 1 to 16 images. An empty text counts as an absent one. Members that are not "
-        f"named here are kept, up to {MAX_UNKNOWN} bytes of JSON. Nothing may nest deeper than 246 levels.",
+        f"named here are kept. Those, `context` and `attrs` are left out of the verdict where together they take more "
+        f"than {MAX_CARRIED} bytes of JSON. Nothing may nest deeper than 246 levels.",
         "type": "object",
         "required": ["schema", "event_id", "event_time", "subject", "images"],
         "properties": {

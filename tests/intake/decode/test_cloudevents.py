@@ -70,7 +70,7 @@ def test_the_envelopes_id_is_the_events_and_its_time_stands_in() -> None:
 
     assert (first.event_id, first.event_time) == ("ce-7f3a", "2026-11-20T10:00:00.000Z")
     assert (stand_in.event_id, stand_in.event_time) == ("ce-7f3a", "2026-11-20T10:00:01Z")
-    assert first.extra == {}
+    assert first.extra == b"{}"
 
 
 @pytest.mark.parametrize("kind", ["com.example.upload", "io.example.s3.created"])

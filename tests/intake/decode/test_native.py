@@ -32,7 +32,8 @@ def test_every_image_becomes_a_submission_with_all_that_the_event_says() -> None
         size=48213,
         sha256="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     )
-    assert (first.context, first.attrs, first.extra) == ({"country": "DE", "trust": "new"}, {"campaign": "winter"}, {})
+    assert first.context == b'{"country":"DE","trust":"new"}'
+    assert (first.attrs, first.extra, first.omitted) == (b'{"campaign":"winter"}', b"{}", ())
     assert first.reach == ByObject("ugc", "a/b c.jpg", "ap-southeast-1")
     assert second.reach == ByUrl("https://cdn.example.com/u_123/1.webp?expires=1&signature=c2VjcmV0")
     assert first.of == second.of == 2
@@ -54,7 +55,7 @@ def test_what_is_optional_has_a_default() -> None:
     first, second = submitted(message(event))
 
     assert (first.tenant, first.purpose, first.subject) == ("default", "default", Subject(id="s"))
-    assert (first.context, first.attrs, first.extra) == ({}, {}, {})
+    assert (first.context, first.attrs, first.extra, first.omitted) == (b"{}", b"{}", b"{}", ())
     assert [first.image, second.image] == [
         Image(id="0", url="https://cdn.example.com/0"),
         Image(id="1", url="https://cdn.example.com/1"),
@@ -258,20 +259,45 @@ def test_unknown_members_are_kept_where_they_stood() -> None:
     first, second = submitted(message(event))
 
     common = {"trace": "t-1", "subject": {"locale": "de"}}
-    assert first.extra == {**common, "images": {"0": {"alt": "a cat", "ref": {"etag": "5d41"}}}}
-    assert second.extra == {**common, "images": {"1": {"width": 640}}}
+    assert orjson.loads(first.extra) == {**common, "images": {"0": {"alt": "a cat", "ref": {"etag": "5d41"}}}}
+    assert orjson.loads(second.extra) == {**common, "images": {"1": {"width": 640}}}
 
 
-@pytest.mark.parametrize("path", ["notes", "subject__notes", "images__1__notes", "images__0__ref__notes"])
-def test_unknown_members_may_take_8_kib_together(path: str) -> None:
+@pytest.mark.parametrize(
+    "path", ["notes", "subject__notes", "images__1__notes", "images__0__ref__notes", "context__notes", "attrs__notes"]
+)
+def test_what_is_carried_may_take_8_kib_together(path: str) -> None:
     """
-    The limit counts JSON over the whole event, wherever the members stand.
+    The limit counts JSON over the whole event, wherever the members stand. Beyond it all are left out and named, and
+    the images are judged all the same.
     """
-    fits = sample("native", **{path: "x" * 8100})
-    exceeds = sample("native", **{path: "x" * 4096}, more="y" * 4096)
+    fits = sample("native", **{path: "x" * 8000})
+    exceeds = sample("native", **{path: "x" * 8000}, more="y" * 200)
 
-    assert len(submitted(message(fits))) == 2
-    assert refused(message(exceeds)) == ("too_much_unknown", "unknown members: more than 8192 bytes of JSON")
+    assert [each.omitted for each in submitted(message(fits))] == [(), ()]
+    for each in submitted(message(exceeds)):
+        assert each.omitted == ("context", "attrs", "extra")
+        assert (each.context, each.attrs, each.extra) == (b"{}", b"{}", b"{}")
+
+
+def test_only_what_was_there_is_said_to_be_left_out() -> None:
+    """
+    An event with a context alone does not omit attributes that it never had.
+    """
+    event = sample("native", context={"a": "x" * 8192}, attrs=REMOVE)
+
+    assert {each.omitted for each in submitted(message(event))} == {("context",)}
+
+
+def test_the_images_of_an_event_share_what_they_carry() -> None:
+    """
+    Sixteen images hold one copy of the bytes, and no parsed document.
+    """
+    images = [{"url": f"https://cdn.example.com/{n}"} for n in range(16)]
+
+    read = submitted(message(sample("native", images=images, novel="x" * 4000)))
+
+    assert len({id(each.context) for each in read}) == len({id(each.extra) for each in read}) == 1
 
 
 @pytest.mark.parametrize(
@@ -287,7 +313,8 @@ def test_what_is_carried_on_can_be_written_again(path: str, where: str) -> None:
 
     first, _ = submitted(message(deep[0]))
 
-    assert orjson.dumps({"event": {"carried": [first.context, first.attrs, first.extra]}})
+    carried = [orjson.loads(each) for each in (first.context, first.attrs, first.extra)]
+    assert orjson.dumps({"event": {"carried": carried}})
     for each in deep[1:]:
         assert refused(message(each)) == ("too_deep", f"{where}: nests too deeply to be written again")
 

@@ -35,7 +35,7 @@ def test_the_created_object_is_the_image_and_the_subject(name: str) -> None:
     assert submission.image.ref is not None
     assert (submission.image.ref.bucket, submission.image.ref.key) == (bucket, key)
     assert (submission.image.id, submission.of) == ("0", 1)
-    assert (submission.context, submission.attrs, submission.extra) == ({}, {}, {})
+    assert (submission.context, submission.attrs, submission.extra) == (b"{}", b"{}", b"{}")
 
 
 @pytest.mark.parametrize(
