@@ -123,7 +123,7 @@ async def open_service(
             token_hex(4),
             clock,
         )
-        health = Health([access.reasons_not_ready, source.reasons_not_ready], [source.complaints])
+        health = Health([access.reasons_not_ready, source.reasons_not_ready], [source.complaints], [source.degraded])
         await stack.enter_async_context(serving(config.health, health))
         tracing = await stack.enter_async_context(tracing_of(config))
         doubts = Doubts(tail.find, clock)

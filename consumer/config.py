@@ -211,6 +211,9 @@ class KafkaSecurity(Settings):
             )
 
 
+DamagedBatch = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+/\d{1,9}@\d{1,18}(-\d{1,18})?$")]
+
+
 class KafkaSettings(Settings):
     """How uploads are read and verdicts written."""
 
@@ -247,6 +250,17 @@ class KafkaSettings(Settings):
     )
     max_partition_fetch_bytes: PositiveInt = Field(
         262_144, description="Bytes fetched ahead per partition; lost, and fetched again, when a partition is paused."
+    )
+
+    max_batch_bytes: PositiveInt = Field(
+        16_777_216,
+        description="The largest batch of records, unpacked; a larger one is a dead letter. It may be held twice, not "
+        "for each partition.",
+    )
+    skip_damaged: tuple[DamagedBatch, ...] = Field(
+        (),
+        description="Damaged batches that are passed over, each a dead letter: `topic/partition@offset`, or "
+        "`topic/partition@first-last` where nobody can tell where the batch ends. Readiness and log name them.",
     )
 
     @model_validator(mode="after")
@@ -477,11 +491,6 @@ class PrivacySettings(Settings):
     are, cut to 256 characters; of hashes and texts at most 50.
     """
 
-    context: Literal["all", "none"] | tuple[str, ...] = Field(
-        "all",
-        description="What verdicts carry of an event's `context` and `attrs`, for reviewers: `all`, `none`, or a list "
-        "of the names of their members.",
-    )
     keep_query: bool = Field(
         False, description="Keep the query of image URLs in verdicts. Presigned queries are credentials."
     )

@@ -79,6 +79,14 @@ class Delivery:
         )
 
 
+MOST_MILLISECONDS = 253_402_300_799_000  # the year 9999 ends
+
+
+def seconds(milliseconds: int | None) -> float:
+    """A record's timestamp as unix seconds: one that no calendar holds is the nearest that one does, none is −0.001."""
+    return (-1 if milliseconds is None else min(max(milliseconds, -1), MOST_MILLISECONDS)) / 1000
+
+
 def source_id(group: str, delivery: Delivery, event_id: str = "", image: str = "") -> SourceId:
     """
     Name an image of a message, the same on every redelivery of it.

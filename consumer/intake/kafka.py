@@ -30,7 +30,7 @@ from math import inf
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError, KafkaError, StaleMetadata
 from aiokafka.structs import OffsetAndMetadata
@@ -45,10 +45,12 @@ from consumer.intake.mark import BEGINNING, Mark, must_be_read
 from consumer.intake.offsets import PartitionLedger
 from consumer.intake.tail import Tail
 from consumer.kafka import internals
+from consumer.kafka.damage import DamagedUploads
+from consumer.kafka.reading import Consumer
 from consumer.kafka_access import KafkaAccess
 from consumer.observability import metrics
 from consumer.observability.heartbeat import Heartbeat
-from consumer.records import Delivery, Place, beyond
+from consumer.records import Delivery, Place, beyond, seconds
 
 log = structlog.get_logger()
 
@@ -125,6 +127,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         self._clock = clock
         self._tail = tail
         self._committer = Committer(self._due, self._send, self._proved, settings.commit_interval, clock)
+        self._damaged = DamagedUploads(settings.skip_damaged, clock)
         self._polling = Heartbeat("the poll loop", clock)
         self._assigned: dict[Place, Assigned] = {}
         self._tenures: dict[Place, int] = {}  # of the partitions whose journal is in memory
@@ -139,15 +142,17 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         self._reading = True
         self._moved = asyncio.Event()
         self._drain: Drain
-        self._consumer: AIOKafkaConsumer
+        self._consumer: Consumer
         metrics.OLDEST_OPEN_SECONDS.set_function(self._oldest_open)
 
     @contextlib.asynccontextmanager
     async def opened(self, drain: Drain) -> AsyncIterator[None]:
         """Be a member of the group until the context ends. `KafkaError` escapes where no broker can be reached."""
         self._drain = drain
-        self._consumer = AIOKafkaConsumer(
+        self._consumer = Consumer(
             **self._access.options,
+            max_batch_bytes=self._settings.max_batch_bytes,
+            decide=self._damaged.decide,
             group_id=self._settings.group_id,
             enable_auto_commit=False,
             auto_offset_reset=self._settings.auto_offset_reset,
@@ -189,6 +194,10 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         if not all(assigned.taken_over for assigned in self._assigned.values()):
             reasons.append(self._not_taken_over)
         return reasons
+
+    def degraded(self) -> Sequence[str]:
+        """Say which partitions are held while the others go on."""
+        return self._damaged.reasons()
 
     def complaints(self) -> list[str]:
         """Say which loop hangs, though nobody keeps it waiting."""
@@ -259,6 +268,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             for records in polled.values():
                 for record in records:
                     self._admit(record, received)
+            self._damaged.follow(lambda partition: internals.position(self._consumer, partition))
             batch = []
             for assigned in self._assigned.values():
                 self._skip_markers(assigned)
@@ -275,7 +285,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         for partition in assignment:
             assigned = self._assigned.get(Place(*partition))
             crowded = self._admission.is_crowded(self._lane_by_topic[partition.topic])
-            waits = assigned is None or not assigned.taken_over
+            waits = assigned is None or not assigned.taken_over or self._damaged.waits(partition)
             if partition not in paused and (waits or crowded or self._admission.is_full(assigned)):
                 self._consumer.pause(partition)
             elif partition in paused and not waits and not crowded and self._admission.has_drained(assigned):
@@ -296,12 +306,13 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             topic=record.topic,
             partition=record.partition,
             offset=record.offset,
-            timestamp=record.timestamp / 1000,
+            timestamp=seconds(record.timestamp),
             key=record.key,
             value=record.value,
             headers=record.headers,
             received=received,
             tenure=self._tenures.get(place, 0),
+            unreadable=getattr(record, "unreadable", None),
         )
         assigned.ledger.open(record.offset, received)
         lane = self._lane_by_topic[record.topic]

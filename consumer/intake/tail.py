@@ -15,8 +15,10 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from consumer.clock import ends_within
 from consumer.config import KafkaSettings
+from consumer.kafka.damage import pass_over
+from consumer.kafka.reading import Consumer
 from consumer.kafka_access import KafkaAccess
-from consumer.records import Place, SourceId
+from consumer.records import Place, SourceId, seconds
 
 POLL_TIMEOUT = 0.2  # seconds
 STOP_DEADLINE = 2.0  # seconds
@@ -72,11 +74,13 @@ class Tail:
     @contextlib.asynccontextmanager
     async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
         outputs = self.settings.outputs
-        consumer = AIOKafkaConsumer(
+        consumer = Consumer(
             outputs.block,
             outputs.review,
             outputs.pass_,
             outputs.dead_letter,
+            max_batch_bytes=self.settings.max_batch_bytes,
+            decide=pass_over,
             **self.access.options,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=100,
@@ -125,7 +129,7 @@ class Tail:
                 SourceId(headers["dlq_id" if dead_letter else "ce_id"].decode()),
                 Place(headers[f"{prefix}topic"].decode(), int(headers[f"{prefix}partition"])),
                 int(headers[f"{prefix}offset"]),
-                record.timestamp / 1000,
+                seconds(record.timestamp),
             )
         except (KeyError, ValueError, TypeError, AttributeError):
             return None

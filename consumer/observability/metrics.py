@@ -131,3 +131,13 @@ DEGRADED = Gauge(
     "Things that hold a part of this replica's work while the rest goes on; `/readyz` names each. Above 0 for minutes: "
     "somebody must act, though no probe fails.",
 )
+BATCHES_UNREADABLE = Counter(
+    "moderation_batches_unreadable_total",
+    "Batches of records that could not be read, by topic and why. Of the uploads each is a dead letter; of the outputs "
+    "`batch_damaged` means that outcomes in it are not known when a partition changes hands.",
+    ["topic", "why"],
+)
+PARTITIONS_HELD = Gauge(
+    "moderation_partitions_held",
+    "Partitions whose next batch is damaged: none of their uploads are judged. `/readyz` says which, and the way on.",
+)

@@ -169,7 +169,7 @@ async def replica(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Replica]:
     member, outputs, journal, admission = Member(), Outputs(), Journal(), Admission(AdmissionSettings())
     outputs.opened.set()
     quota = Quota({DEFAULT: Due(("uploads",), 100)}, session_timeout=6.0, window=0.0)
-    monkeypatch.setattr(kafka, "AIOKafkaConsumer", lambda **_: member)
+    monkeypatch.setattr(kafka, "Consumer", lambda **_: member)
     settings = KafkaSettings(
         bootstrap_servers="127.0.0.1:9",
         group_id="group",
