@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 RUNTIME := $(if $(wildcard $(VENV)/dev.stamp),$(VENV)/dev.stamp,$(VENV)/demo.stamp)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test scenarios helm check schemas bench chaos chaos-full lock clean
+.PHONY: help demo test scenarios helm check schemas bench chaos chaos-full fuzz lock clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ chaos: $(VENV)/chaos.stamp ## Kill, restart, freeze and starve the service on a 
 
 chaos-full: $(VENV)/chaos.stamp ## The same, long (75 minutes)
 	@$(BIN)/python -m bench.chaos --full $(ARGS)
+
+fuzz: $(VENV)/dev.stamp ## 200,000 made-up records and 20,000 answers through a real Kafka (30 minutes; ARGS="--records 2000 --seed 7")
+	@$(BIN)/python -m bench.fuzz $(ARGS)
 
 schemas: $(RUNTIME) ## Renew config/schemas/ from the code
 	@$(BIN)/moderation-consumer schema --write config/schemas
