@@ -491,6 +491,11 @@ class PrivacySettings(Settings):
     are, cut to 256 characters; of hashes and texts at most 50.
     """
 
+    context: Literal["all", "none"] | tuple[str, ...] = Field(
+        "all",
+        description="What verdicts carry of an event's `context` and `attrs`, for reviewers: `all`, `none`, or a list "
+        "of the names of their members.",
+    )
     keep_query: bool = Field(
         False, description="Keep the query of image URLs in verdicts. Presigned queries are credentials."
     )

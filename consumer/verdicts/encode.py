@@ -2,28 +2,25 @@
 Verdicts and dead letters as Kafka records: key, value, headers.
 
 A verdict is a CloudEvent in binary mode. A dead letter is the message as it was, key and value byte for byte, and says
-why in headers. Nothing here is the provider's free text; no URL keeps its query, and no text of an image, name or
-keyword is told, unless that is asked for.
+why in headers; or the beginning of it, where all of it is too large. Nothing here is the provider's free text; no URL
+keeps its user or query, and no text of an image, name or keyword is told, unless that is asked for.
 """
 
+import hashlib
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from importlib.metadata import version
-from itertools import chain
-from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import orjson
 
-from consumer.config import MOST_TEXTS, PrivacySettings
+from consumer.config import PrivacySettings
 from consumer.errors import Undecodable
-from consumer.records import Delivery, Finding, Headers, Hits, ObjectRef, Verdict, source_id
-from consumer.verdicts.foreign import unreadable_headers, written_headers
+from consumer.records import Delivery, Headers, Verdict, source_id
+from consumer.verdicts.bounds import MOST_VALUE, bounded_headers, bounded_key, rfc3339, text, written_name
+from consumer.verdicts.foreign import EncodedHeaders, unreadable_headers, written_headers
+from consumer.verdicts.value import minimal, whole
 
-PROVIDER = "aliyun-image-moderation-2.0"
-ENGINE = f"moderation-consumer/{version('moderation-consumer')}"
+__all__ = ["Encoded", "EncodedHeaders", "Encoding"]
+
 CONTENT_TYPE = b"application/json"
 
 # W3C: the trace that a message belongs to, and what vendors add to it.
@@ -31,8 +28,6 @@ _TRACE = {
     "traceparent": re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"),
     "tracestate": re.compile(rb"[\t -~]{1,512}"),
 }
-
-EncodedHeaders = list[tuple[str, bytes | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +47,40 @@ class Encoding:
     privacy: PrivacySettings = field(default_factory=PrivacySettings)
 
     def verdict(self, verdict: Verdict) -> Encoded:
-        """Encode a verdict, `moderation.verdict.v1`."""
+        """Encode a verdict, `moderation.verdict.v1`: the minimal one where the whole has more than 64 KiB."""
+        value = orjson.dumps(whole(verdict, self.privacy))
+        return self._verdict(verdict, value if len(value) <= MOST_VALUE else minimal(verdict))
+
+    def minimal_verdict(self, verdict: Verdict) -> Encoded:
+        """Encode the least of a verdict. Nothing escapes, whatever stands in it."""
+        return self._verdict(verdict, minimal(verdict))
+
+    def dead_letter(self, delivery: Delivery, reason: Undecodable, now: float) -> Encoded:
+        """Wrap a message that cannot be read; its own headers stay, but for those that have one of our names."""
+        ours = self._dead_letter_headers(delivery, reason, now)
+        theirs = written_headers(delivery.headers, {name for name, _ in ours})
+        return Encoded(delivery.key, delivery.value, theirs + ours)
+
+    def cut_dead_letter(self, delivery: Delivery, reason: Undecodable, now: float) -> Encoded:
+        """Wrap the beginning of a message, with its size and SHA-256. Nothing escapes, whatever the message is."""
+        value = delivery.value
+        key, of_key = bounded_key(delivery.key, "dlq_")
+        ours = [
+            *self._dead_letter_headers(delivery, reason, now),
+            ("dlq_truncated", b"true"),
+            ("dlq_size", str(len(value or b"")).encode()),
+            ("dlq_sha256", hashlib.sha256(value or b"").hexdigest().encode()),
+            *of_key,
+        ]
+        kept = bounded_headers(delivery.headers, "dlq_headers_omitted")
+        names = {name for name, _ in ours}
+        theirs = [(written_name(f"original_{name}" if name in names else name), content) for name, content in kept]
+        return Encoded(key, value[:MOST_VALUE] if value is not None else None, theirs + ours)
+
+    def _verdict(self, verdict: Verdict, value: bytes) -> Encoded:
         submission = verdict.submission
         delivery = submission.delivery
+        key, of_key = bounded_key(delivery.key, "source_")
         ours: EncodedHeaders = [
             ("ce_specversion", b"1.0"),
             ("ce_type", b"moderation.verdict.v1"),
@@ -64,20 +90,23 @@ class Encoding:
             ("source_topic", delivery.topic.encode()),
             ("source_partition", str(delivery.partition).encode()),
             ("source_offset", str(delivery.offset).encode()),
-            ("source_image", submission.image.id.encode()),
+            ("source_image", text(submission.image.id, 1_024).encode()),
             ("source_group", self.group.encode()),
+            *of_key,
         ]
         names = {name for name, _ in ours}
-        ours += _trace(delivery.headers)
-        ours += [(f"original_{name}", value) for name, value in delivery.headers if name.lower() in names]
-        return Encoded(delivery.key, orjson.dumps(self._value(verdict)), ours)
+        theirs = [(name, content) for name, content in delivery.headers if name.lower() in names]
+        kept = [
+            (written_name(name if name == _LEFT_OUT else f"original_{name}"), content)
+            for name, content in bounded_headers(theirs, _LEFT_OUT)
+        ]
+        return Encoded(key, value, ours + _trace(delivery.headers) + kept)
 
-    def dead_letter(self, delivery: Delivery, reason: Undecodable, now: float) -> Encoded:
-        """Wrap a message that cannot be read; its own headers stay, but for those that have one of our names."""
-        ours: EncodedHeaders = [
+    def _dead_letter_headers(self, delivery: Delivery, reason: Undecodable, now: float) -> EncodedHeaders:
+        return [
             ("dlq_reason", reason.reason.encode()),
             ("dlq_stage", b"decode"),
-            ("dlq_error", reason.detail[:256].encode(errors="replace")),
+            ("dlq_error", text(reason.detail, 256).encode()),
             ("dlq_source_topic", delivery.topic.encode()),
             ("dlq_source_partition", str(delivery.partition).encode()),
             ("dlq_source_offset", str(delivery.offset).encode()),
@@ -86,64 +115,9 @@ class Encoding:
             ("source_group", self.group.encode()),
             *unreadable_headers(delivery.unreadable),
         ]
-        theirs = written_headers(delivery.headers, {name for name, _ in ours})
-        return Encoded(delivery.key, delivery.value, theirs + ours)
 
-    def _value(self, verdict: Verdict) -> dict[str, Any]:
-        submission, assessment = verdict.submission, verdict.assessment
-        delivery, image, answers = submission.delivery, submission.image, assessment.answers
-        failure = assessment.failure
-        first = answers[0] if answers else None
-        asked = first or failure
-        return {
-            "schema": "moderation.verdict.v1",
-            "verdict_id": submission.id,
-            "tenant": submission.tenant,
-            "purpose": submission.purpose,
-            "subject": {"id": submission.subject.id, "revision": submission.subject.revision},
-            "event": {
-                "id": submission.event_id,
-                "time": submission.event_time,
-                "topic": delivery.topic,
-                "partition": delivery.partition,
-                "offset": delivery.offset,
-            },
-            "image": {
-                "id": image.id,
-                "of": submission.of,
-                "url": _shown(image.url, self.privacy.keep_query),
-                "ref": _ref(image.ref),
-                "sha256": image.sha256,
-            },
-            "decision": verdict.decision.value,
-            "decided_by": verdict.decided_by,
-            "provisional": False,
-            "risk_level": verdict.risk_level,
-            "reasons": [{"rule": reason.rule, **_finding(reason.finding, source=True)} for reason in verdict.reasons],
-            "findings": [_finding(finding) for finding in verdict.findings],
-            "hits": _hits([answer.hits for answer in answers], self.privacy),
-            "provider": {
-                "name": PROVIDER,
-                "region": (asked.region or None) if asked else None,
-                "request_id": first.request_id if first else None,
-                "code": 200 if first else None,
-                "attempts": assessment.attempts,
-                "billed_calls": assessment.billed_calls,
-            },
-            "policy": {
-                "id": verdict.policy.id,
-                "version": verdict.policy.version,
-                "sha256": verdict.policy.sha256,
-            },
-            "error": {"class": failure.kind, "code": failure.code} if failure else None,
-            "timing": {
-                "received": rfc3339(delivery.received),
-                "decided": rfc3339(verdict.decided),
-                "queued_ms": _milliseconds(assessment.queued),
-                "provider_ms": _milliseconds(assessment.provider),
-            },
-            "engine": ENGINE,
-        }
+
+_LEFT_OUT = "original_headers_omitted"
 
 
 def _trace(headers: Headers) -> EncodedHeaders:
@@ -152,59 +126,3 @@ def _trace(headers: Headers) -> EncodedHeaders:
         name: value for name, value in headers if name in _TRACE and value and _TRACE[name].fullmatch(value)
     }  # fmt: skip
     return list(found.items()) if "traceparent" in found else []
-
-
-def rfc3339(unix_seconds: float) -> str:
-    """Write a moment in UTC with milliseconds: `2026-11-20T10:00:00.000Z`."""
-    moment = datetime.fromtimestamp(unix_seconds, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _milliseconds(seconds: float | None) -> int | None:
-    return None if seconds is None else round(seconds * 1000)
-
-
-def _finding(finding: Finding, *, source: bool = False) -> dict[str, Any]:
-    shown = {
-        "service": finding.service,
-        "label": finding.label,
-        "confidence": finding.confidence,
-        "level": finding.level,
-    }
-    return {**shown, "level_source": finding.level_source} if source else shown
-
-
-def _hits(hits: Sequence[Hits], privacy: PrivacySettings) -> dict[str, Any]:
-    public_figures = sum(each.public_figures for each in hits)
-    text_lines = sum(each.text_lines for each in hits)
-    shown: dict[str, Any] = {
-        "image_libraries": sorted({library for each in hits for library in each.image_libraries}),
-        "keyword_libraries": sorted({library for each in hits for library in each.keyword_libraries}),
-        "public_figures": public_figures,
-        "logos": sorted({logo for each in hits for logo in each.logos}),
-        "text_lines": text_lines,
-    }
-    matched_words = sum(each.matched_words for each in hits)
-    for name, telling, count, texts in (
-        ("recognised_text", privacy.recognised_text, text_lines, [each.recognised_text for each in hits]),
-        ("figures", privacy.public_figures, public_figures, [each.figures for each in hits]),
-        ("keywords", privacy.keywords, matched_words, [each.keywords for each in hits]),
-    ):
-        if telling == "count":
-            shown[name] = count
-        elif telling != "none":
-            told = dict.fromkeys(chain.from_iterable(texts))
-            shown[name] = (sorted(told) if telling == "hash" else list(told))[:MOST_TEXTS]
-    return shown
-
-
-def _shown(url: str | None, keep_query: bool) -> str | None:
-    """A URL without query, fragment and user: presigned URLs are credentials."""
-    if url is None or keep_query:
-        return url
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
-
-def _ref(ref: ObjectRef | None) -> dict[str, Any] | None:
-    return {"store": ref.store, "bucket": ref.bucket, "key": ref.key, "region": ref.region} if ref else None

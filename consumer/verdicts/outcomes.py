@@ -4,10 +4,12 @@ What a message ends as: records to produce, each with its id and topic. Values i
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from consumer.config import OutputTopics
 from consumer.errors import Undecodable
 from consumer.records import Delivery, SourceId, Verdict, source_id
+from consumer.verdicts.bounds import MOST_DEAD_LETTER, size_of
 from consumer.verdicts.encode import Encoded, Encoding
 
 
@@ -33,22 +35,33 @@ class Outcomes:
 
     def verdict(self, verdict: Verdict) -> Outcome:
         """Encode a verdict for the topic of its decision."""
-        return Outcome(
-            id=verdict.submission.id,
-            topic=self._topics.by_decision[verdict.decision],
-            record=self._encoding.verdict(verdict),
-            about={"decision": verdict.decision.value, "decided_by": verdict.decided_by},
-        )
+        return self._verdict(verdict, self._encoding.verdict(verdict))
+
+    def minimal_verdict(self, verdict: Verdict) -> Outcome:
+        """Encode the least of a verdict: no URL, bounded texts. Nothing escapes, whatever stands in it."""
+        return self._verdict(verdict, self._encoding.minimal_verdict(verdict))
 
     def dead_letter(self, delivery: Delivery, reason: Undecodable, now: float) -> Outcome:
-        """Wrap a message that cannot be read. `now` is unix seconds."""
+        """Wrap a message that cannot be read, or its beginning. `now` is unix seconds. Nothing escapes."""
+        cut = partial(self._encoding.cut_dead_letter, delivery, reason, now)
+        is_large = size_of(delivery.key, delivery.value, delivery.headers) > MOST_DEAD_LETTER
         return Outcome(
             id=self.dead_letter_id(delivery),
             topic=self._topics.dead_letter,
-            record=self._encoding.dead_letter(delivery, reason, now),
+            record=cut() if is_large else self._encoding.dead_letter(delivery, reason, now),
+            smaller=None if is_large else cut,
             about={"dead_letter_reason": reason.reason},
         )
 
     def dead_letter_id(self, delivery: Delivery) -> SourceId:
         """Name the dead letter that a message would be."""
         return source_id(self._encoding.group, delivery)
+
+    def _verdict(self, verdict: Verdict, record: Encoded) -> Outcome:
+        return Outcome(
+            id=verdict.submission.id,
+            topic=self._topics.by_decision[verdict.decision],
+            record=record,
+            smaller=partial(self._encoding.minimal_verdict, verdict),
+            about={"decision": verdict.decision.value, "decided_by": verdict.decided_by},
+        )

@@ -4,7 +4,7 @@ What `encode.py` writes, as JSON Schemas: the verdict's value, and a dead letter
 Subscribers must allow for members that they do not know: later versions add some.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from consumer.config import LONGEST_TEXT, MOST_TEXTS
@@ -14,6 +14,7 @@ Schema = dict[str, Any]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _ID = "^[0-9a-f]{32}$"
+_SHA256 = "^[0-9a-f]{64}$"
 _MOMENT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
 
 
@@ -37,6 +38,7 @@ def verdict_schema() -> Schema:
                 "What the image belongs to.",
                 id=_text("The event's; of a bucket notification, bucket and key."),
                 revision=_or_null("The event's: of two verdicts the higher one is newer.", "integer"),
+                type=_or_null("The event's.", "string"),
             ),
             event=_object(
                 "Where the upload was told.",
@@ -62,6 +64,9 @@ def verdict_schema() -> Schema:
                     "type": ["object", "null"],
                 },
                 sha256=_or_null("As the event says.", "string"),
+                mime=_or_null("As the event says.", "string"),
+                bytes=_or_null("The size, as the event says.", "integer"),
+                version=_or_null("The object's, where the event names one.", "string"),
             ),
             decision={
                 "description": "What is to become of the image.",
@@ -107,6 +112,12 @@ def verdict_schema() -> Schema:
                 ),
                 "type": ["object", "null"],
             },
+            context=_or_null("The event's, as far as privacy.context shows it; null where it is in omitted.", "object"),
+            attrs=_or_null("The event's, likewise.", "object"),
+            omitted=_list(
+                "What was left out because it was too large or could not be written: members, a dot between them.",
+                _text("A member's name; extra stands for the event's members that this release does not know."),
+            ),
             timing=_object(
                 "When and how long.",
                 received={"description": "When the message was read.", "type": "string", "pattern": _MOMENT},
@@ -128,6 +139,7 @@ def dead_letter_schema(reasons: Iterable[str]) -> Schema:
         **_object(
             "Key and value are the message's own, byte for byte. Its own headers stay as well; one that has a name "
             "from here is called original_….",
+            _OF_CUT_LETTERS,
             dlq_reason={"description": "A stable word.", "enum": list(reasons)},
             dlq_stage={"description": "Where it failed.", "const": "decode"},
             dlq_error={"description": "Which member, and what is wrong with it.", "type": "string", "maxLength": 256},
@@ -181,8 +193,28 @@ def _hits() -> Schema:
     return hits
 
 
-def _object(description: str, **members: Schema) -> Schema:
-    return {"description": description, "type": "object", "required": list(members), "properties": members}
+_OF_CUT_LETTERS: dict[str, Schema] = {
+    "dlq_truncated": {"description": "The value is only the beginning of the message's.", "const": "true"},
+    "dlq_size": {"description": "Bytes of the message's value.", "type": "string", "pattern": "^[0-9]+$"},
+    "dlq_sha256": {"description": "Of the message's value.", "type": "string", "pattern": _SHA256},
+    "dlq_key_size": {"description": "Bytes of the key, which is not kept.", "type": "string", "pattern": "^[0-9]+$"},
+    "dlq_key_sha256": {"description": "Of the key; it is the letter's key.", "type": "string", "pattern": _SHA256},
+    "dlq_headers_omitted": {
+        "description": "How many of the message's headers are not kept.",
+        "type": "string",
+        "pattern": "^[0-9]+$",
+    },
+}
+"""Headers of a dead letter whose message is too large to be kept whole."""
+
+
+def _object(description: str, optional: Mapping[str, Schema] | None = None, /, **members: Schema) -> Schema:
+    return {
+        "description": description,
+        "type": "object",
+        "required": list(members),
+        "properties": {**members, **(optional or {})},
+    }
 
 
 def _list(description: str, items: Schema) -> Schema:

@@ -6,7 +6,7 @@ import pytest
 
 from consumer.config import Policy, PolicySettings, PrivacySettings, Telling
 from consumer.errors import Undecodable
-from consumer.records import Answer, Assessment, Failure, Hits, Label, Verdict
+from consumer.records import Answer, Assessment, Failure, Hits, Image, Label, ObjectRef, Verdict
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.policy import Deciding
 from tests.events import delivery, submission
@@ -46,11 +46,14 @@ def test_a_verdict_says_what_was_decided_and_why() -> None:
         "verdict_id": submission().id,
         "tenant": "shop-eu",
         "purpose": "avatar",
-        "subject": {"id": "u_1/avatar", "revision": 3},
+        "subject": {"id": "u_1/avatar", "revision": 3, "type": "user_avatar"},
         "event": {
             "id": "event-1", "time": "2026-11-20T10:00:00.000Z", "topic": "uploads", "partition": 0, "offset": 0,
         },
-        "image": {"id": "0", "of": 1, "url": "https://img.example.com/1.jpg", "ref": None, "sha256": None},
+        "image": {
+            "id": "0", "of": 1, "url": "https://img.example.com/1.jpg", "ref": None, "sha256": None, "mime": None,
+            "bytes": None, "version": None,
+        },
         "decision": "block",
         "decided_by": "policy",
         "provisional": False,
@@ -73,6 +76,9 @@ def test_a_verdict_says_what_was_decided_and_why() -> None:
         },
         "policy": {"id": "img-mod", "version": 7, "sha256": "ab"},
         "error": None,
+        "context": {},
+        "attrs": {},
+        "omitted": [],
         "timing": {
             "received": "2025-11-20T10:00:01.000Z", "decided": "2025-11-20T10:00:01.500Z", "queued_ms": 3,
             "provider_ms": 380,
@@ -144,6 +150,38 @@ def test_the_query_of_a_url_stays_behind_unless_asked_for() -> None:
 
     assert b"secret" not in (ENCODING.verdict(BLOCKED).value or b"")
     assert kept["image"]["url"] == "https://img.example.com/1.jpg?token=secret"
+
+
+@pytest.mark.parametrize(
+    ("shown", "context"),
+    [("all", {"country": "DE", "trust": "new"}), ("none", {}), (("trust", "age"), {"trust": "new"})],
+)
+def test_reviewers_get_what_the_event_says_as_far_as_it_may_be_shown(shown: Any, context: dict[str, str]) -> None:
+    """
+    `context` and `attrs` as they came, none of them, or the members that are named; and what kind of image it is.
+    """
+    asked = replace(
+        submission(), context=b'{"country":"DE","trust":"new"}', attrs=b'{"nsfw":[1,{"a":null}]}',
+        image=Image(id="0", ref=ObjectRef(store="oss", bucket="b", key="k", version="v1"), mime="image/webp", size=7),
+    )  # fmt: skip
+
+    encoding = Encoding(group="group", privacy=PrivacySettings(context=shown))
+    value = orjson.loads(encoding.verdict(replace(BLOCKED, submission=asked)).value or b"")
+
+    assert value["context"] == context
+    assert value["attrs"] == ({"nsfw": [1, {"a": None}]} if shown == "all" else {})
+    assert [value["image"][name] for name in ("mime", "bytes", "version")] == ["image/webp", 7, "v1"]
+
+
+def test_what_an_event_had_too_much_of_is_named() -> None:
+    """
+    Its objects are null then, not empty.
+    """
+    asked = replace(submission(), omitted=("context", "extra"))
+
+    value = orjson.loads(ENCODING.verdict(replace(BLOCKED, submission=asked)).value or b"")
+
+    assert (value["context"], value["attrs"], value["omitted"]) == (None, {}, ["context", "extra"])
 
 
 FIRST = Hits(

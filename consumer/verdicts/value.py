@@ -1,0 +1,243 @@
+"""
+The value of a verdict, `moderation.verdict.v1`: whole, or the least of it that says what was decided.
+
+The whole one holds what the event and the provider say; it may be too large, or fail where either is not what it should
+be. The minimal one holds bounded texts and numbers only, no URL, and never fails; `omitted` names what it lacks.
+"""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from itertools import chain
+from typing import Any
+
+import orjson
+
+from consumer.config import MOST_TEXTS, PrivacySettings
+from consumer.records import Assessment, Finding, Hits, ObjectRef, Submission, Verdict
+from consumer.urls import shown_url
+from consumer.verdicts.bounds import MOST_VALUE, rfc3339, text
+
+SCHEMA = "moderation.verdict.v1"
+PROVIDER = "aliyun-image-moderation-2.0"
+ENGINE = f"moderation-consumer/{version('moderation-consumer')}"
+
+# Characters of a text and reasons that a minimal verdict keeps: what fits first counts.
+_MINIMAL = ((2_100, 16), (256, 0))
+
+
+def whole(verdict: Verdict, privacy: PrivacySettings) -> dict[str, Any]:
+    """All that is known of a verdict. Whatever escapes is a bug, or an event that should have been refused."""
+    submission, assessment = verdict.submission, verdict.assessment
+    image, failure = submission.image, assessment.failure
+    hits = [answer.hits for answer in assessment.answers]
+    return {
+        **_head(submission),
+        "tenant": submission.tenant,
+        "purpose": submission.purpose,
+        "subject": {
+            "id": submission.subject.id,
+            "revision": submission.subject.revision,
+            "type": submission.subject.type,
+        },
+        "event": _event(submission, submission.event_id, submission.event_time),
+        "image": {
+            "id": image.id,
+            "of": submission.of,
+            "url": shown_url(image.url, keep_query=privacy.keep_query) if image.url else None,
+            "ref": _ref(image.ref),
+            "sha256": image.sha256,
+            "mime": image.mime,
+            "bytes": image.size,
+            "version": image.ref.version if image.ref else None,
+        },
+        **_decided(verdict),
+        "risk_level": verdict.risk_level,
+        "reasons": [{"rule": reason.rule, **_finding(reason.finding, source=True)} for reason in verdict.reasons],
+        "findings": [_finding(finding) for finding in verdict.findings],
+        "hits": _hits(hits, privacy),
+        "provider": _provider(assessment),
+        "policy": {"id": verdict.policy.id, "version": verdict.policy.version, "sha256": verdict.policy.sha256},
+        "error": {"class": failure.kind, "code": failure.code} if failure else None,
+        "context": _carried(submission, "context", privacy),
+        "attrs": _carried(submission, "attrs", privacy),
+        "omitted": list(submission.omitted),
+        **_tail(verdict),
+    }
+
+
+def minimal(verdict: Verdict) -> bytes:
+    """The least of a verdict, encoded: at most 64 KiB, whatever stands in the verdict. Nothing escapes."""
+    for texts, reasons in _MINIMAL[:-1]:
+        encoded = orjson.dumps(_minimal(verdict, texts, reasons))
+        if len(encoded) <= MOST_VALUE:
+            return encoded
+    return orjson.dumps(_minimal(verdict, *_MINIMAL[-1]))
+
+
+def _minimal(verdict: Verdict, texts: int, most_reasons: int) -> dict[str, Any]:
+    submission, assessment = verdict.submission, verdict.assessment
+    subject, image, ref, failure = submission.subject, submission.image, submission.image.ref, assessment.failure
+    reasons = [
+        {"rule": reason.rule, **_finding(reason.finding, source=True)}
+        for reason in verdict.reasons[:most_reasons]
+        if _is_short(reason.rule, reason.finding)
+    ]
+    left_out = {
+        "subject.type": subject.type,
+        "image.url": image.url,
+        "image.sha256": image.sha256,
+        "image.mime": image.mime,
+        "image.version": ref and ref.version,
+        "reasons": len(reasons) < len(verdict.reasons),
+        "findings": verdict.findings,
+        "hits": any(answer.hits != Hits() for answer in assessment.answers),
+        "context": submission.context != b"{}",
+        "attrs": submission.attrs != b"{}",
+    }
+    return {
+        **_head(submission),
+        "tenant": text(submission.tenant, texts),
+        "purpose": text(submission.purpose, texts),
+        "subject": {"id": text(subject.id, texts), "revision": _integer(subject.revision), "type": None},
+        "event": _event(submission, text(submission.event_id, texts), text(submission.event_time, 64)),
+        "image": {
+            "id": text(image.id, texts),
+            "of": submission.of,
+            "url": None,
+            "ref": _minimal_ref(ref, texts),
+            "sha256": None,
+            "mime": None,
+            "bytes": _integer(image.size),
+            "version": None,
+        },
+        **_decided(verdict),
+        "risk_level": text(verdict.risk_level, 64) if verdict.risk_level is not None else None,
+        "reasons": reasons,
+        "findings": [],
+        "hits": _hits([], PrivacySettings()),
+        "provider": {**_provider(assessment), "request_id": None},
+        "policy": {"id": verdict.policy.id, "version": verdict.policy.version, "sha256": verdict.policy.sha256},
+        "error": {"class": text(failure.kind, 64), "code": text(failure.code, 64)} if failure else None,
+        "context": None,
+        "attrs": None,
+        "omitted": [
+            *(name for name, value in left_out.items() if value),
+            *(each for each in submission.omitted if not left_out.get(each)),
+        ],
+        **_tail(verdict),
+    }
+
+
+def _head(submission: Submission) -> dict[str, Any]:
+    return {"schema": SCHEMA, "verdict_id": submission.id}
+
+
+def _event(submission: Submission, event_id: str, time: str) -> dict[str, Any]:
+    read = submission.delivery
+    return {"id": event_id, "time": time, "topic": read.topic, "partition": read.partition, "offset": read.offset}
+
+
+def _decided(verdict: Verdict) -> dict[str, Any]:
+    return {"decision": verdict.decision.value, "decided_by": verdict.decided_by, "provisional": False}
+
+
+def _tail(verdict: Verdict) -> dict[str, Any]:
+    assessment = verdict.assessment
+    return {
+        "timing": {
+            "received": rfc3339(verdict.submission.delivery.received),
+            "decided": rfc3339(verdict.decided),
+            "queued_ms": _milliseconds(assessment.queued),
+            "provider_ms": _milliseconds(assessment.provider),
+        },
+        "engine": ENGINE,
+    }
+
+
+def _provider(assessment: Assessment) -> dict[str, Any]:
+    first = assessment.answers[0] if assessment.answers else None
+    asked = first or assessment.failure
+    return {
+        "name": PROVIDER,
+        "region": (asked.region or None) if asked else None,
+        "request_id": first.request_id if first else None,
+        "code": 200 if first else None,
+        "attempts": assessment.attempts,
+        "billed_calls": assessment.billed_calls,
+    }
+
+
+def _carried(submission: Submission, name: str, privacy: PrivacySettings) -> Any:
+    """An object of the event's as it may be shown; None where it was left out because it was too large."""
+    if name in submission.omitted:
+        return None
+    written: bytes = getattr(submission, name)
+    if privacy.context == "all":
+        return orjson.Fragment(written)
+    if privacy.context == "none" or written == b"{}":
+        return {}
+    return {key: value for key, value in orjson.loads(written).items() if key in privacy.context}
+
+
+def _finding(finding: Finding, *, source: bool = False) -> dict[str, Any]:
+    shown = {
+        "service": finding.service,
+        "label": finding.label,
+        "confidence": finding.confidence,
+        "level": finding.level,
+    }
+    return {**shown, "level_source": finding.level_source} if source else shown
+
+
+def _is_short(rule: str, finding: Finding) -> bool:
+    """Whether a reason takes little room and can be written."""
+    texts = (rule, finding.service, finding.label, finding.level)
+    return all(text(each, 128) == each for each in texts)
+
+
+def _hits(hits: Sequence[Hits], privacy: PrivacySettings) -> dict[str, Any]:
+    public_figures = sum(each.public_figures for each in hits)
+    text_lines = sum(each.text_lines for each in hits)
+    shown: dict[str, Any] = {
+        "image_libraries": sorted({library for each in hits for library in each.image_libraries}),
+        "keyword_libraries": sorted({library for each in hits for library in each.keyword_libraries}),
+        "public_figures": public_figures,
+        "logos": sorted({logo for each in hits for logo in each.logos}),
+        "text_lines": text_lines,
+    }
+    matched_words = sum(each.matched_words for each in hits)
+    for name, telling, count, texts in (
+        ("recognised_text", privacy.recognised_text, text_lines, [each.recognised_text for each in hits]),
+        ("figures", privacy.public_figures, public_figures, [each.figures for each in hits]),
+        ("keywords", privacy.keywords, matched_words, [each.keywords for each in hits]),
+    ):
+        if telling == "count":
+            shown[name] = count
+        elif telling != "none":
+            told = dict.fromkeys(chain.from_iterable(texts))
+            shown[name] = (sorted(told) if telling == "hash" else list(told))[:MOST_TEXTS]
+    return shown
+
+
+def _ref(ref: ObjectRef | None) -> dict[str, Any] | None:
+    return {"store": ref.store, "bucket": ref.bucket, "key": ref.key, "region": ref.region} if ref else None
+
+
+def _minimal_ref(ref: ObjectRef | None, texts: int) -> dict[str, Any] | None:
+    if ref is None:
+        return None
+    return {
+        "store": text(ref.store, 64),
+        "bucket": text(ref.bucket, texts),
+        "key": text(ref.key, texts),
+        "region": None,
+    }
+
+
+def _integer(value: object) -> int | None:
+    """An integer that JSON's writer takes."""
+    return value if isinstance(value, int) and -(2**63) <= value < 2**64 else None
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else min(round(seconds * 1000), 2**53)
