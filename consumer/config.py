@@ -228,7 +228,8 @@ class KafkaSettings(Settings):
     topics: tuple[str, ...] = Field(("uploads",), min_length=1, description="Where upload events are read from.")
     outputs: OutputTopics = OutputTopics()
     auto_offset_reset: Literal["earliest", "latest"] = Field(
-        "earliest", description="Where a new group begins. `latest` skips, unjudged, what was uploaded before."
+        "earliest",
+        description="Where a topic new to the group begins. `latest` skips, unjudged, what was uploaded before.",
     )
     session_timeout: PositiveFloat = Field(
         30.0, description="Seconds until a silent replica loses its partitions. Shorter recovers sooner, evicts sooner."
@@ -295,13 +296,22 @@ class JournalSettings(Settings):
     clock_skew: NonNegativeFloat = Field(
         5.0, description="Seconds by which the clocks of replicas and brokers may differ. More reads further back."
     )
-    max_seconds: PositiveFloat = Field(
-        60.0,
-        description="Seconds of reading. What is not read by then may be paid and published again; a metric says so.",
-    )
     max_outcomes: PositiveInt = Field(
-        1_000_000, description="Outcomes known at once, about 200 bytes each. Beyond that likewise."
+        1_000_000,
+        description="Outcomes known at once, about 80 bytes each. Where the outputs have more, they are read again, "
+        "window by window.",
     )
+    max_outcomes_per_partition: PositiveInt = Field(
+        15_000,
+        description="Outcomes published behind the lowest open record of a partition; with more it is not read on "
+        "until that record ends. Times the partitions it must not exceed `max_outcomes`.",
+    )
+    on_limit: Literal["wait", "pay"] = Field(
+        "wait",
+        description="`wait` reads for as long as it takes. `pay` reads no further after `max_seconds` or "
+        "`max_outcomes`: what is not known then may be paid and published again; a metric says so.",
+    )
+    max_seconds: PositiveFloat = Field(60.0, description="Seconds of reading, where `on_limit` is `pay`.")
 
 
 class RegionUrl(NamedTuple):

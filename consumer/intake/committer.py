@@ -11,6 +11,7 @@ When commits go out. What they say is the caller's, how they are sent is the cli
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from math import inf
 
 import structlog
 from aiokafka.errors import ConsumerStoppedError, KafkaError
@@ -31,16 +32,20 @@ Commit = Mapping[Place, tuple[int, str]]
 """Offset and metadata by partition."""
 
 
-def commit_of(place: Place, ledger: PartitionLedger, journal: Journal, owner: str, now: float) -> tuple[int, str]:
+def commit_of(
+    place: Place, ledger: PartitionLedger, journal: Journal, owner: str, now: float, unknown_since: float = inf
+) -> tuple[int, str]:
     """
     The offset and the metadata to commit of a partition at `now` (unix seconds), once its reading has begun.
 
     Known outcomes of records from that offset on may be older than all that is open: those that a predecessor
-    published. The next owner must find them too.
+    published. The next owner must find them too, and those that are not known yet, none of which is older than
+    `unknown_since`.
     """
     offset = ledger.watermark
     assert offset is not None, f"nothing is known of {place.topic}/{place.partition} yet"
-    return offset, str(Mark(min(ledger.earliest_output(now), journal.earliest(place, offset)), owner))
+    earliest = min(ledger.earliest_output(now), journal.earliest(place, offset), unknown_since)
+    return offset, str(Mark(max(0.0, earliest), owner))
 
 
 class Committer:

@@ -26,6 +26,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from math import inf
 from typing import Any
 
@@ -41,9 +42,12 @@ from consumer.intake import Lease, Reading
 from consumer.intake.admission import Admission
 from consumer.intake.committer import Commit, Committer, commit_of
 from consumer.intake.journal import Journal
-from consumer.intake.mark import BEGINNING, Mark, must_be_read
+from consumer.intake.mark import BEGINNING, Mark
 from consumer.intake.offsets import PartitionLedger
+from consumer.intake.readback import ReadBack
+from consumer.intake.starts import Start, Starts
 from consumer.intake.tail import Tail
+from consumer.intake.windows import turn
 from consumer.kafka import internals
 from consumer.kafka.damage import DamagedUploads
 from consumer.kafka.reading import Consumer
@@ -59,6 +63,7 @@ SHORT_POLL_TIMEOUT = 0.05  # likewise while no partition may be read
 MAX_POLL_RECORDS = 100  # by so many the limits of a partition and of bytes may be exceeded
 RETRY_DELAY = 1.0  # seconds
 STOP_DEADLINE = 2.0  # seconds to leave the group
+STUCK_DELAY = 5.0  # seconds that a record is open until what it holds is told
 METADATA_MAX_AGE = 5.0  # seconds after which new partitions and topics are looked for
 BEING_TAKEN_OVER = "kafka: the partitions are being taken over"
 
@@ -69,9 +74,17 @@ class Assigned:
 
     partition: TopicPartition
     ledger: PartitionLedger = field(default_factory=PartitionLedger)
-    prepared: bool = False  # its journal is read
+    prepared: bool = False  # its journal is read, as far as there is room
     taken_over: bool = False  # and a commit of ours says so
     early: list["KafkaRecord"] = field(default_factory=list)  # admitted, and not yet handed on
+    unknown_since: float = inf  # no outcome that is published and not in the journal is older (unix seconds)
+    limit: float = inf  # from this offset on outcomes may be published that are not in the journal
+    rewound: bool = False  # its log was begun anew, or has lost its end: the journal must be read for what is left
+
+    @property
+    def at_limit(self) -> bool:
+        """Whether all has been read whose outcomes are known."""
+        return self.ledger.next is not None and self.ledger.next >= self.limit
 
     @property
     def place(self) -> Place:
@@ -125,7 +138,10 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         self._lease = lease
         self._owner = owner
         self._clock = clock
-        self._tail = tail
+        self._read_back = ReadBack(tail, journal, limits, clock)
+        self._starts = Starts(settings, owner, clock)
+        self._partly_known: set[Place] = set()  # of which not all that this process has published is in the journal
+        self._stuck: set[Place] = set()  # too much is published behind their lowest open record
         self._committer = Committer(self._due, self._send, self._proved, settings.commit_interval, clock)
         self._damaged = DamagedUploads(settings.skip_damaged, clock)
         self._polling = Heartbeat("the poll loop", clock)
@@ -191,13 +207,23 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             f"kafka: input topic {topic} does not exist, or this user may not see it"
             for topic in internals.missing_topics(self._consumer, self._settings.topics)
         ]
-        if not all(assigned.taken_over for assigned in self._assigned.values()):
-            reasons.append(self._not_taken_over)
+        if self._assigned and not any(assigned.taken_over for assigned in self._assigned.values()):
+            reasons.append(self._not_taken_over + self._read_back.progress())
         return reasons
 
-    def degraded(self) -> Sequence[str]:
-        """Say which partitions are held while the others go on."""
-        return self._damaged.reasons()
+    def degraded(self) -> list[str]:
+        """Say which partitions wait for something, while others are read."""
+        reasons = [*self._damaged.reasons()]
+        waiting = [place for place, each in self._assigned.items() if not each.taken_over]
+        if waiting and len(waiting) < len(self._assigned):
+            reasons.append(f"{self._not_taken_over}, {', '.join(_named(waiting))}{self._read_back.progress()}")
+        for place in sorted(self._stuck & self._assigned.keys()):
+            for offset, since in self._assigned[place].ledger.oldest(1):
+                reasons.append(
+                    f"kafka: {place.topic}/{place.partition} is not read on: offset {offset} is open since "
+                    f"{utc(since)}, and {self._behind(self._assigned[place])} outcomes are published behind it"
+                )
+        return reasons
 
     def complaints(self) -> list[str]:
         """Say which loop hangs, though nobody keeps it waiting."""
@@ -238,8 +264,8 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         self._renew_lease()
 
     def _renew_lease(self) -> None:
-        """Pass the proof on once every partition is taken over: before that, a call would be nobody's."""
-        if all(assigned.taken_over for assigned in self._assigned.values()):
+        """Pass the proof on once a partition is taken over: before that, no call could be made."""
+        if not self._assigned or any(assigned.taken_over for assigned in self._assigned.values()):
             self._lease.committed(self._proven)
 
     async def settled_owner(self, place: Place, tenure: int) -> bool:
@@ -265,8 +291,12 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
                 max_records=max(1, min(MAX_POLL_RECORDS, self._admission.room)),
             )
             received = self._clock.wall()
-            for records in polled.values():
+            self._notice_resets()
+            for partition, records in polled.items():
                 for record in records:
+                    if not self._may_admit(partition, record.offset):
+                        self._consumer.seek(partition, record.offset)
+                        break
                     self._admit(record, received)
             self._damaged.follow(lambda partition: internals.position(self._consumer, partition))
             batch = []
@@ -285,15 +315,67 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         for partition in assignment:
             assigned = self._assigned.get(Place(*partition))
             crowded = self._admission.is_crowded(self._lane_by_topic[partition.topic])
-            waits = assigned is None or not assigned.taken_over or self._damaged.waits(partition)
+            waits = assigned is None or not assigned.taken_over or assigned.at_limit or self._is_stuck(assigned)
+            waits = waits or self._damaged.waits(partition)
             if partition not in paused and (waits or crowded or self._admission.is_full(assigned)):
                 self._consumer.pause(partition)
             elif partition in paused and not waits and not crowded and self._admission.has_drained(assigned):
                 self._consumer.resume(partition)
+        for assigned in self._assigned.values():
+            self._notice_stuck(assigned)
+        metrics.PARTITIONS_STUCK.set(len(self._stuck & self._assigned.keys()))
         paused = self._consumer.paused()
         metrics.PARTITIONS.set(len(assignment))
         metrics.PARTITIONS_PAUSED.set(len(paused))
         return [partition for partition in assignment if partition not in paused]
+
+    def _is_stuck(self, assigned: Assigned) -> bool:
+        """Whether so much is published behind the partition's lowest open record that it must not be read on."""
+        most, open_records = self._limits.max_outcomes_per_partition, len(assigned.ledger)
+        if self._journal.count(assigned.place) + open_records < most:
+            return False  # the usual case, and cheap: this is asked for every record
+        return self._behind(assigned) + open_records >= most
+
+    def _notice_stuck(self, assigned: Assigned) -> None:
+        """Log a partition that is held for longer than its records usually take, and that it goes on."""
+        place = assigned.place
+        oldest = assigned.ledger.oldest(1)
+        if not oldest or not self._is_stuck(assigned):
+            if place in self._stuck:
+                self._stuck.discard(place)
+                log.info("partition.goes_on", topic=place.topic, partition=place.partition)
+        elif place not in self._stuck and self._clock.wall() - oldest[0][1] >= STUCK_DELAY:
+            self._stuck.add(place)
+            log.warning(
+                "partition.stuck", topic=place.topic, partition=place.partition, offset=oldest[0][0],
+                open_since=utc(oldest[0][1]), outcomes_behind=self._behind(assigned),
+            )  # fmt: skip
+
+    def _behind(self, assigned: Assigned) -> int:
+        """Outcomes of records that were read and are not behind the watermark."""
+        ledger = assigned.ledger
+        if ledger.watermark is None or ledger.next is None:
+            return 0
+        return self._journal.count(assigned.place, ledger.watermark, ledger.next)
+
+    def _may_admit(self, partition: TopicPartition, offset: int) -> bool:
+        """Whether the partition is read on to this offset now, or only when more of its outcomes is known, or less."""
+        assigned = self._assigned.get(Place(*partition))
+        return assigned is None or (offset < assigned.limit and not self._is_stuck(assigned))
+
+    def _notice_resets(self) -> None:
+        """See whether logs did not have what was due: retention was faster, or they are not what they were."""
+        for partition, reset in internals.resets(self._consumer).items():
+            place = Place(*partition)
+            if reset.found > reset.due:
+                lost = reset.found - reset.due
+                metrics.UPLOADS_LOST.labels(place.topic).inc(lost)
+                log.error(
+                    "uploads.lost", topic=place.topic, partition=place.partition, offsets=lost, first=reset.due,
+                    last=reset.found - 1,
+                )  # fmt: skip
+            elif place in self._assigned and self._assigned[place].ledger.is_behind(reset.found):
+                self._rewind(self._assigned[place], reset.found)
 
     def _admit(self, record: ConsumerRecord[Any, Any], received: float) -> None:
         place = Place(record.topic, record.partition)
@@ -320,12 +402,19 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         assigned.early.append(KafkaRecord(delivery, lane, assigned, self._admission))
 
     def _rewind(self, before: Assigned, offset: int) -> Assigned:
-        """Begin a partition anew whose log was: it was deleted and made again, or lost its end."""
+        """
+        Begin a partition anew whose log was: it was deleted and made again, or lost its end.
+
+        What it has may have been judged, where only its end was lost: the journal tells, as far back as it goes.
+        """
         log.warning("partition.rewound", topic=before.place.topic, partition=before.place.partition, offset=offset)
-        rewound = Assigned(before.partition, prepared=before.prepared, taken_over=before.taken_over, early=before.early)
+        rewound = Assigned(
+            before.partition, prepared=True, early=before.early, unknown_since=BEGINNING, limit=inf, rewound=True
+        )
         rewound.ledger.begin(offset)
         self._committer.begin_anew(before.place, offset)
         self._assigned[before.place] = rewound
+        self._partly_known.add(before.place)
         return rewound
 
     def _skip_markers(self, assigned: Assigned) -> None:
@@ -366,6 +455,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             left_open = sum(len(assigned.ledger) for assigned in self._assigned.values())
             log.info("partitions.drained", seconds=round(self._clock.now() - began, 3), left_open=left_open)
         self._rejoining = True
+        self._stuck.clear()
         self._assigned.clear()  # aiokafka's protocol is eager: every partition was revoked
         self._something_moved()
 
@@ -378,23 +468,24 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _take_over(self, assignment: int) -> None:
         """
-        Read the journal, and commit before the first record is begun. Tried until it works or the assignment is over.
+        Read the journal, and commit before the first record is begun, for each partition as soon as that is possible.
+        Tried until all are taken over, and again for those of which the journal has more than fits, and for rewound
+        ones, until the assignment is over.
 
         That is looked at, and not left to the task's cancellation, which aiokafka 0.14 may swallow.
         """
-        began = self._clock.now()
         self._not_taken_over = BEING_TAKEN_OVER
+        leased = False
         while assignment == self._assignments:
             try:
-                begins, others = await self._read_back()
-                counts = await self._counts()
+                counts = {} if leased else await self._counts()
                 if assignment != self._assignments:
                     return
-                self._prepare(begins, others)
-                self._lease.assigned(self._assigned, counts, self._assigned_at, self._generation)
-                if await self._committer.commit():
-                    break
-                self._not_taken_over = "kafka: the partitions cannot be taken over: the commit fails"
+                if not leased:
+                    self._lease.assigned(self._assigned, counts, self._assigned_at, self._generation)
+                    leased = True
+                self._not_taken_over = BEING_TAKEN_OVER
+                await self._take_over_what_can_be(assignment)
             except KafkaError as error:
                 self._not_taken_over = f"kafka: the partitions cannot be taken over: {type(error).__name__}"
                 log.warning("partitions.not_taken_over", error=type(error).__name__, retry_in=RETRY_DELAY)
@@ -402,38 +493,74 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._not_taken_over = "kafka: the partitions cannot be taken over: see the log"
                 log.exception("partitions.not_taken_over", retry_in=RETRY_DELAY)
             await self._clock.sleep(RETRY_DELAY)
-        if assignment != self._assignments:
+
+    async def _take_over_what_can_be(self, assignment: int) -> None:
+        """Look once at every partition that waits; a reading of the journal serves those that need it, in turns."""
+        began = self._clock.now()
+        starts = await self._find_starts()
+        ready = {place: start for place, start in starts.items() if start.since is None}
+        if not await self._go_on(assignment, ready, {}, began):
             return
-        for current in self._assigned.values():
-            current.taken_over = True
+        since = {place: start.since for place, start in starts.items() if start.since is not None}
+        while since and assignment == self._assignments:
+            served = {place: since.pop(place) for place in turn(since, self._clock.wall())}
+            begins = {place: starts[place].offset for place in served}
+            limits = await self._read_back.read(served, begins, lambda: assignment == self._assignments)
+            if not await self._go_on(assignment, {place: starts[place] for place in served}, limits, began):
+                return
+
+    async def _find_starts(self) -> Mapping[Place, Start]:
+        """Where those partitions begin that wait to be taken over, or for more of their journal."""
+        new = [each for each in self._assigned.values() if not each.taken_over and not each.rewound]
+        remembered = self._tenures.keys() - self._partly_known
+        starts: dict[Place, Start] = {}
+        if new:
+            counts = {each.place.topic: 0 for each in new}
+            if self._settings.auto_offset_reset == "latest":
+                counts |= await self._counts()
+            partitions = [each.partition for each in new]
+            starts |= await self._starts.find(self._consumer, partitions, remembered, counts, self._generation)
+        for each in self._assigned.values():
+            if each.rewound and not each.taken_over:
+                assert each.ledger.watermark is not None
+                starts[each.place] = Start(each.ledger.watermark, BEGINNING)
+            elif each.taken_over and each.at_limit and self._has_room_for_more(each):
+                starts[each.place] = Start(int(each.limit), each.unknown_since)
+        return starts
+
+    def _has_room_for_more(self, assigned: Assigned) -> bool:
+        """Whether another reading of the journal is worth its time: what it found before has mostly been passed."""
+        watermark = assigned.ledger.watermark
+        passed = watermark is not None and watermark >= assigned.limit
+        return passed or len(self._journal) <= self._limits.max_outcomes // 2
+
+    async def _go_on(
+        self, assignment: int, starts: Mapping[Place, Start], limits: Mapping[Place, int], began: float
+    ) -> bool:
+        """Take these partitions over, up to their limits; say whether that worked, and the assignment goes on."""
+        if assignment != self._assignments:
+            return False
+        for place, start in starts.items():
+            self._prepare(place, start, limits.get(place))
+        taken = [self._assigned[place] for place in starts if not self._assigned[place].taken_over]
+        if not taken:
+            return True
+        while not await self._committer.commit():
+            if assignment != self._assignments:
+                return False
+            self._not_taken_over = "kafka: the partitions cannot be taken over: the commit fails"
+            await self._clock.sleep(RETRY_DELAY)
+        if assignment != self._assignments:
+            return False
+        for each in taken:
+            each.taken_over = True
         self._renew_lease()
         self._something_moved()
         log.info(
-            "partitions.taken_over", seconds=round(self._clock.now() - began, 3), outcomes_known=len(self._journal)
-        )
-
-    async def _read_back(self) -> tuple[Mapping[Place, int], Collection[Place]]:
-        """
-        Fill the journal with what others published of the assigned partitions beyond the committed offsets.
-
-        Return where the reading of each begins, and which of them others may have had.
-        """
-        assigned = tuple(self._assigned.values())
-        committed = await internals.committed(self._consumer, [each.partition for each in assigned])
-        since = {
-            each.place: mark
-            for each in assigned
-            if (mark := must_be_read(_metadata(committed.get(each.partition)), self._memory_of(each.place))) is not None
-        }
-        if since:
-            await self._read_journal(since, {Place(*each): found.offset for each, found in committed.items()})
-        begins = {
-            each.place: committed[each.partition].offset
-            if each.partition in committed
-            else await self._consumer.position(each.partition)
-            for each in assigned
-        }
-        return begins, since
+            "partitions.taken_over", partitions=_named([each.place for each in taken]),
+            seconds=round(self._clock.now() - began, 3), outcomes_known=len(self._journal),
+        )  # fmt: skip
+        return True
 
     async def _counts(self) -> Mapping[str, int]:
         """How many partitions each topic has. `StaleMetadata` escapes where some are assigned that cannot be there."""
@@ -443,21 +570,35 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             raise StaleMetadata(contradictory)
         return counts
 
-    def _memory_of(self, place: Place) -> str | None:
-        """This process, where it remembers what it has published of a partition; it forgets that of one it loses."""
-        return self._owner if place in self._tenures else None
+    def _prepare(self, place: Place, start: Start, limit: int | None) -> None:
+        """Note where a partition begins. What was begun of one that others had before is theirs: a new tenure."""
+        if start.moved:
+            self._start_at(place, start.offset)
+        current = self._assigned[place]
+        current.limit, current.unknown_since = inf, inf
+        self._partly_known.discard(place)
+        if limit is not None:
+            assert start.since is not None
+            current.limit, current.unknown_since = limit, start.since
+            self._partly_known.add(place)
+            log.info("journal.window", topic=place.topic, partition=place.partition, begin=start.offset, end=limit)
+        if current.taken_over:
+            return
+        current.ledger.begin(start.offset)
+        if start.others or place not in self._tenures:
+            self._begin_tenure(current)
+        current.prepared = True
+        assert current.ledger.watermark is not None
+        # What has come already lies before the committed offset where the log was begun anew.
+        self._committer.begin_anew(place, min(start.offset, current.ledger.watermark))
 
-    def _prepare(self, begins: Mapping[Place, int], others: Collection[Place]) -> None:
-        """Note where each partition begins. What was begun of those that others had before is theirs: a new tenure."""
-        for place, offset in begins.items():
-            current = self._assigned[place]
-            current.ledger.begin(offset)
-            if place in others or place not in self._tenures:
-                self._begin_tenure(current)
-            current.prepared = True
-            assert current.ledger.watermark is not None
-            # What has come already lies before the committed offset where the log was begun anew.
-            self._committer.begin_anew(place, min(offset, current.ledger.watermark))
+    def _start_at(self, place: Place, offset: int) -> None:
+        """Begin a partition elsewhere than the client did, and let go of what that has read."""
+        before = self._assigned[place]
+        for record in before.early:
+            record.release()
+        self._assigned[place] = Assigned(before.partition)
+        self._consumer.seek(before.partition, offset)
 
     def _begin_tenure(self, assigned: Assigned) -> None:
         self._last_tenure += 1
@@ -466,41 +607,14 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             replace(record, delivery=replace(record.delivery, tenure=self._last_tenure)) for record in assigned.early
         ]
 
-    async def _read_journal(self, since: dict[Place, float], committed: dict[Place, int]) -> None:
-        if unmarked := [place for place, mark in since.items() if mark == BEGINNING]:
-            log.warning("journal.unmarked", partitions=_named(unmarked), reading="from the outputs' beginning")
-        start, began = min(since.values()), self._clock.now()
-        read = 0
-        async with contextlib.aclosing(self._tail.read(start)) as batches:
-            async for outcomes in batches:
-                read += len(outcomes)
-                metrics.JOURNAL_READ.inc(len(outcomes))
-                for outcome in outcomes:
-                    if outcome.place in since and outcome.offset >= committed.get(outcome.place, 0):
-                        self._journal.note(outcome.place, outcome.offset, outcome.id, outcome.at)
-                if too_much := self._too_much(self._clock.now() - began):
-                    metrics.JOURNAL_GIVEN_UP.inc()
-                    log.error("journal.given_up", reason=too_much, read=read, known=len(self._journal))
-                    return
-        log.info(
-            "journal.read",
-            partitions=_named(since), since=start, read=read, known=len(self._journal),
-            seconds=round(self._clock.now() - began, 3),
-        )  # fmt: skip
-
-    def _too_much(self, seconds: float) -> str | None:
-        """Why the journal is read no further: what is not known of it may be paid and published again."""
-        if seconds > self._limits.max_seconds:
-            return f"journal.max_seconds: {self._limits.max_seconds}"
-        if len(self._journal) > self._limits.max_outcomes:
-            return f"journal.max_outcomes: {self._limits.max_outcomes}"
-        return None
-
     def _due(self) -> Commit:
         """What may be committed now: of each partition its watermark, and since when its journal must be read."""
         now = self._clock.wall()
-        prepared = {place: each.ledger for place, each in self._assigned.items() if each.prepared}
-        return {place: commit_of(place, ledger, self._journal, self._owner, now) for place, ledger in prepared.items()}
+        return {
+            place: commit_of(place, each.ledger, self._journal, self._owner, now, each.unknown_since)
+            for place, each in self._assigned.items()
+            if each.prepared
+        }
 
     def _oldest_open(self) -> float:
         now = self._clock.wall()
@@ -539,8 +653,9 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             log.warning("group.not_left", seconds=STOP_DEADLINE)
 
 
-def _metadata(committed: OffsetAndMetadata | None) -> str | None:
-    return None if committed is None else committed.metadata or ""
+def utc(moment: float) -> str:
+    """A moment, in unix seconds, as people read it."""
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _named(places: Collection[tuple[str, int]]) -> list[str]:

@@ -49,6 +49,11 @@ class PartitionLedger:
         return self._next is not None and offset < self._next
 
     @property
+    def next(self) -> int | None:
+        """The offset behind all that was read, or None before it is known where reading begins."""
+        return self._next
+
+    @property
     def watermark(self) -> int | None:
         """The offset to commit, or None before it is known where reading begins."""
         return next(iter(self._open), self._next)

@@ -6,10 +6,12 @@ another version did otherwise.
 import asyncio
 from collections.abc import Collection, Mapping
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiokafka.client
+import aiokafka.consumer.subscription_state
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.consumer.subscription_state import TopicPartitionState
 from aiokafka.errors import CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.structs import OffsetAndMetadata
@@ -128,6 +130,46 @@ class _MetadataRequest(MetadataRequest):  # type: ignore[misc]
 
 
 aiokafka.client.MetadataRequest = _MetadataRequest
+
+
+class Reset(NamedTuple):
+    """A jump of a partition's next read, because the log does not have what was due."""
+
+    due: int  # the offset that was due
+    found: int  # the log's beginning, where reading goes on
+
+
+class _State(TopicPartitionState):  # type: ignore[misc]
+    """Of an assigned partition: notes what aiokafka does without a word that the program could hear."""
+
+    def __init__(self, assignment: object) -> None:
+        super().__init__(assignment)
+        self.reset: Reset | None = None
+        self._due: int | None = None
+
+    def await_reset(self, strategy: int) -> None:
+        self._due = self._position
+        super().await_reset(strategy)
+
+    def reset_to(self, position: int) -> None:
+        super().reset_to(position)
+        if self._due is not None:
+            self.reset, self._due = Reset(self._due, position), None
+
+
+aiokafka.consumer.subscription_state.TopicPartitionState = _State
+
+
+def resets(consumer: AIOKafkaConsumer) -> Mapping[TopicPartition, Reset]:
+    """The partitions whose log did not have what was due since this was asked last, by retention or a new log."""
+    subscription = consumer._subscription.subscription
+    assignment = subscription.assignment if subscription is not None else None
+    if assignment is None:
+        return {}
+    found = {each: state.reset for each in assignment.tps if (state := assignment.state_value(each)).reset is not None}
+    for each in found:
+        assignment.state_value(each).reset = None
+    return found
 
 
 def position(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | None:

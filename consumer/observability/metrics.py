@@ -77,7 +77,12 @@ JOURNAL_SAVED = Counter(
 )
 JOURNAL_GIVEN_UP = Counter(
     "moderation_journal_given_up_total",
-    "Times that the journal was too long to be read whole (journal.*): some images may be paid for again.",
+    "Times that the journal was read no further, as journal.on_limit: pay asks: some images may be paid for again.",
+)
+UPLOADS_LOST = Counter(
+    "moderation_uploads_lost_total",
+    "Offsets of a topic that were gone before they were read: retention deleted them, unjudged.",
+    ["topic"],
 )
 OLDEST_OPEN_SECONDS = Gauge(
     "moderation_oldest_open_seconds", "Age of the oldest message without an outcome, from its reading on."
@@ -112,6 +117,11 @@ RECORDS_HELD = Gauge("moderation_records_held", "Messages read and not settled."
 BYTES_HELD = Gauge("moderation_bytes_held", "Bytes of the messages read and not settled.")
 PARTITIONS = Gauge("moderation_partitions", "Partitions assigned to this replica.")
 PARTITIONS_PAUSED = Gauge("moderation_partitions_paused", "Partitions not read from because enough of them is held.")
+PARTITIONS_STUCK = Gauge(
+    "moderation_partitions_stuck",
+    "Partitions not read on because too much is published behind their lowest open record "
+    "(journal.max_outcomes_per_partition).",
+)
 COMMIT_AGE = Gauge(
     "moderation_commit_age_seconds",
     "Since the last acknowledged commit, or the start. Above three kafka.commit_interval while there are partitions: "

@@ -6,7 +6,7 @@ import pytest
 
 from consumer.commands.check.findings import Finding, lasting
 from consumer.commands.check.places import bindings
-from consumer.commands.check.sizing import calls_at_once, partitions_and_quota
+from consumer.commands.check.sizing import calls_at_once, partitions_and_journal, partitions_and_quota
 from consumer.commands.check.topics import Backlog, Topic, retention, topics
 from consumer.config import Binding, KafkaSettings, load_config
 
@@ -170,3 +170,46 @@ def test_durations_are_written_for_people(seconds: float, text: str) -> None:
     In the largest unit that leaves two of it or more.
     """
     assert lasting(seconds) == text
+
+
+@pytest.mark.parametrize("policy", ["compact", "compact,delete"])
+def test_compacted_outputs_are_wrong(policy: str) -> None:
+    """
+    They forget what was published, which is then paid for and published again.
+    """
+    found = [
+        each
+        for each in topics(KafkaSettings(), cluster(topic("moderation.review", cleanup_policy=policy)))
+        if each.level != "ok"
+    ]
+
+    assert remarks(found) == [("wrong", "topic moderation.review")]
+    assert "cleanup.policy=delete" in found[0].text
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "level"),
+    [("604800000", "604800000", None), ("604800001", "604800000", "wrong"), ("-1", "604800000", "wrong"),
+     ("-1", "-1", None), ("1000", "-1", None)],
+)  # fmt: skip
+def test_outputs_kept_for_less_long_than_inputs_are_wrong(inputs: str, outputs: str, level: str | None) -> None:
+    """
+    What can be read again must be found in them, for as long as that is possible.
+    """
+    names = ("moderation.block", "moderation.review", "moderation.pass")
+    changed = [topic("uploads", retention_ms=inputs)]
+    changed += [topic(name, retention_ms=outputs, max_message_bytes="2000000") for name in names]
+    changed += [topic("moderation.dead-letter", retention_ms=outputs, max_message_bytes="2000000")]
+
+    found = [each for each in topics(KafkaSettings(), cluster(*changed)) if each.level != "ok"]
+
+    assert {each.level for each in found} == ({level} if level else set())
+    assert len(found) == (4 if level else 0)
+
+
+@pytest.mark.parametrize(("partitions", "levels"), [(66, []), (67, ["wrong"])])
+def test_what_every_partition_may_have_behind_an_open_record_fits(partitions: int, levels: list[str]) -> None:
+    """
+    Or a take-over of all of them would have to read the outputs several times.
+    """
+    assert [each.level for each in partitions_and_journal(partitions, 15_000, 1_000_000)] == levels

@@ -76,8 +76,13 @@ class Member:
 
     def resume(self, *partitions: TopicPartition) -> None: ...
 
-    async def position(self, partition: TopicPartition) -> int:
-        return 0
+    async def beginning_offsets(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        return dict.fromkeys(partitions, 0)
+
+    async def end_offsets(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        return dict.fromkeys(partitions, 9)
+
+    def seek(self, partition: TopicPartition, offset: int) -> None: ...
 
     async def fetch_committed_offsets(
         self, partitions: Collection[TopicPartition]

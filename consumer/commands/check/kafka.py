@@ -12,7 +12,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, NotCoordinatorForGroupError
 
 from consumer.commands.check.findings import Finding, ok, skipped, wrong
-from consumer.commands.check.sizing import partitions_and_quota
+from consumer.commands.check.sizing import partitions_and_journal, partitions_and_quota
 from consumer.commands.check.topics import Backlog, Topic, retention, topics
 from consumer.commands.clients import reader
 from consumer.config import Config, KafkaSettings
@@ -93,6 +93,9 @@ async def _quota_and_backlog(
         for name, lane in config.all_lanes.items()
         for calls in [config.calls_by_lane[name]]
     ]
+    journal = config.journal
+    partitions = sum(topic.partitions for topic in inputs)
+    findings += partitions_and_journal(partitions, journal.max_outcomes_per_partition, journal.max_outcomes)
     try:
         backlog = await _backlog(access, admin, config.kafka, inputs)
     except KafkaError as error:

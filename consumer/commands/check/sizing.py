@@ -1,6 +1,7 @@
 """Whether the figures of the configuration fit each other. Values in, findings out."""
 
 import math
+from collections.abc import Iterator
 
 from consumer.commands.check.findings import Finding, ok, wrong
 from consumer.config import Config
@@ -21,6 +22,16 @@ def calls_at_once(config: Config, latency: float) -> Finding:
             f"{allowed / latency:.0f} calls a second: set it to {needed} or more (1.5 × {qps}/s × {latency:g} s)",
         )
     return ok("calls in flight", f"{allowed}; {qps} calls a second of {latency:g} s need {needed}")
+
+
+def partitions_and_journal(partitions: int, per_partition: int, most: int) -> Iterator[Finding]:
+    """What may be published behind the lowest open record of every partition must fit into a take-over."""
+    if partitions * per_partition > most:
+        yield wrong(
+            "journal",
+            f"{partitions} input partitions × journal.max_outcomes_per_partition {per_partition} are more than "
+            f"journal.max_outcomes {most}: set the former to {max(1, most // partitions)} or less, or raise the latter",
+        )
 
 
 def partitions_and_quota(lane: str, partitions: int, calls: int) -> Finding:

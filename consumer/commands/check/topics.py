@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from consumer.commands.check.findings import Finding, lasting, ok, skipped, warning, wrong
 from consumer.config import KafkaSettings
+from consumer.intake.retention import kept
 from consumer.verdicts.kafka import DEAD_LETTER_HEADROOM
 
 BATCH_OVERHEAD = 61  # Kafka: bytes of a record batch's own header, which max.message.bytes includes
@@ -69,6 +71,7 @@ def topics(settings: KafkaSettings, found: Mapping[str, Topic]) -> Iterator[Find
         if not remarks:
             yield ok(about, f"{topic.partitions} partitions, {topic.replicas} replicas")
     yield from _dead_letters(settings, found)
+    yield from _journal(settings, found)
 
 
 def _first_of(settings: KafkaSettings) -> str:
@@ -127,6 +130,53 @@ def _dead_letters(settings: KafkaSettings, found: Mapping[str, Topic]) -> Iterat
         )
     else:
         yield ok("dead letters", f"{target.name} takes {allowed} bytes, the sources at most {largest}")
+
+
+def _journal(settings: KafkaSettings, found: Mapping[str, Topic]) -> Iterator[Finding]:
+    """The outputs tell what is published already: they must keep all of it for as long as inputs can be read again."""
+    outputs = settings.outputs
+    written = [outputs.block, outputs.review, outputs.pass_, outputs.dead_letter]
+    inputs = [topic for name in settings.topics if (topic := found.get(name)) and topic.settings is not None]
+    deleting = [each for each in inputs if each.settings and "delete" in each.settings["cleanup.policy"]]
+    longest = max(deleting, key=_kept, default=None)  # what is compacted keeps the last of each key, which is said
+    for name in written:
+        topic = found.get(name)
+        if topic is None or topic.settings is None:
+            continue
+        if "compact" in topic.settings["cleanup.policy"]:
+            yield wrong(
+                f"topic {name}",
+                "is compacted: it loses verdicts, and forgets what was published, which is then paid for and published "
+                f"again: {_alter(settings, name, 'cleanup.policy=delete')}",
+            )
+        if longest is not None and _kept(topic) < _kept(longest):
+            yield wrong(
+                f"topic {name}",
+                f"keeps outcomes for {_lasting(_kept(topic))}, and input {longest.name} messages for "
+                f"{_lasting(_kept(longest))}: what is read again after that is paid for and published again: "
+                f"{_alter(settings, name, 'retention.ms=' + _milliseconds(longest))}",
+            )
+
+
+def _kept(topic: Topic) -> float:
+    """Seconds that a topic keeps a message; infinity where no age deletes it."""
+    assert topic.settings is not None
+    return kept(topic.settings)
+
+
+def _lasting(seconds: float) -> str:
+    return "ever" if seconds == inf else lasting(seconds)
+
+
+def _milliseconds(topic: Topic) -> str:
+    return "-1" if _kept(topic) == inf else str(topic.number("retention.ms"))
+
+
+def _alter(settings: KafkaSettings, topic: str, setting: str) -> str:
+    return (
+        f"kafka-configs.sh --bootstrap-server {_first_of(settings)} --alter --entity-type topics "
+        f"--entity-name {topic} --add-config {setting}"
+    )
 
 
 def retention(topic: Topic, backlog: Sequence[Backlog], outage: float, now: float) -> Iterator[Finding]:

@@ -1,0 +1,91 @@
+"""
+Reading the outputs back into the journal, for partitions that are taken over: in turns, and as much as fits.
+"""
+
+import contextlib
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from consumer.clock import Clock
+from consumer.config import JournalSettings
+from consumer.intake.journal import Journal
+from consumer.intake.mark import BEGINNING
+from consumer.intake.tail import Tail
+from consumer.intake.windows import Windows
+from consumer.observability import metrics
+from consumer.records import Place
+
+log = structlog.get_logger()
+
+
+class ReadBack:
+    """Fills the journal, and says how far it is with that."""
+
+    def __init__(self, tail: Tail, journal: Journal, limits: JournalSettings, clock: Clock) -> None:
+        self._tail = tail
+        self._journal = journal
+        self._limits = limits
+        self._clock = clock
+        self._read = 0
+        self._began: float | None = None
+
+    async def read(
+        self, since: Mapping[Place, float], begins: Mapping[Place, int], goes_on: Callable[[], bool]
+    ) -> Mapping[Place, int]:
+        """
+        Note what was published of these partitions' records from `begins` on, since these moments (unix seconds).
+
+        Return from which offset on outcomes are not known, of partitions of which more were there than fits. Ends
+        early, with nothing of worth, once `goes_on` says no. `KafkaError` escapes.
+        """
+        if unmarked := [place for place, mark in since.items() if mark == BEGINNING]:
+            log.warning("journal.unmarked", partitions=_named(unmarked), reading="from the outputs' beginning")
+        start = min(since.values())
+        self._read, self._began = 0, self._clock.now()
+        pays = self._limits.on_limit == "pay"
+        windows = Windows(self._journal, begins, 2**63 if pays else self._limits.max_outcomes)
+        try:
+            async with contextlib.aclosing(self._tail.read(start)) as batches:
+                async for outcomes in batches:
+                    self._read += len(outcomes)
+                    metrics.JOURNAL_READ.inc(len(outcomes))
+                    for outcome in outcomes:
+                        windows.note(outcome.place, outcome.offset, outcome.id, outcome.at)
+                    if not goes_on() or (pays and self._gives_up()):
+                        return {}
+            log.info(
+                "journal.read",
+                partitions=_named(since), since=start, read=self._read, known=len(self._journal),
+                seconds=round(self._clock.now() - self._began, 3), windows=_named(windows.limits),
+            )  # fmt: skip
+        finally:
+            self._began = None
+        return windows.limits
+
+    def progress(self) -> str:
+        """Say how much was read, and what would end it sooner; nothing while nothing is read."""
+        if self._began is None:
+            return ""
+        seconds = self._clock.now() - self._began
+        return (
+            f": {self._read} outcomes are read back in {seconds:.0f} s; it goes on by itself; journal.on_limit: pay "
+            f"would end it after {self._limits.max_seconds:.0f} s and may pay and publish twice"
+        )
+
+    def _gives_up(self) -> bool:
+        """Whether the journal is read no further, by choice: what is not known may be paid and published again."""
+        assert self._began is not None
+        if self._clock.now() - self._began > self._limits.max_seconds:
+            reason = f"journal.max_seconds: {self._limits.max_seconds}"
+        elif len(self._journal) > self._limits.max_outcomes:
+            reason = f"journal.max_outcomes: {self._limits.max_outcomes}"
+        else:
+            return False
+        metrics.JOURNAL_GIVEN_UP.inc()
+        log.error("journal.given_up", reason=reason, read=self._read, known=len(self._journal))
+        return True
+
+
+def _named(places: Mapping[Place, object] | list[Place]) -> list[str]:
+    return sorted(f"{topic}/{partition}" for topic, partition in places)

@@ -1,0 +1,136 @@
+"""
+Where the reading of a partition begins, and since when its journal must be read first.
+
+    a commit of this very process ........... there; it remembers what it has published itself
+    a commit of another ..................... there, and the journal since the commit's mark
+    a commit that is none of the service's .. there, and the journal from the outputs' beginning
+    none, `earliest` ........................ the log's beginning; offsets that Kafka has forgotten look the same, so
+                                              the journal from the outputs' beginning, unless the log is empty or
+                                              no output exists
+    none, `latest`, none of partition 0 ..... the topic is new to the group: the owner of partition 0 commits where all
+                                              of its partitions end, in one request, and the others wait for theirs
+    none, `latest`, one of partition 0 ...... the partition was added, or its offset forgotten: as `earliest`
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndMetadata
+
+from consumer.clock import Clock
+from consumer.config import KafkaSettings
+from consumer.intake.mark import BEGINNING, Mark, must_be_read
+from consumer.kafka import internals
+from consumer.records import Place
+
+log = structlog.get_logger()
+
+BOUNDS_TIMEOUT = 5.0  # seconds until a partition whose leader does not answer is left for the next attempt
+
+
+class Start(NamedTuple):
+    """Where a partition begins."""
+
+    offset: int
+    since: float | None = None  # unix seconds from which on the journal must be read; None: nothing is to be known
+    others: bool = False  # another process may have had it since this one
+    moved: bool = False  # it is not where the client would begin by itself
+
+
+class Starts:
+    """Finds where partitions begin, for one process."""
+
+    def __init__(self, settings: KafkaSettings, owner: str, clock: Clock) -> None:
+        """`owner` is this process in its commits."""
+        self._latest = settings.auto_offset_reset == "latest"
+        outputs = settings.outputs
+        self._outputs = (outputs.block, outputs.review, outputs.pass_, outputs.dead_letter)
+        self._owner = owner
+        self._clock = clock
+
+    async def find(
+        self,
+        consumer: AIOKafkaConsumer,
+        partitions: Collection[TopicPartition],
+        remembered: Collection[Place],
+        counts: Mapping[str, int],
+        generation: int,
+    ) -> Mapping[Place, Start]:
+        """
+        Where these partitions begin, without those of which it cannot be told yet.
+
+        `remembered` are those of which this process knows all that itself has published. `KafkaError` escapes.
+        """
+        asked = {*partitions, *(TopicPartition(each.topic, 0) for each in partitions)} if self._latest else partitions
+        committed = await internals.committed(consumer, asked)
+        starts = {}
+        for each in partitions:
+            if each in committed:
+                starts[Place(*each)] = self._committed(committed[each], Place(*each) in remembered)
+        without = [each for each in partitions if each not in committed]
+        if self._latest:
+            new = [each for each in without if TopicPartition(each.topic, 0) not in committed]
+            without = [each for each in without if each not in new]
+            ends = await self._end_of_topics(consumer, new, counts, generation)
+            starts |= {Place(*each): Start(ends[each], moved=True) for each in new if each in ends}
+        # Every broker is asked: an output that one of them knows must be read.
+        read = bool(without) and bool(await internals.partition_counts(consumer, self._outputs))
+        begins = await asyncio.gather(*(self._beginning(consumer, each, read) for each in without))
+        return starts | {Place(*each): begin for each, begin in zip(without, begins, strict=True) if begin is not None}
+
+    def _committed(self, found: OffsetAndMetadata, remembered: bool) -> Start:
+        mark = Mark.read(found.metadata or "")
+        since = must_be_read(found.metadata or "", self._owner if remembered else None)
+        return Start(found.offset, since, others=mark is None or mark.owner != self._owner)
+
+    async def _beginning(self, consumer: AIOKafkaConsumer, partition: TopicPartition, read: bool) -> Start | None:
+        """Of a partition without a commit; `read` where there are outputs that may know of it."""
+        bounds = await _bounds(consumer, [partition])
+        if bounds is None:
+            return None
+        begin, end = bounds[partition]
+        return Start(begin, BEGINNING if read and begin < end else None)
+
+    async def _end_of_topics(
+        self,
+        consumer: AIOKafkaConsumer,
+        new: Collection[TopicPartition],
+        counts: Mapping[str, int],
+        generation: int,
+    ) -> Mapping[TopicPartition, int]:
+        """Commit the ends of topics of which this replica has partition 0, and return them."""
+        ends: dict[TopicPartition, int] = {}
+        for topic in sorted({each.topic for each in new if each.partition == 0}):
+            partitions = [TopicPartition(topic, number) for number in range(counts[topic])]
+            committed = await internals.committed(consumer, partitions)
+            bounds = await _bounds(consumer, [each for each in partitions if each not in committed])
+            if bounds is None:
+                continue
+            mark = str(Mark(self._clock.wall(), self._owner))
+            found = {each: end for each, (_, end) in bounds.items()}
+            await internals.commit_once(
+                consumer, {each: OffsetAndMetadata(end, mark) for each, end in found.items()}, generation
+            )
+            log.info(
+                "topic.begun_at_its_end", topic=topic, offsets={each.partition: end for each, end in found.items()}
+            )
+            ends |= found
+        return ends
+
+
+async def _bounds(
+    consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition]
+) -> Mapping[TopicPartition, tuple[int, int]] | None:
+    """Where the partitions begin and end; None where a leader does not tell."""
+    try:
+        async with asyncio.timeout(BOUNDS_TIMEOUT):
+            begins = await consumer.beginning_offsets(partitions)
+            ends = await consumer.end_offsets(partitions)
+    except (KafkaError, TimeoutError) as error:
+        log.warning("partitions.bounds_unknown", partitions=[*map(str, partitions)], error=type(error).__name__)
+        return None
+    return {each: (begins[each], ends[each]) for each in partitions}
