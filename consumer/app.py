@@ -21,7 +21,7 @@ from consumer.config import Config, Credentials, Policy
 from consumer.errors import ConsumerError, Misconfigured
 from consumer.flight import Flight
 from consumer.intake.admission import Admission
-from consumer.intake.decode import Bindings
+from consumer.intake.decode import Bindings, Rules
 from consumer.intake.journal import Journal
 from consumer.intake.kafka import KafkaSource
 from consumer.intake.noticing import decode_noticing
@@ -136,7 +136,12 @@ async def open_service(
         provider = layers(config, keys, tracing.transport(transport), clock, tracing, shares, flight, source.owns)
         health.reasons_not_ready += [provider.reasons_not_ready, lambda: quota.reasons_not_ready(clock.now())]
         pipeline = Pipeline(
-            decode=partial(decode_noticing, bindings=Bindings(config.bindings), group=config.kafka.group_id),
+            decode=partial(
+                decode_noticing,
+                bindings=Bindings(config.bindings),
+                group=config.kafka.group_id,
+                rules=Rules.of(config),
+            ),
             assess=Assessing(
                 provider.moderator,
                 policy.settings.services,

@@ -584,9 +584,15 @@ def _template(url: str) -> str:
 class Include(Settings):
     """Which objects are images. What it leaves out is ignored."""
 
-    keys: tuple[str, ...] = Field((), description="Globs on the object's key; none means every key.")
+    keys: tuple[str, ...] = Field(
+        (),
+        description="Globs on the object's key, without regard to case and to dots and blanks at its end; none means "
+        "every key. A way around moderation for whoever chooses the key.",
+    )
     content_types: tuple[str, ...] = Field(
-        (), description="Globs on the content type, without its parameters; a type that was not told counts as fitting."
+        (),
+        description="Globs on the content type, without case and parameters; none, application/octet-stream and "
+        "binary/octet-stream say nothing and fit. A way around moderation for whoever chooses the type.",
     )
 
 
@@ -605,10 +611,11 @@ class Binding(Settings):
     )
     region: str | None = Field(None, description="The bucket's region for `oss`, where events do not say it.")
     include: Include = Include()
-    decode_keys: bool | None = Field(
+    decode_keys: bool | Literal["auto", "always", "never"] | None = Field(
         None,
-        description="Whether keys in notifications are URL-encoded. By default S3's are and OSS's are not; "
-        "Ceph does not encode them, which only this can tell.",
+        description="Whether keys in notifications are URL-encoded: `always` or true, `never` or false. `auto` or "
+        "null: OSS's and EventBridge's are not, S3's are, but for a key with a character that an encoder would have "
+        "escaped. Ceph does not encode keys: without `never` a plus in a key of plain characters is a space.",
     )
 
     @model_validator(mode="after")
@@ -618,6 +625,16 @@ class Binding(Settings):
         if self.via != "url" and self.url is not None:
             raise ValueError(f"via: {self.via} takes no url")
         return self
+
+
+class CloudEventsSettings(Settings):
+    """Which CloudEvents of the topics are none of this service's."""
+
+    ignore: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (),
+        description="Globs on the type, with regard to case. An event of such a type that has not an upload's shape is "
+        "ignored; of any other type it is a dead letter, `unknown_type`.",
+    )
 
 
 class Config(Settings):
@@ -644,6 +661,7 @@ class Config(Settings):
     logs: LogSettings = LogSettings()
     tracing: TracingSettings = TracingSettings()
     health: HealthSettings = HealthSettings()
+    cloudevents: CloudEventsSettings = CloudEventsSettings()
     bindings: tuple[Binding, ...] = ()
     policy: Path = Field(Path("policy.yaml"), description="The policy's file, seen from this file's folder.")
 

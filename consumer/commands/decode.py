@@ -16,9 +16,10 @@ import orjson
 
 from consumer.config import Binding, Config
 from consumer.errors import Misconfigured, Undecodable
-from consumer.intake.decode import Bindings, decode, recognise
+from consumer.intake.decode import NO_RULES, Bindings, Rules, decode, recognise
 from consumer.intake.decode.bindings import Place
 from consumer.records import ByUrl, Delivery, Headers, Ignored, Submission
+from consumer.urls import shown_url
 
 
 class EveryBucket(Bindings):
@@ -34,17 +35,19 @@ def show(value: bytes | None, headers: Headers, config: Config | None) -> tuple[
         topic="", partition=0, offset=0, timestamp=0.0, key=None, value=value, headers=headers, received=time.time()
     )
     bindings = EveryBucket() if config is None else Bindings(config.bindings)
+    rules = NO_RULES if config is None else Rules.of(config)
     try:
-        decoded = decode(message, bindings, group="")
+        decoded = decode(message, bindings, "", rules)
     except Undecodable as error:
         return [{"rejected": error.reason, "detail": error.detail}], False
     if isinstance(decoded, Ignored):
         return [{"ignored": decoded.reason}], True
-    form = recognise(message).format
-    return [_line(submission, form) for submission in decoded], True
+    form = recognise(message, rules).format
+    keep_query = config is not None and config.privacy.keep_query
+    return [_line(submission, form, keep_query) for submission in decoded], True
 
 
-def _line(submission: Submission, form: str) -> dict[str, Any]:
+def _line(submission: Submission, form: str, keep_query: bool) -> dict[str, Any]:
     image, reach = submission.image, submission.reach
     ref = image.ref
     return {
@@ -53,7 +56,7 @@ def _line(submission: Submission, form: str) -> dict[str, Any]:
         "region": ref.region if ref else None,
         "version": ref.version if ref else None,
         "size": image.size,
-        "url": reach.url if isinstance(reach, ByUrl) else None,
+        "url": shown_url(reach.url, keep_query=keep_query) if isinstance(reach, ByUrl) else None,
         "format": form,
         "event_id": submission.event_id,
         "event_time": submission.event_time,

@@ -17,6 +17,9 @@ from consumer.intake.decode.reasons import Rejection
 from consumer.intake.decode.urls import encoded_key, web_url
 from consumer.records import ByObject, ByUrl, Reach
 
+SAYS_NOTHING = frozenset({"", "application/octet-stream", "binary/octet-stream"})
+"""Content types that uploaders send where they know none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -34,20 +37,32 @@ class Place:
             binding,
             template=None if binding.url is None else _plain_template(binding.url),
             keys=_globs(binding.include.keys),
-            content_types=_globs(each.lower() for each in binding.include.content_types),
+            content_types=_globs(binding.include.content_types),
         )
 
     def decodes_keys(self, usual: bool) -> bool:
-        """Tell whether notifications encode this place's keys, where the store `usual`ly does or does not."""
-        return usual if self.binding.decode_keys is None else self.binding.decode_keys
+        """Tell whether notifications encode this place's keys, where they `usual`ly do or do not."""
+        match self.binding.decode_keys:
+            case None | "auto":
+                return usual
+            case "always" | "never" as told:
+                return told == "always"
+            case told:
+                return told
 
     def includes(self, key: str, content_type: str | None) -> bool:
-        """Tell whether the object counts as an image. A content type that nobody told fits."""
-        if self.keys is not None and not self.keys.fullmatch(key):
+        """
+        Tell whether the object counts as an image: key and content type must fit, each where there are globs for it.
+
+        The uploader chooses both. So case counts nowhere, nor do dots, blanks and invisible characters at a key's end,
+        and a content type that says nothing decides nothing.
+        """
+        if self.keys is not None and not self.keys.fullmatch(key) and not self.keys.fullmatch(_trimmed(key)):
             return False
         if self.content_types is None or content_type is None:
             return True
-        return self.content_types.fullmatch(media_type(content_type)) is not None
+        media = media_type(content_type)
+        return media in SAYS_NOTHING or self.content_types.fullmatch(media) is not None
 
     def reach(self, bucket: str, key: str, region: str | None, where: str) -> Reach:
         """
@@ -98,7 +113,14 @@ def media_type(content_type: str) -> str:
 
 def _globs(patterns: Iterable[str]) -> re.Pattern[str] | None:
     alternatives = "|".join(translate(pattern) for pattern in patterns)
-    return re.compile(alternatives) if alternatives else None
+    return re.compile(alternatives, re.IGNORECASE) if alternatives else None
+
+
+def _trimmed(key: str) -> str:
+    end = len(key)
+    while end and (key[end - 1] in ". " or not key[end - 1].isprintable()):
+        end -= 1
+    return key[:end]
 
 
 def _plain_template(template: str) -> str:

@@ -3,30 +3,30 @@ CloudEvents 1.x on Kafka: `structured`, the whole event in the value, and `binar
 
 What an event carries is one of the other formats: a native event, the OSS event of Alibaba's EventBridge, the single
 record that CloudEvents' adapter for S3 puts there, or any bucket notification that some bridge has wrapped. Its id is
-the event's id. A type that is no upload is ignored, but a payload that has an upload's shape is read whatever its type
-is called: ignoring it could let an image through unseen.
+the event's id. `reading.py` reads it, whatever the type is called: ignoring it could let an image through unseen.
 """
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from consumer.errors import Undecodable
-from consumer.intake.decode import native, oss, s3
 from consumer.intake.decode.bindings import media_type
-from consumer.intake.decode.formats import NOTIFICATIONS
 from consumer.intake.decode.members import Document, optional_text, parse, required_text
-from consumer.intake.decode.origin import Origin
-from consumer.intake.decode.reasons import Omission, Rejection
-from consumer.records import Decoded, Headers
+from consumer.intake.decode.reasons import Rejection
+from consumer.records import Headers
 
 STRUCTURED = "cloudevents_structured"
 BINARY = "cloudevents_binary"
 BATCH = "cloudevents_batch"
 FOREIGN = "cloudevents_foreign"
 
-_UPLOADS = (native.FAMILY, "oss:ObjectCreated:", "com.amazonaws.s3.ObjectCreated:")
+S3 = "com.amazonaws.s3."
+UPLOADS = ("image.uploaded.", "oss:ObjectCreated:", S3 + "ObjectCreated:")
+"""Types that promise an upload: what does not keep the promise is never ignored."""
+NO_UPLOADS = ("oss:CloudMonitor:",)
+"""Types that are known to tell of no object."""
+
 _REQUIRED = ("specversion", "type", "source", "id")
 _PREFIX = "ce_"
 
@@ -51,73 +51,48 @@ def fits(document: Document) -> bool:
     return "specversion" in document and "type" in document and "source" in document and "id" in document
 
 
-def read_structured(event: Document, origin: Origin) -> Decoded:
+class Envelope(NamedTuple):
+    """The attributes that count, and the data with its path."""
+
+    type: str
+    id: str
+    time: str | None
+    data: Callable[[], Any]
+    """`Undecodable` escapes where the data cannot be read."""
+    where: str
+
+
+def structured(event: Document) -> Envelope:
     """
-    Read an event whose attributes stand beside its `data`.
+    Open an event whose attributes stand beside its `data`.
 
     Raises:
-        Undecodable: the event or its data cannot be read.
+        Undecodable: an attribute is missing or wrong.
     """
-    return _read(event, lambda: _data(event), "data.", origin)
+    return _envelope(event, lambda: _data(event), "data.")
 
 
-def read_binary(value: bytes, headers: Headers, origin: Origin) -> Decoded:
+def binary(value: bytes, headers: Headers) -> Envelope:
     """
-    Read an event whose attributes are headers and whose value is the data.
+    Open an event whose attributes are headers and whose value is the data.
 
     Raises:
-        Undecodable: the event or its data cannot be read.
+        Undecodable: an attribute is missing or wrong.
     """
-    return _read(_attributes(headers), lambda: parse(value), "", origin)
+    return _envelope(_attributes(headers), lambda: parse(value), "")
 
 
-def _read(event: Mapping[str, Any], data: Callable[[], Any], where: str, origin: Origin) -> Decoded:
-    attributes = dict(event)
+def _envelope(attributes: Document, data: Callable[[], Any], where: str) -> Envelope:
     if not required_text(attributes, "specversion").startswith("1."):
         raise Rejection.UNKNOWN_SCHEMA.at("specversion", "is not 1.x")
-    kind = required_text(attributes, "type")
     required_text(attributes, "source")
-    inner = Origin(
-        origin.delivery,
-        origin.bindings,
-        origin.group,
-        event_id=required_text(attributes, "id"),
-        event_time=optional_text(attributes, "time"),
+    return Envelope(
+        required_text(attributes, "type"),
+        required_text(attributes, "id"),
+        optional_text(attributes, "time"),
+        data,
+        where,
     )
-    is_upload = kind.startswith(_UPLOADS)
-    try:
-        payload = data()
-    except Undecodable:
-        if is_upload:
-            raise
-        return Omission.NOT_AN_UPLOAD.ignored
-    try:
-        decoded = _read_payload(payload, kind, inner)
-    except Undecodable as error:
-        raise Undecodable(error.reason, where + error.detail) from None
-    if decoded is not None:
-        return decoded
-    if is_upload:
-        raise Rejection.UNRECOGNISED.at(where.rstrip(".") or "value", "does not carry what the event's type promises")
-    return Omission.NOT_AN_UPLOAD.ignored
-
-
-def _read_payload(payload: object, kind: str, origin: Origin) -> Decoded | None:
-    """Read what an event carries; None where it has no upload's shape."""
-    if not isinstance(payload, dict):
-        return None
-    schema = payload.get("schema")
-    if kind.startswith(native.FAMILY) or (isinstance(schema, str) and schema.startswith(native.FAMILY)):
-        return native.read({"schema": kind, **payload}, origin)
-    if "oss" in payload:
-        named = {"eventName": kind} if kind.startswith("oss:") else {}
-        return oss.read_bridged({**named, **payload}, origin)
-    if "s3" in payload and "eventName" in payload:
-        return s3.read_bridged(payload, origin)
-    for notification in NOTIFICATIONS:
-        if notification.fits(payload):
-            return notification.read(payload, origin)
-    return None
 
 
 def _data(event: Document) -> Any:

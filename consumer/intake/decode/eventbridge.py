@@ -6,16 +6,31 @@ from consumer.intake.decode.members import (
     Document,
     optional_size,
     optional_text,
+    optional_timestamp,
     required_object,
     required_text,
-    required_timestamp,
 )
-from consumer.intake.decode.notifications import MAX_KEY, CreatedObject, read_one
+from consumer.intake.decode.notifications import MAX_KEY, CreatedObject, Kinds, digest, read_one
 from consumer.intake.decode.origin import Origin
 from consumer.intake.decode.reasons import Omission
 from consumer.records import Decoded, Ignored
 
-CREATION = "Object Created"  # for every way: `detail.reason` tells PutObject, CopyObject and the others apart
+# Created is said for every way: `detail.reason` tells PutObject, CopyObject and the others apart.
+KINDS = Kinds(
+    (),
+    creations=("Object Created",),
+    others=(
+        "Object Deleted",
+        "Object Restore Initiated",
+        "Object Restore Completed",
+        "Object Restore Expired",
+        "Object Storage Class Changed",
+        "Object Access Tier Changed",
+        "Object ACL Updated",
+        "Object Tags Added",
+        "Object Tags Deleted",
+    ),
+)
 
 
 def fits(document: Document) -> bool:
@@ -35,21 +50,26 @@ def read(document: Document, origin: Origin) -> Decoded:
 
 
 def _read_event(event: Document, where: str, origin: Origin) -> CreatedObject | Ignored:
-    if required_text(event, "detail-type", where) != CREATION:
+    if not KINDS.creates(required_text(event, "detail-type", where), where + "detail-type"):
         return Omission.NOT_A_CREATION.ignored
     detail = required_object(event, "detail", where)
     item = required_object(detail, "object", where + "detail.")
     where_object = where + "detail.object."
     bucket = required_object(detail, "bucket", where + "detail.")
+    name = required_text(bucket, "name", where + "detail.bucket.")
+    key = required_text(item, "key", where_object, limit=MAX_KEY)
+    version = optional_text(item, "version-id", where_object)
+    edition = version or optional_text(item, "etag", where_object)
+    event_id = origin.event_id or optional_text(event, "id", where)
     return CreatedObject(
         store="s3",
-        bucket=required_text(bucket, "name", where + "detail.bucket."),
-        key=required_text(item, "key", where_object, limit=MAX_KEY),
+        bucket=name,
+        key=key,
         encoded=False,
-        event_id=origin.event_id or required_text(event, "id", where),
-        event_time=required_timestamp(event, "time", where),
+        event_id=event_id or digest(name, key, edition, optional_text(item, "sequencer", where_object)),
+        event_time=optional_timestamp(event, "time", where) or origin.time,
         region=optional_text(event, "region", where),
-        version=optional_text(item, "version-id", where_object),
+        version=version,
         size=optional_size(item, "size", where_object),
         content_type=None,
         where=where_object + "key",

@@ -12,6 +12,8 @@ from consumer.intake.decode.members import Document
 from consumer.intake.decode.origin import Origin
 from consumer.records import Decoded
 
+Reader = Callable[[Origin], Decoded]
+
 
 @dataclass(frozen=True, slots=True)
 class Format:
@@ -26,6 +28,7 @@ NOTIFICATIONS = (
     Format("s3", s3.fits, s3.read),
     Format("s3_eventbridge", eventbridge.fits, eventbridge.read),
     Format("oss", oss.fits, oss.read),
+    Format("argo", s3.fits_argo, s3.read_argo),
 )
 BARE = (
     *NOTIFICATIONS,

@@ -8,6 +8,7 @@ producers write "" for what they do not know.
 
 import re
 from calendar import monthrange
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -93,17 +94,34 @@ def optional_size(parent: Document, name: str, where: str = "") -> int | None:
     return value
 
 
-def required_timestamp(parent: Document, name: str, where: str = "") -> str:
-    """Return a member that must be an RFC 3339 timestamp, as it is written."""
-    return timestamp(required_text(parent, name, where), where + name)
+def optional_timestamp(parent: Document, name: str, where: str = "") -> str | None:
+    """Return a member that is an RFC 3339 timestamp, as it is written, or None where there is none."""
+    text = optional_text(parent, name, where)
+    return text and timestamp(text, where + name)
+
+
+def moment(unix_seconds: float) -> str | None:
+    """Write a time after 1970 in UTC with milliseconds; None where no calendar has it, as Kafka's -1."""
+    try:
+        written = datetime.fromtimestamp(unix_seconds, UTC).isoformat(timespec="milliseconds")
+    except (OverflowError, ValueError, OSError):
+        return None
+    return written.replace("+00:00", "Z") if unix_seconds > 0 else None
 
 
 def timestamp(text: str, where: str) -> str:
     """Return `text` if it is an RFC 3339 timestamp."""
-    found = _TIMESTAMP.fullmatch(text)
-    if found is None or (found[3] > "28" and int(found[3]) > monthrange(int(found[1]), int(found[2]))[1]):
+    if not is_timestamp(text):
         raise Rejection.BAD_MEMBER.at(where, "must be an RFC 3339 timestamp with an offset")
     return text
+
+
+def is_timestamp(text: str) -> bool:
+    """Tell whether a text is an RFC 3339 timestamp of a day that there is; most readers of dates have no year 0000."""
+    found = _TIMESTAMP.fullmatch(text)
+    if found is None or found[1] == "0000":
+        return False
+    return found[3] <= "28" or int(found[3]) <= monthrange(int(found[1]), int(found[2]))[1]
 
 
 def written(members: Document, where: str) -> bytes:

@@ -4,18 +4,56 @@ What every bucket notification comes down to: objects that were created, each fo
 How a store writes its notifications is known to `s3.py`, `eventbridge.py` and `oss.py`.
 """
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+
+import orjson
 
 from consumer.intake.decode.bindings import Place
 from consumer.intake.decode.members import MAX_TEXT, Document, named
 from consumer.intake.decode.origin import Origin
 from consumer.intake.decode.reasons import Omission, Rejection
-from consumer.intake.decode.urls import decoded_key
+from consumer.intake.decode.urls import decoded_key, is_raw_key
 from consumer.records import Decoded, Ignored, Image, ObjectRef, Subject, Submission, source_id
 
 MAX_RECORDS = 64
 MAX_KEY = 3 * MAX_TEXT  # characters, as a URL-encoded key may have thrice as many as it has bytes
+
+
+def digest(*parts: str | None) -> str:
+    """Stand in for the id of an event that has none, or one beyond its limit: what tells two uploads apart."""
+    return hashlib.sha256(orjson.dumps(parts)).hexdigest()[:32]
+
+
+class Kinds:
+    """
+    The names that a store gives to what happens to objects: which create one, and which are known to create none.
+
+    Any other name may be a creation of a release to come, and is `unknown_creation`. Names are compared without case
+    and without the store's prefix.
+    """
+
+    def __init__(self, prefixes: Iterable[str], creations: Iterable[str], others: Iterable[str]) -> None:
+        self._prefixes = tuple(prefixes)
+        self._creations = frozenset(name.lower() for name in creations)
+        self._others = tuple(name.lower() for name in others)
+
+    def creates(self, name: str, where: str) -> bool:
+        """
+        Tell whether events of this name create an object.
+
+        Raises:
+            Undecodable: `unknown_creation`.
+        """
+        plain = name.lower()
+        for prefix in self._prefixes:
+            plain = plain.removeprefix(prefix)
+        if plain in self._creations:
+            return True
+        if any(plain.startswith(other) if other.endswith(":") else plain == other for other in self._others):
+            return False
+        raise Rejection.UNKNOWN_CREATION.at(where, f"is {named(name)}, which may create an object")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,20 +118,22 @@ def _bound(created: CreatedObject | Ignored, origin: Origin) -> _Part:
 
 def _place(created: CreatedObject, origin: Origin) -> tuple[str, Place]:
     """
-    Find a binding and the reading of the key that it asks for.
+    Find a binding and the reading of the key that it asks for. A key with a character that an encoder would have
+    escaped was not encoded, whatever its store usually does.
 
     A binding's prefix speaks of the key as it is called in the bucket, and only the binding can say whether the
     notification encodes keys. So the store's usual reading is tried first, and a reading counts with the binding that
     agrees to it.
     """
-    for encoded in (created.encoded, not created.encoded):
+    usual = created.encoded and not is_raw_key(created.key)
+    for encoded in (usual, not usual):
         key = decoded_key(created.key) if encoded else created.key
         place = None if key is None else origin.bindings.find(created.bucket, key)
-        if key is not None and place is not None and place.decodes_keys(created.encoded) == encoded:
+        if key is not None and place is not None and place.decodes_keys(usual) == encoded:
             if len(key) > MAX_TEXT:
                 raise Rejection.TOO_LONG.at(created.where, f"longer than {MAX_TEXT} characters")
             return key, place
-    if created.encoded and decoded_key(created.key) is None:
+    if usual and decoded_key(created.key) is None:
         raise Rejection.BAD_KEY.at(created.where, "is not UTF-8 once URL-decoded")
     raise Rejection.UNBOUND_BUCKET.at(created.where, f"no binding covers the object in {named(created.bucket)}")
 

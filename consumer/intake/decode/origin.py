@@ -1,17 +1,75 @@
 """What a format's reader needs besides the document: where it came from and what an envelope already said."""
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from fnmatch import translate
+from typing import Self
 
+from consumer.config import Config
 from consumer.intake.decode.bindings import Bindings
+from consumer.intake.decode.members import is_timestamp, moment
+from consumer.intake.decode.reasons import Rejection
 from consumer.records import Delivery
+
+MAX_ENVELOPES = 4
+EPOCH = "1970-01-01T00:00:00.000Z"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the operator says of all messages."""
+
+    max_message_bytes: int | None = None  # key, value and headers; None: any size
+    ignored_types: re.Pattern[str] | None = None  # of CloudEvents that are no uploads
+
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        """Make the configuration's rules ready."""
+        return cls(config.kafka.max_message_bytes, any_of(config.cloudevents.ignore))
+
+    def ignore(self, cloudevent_type: str) -> bool:
+        """Tell whether CloudEvents of this type may be ignored where they are no uploads."""
+        return self.ignored_types is not None and self.ignored_types.fullmatch(cloudevent_type) is not None
+
+
+def any_of(globs: Iterable[str]) -> re.Pattern[str] | None:
+    """Compile globs with regard to case; None of none."""
+    alternatives = "|".join(translate(glob) for glob in globs)
+    return re.compile(alternatives) if alternatives else None
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The delivery that a document came in, the group that reads it, and the envelope's own words."""
+    """The delivery that a document came in, the group that reads it, and the envelopes' own words."""
 
     delivery: Delivery
     bindings: Bindings
     group: str
+    rules: Rules = Rules()
     event_id: str | None = None  # an envelope's id is the event's
     event_time: str | None = None  # an envelope's time stands in where the event has none
+    envelopes: int = 0  # that were opened so far
+
+    @property
+    def time(self) -> str:
+        """When it happened, for a notification that does not say so: the envelope's time, or Kafka's."""
+        if self.event_time is not None and is_timestamp(self.event_time):
+            return self.event_time
+        return moment(self.delivery.timestamp) or moment(self.delivery.received) or EPOCH
+
+    def inside(self, event_id: str | None = None, event_time: str | None = None) -> Self:
+        """
+        Return the origin of what an envelope holds; the innermost envelope's words count.
+
+        Raises:
+            Undecodable: there are more envelopes than are opened.
+        """
+        if self.envelopes >= MAX_ENVELOPES:
+            raise Rejection.UNRECOGNISED.at("value", f"is wrapped in more than {MAX_ENVELOPES} envelopes")
+        return replace(
+            self,
+            event_id=event_id or self.event_id,
+            event_time=event_time or self.event_time,
+            envelopes=self.envelopes + 1,
+        )

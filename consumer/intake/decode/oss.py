@@ -4,28 +4,43 @@ puts into a CloudEvent's `data`.
 """
 
 from consumer.intake.decode.members import (
+    MAX_TEXT,
     Document,
     optional_object,
     optional_size,
     optional_text,
+    optional_timestamp,
     required_object,
     required_text,
-    timestamp,
 )
-from consumer.intake.decode.notifications import MAX_KEY, CreatedObject, read_one, read_records
+from consumer.intake.decode.notifications import MAX_KEY, CreatedObject, Kinds, digest, read_one, read_records
 from consumer.intake.decode.origin import Origin
 from consumer.intake.decode.reasons import Omission
 from consumer.records import Decoded, Ignored
 
-# Vendor: InitiateMultipartUpload, UploadPart and UploadPartCopy are called ObjectCreated too; no object exists yet.
-CREATIONS = frozenset(
-    {
+KINDS = Kinds(
+    ("oss:",),
+    creations=(
         "ObjectCreated:PutObject",
         "ObjectCreated:PostObject",
         "ObjectCreated:CopyObject",
         "ObjectCreated:AppendObject",
         "ObjectCreated:CompleteMultipartUpload",
-    }
+    ),
+    others=(
+        # Vendor: these are called ObjectCreated too; no object exists yet, or a link to one that was uploaded.
+        "ObjectCreated:InitiateMultipartUpload",
+        "ObjectCreated:UploadPart",
+        "ObjectCreated:UploadPartCopy",
+        "ObjectCreated:PutSymlink",
+        # What ends in a colon stands for all that begin so. What is replicated was uploaded elsewhere.
+        "ObjectRemoved:",
+        "ObjectDownloaded:",
+        "ObjectReplication:",
+        "ObjectRestore:",
+        "ObjectTagging:",
+        "ObjectAcl:",
+    ),
 )
 
 
@@ -56,23 +71,21 @@ def read_bridged(event: Document, origin: Origin) -> Decoded:
 
 
 def _read_event(event: Document, where: str, origin: Origin) -> CreatedObject | Ignored:
-    if required_text(event, "eventName", where).removeprefix("oss:") not in CREATIONS:
+    if not KINDS.creates(required_text(event, "eventName", where), where + "eventName"):
         return Omission.NOT_A_CREATION.ignored
     entity = required_object(event, "oss", where)
     item = required_object(entity, "object", where + "oss.")
     where_object = where + "oss.object."
     key = required_text(item, "key", where_object, limit=MAX_KEY)
     meta = optional_object(item, "objectMeta", where_object) or {}
-    event_time = (
-        optional_text(event, "eventTime", where) or origin.event_time or required_text(event, "eventTime", where)
-    )
+    bucket = required_text(required_object(entity, "bucket", where + "oss."), "name", where + "oss.bucket.")
     return CreatedObject(
         store="oss",
-        bucket=required_text(required_object(entity, "bucket", where + "oss."), "name", where + "oss.bucket."),
+        bucket=bucket,
         key=key,
         encoded=False,
-        event_id=origin.event_id or f"{_request_id(event, where)}/{key}",
-        event_time=timestamp(event_time, where + "eventTime"),
+        event_id=origin.event_id or _event_id(event, where, bucket, key, optional_text(item, "eTag", where_object)),
+        event_time=optional_timestamp(event, "eventTime", where) or origin.time,
         region=optional_text(event, "region", where),
         version=None,
         size=optional_size(item, "size", where_object),
@@ -81,6 +94,10 @@ def _read_event(event: Document, where: str, origin: Origin) -> CreatedObject | 
     )
 
 
-def _request_id(event: Document, where: str) -> str:
-    elements = required_object(event, "responseElements", where)
-    return required_text(elements, "requestId", where + "responseElements.")
+def _event_id(event: Document, where: str, bucket: str, key: str, tag: str | None) -> str:
+    elements = optional_object(event, "responseElements", where) or {}
+    request_id = optional_text(elements, "requestId", where + "responseElements.")
+    if request_id is None:
+        return digest(bucket, key, tag)
+    event_id = f"{request_id}/{key}"
+    return event_id if len(event_id) <= MAX_TEXT else digest(request_id, key)

@@ -5,26 +5,59 @@ MinIO puts `s3:` before the event's name and encodes the key's slashes too. Ceph
 the key as it is (`decode_keys: false` in the binding says so); its documentation shows the size as a string.
 """
 
-import hashlib
-
-import orjson
-
 from consumer.intake.decode.members import (
     Document,
     optional_size,
     optional_text,
+    optional_timestamp,
     required_object,
     required_text,
-    required_timestamp,
 )
-from consumer.intake.decode.notifications import MAX_KEY, CreatedObject, read_one, read_records
+from consumer.intake.decode.notifications import MAX_KEY, CreatedObject, Kinds, digest, read_one, read_records
 from consumer.intake.decode.origin import Origin
 from consumer.intake.decode.reasons import Omission
 from consumer.records import Decoded, Ignored
 
-# MinIO's PutTagging, PutRetention, PutLegalHold and DeleteTagging begin alike and create nothing.
-CREATIONS = frozenset(
-    {"ObjectCreated:Put", "ObjectCreated:Post", "ObjectCreated:Copy", "ObjectCreated:CompleteMultipartUpload"}
+KINDS = Kinds(
+    ("s3:",),
+    creations=(
+        "ObjectCreated:Put",
+        "ObjectCreated:Post",
+        "ObjectCreated:Copy",
+        "ObjectCreated:CompleteMultipartUpload",
+    ),
+    others=(
+        # MinIO's, which begin like creations.
+        "ObjectCreated:PutTagging",
+        "ObjectCreated:DeleteTagging",
+        "ObjectCreated:PutRetention",
+        "ObjectCreated:PutLegalHold",
+        # AWS, MinIO and Ceph; what ends in a colon stands for all that begin so. What is synchronised or replicated
+        # was uploaded elsewhere.
+        "ObjectRemoved:",
+        "ObjectRestore:",
+        "ObjectTagging:",
+        "ObjectAcl:",
+        "ObjectAccessed:",
+        "ObjectReplication:",
+        "ObjectTransition:",
+        "ObjectLifecycle:",
+        "ObjectSynced:",
+        "Replication:",
+        "LifecycleExpiration:",
+        "LifecycleTransition",
+        "LifecycleTransition:",
+        "IntelligentTiering",
+        "IntelligentTiering:",
+        "ReducedRedundancyLostObject",
+        "BucketCreated",
+        "BucketCreated:",
+        "BucketRemoved",
+        "BucketRemoved:",
+        "Scanner:",
+        "ILM:",
+        "TestEvent",
+    ),
 )
 
 
@@ -42,6 +75,22 @@ def read(document: Document, origin: Origin) -> Decoded:
         Undecodable: some record cannot be read; nothing of the message is submitted then.
     """
     return read_records(document["Records"], "Records", _read_record, origin)
+
+
+def fits_argo(document: Document) -> bool:
+    """Tell whether the document has `notification[].s3`, as Argo Events hands on what MinIO tells."""
+    records = document.get("notification")
+    return isinstance(records, list) and any(isinstance(record, dict) and "s3" in record for record in records)
+
+
+def read_argo(document: Document, origin: Origin) -> Decoded:
+    """
+    Return a submission for each record whose object is new and included.
+
+    Raises:
+        Undecodable: as of `read`.
+    """
+    return read_records(document["notification"], "notification", _read_record, origin)
 
 
 def read_bridged(record: Document, origin: Origin) -> Decoded:
@@ -65,7 +114,7 @@ def read_test(document: Document, origin: Origin) -> Ignored:
 
 
 def _read_record(record: Document, where: str, origin: Origin) -> CreatedObject | Ignored:
-    if required_text(record, "eventName", where).removeprefix("s3:") not in CREATIONS:
+    if not KINDS.creates(required_text(record, "eventName", where), where + "eventName"):
         return Omission.NOT_A_CREATION.ignored
     entity = required_object(record, "s3", where)
     where_object = where + "s3.object."
@@ -80,16 +129,11 @@ def _read_record(record: Document, where: str, origin: Origin) -> CreatedObject 
         bucket=bucket,
         key=key,
         encoded=True,
-        event_id=origin.event_id or _digest(bucket, key, edition, sequencer),
-        event_time=required_timestamp(record, "eventTime", where),
+        event_id=origin.event_id or digest(bucket, key, edition, sequencer),
+        event_time=optional_timestamp(record, "eventTime", where) or origin.time,
         region=optional_text(record, "awsRegion", where),
         version=version,
         size=optional_size(item, "size", where_object),
         content_type=optional_text(item, "contentType", where_object),
         where=where_object + "key",
     )
-
-
-def _digest(*parts: str | None) -> str:
-    """S3's records have no id: what tells two uploads of a key apart stands in for it."""
-    return hashlib.sha256(orjson.dumps(parts)).hexdigest()[:32]

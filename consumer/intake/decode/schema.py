@@ -1,9 +1,9 @@
 """
 The native event as a JSON Schema, from the same limits and names that `native.py` reads by.
 
-It accepts what the decoder accepts. What no schema can say is said in its descriptions: that images' ids differ, how
-long a URL gets once it is percent-encoded, how many bytes unknown members take, how deeply a member may nest, that
-1.0 is no integer here, and that a bucket needs a binding.
+It accepts what the decoder accepts. What no schema can say is said in its descriptions: that images' ids differ, which
+texts are addresses of hosts, how long a URL gets once it is percent-encoded, how many bytes unknown members take, how
+deeply a member may nest, that 1.0 is no integer here, and that a bucket needs a binding.
 """
 
 from typing import Any
@@ -24,13 +24,15 @@ _CLOCK = (
 )
 _LEAP_YEAR = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
 _DATE = (
-    "(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
+    "(?!0000)(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
     f"|02-(?:0[1-9]|1[0-9]|2[0-8]))|{_LEAP_YEAR}-02-29)"
 )
 _FAR = r"[^\u0000-\u009f]"  # neither ASCII nor a control character
-_USER = rf"(?:(?:[A-Za-z0-9_.~%!$&'()*+,;=:-]|{_FAR})*@)?"
-_HOST = r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+\])"
-_WEB_URL = rf"[Hh][Tt][Tt][Pp][Ss]?://{_USER}{_HOST}(?::[0-9]{{0,5}})?(?:[/?#](?:[!-~]|{_FAR})*)?"
+_USER = r"(?:(?:[A-Za-z0-9_.~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})+@)?"
+_LABEL = "[A-Za-z0-9_][A-Za-z0-9_-]{0,62}"
+_HOST = rf"(?:(?:{_LABEL}\.)*{_LABEL}\.?|\[[0-9A-Fa-f:.]+\])"
+_PORT = "(?::(?:0*(?:[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]|[1-9][0-9]{0,3}))?)?"
+_WEB_URL = rf"[Hh][Tt][Tt][Pp][Ss]?://{_USER}{_HOST}{_PORT}(?:[/?#](?:[!-\[\]-~]|{_FAR})*)?"
 
 
 def event_schema() -> Schema:
@@ -107,7 +109,8 @@ def _image() -> Schema:
         "properties": {
             "id": _text("Names the image in the event; its index where nothing is said."),
             "url": {
-                "description": "http or https. What is not ASCII is percent-encoded, and the length counts after that.",
+                "description": "http or https, with a host in ASCII that is a name or an address. What is not ASCII "
+                "after it is percent-encoded, and the length counts after that.",
                 "type": ["string", "null"],
                 "maxLength": MAX_URL,
                 "pattern": f"^(?:{_WEB_URL})?{_END}",

@@ -8,7 +8,8 @@ import orjson
 
 from consumer.config import Binding
 from consumer.errors import Undecodable
-from consumer.intake.decode import Bindings, decode
+from consumer.intake.decode import NO_RULES, Bindings, Rules, decode
+from consumer.intake.decode.origin import any_of
 from consumer.records import Delivery, Headers, Ignored, Submission
 from tests.events import delivery
 
@@ -64,24 +65,29 @@ def message(document: object, headers: Headers = ()) -> Delivery:
     return delivery(document if isinstance(document, bytes) else orjson.dumps(document), headers=headers)
 
 
-def submitted(read: Delivery, bindings: Bindings = BINDINGS) -> tuple[Submission, ...]:
+def ignoring(*types: str) -> Rules:
+    """What an operator says who lists types of CloudEvents that may be ignored."""
+    return Rules(ignored_types=any_of(types))
+
+
+def submitted(read: Delivery, bindings: Bindings = BINDINGS, rules: Rules = NO_RULES) -> tuple[Submission, ...]:
     """What a delivery asks for, where it does ask for something."""
-    decoded = decode(read, bindings, GROUP)
+    decoded = decode(read, bindings, GROUP, rules)
     assert not isinstance(decoded, Ignored), decoded
     return tuple(decoded)
 
 
-def ignored(read: Delivery, bindings: Bindings = BINDINGS) -> str:
+def ignored(read: Delivery, bindings: Bindings = BINDINGS, rules: Rules = NO_RULES) -> str:
     """The reason why a delivery is ignored."""
-    decoded = decode(read, bindings, GROUP)
+    decoded = decode(read, bindings, GROUP, rules)
     assert isinstance(decoded, Ignored), decoded
     return decoded.reason
 
 
-def refused(read: Delivery, bindings: Bindings = BINDINGS) -> tuple[str, str]:
+def refused(read: Delivery, bindings: Bindings = BINDINGS, rules: Rules = NO_RULES) -> tuple[str, str]:
     """Reason and detail of a dead letter."""
     try:
-        decoded = decode(read, bindings, GROUP)
+        decoded = decode(read, bindings, GROUP, rules)
     except Undecodable as error:
         return error.reason, error.detail
     raise AssertionError(f"was decoded: {decoded}")

@@ -1,13 +1,17 @@
 """What counts as a URL that the provider can download from."""
 
+import time
 from urllib.parse import quote_plus, unquote, urlsplit
 
+import httpx
 import pytest
-from hypothesis import given
+import yarl
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.errors import Undecodable
-from consumer.intake.decode.urls import decoded_key, encoded_key, web_url
+from consumer.intake.decode.urls import MAX_URL, decoded_key, encoded_key, is_raw_key, web_url
+from consumer.urls import shown_url
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 
@@ -65,6 +69,42 @@ def test_a_web_url_in_ascii_stays_as_it_is(url: str) -> None:
         "https://example.com/\x7f",
         "https://example.com/\x85",
         "https://exam\tple.com/",
+        "http:/x",
+        "http:x",
+        "http://[1:2:3]/a.jpg",
+        "http://[v1.x]/",
+        "http://[::1%25eth0]/",
+        "http://[::1]x/",
+        "http://user:s3cr3t／x@img.example/a.jpg",
+        "http://user:s3cr3t＠img.example/a.jpg",
+        "http://img.example／.evil.example/",
+        "http://ｉmg.example/",
+        "http://img.example：80/",
+        "http://img.example℀/",
+        "http://us er@img.example/",
+        "http://us%zzer@img.example/",
+        "http://@img.example/",
+        "http://img.example:0/",
+        "http://img.example:65536/",
+        "http://img.example:-1/",
+        "http://img.example:٣/",
+        "http://img.example/a\\..\\b",
+        "http://img.example\\a/",
+        "http://img..example/",
+        "http://.img.example/",
+        "http://" + "a" * 64 + ".example/",
+        "http://" + "a." * 127 + "example/",
+        "http://127.1/",
+        "http://2130706433/",
+        "http://0x7f.0.0.1/",
+        "http://999.1.1.1/",
+        "http://01.2.3.4/",
+        "http://1.2.3.4.5/",
+        "http://xn--/",
+        "http://xn--zz--.example/",
+        "http://a.xn--zz--.example/",
+        "http://%69mg.example/",
+        "http://img.example%2f.evil.example/",
     ],
 )
 def test_anything_else_is_refused_without_a_word_of_it(url: str) -> None:
@@ -78,6 +118,8 @@ def test_anything_else_is_refused_without_a_word_of_it(url: str) -> None:
     assert refusal.value.detail in (
         "images[2].url: holds a space or a control character",
         "images[2].url: must be http or https, with a host in ASCII",
+        "images[2].url: has a host that is no name and no address",
+        "images[2].url: has a port outside of 1 to 65535",
     )
 
 
@@ -107,7 +149,7 @@ def test_percent_encoding_keeps_a_urls_meaning(path: str, query: str) -> None:
     try:
         sent = web_url(url, "url")
     except Undecodable:
-        assert any(character <= " " or "\x7f" <= character <= "\x9f" for character in url)
+        assert any(character <= " " or "\x7f" <= character <= "\x9f" or character == "\\" for character in url)
     else:
         assert sent.isascii()
         assert unquote(sent) == url
@@ -129,3 +171,102 @@ def test_a_key_survives_form_encoding(key: str) -> None:
     Whether the slash is encoded, as by MinIO, or kept, as by AWS, the key is read as it is called.
     """
     assert decoded_key(quote_plus(key)) == decoded_key(quote_plus(key, safe="/")) == key
+
+
+def accepted(url: str) -> str | None:
+    """What is sent of a URL, or None where it is refused."""
+    try:
+        return web_url(url, "url")
+    except Undecodable:
+        return None
+
+
+AUTHORITIES = st.lists(
+    st.sampled_from(
+        ["a", "A1", "img", "example", "user", "s3cr3t", "xn--", "xn--bcher-kva", "xn--zz--", "xn--ls8h", "127", "0x7f",
+         "1", "00", "65536", "99999", ".", "..", ":", "@", "[", "]", "::1", "1:2:3", "v1.x", "%", "%41", "%zz", "/",
+         "?", "#", "\\", " ", "\t", "\x00", "-", "_", "é", "／", "＠", "：", "℀", "。", "ß", "İ", "\u202e", "+",
+         ";", "&", "a" * 64]
+    ),
+    max_size=8,
+).map("".join)  # fmt: skip
+
+
+@settings(max_examples=3_000, deadline=None)
+@given(scheme=st.sampled_from(["http://", "HTTPS://", "http:/", "http:", "//", ""]), rest=AUTHORITIES, tail=TEXT)
+def test_every_reader_of_an_accepted_url_finds_the_same_host(scheme: str, rest: str, tail: str) -> None:
+    """
+    What one of them refuses, or where two of them would look at different hosts, is a dead letter. So nothing that
+    comes later can raise over a URL, and nothing of its user part is shown.
+    """
+    url = f"{scheme}{rest}/{tail}"
+    sent = accepted(url)
+    if sent is None:
+        return
+
+    parts, by_httpx, by_yarl = urlsplit(sent), httpx.URL(sent), yarl.URL(sent)
+    assert parts.hostname is not None
+    host = parts.hostname
+    assert by_httpx.raw_host.decode() == host
+    assert by_yarl.raw_host is not None
+    assert by_httpx.host
+    assert by_yarl.host
+    if ":" not in host:  # addresses of IPv6 may be written in several ways
+        assert by_yarl.raw_host == host
+    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    assert by_yarl.port == port
+    assert (by_httpx.port or port) == port
+    urlsplit(url)  # as the event wrote it, which is what verdicts show
+    assert "@" not in shown_url(url).split("/")[2]
+    assert "s3cr3t@" not in shown_url(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://xn--bcher-kva.example/a",
+        "https://r3---sn-x.example/a",
+        "https://example.com:00443/a",
+        "https://1.2.3.4.example/a",
+        "https://0x.example/a",
+        "https://[::ffff:192.0.2.1]/a",
+        "https://user@example.com/a",
+        "https://:pass@example.com/a",
+    ],
+)
+def test_what_only_looks_odd_is_accepted(url: str) -> None:
+    """
+    A refusal leaves an image unjudged, so only what readers disagree about is refused.
+    """
+    assert web_url(url, "url") == url
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "http://" + "a" * 1_000_000,
+        "http://" + "a." * 500_000,
+        "http://" + "a@" * 500_000,
+        "http://" + "%41" * 300_000,
+        "http://" + "a-" * 1_000 + "!",
+        "http://" + "1." * 1_000,
+        "http://" + ":" * 1_000_000,
+        "é" * 1_000_000,
+        "/" * 1_000_000,
+        "..%" * 300_000,
+    ],
+)
+def test_a_hostile_megabyte_is_read_in_bounded_time(hostile: str) -> None:
+    """
+    Nothing that looks at URLs or keys takes more than time in proportion to their length.
+    """
+    began = time.process_time()
+
+    for text in (hostile, hostile[:MAX_URL], hostile[: MAX_URL - 1] + "\\"):
+        accepted(text)
+        shown_url(text)
+        is_raw_key(text)
+        decoded_key(text)
+        encoded_key(text.replace("..", "."), "key")
+
+    assert time.process_time() - began < 3.0
