@@ -86,6 +86,7 @@ async def reading(
     journal: Journal | None = None,
     owner: str = "00000000",
     clock: Clock | None = None,
+    skip_damaged: Collection[str] = (),
 ) -> AsyncIterator[Reader]:
     """A member of the group that reads until the block ends, and then commits what was settled."""
 
@@ -93,6 +94,7 @@ async def reading(
         return
 
     settings, clock = kafka_settings(broker, uploads), clock or SystemClock()
+    settings = settings.model_copy(update={"skip_damaged": tuple(skip_damaged)})
     access = KafkaAccess(settings)
     journal = Journal() if journal is None else journal
     source = KafkaSource(
