@@ -12,6 +12,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, NotCoordinatorForGroupError
 
 from consumer.commands.check.findings import Finding, ok, skipped, wrong
+from consumer.commands.check.reading import last_records
 from consumer.commands.check.sizing import partitions_and_journal, partitions_and_quota
 from consumer.commands.check.topics import Backlog, Topic, retention, topics
 from consumer.commands.clients import reader
@@ -19,6 +20,7 @@ from consumer.config import Config, KafkaSettings
 from consumer.errors import Misconfigured
 from consumer.kafka_access import KafkaAccess
 from consumer.kafka_admin import admin_client, topic_settings
+from consumer.records import seconds
 
 DEADLINE = 20.0  # seconds, for all of it
 LOOK_DEADLINE = 5.0  # seconds, to find the oldest messages that wait
@@ -46,6 +48,7 @@ async def look_at_kafka(config: Config, outage: float, now: float) -> list[Findi
                     found = await _describe(admin, config.kafka)
                     findings += topics(config.kafka, found)
                     findings += await _quota_and_backlog(access, admin, config, found, outage, now)
+                    findings += await _records(access, config.kafka, found)
     except Misconfigured as error:
         return [*(wrong("broker", problem) for problem in error.problems), _nothing_more()]
     except (KafkaError, OSError, TimeoutError) as error:
@@ -108,6 +111,16 @@ async def _quota_and_backlog(
     return findings
 
 
+async def _records(access: KafkaAccess, settings: KafkaSettings, found: Mapping[str, Topic]) -> list[Finding]:
+    counts = {name: topic.partitions for name, topic in found.items()}
+    if not counts:
+        return []
+    async with reader(
+        access, max_batch_bytes=settings.max_batch_bytes, isolation_level="read_committed", fetch_max_wait_ms=100
+    ) as consumer:
+        return await last_records(consumer, counts, settings.topics)
+
+
 async def _backlog(
     access: KafkaAccess, admin: Any, settings: KafkaSettings, inputs: Sequence[Topic]
 ) -> dict[str, list[Backlog]]:
@@ -158,7 +171,7 @@ async def _oldest(reader: Any, waiting: Mapping[TopicPartition, int]) -> dict[To
         async with asyncio.timeout(LOOK_DEADLINE):
             while left := [partition for partition in waiting if partition not in times]:
                 for partition, records in (await reader.getmany(*left, timeout_ms=500)).items():
-                    times[partition] = records[0].timestamp / 1000
+                    times[partition] = seconds(records[0].timestamp)
                     reader.pause(partition)
     return times
 
