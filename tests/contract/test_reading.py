@@ -36,6 +36,10 @@ def values(reader: Reader, partition: int = 0) -> list[bytes | None]:
     return [each.delivery.value for each in reader.records if each.delivery.partition == partition]
 
 
+def held(reader: Reader) -> list[str]:
+    return [reason for reason in reader.source.degraded() if " is held at offset " in reason]
+
+
 def verdict(uploads: str, offset: int) -> NewRecord:
     headers = {
         "ce_id": f"id-{offset}", "source_topic": uploads, "source_partition": "0", "source_offset": str(offset),
@@ -127,19 +131,19 @@ async def test_a_damaged_batch_holds_its_partition_alone_until_it_is_mended(
     segment.change(find, replacement)
 
     async with reading(kafka, uploads) as reader:
-        await until(lambda: bool(reader.source.degraded()))
+        await until(lambda: bool(held(reader)))
         await upload(kafka, uploads, 7, partition=1)
         await reader.until(lambda: len(reader.records) == 30)
         assert values(reader) == [b"a", b"b"]
         reader.settle_all()
-        (reason,) = reader.source.degraded()
+        (reason,) = held(reader)
         assert f"{uploads}/0 is held at offset 2: its batch is damaged" in reason
         assert f"kafka.skip_damaged to [{uploads}/0@2" in reason
         assert reader.source.reasons_not_ready() == []
         segment.change(replacement, find)
         await reader.until(lambda: len(reader.records) == 33)
         assert values(reader) == [b"a", b"b", b"damaged", b"too", b"behind"]
-        await until(lambda: not reader.source.degraded())
+        await until(lambda: not held(reader))
 
 
 async def test_a_damaged_batch_that_is_named_is_delivered_as_it_lies_there_and_passed(
@@ -236,3 +240,30 @@ def test_aiokafka_is_still_what_is_taken_the_place_of() -> None:
     assert issubclass(PartitionRecords, fetcher.PartitionRecords)
     assert {"has_next", "size_in_bytes"} <= set(dir(Fetched))
     assert DefaultRecordBatch.__module__ == "aiokafka.record._crecords.default_records"  # or every record costs more
+
+
+async def test_what_the_broker_itself_cannot_read_holds_its_partition_alone(
+    kafka: KafkaCluster, uploads: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A batch whose length on the broker's disk is none: the broker answers CORRUPT_MESSAGE.
+    """
+    monkeypatch.setattr(damage, "RETRY_DELAY", 0.1)
+    content = batch([RawRecord(b"$damaged$")])
+    await produce(kafka, uploads, batch([RawRecord(b"a")]))
+    await produce(kafka, uploads, content)
+    await upload(kafka, uploads, 7, partition=1)
+    (path,) = kafka.folder.rglob(f"{uploads}-0/00000000000000000000.log")
+    stored = path.read_bytes()
+    start = stored.index(b"$damaged$") - content.index(b"$damaged$")
+    with path.open("r+b") as file:
+        file.seek(start + 8)
+        file.write(b"\0\0\0\1")
+
+    async with reading(kafka, uploads) as reader:
+        await until(lambda: bool(held(reader)))
+        await reader.until(lambda: len(reader.records) >= 7)
+        (reason,) = held(reader)
+
+    assert f"{uploads}/0 is held at offset" in reason
+    assert len(values(reader, 1)) == 7

@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 UNRECOGNISED = "unrecognised"
+UNREADABLE = "unreadable"
 NO_RULES = Rules()
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -59,8 +60,13 @@ def decode(delivery: Delivery, bindings: Bindings, group: str, rules: Rules = NO
 
 
 def recognise(delivery: Delivery, rules: Rules = NO_RULES) -> Recognised:
-    """Tell the format of a message: `unrecognised` where it is none of ours, `no_value` of a tombstone."""
+    """
+    Tell the format of a message: `unrecognised` where it is none of ours, `no_value` of a tombstone, `unreadable` of a
+    batch of records that could not be read.
+    """
     value, headers = delivery.value, delivery.headers
+    if (unreadable := delivery.unreadable) is not None:
+        return Recognised(UNREADABLE, _refusing(Undecodable(unreadable.reason, unreadable.detail)))
     if rules.max_message_bytes is not None and delivery.size > rules.max_message_bytes:
         refusal = Rejection.TOO_LARGE.at("value", f"key, value and headers exceed {rules.max_message_bytes} bytes")
         return Recognised(UNRECOGNISED, _refusing(refusal))
