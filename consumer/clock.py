@@ -16,11 +16,18 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None: ...
 
 
+_COUNTS_SUSPENSION = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""
+Linux' monotonic clock stands still while the machine is suspended. By it a lease would last for as long as that took,
+while the group has long given the partitions, and their part of the quota, to another.
+"""
+
+
 class SystemClock:
-    """The machine's clock and the event loop's sleep."""
+    """The machine's clock, which goes on while the machine is suspended, and the event loop's sleep."""
 
     def now(self) -> float:
-        return time.monotonic()
+        return time.clock_gettime(_COUNTS_SUSPENSION)
 
     def wall(self) -> float:
         return time.time()

@@ -171,7 +171,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             decide=self._damaged.decide,
             group_id=self._settings.group_id,
             enable_auto_commit=False,
-            auto_offset_reset=self._settings.auto_offset_reset,
+            auto_offset_reset="earliest",  # aiokafka uses it wherever a position is not valid; see `starts.py`
             isolation_level="read_committed",  # an upload whose transaction was aborted did not happen
             session_timeout_ms=round(self._settings.session_timeout * 1000),
             heartbeat_interval_ms=round(self._settings.heartbeat_interval * 1000),

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import Literal, Protocol
 
 from consumer.clock import Clock, SystemClock
 from consumer.config import AdmissionSettings, JournalSettings, KafkaSettings, OutputTopics
@@ -87,6 +87,8 @@ async def reading(
     owner: str = "00000000",
     clock: Clock | None = None,
     skip_damaged: Collection[str] = (),
+    journal_limits: JournalSettings | None = None,
+    auto_offset_reset: Literal["earliest", "latest"] = "earliest",
 ) -> AsyncIterator[Reader]:
     """A member of the group that reads until the block ends, and then commits what was settled."""
 
@@ -94,7 +96,8 @@ async def reading(
         return
 
     settings, clock = kafka_settings(broker, uploads), clock or SystemClock()
-    settings = settings.model_copy(update={"skip_damaged": tuple(skip_damaged)})
+    chosen = {"skip_damaged": tuple(skip_damaged), "auto_offset_reset": auto_offset_reset}
+    settings = settings.model_copy(update=chosen)
     access = KafkaAccess(settings)
     journal = Journal() if journal is None else journal
     source = KafkaSource(
@@ -104,7 +107,7 @@ async def reading(
         {uploads: DEFAULT},
         journal,
         Tail(settings, access, 1.0),
-        JournalSettings(),
+        journal_limits or JournalSettings(),
         Quota({DEFAULT: Due((uploads,), 100)}, session_timeout=settings.session_timeout, window=1.0),
         owner,
         clock,
