@@ -8,19 +8,22 @@ letter keeps its own headers, and those of a message that was once an output of 
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from consumer.clock import ends_within
 from consumer.config import KafkaSettings
+from consumer.intake.broker_clock import BrokerClock
+from consumer.kafka import internals
 from consumer.kafka.damage import pass_over
 from consumer.kafka.reading import Consumer
 from consumer.kafka_access import KafkaAccess
 from consumer.records import Place, SourceId, seconds
 
 POLL_TIMEOUT = 0.2  # seconds
+EMPTY_POLLS = 5  # after which it is asked again where the topics end
 STOP_DEADLINE = 2.0  # seconds
 MAX_POLL_RECORDS = 1_000  # looked at between two turns of the event loop
 
@@ -41,6 +44,11 @@ class Tail:
     settings: KafkaSettings
     access: KafkaAccess
     clock_skew: float  # seconds by which the clocks of replicas and brokers may differ
+    brokers: BrokerClock = field(default_factory=BrokerClock)  # of outputs with LogAppendTime
+
+    def margin(self) -> float:
+        """Seconds by which an outcome's timestamp may be earlier than the moment at which it was sent."""
+        return self.clock_skew + self.brokers.behind
 
     async def find(self, wanted: Collection[SourceId], since: float) -> Collection[SourceId]:
         """Return those of the wanted outcomes that were published since then. `KafkaError` escapes."""
@@ -57,7 +65,8 @@ class Tail:
         Batches may be empty: they are a chance to stop. `KafkaError` escapes, where a topic is missing too.
         """
         async with self._consumer() as consumer:
-            ends = await self._seek(consumer, max(0.0, since - self.clock_skew))
+            ends = await self._seek(consumer, max(0.0, since - self.margin()))
+            empty = 0
             while ends:
                 polled = await consumer.getmany(
                     *ends, timeout_ms=round(POLL_TIMEOUT * 1000), max_records=MAX_POLL_RECORDS
@@ -68,8 +77,14 @@ class Tail:
                     for record in records
                     if (outcome := self._outcome(record)) is not None
                 ]
+                empty = 0 if polled else empty + 1
+                if empty % EMPTY_POLLS == EMPTY_POLLS - 1:
+                    # A topic that was made again meanwhile may never be as long as the old one was.
+                    now: Mapping[TopicPartition, int] = await consumer.end_offsets(list(ends))
+                    ends = {each: min(end, now[each]) for each, end in ends.items()}
                 # The position, not the last record, tells the end: markers and compaction leave gaps.
-                ends = {each: end for each, end in ends.items() if await consumer.position(each) < end}
+                reached = {each: internals.position(consumer, each) for each in ends}
+                ends = {each: end for each, end in ends.items() if (at := reached[each]) is None or at < end}
 
     @contextlib.asynccontextmanager
     async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
