@@ -7,7 +7,8 @@ Each goes back to the topic it came from, as it was: key, value and headers, at 
 group of the service are touched (`kafka.group_id`; header `source_group`): a topic of dead letters may be shared, and
 the others' are theirs. Letters of the reason are republished once: this has a consumer group of its own for each group
 and reason, and goes on where it ended. After a crash those since the last commit may go back twice, and are then judged
-twice. A letter that was cut (`dlq_truncated`) cannot go back as it was: it stays, and is counted.
+twice. A letter that was cut (`dlq_truncated`), or that is a whole batch of records (`dlq_first_offset`), cannot go back
+as it was: it stays, and is counted.
 """
 
 import argparse
@@ -30,7 +31,7 @@ class Republished(NamedTuple):
     again: int
     """Published again."""
     cut: int
-    """Left where they are, because they are not whole."""
+    """Left where they are, because they are no whole message, or many."""
 
 
 def is_ours(name: str) -> bool:
@@ -66,7 +67,7 @@ async def republish(
                 told = dict(record.headers)
                 if (told.get("dlq_reason"), told.get("source_group")) != (reason.encode(), group.encode()):
                     continue
-                if "dlq_truncated" in told:
+                if "dlq_truncated" in told or "dlq_first_offset" in told:
                     cut += 1
                     continue
                 source = told["dlq_source_topic"].decode()
@@ -86,4 +87,4 @@ if __name__ == "__main__":
     done = asyncio.run(republish(asked.bootstrap_servers, asked.topic, asked.reason, asked.group))
     print(done.again, "messages published again")
     if done.cut:
-        print(done.cut, "are not whole (dlq_truncated) and stay where they are")
+        print(done.cut, "are no whole message (dlq_truncated, dlq_first_offset) and stay where they are")

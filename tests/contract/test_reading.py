@@ -2,16 +2,17 @@
 Batches of every kind at a real broker: good ones arrive, whatever stands beside them, and the others as it was decided.
 """
 
+import asyncio
 import inspect
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import DefaultRecordBatch
 
 from consumer.intake.tail import Tail
 from consumer.kafka import damage
-from consumer.kafka.reading import TOO_LARGE, Fetched, PartitionRecords
+from consumer.kafka.reading import TOO_LARGE, Consumer, Fetched, PartitionRecords
 from consumer.kafka_access import KafkaAccess
 from tests.contract.reading import Reader, kafka_settings, reading, upload
 from tests.kafka import KafkaCluster, NewRecord, committed, publish
@@ -221,6 +222,33 @@ async def test_a_damaged_batch_of_an_output_costs_its_own_outcomes_only(
     await publish(kafka.bootstrap_servers, f"{uploads}.review", [verdict(uploads, 7)])
 
     assert sorted(await outcomes(kafka, uploads)) == [5, 6, 7]
+
+
+async def test_what_is_unpacked_of_all_partitions_together_is_bounded(kafka: KafkaCluster, topic: str) -> None:
+    """
+    However many have begun a batch that is not read to its end: they are unpacked again, and all records arrive.
+    """
+    await kafka.create_topic(topic, partitions=4)
+    for partition in range(4):
+        content = batch([RawRecord(b"%d" % each * 100_000) for each in range(5)], codec=4)
+        await produce(kafka, topic, content, partition)
+    partitions = [TopicPartition(topic, number) for number in range(4)]
+    consumer = Consumer(
+        bootstrap_servers=kafka.bootstrap_servers, max_batch_bytes=1_200_000, decide=damage.pass_over,
+        auto_offset_reset="earliest", fetch_max_wait_ms=100,
+    )  # fmt: skip
+    offsets: dict[int, list[int]] = {number: [] for number in range(4)}
+
+    async with consumer:
+        consumer.assign(partitions)
+        async with asyncio.timeout(20.0):
+            while sum(map(len, offsets.values())) < 20:
+                for partition in partitions:
+                    polled = await consumer.getmany(partition, timeout_ms=50, max_records=1)
+                    offsets[partition.partition] += [each.offset for found in polled.values() for each in found]
+                    assert sum(consumer._unpacked.values()) <= 1_200_000
+
+    assert offsets == {number: [0, 1, 2, 3, 4] for number in range(4)}
 
 
 def test_aiokafka_is_still_what_is_taken_the_place_of() -> None:
