@@ -20,6 +20,7 @@ from consumer.clock import Clock, SystemClock
 from consumer.config import Config, Credentials, Policy
 from consumer.errors import ConsumerError, Misconfigured
 from consumer.flight import Flight
+from consumer.holding import Holding
 from consumer.intake.admission import Admission
 from consumer.intake.decode import Bindings, Rules
 from consumer.intake.journal import Journal
@@ -46,6 +47,7 @@ from consumer.pipeline import Pipeline
 from consumer.records import Place
 from consumer.service import Service
 from consumer.tracing import Tracing, tracing_of
+from consumer.unexpected import UnexpectedErrors
 from consumer.verdicts.doubts import Doubts
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.kafka import KafkaSink
@@ -135,6 +137,11 @@ async def open_service(
         shares = WhilePublishing(quota, sink.takes_more)
         provider = layers(config, keys, tracing.transport(transport), clock, tracing, shares, flight, source.owns)
         health.reasons_not_ready += [provider.reasons_not_ready, lambda: quota.reasons_not_ready(clock.now())]
+        held = Lobby()
+        holding = Holding(UnexpectedErrors(config.breaker.probe_interval), clock, held, source.owns)
+        health.reasons_not_ready.append(holding.reasons_not_ready)
+        health.degraded.append(holding.degraded)
+        deciding = Deciding(policy)
         pipeline = Pipeline(
             decode=partial(
                 decode_noticing,
@@ -150,8 +157,10 @@ async def open_service(
                 privacy=config.privacy,
                 lane_of=config.lane_by_topic.__getitem__,
             ).assess,
-            decide=Noticing(Deciding(policy).decide).decide,
+            decide=Noticing(deciding.decide).decide,
+            fall_back=deciding.fall_back,
             outcomes=Outcomes(Encoding(group=config.kafka.group_id, privacy=config.privacy), config.kafka.outputs),
+            holding=holding,
             journal=journal,
             sink=tracing.sink(sink),
             clock=clock,
@@ -160,7 +169,7 @@ async def open_service(
             source,
             tracing.pipeline(pipeline),
             flight,
-            provider,
+            while_held(provider, holding, held),
             config.shutdown,
             weights=config.weights,
             lane_by_topic=config.lane_by_topic,
@@ -185,6 +194,20 @@ class Provider(NamedTuple):
     give_up_waiting: Callable[[], None]
     """Cancels who waits for a provider that is away."""
     reasons_not_ready: Callable[[], list[str]]
+
+
+def while_held(provider: Provider, holding: Holding, held: Lobby) -> Provider:
+    """The provider for which nothing begins while every image meets an unexpected error; a stop waits for none held."""
+
+    def give_up_waiting() -> None:
+        held.close()
+        provider.give_up_waiting()
+
+    return provider._replace(
+        room=holding.room(provider.room),
+        has_room=holding.has_room(provider.has_room),
+        give_up_waiting=give_up_waiting,
+    )
 
 
 def quota_of(config: Config) -> Quota:

@@ -3,30 +3,41 @@ The life of one message. Read this file first.
 
     decode → (one submission an image) → assess → decide → publish → settle
 
-`service.py` carries many at once and settles them; the stages are told apart by their faces.
+`service.py` carries many at once and settles them; the stages are told apart by their faces. What meets an error that
+nobody foresaw is held, tried again and at last sent to review or to the dead letters: it never ends the service.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import structlog
 
 from consumer.clock import Clock
-from consumer.errors import ConsumerError, Lost, Undecodable
+from consumer.errors import Lost, Undecodable
+from consumer.holding import Holding
 from consumer.observability import metrics
-from consumer.records import Assessment, Decoded, Delivery, Failure, Ignored, Place, SourceId, Submission, Verdict
+from consumer.observability.harmless import harmless
+from consumer.observability.tracebacks import frames_of
+from consumer.records import (
+    Assessment,
+    Decision,
+    Decoded,
+    Delivery,
+    Failure,
+    Ignored,
+    Place,
+    SourceId,
+    Submission,
+    Verdict,
+)
 from consumer.verdicts import Sink
-from consumer.verdicts.outcomes import Outcomes
+from consumer.verdicts.bounds import text
+from consumer.verdicts.outcomes import Outcome, Outcomes
 
 log = structlog.get_logger()
-
-UNFORESEEN_IN_A_ROW = 20  # a bug in one record is that record's; in twenty it is ours
-
-
-class Broken(ConsumerError):
-    """Every record meets a bug: nothing that is done now can be trusted."""
 
 
 class Turn(Protocol):
@@ -56,11 +67,12 @@ class Pipeline:
     decode: Callable[[Delivery], Decoded]
     assess: Callable[[Submission], Awaitable[Assessment]]
     decide: Callable[[Submission, Assessment, float], Verdict]
+    fall_back: Callable[[Submission, Assessment, Decision | None, float], Verdict]
     outcomes: Outcomes
+    holding: Holding
     journal: Journal
     sink: Sink
     clock: Clock
-    unforeseen: int = 0  # in a row
 
     async def carry(self, delivery: Delivery, turn: Turn) -> None:
         """
@@ -68,10 +80,11 @@ class Pipeline:
 
         Whatever escapes leaves the message open: it will be read again. `Lost`: by another replica.
         """
+        self.holding.tried()
         try:
-            decoded = self.decode(delivery)
+            decoded = await self._decoded(delivery)
         except Undecodable as reason:
-            await self._bury(delivery, reason, turn)
+            await self._dead_letter(delivery, reason, turn)
             return
         if isinstance(decoded, Ignored):
             metrics.MESSAGES.labels("ignored", decoded.reason).inc()
@@ -87,48 +100,116 @@ class Pipeline:
                 raise ending
 
     async def process(self, submission: Submission, turn: Turn) -> None:
-        """Return once the verdict is durable. An image that cannot be judged, or meets a bug, goes to review."""
+        """Return once the verdict is durable. An image that cannot be judged goes to review."""
         if self._is_published(submission.delivery, submission.id):
             return
         try:
-            assessment = await self.assess(submission)
-            verdict = self.decide(submission, assessment, self.clock.wall())
-        except Lost:
-            raise
-        except Exception as error:  # noqa: BLE001 — the one place where a bug is caught
-            self._count_unforeseen(submission, error)
-            assessment = Assessment(failure=Failure(kind="internal", code=type(error).__name__))
-            verdict = self.decide(submission, assessment, self.clock.wall())
-        else:
-            self.unforeseen = 0
+            verdict, outcome = await self._judged(submission)
+        finally:
+            self.holding.forget(submission.id)
         try:
             await self._may_publish(turn)
         except Lost:
-            metrics.PAID_IN_VAIN.inc(assessment.billed_calls)
+            metrics.PAID_IN_VAIN.inc(verdict.assessment.billed_calls)
             raise
         if self._is_published(submission.delivery, submission.id):  # while the partition was another's
-            metrics.PAID_IN_VAIN.inc(assessment.billed_calls)
+            metrics.PAID_IN_VAIN.inc(verdict.assessment.billed_calls)
             return
         began = self.clock.wall()
-        await self.sink.publish(self.outcomes.verdict(verdict))
+        await self.sink.publish(outcome)
+        self.journal.note(submission.delivery.place, submission.delivery.offset, submission.id, began)
         metrics.VERDICTS.labels(verdict.decision.value, verdict.decided_by).inc()
         metrics.SECONDS_TO_VERDICT.observe(self.clock.wall() - submission.delivery.received)
-        self.journal.note(submission.delivery.place, submission.delivery.offset, submission.id, began)
-        log.debug("verdict.published", submission=submission.id, decision=verdict.decision.value)
+        with harmless("log"):
+            log.debug("verdict.published", submission=submission.id, decision=verdict.decision.value)
 
-    async def _bury(self, delivery: Delivery, reason: Undecodable, turn: Turn) -> None:
+    async def _decoded(self, delivery: Delivery) -> Decoded:
+        """Decode a message; one that meets an unexpected error is held, and `Undecodable` once that is its own."""
+        name = self.outcomes.dead_letter_id(delivery)
+        try:
+            while True:
+                try:
+                    return self.decode(delivery)
+                except Undecodable:
+                    raise
+                except Exception as error:
+                    if await self.holding.is_own(name, delivery, error):
+                        raise Undecodable("internal", f"value: met an unexpected {type(error).__name__}") from error
+        finally:
+            self.holding.forget(name)
+
+    async def _judged(self, submission: Submission) -> tuple[Verdict, Outcome]:
+        """
+        Assess, decide and encode. After an unexpected error all that is left to do is done again, once it may be, and
+        nothing that was paid for is asked twice. `Lost` escapes.
+        """
+        assessment: Assessment | None = None
+        while True:
+            verdict: Verdict | None = None
+            try:
+                if assessment is None:
+                    assessment = await self.assess(submission)
+                verdict = self.decide(submission, assessment, self.clock.wall())
+                outcome = self.outcomes.verdict(verdict)
+            except Lost:
+                raise
+            except Exception as error:  # noqa: BLE001 — the one place where a bug is caught
+                try:
+                    is_own = await self.holding.is_own(submission.id, submission.delivery, error)
+                except Lost:
+                    metrics.PAID_IN_VAIN.inc(assessment.billed_calls if assessment else 0)
+                    raise
+                if is_own and (ending := self._fallen_back(submission, assessment, verdict, error)):
+                    return ending
+            else:
+                self.holding.judged(submission.id)
+                return verdict, outcome
+
+    def _fallen_back(
+        self, submission: Submission, assessment: Assessment | None, verdict: Verdict | None, error: Exception
+    ) -> tuple[Verdict, Outcome] | None:
+        """
+        End an image with class `internal`: in the whole verdict where only asking failed, else in a minimal one. None
+        where even that cannot be written.
+        """
+        now, code = self.clock.wall(), type(error).__name__[:64]
+        if assessment is None:
+            failed = Assessment(failure=Failure(kind="internal", code=code))
+            with contextlib.suppress(Exception):
+                undecided = self.decide(submission, failed, now)
+                return undecided, self.outcomes.verdict(undecided)
+        else:
+            failure = Failure(kind="internal", code=code, attempts=0)  # the attempts are the other failures'
+            failed = replace(assessment, failure=failure, later_failures=assessment.failures)
+        with contextlib.suppress(Exception):
+            fallback = self.fall_back(submission, failed, verdict.decision if verdict else None, now)
+            return fallback, self.outcomes.minimal_verdict(fallback)
+        return None
+
+    async def _dead_letter(self, delivery: Delivery, reason: Undecodable, turn: Turn) -> None:
         name = self.outcomes.dead_letter_id(delivery)
         await self._may_publish(turn)
         if self._is_published(delivery, name):
             return
         began = self.clock.wall()
-        await self.sink.publish(self.outcomes.dead_letter(delivery, reason, began))
+        try:
+            outcome = self.outcomes.dead_letter(delivery, reason, began)
+        except Exception as error:  # noqa: BLE001 — what cannot be written whole is written in part
+            metrics.UNFORESEEN.inc()
+            with harmless("log"):
+                log.error(  # noqa: TRY400 — the exception's text may hold the message's
+                    "message.unexpected_error", topic=delivery.topic, partition=delivery.partition,
+                    offset=delivery.offset, error=type(error).__name__, frames=frames_of(error),
+                )  # fmt: skip
+            outcome = self.outcomes.cut_dead_letter(delivery, reason, began)
+        await self.sink.publish(outcome)
         self.journal.note(delivery.place, delivery.offset, name, began)
         metrics.MESSAGES.labels("dead_letter", reason.reason).inc()
-        log.warning(
-            "message.dead_lettered", topic=delivery.topic, partition=delivery.partition, offset=delivery.offset,
-            reason=reason.reason, detail=reason.detail,
-        )  # fmt: skip
+        with harmless("log"):
+            log.warning(
+                "message.dead_lettered", topic=delivery.topic, partition=delivery.partition, offset=delivery.offset,
+                reason=reason.reason, detail=text(reason.detail, 256),
+            )  # fmt: skip
 
     async def _may_publish(self, turn: Turn) -> None:
         """Wait for Kafka, the key and the partition, in this order: what waits for Kafka may lose its partition."""
@@ -140,10 +221,3 @@ class Pipeline:
             return False
         metrics.JOURNAL_SAVED.inc()
         return True
-
-    def _count_unforeseen(self, submission: Submission, error: Exception) -> None:
-        metrics.UNFORESEEN.inc()
-        self.unforeseen += 1
-        log.error("submission.met_a_bug", submission=submission.id, exc_info=error)
-        if self.unforeseen >= UNFORESEEN_IN_A_ROW:
-            raise Broken(f"{self.unforeseen} images in a row met a bug; the last: {type(error).__name__}") from error

@@ -134,7 +134,17 @@ PUBLISH_RETRIES = Counter(
 )
 PUBLISHES_PENDING = Gauge("moderation_publishes_pending", "Outcomes sent and not acknowledged.")
 UNFORESEEN = Counter(
-    "moderation_unforeseen_errors_total", "Bugs: an image went to review, its traceback is in the log."
+    "moderation_unforeseen_errors_total",
+    "Bugs: an image met an unexpected error; the log's `submission.unexpected_error` has the place.",
+)
+INTERNAL_HELD = Gauge(
+    "moderation_internal_held",
+    "Images that met an unexpected error and are tried again; each goes to review once 20 others were judged.",
+)
+TELLING_FAILED = Counter(
+    "moderation_telling_failed_total",
+    "Log lines and spans that could not be written. Their messages are not affected.",
+    ["what"],
 )
 DEGRADED = Gauge(
     "moderation_degraded",

@@ -15,19 +15,21 @@ from urllib.parse import urlsplit
 
 import httpx
 import orjson
+from opentelemetry import context as context_api
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import AttributeValue
 
 from consumer.config import KafkaSettings
 from consumer.errors import CallFailed
 from consumer.moderation import Moderator, Question
+from consumer.observability.harmless import harmless
 from consumer.pipeline import Pipeline, Turn
 from consumer.records import Answer, Delivery
 from consumer.verdicts import Sink
@@ -36,6 +38,7 @@ from consumer.verdicts.outcomes import Outcome
 
 SERVICE = "moderation-consumer"
 STOP_DEADLINE = 2.0  # seconds for the last spans
+MOST_PARSED = 1_048_576  # bytes of a message that is parsed for its trace
 W3C = TraceContextTextMapPropagator()
 _TRACE = frozenset(W3C.fields)  # traceparent, tracestate
 
@@ -133,7 +136,8 @@ class TracedTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         response = await self._transport.handle_async_request(request)
-        trace.get_current_span().set_attribute("http.response.status_code", response.status_code)
+        with harmless("span"):
+            trace.get_current_span().set_attribute("http.response.status_code", response.status_code)
         return response
 
 
@@ -161,30 +165,56 @@ class TracedSink:
             **{f"moderation.{name}": word for name, word in outcome.about.items()},
         }
         with _span(self._tracer, f"send {outcome.topic}", SpanKind.PRODUCER, sending):
-            await self._sink.publish(outcome if "dead_letter_reason" in outcome.about else _renamed(outcome))
+            if "dead_letter_reason" not in outcome.about:
+                with harmless("span"):
+                    outcome = _renamed(outcome)
+            await self._sink.publish(outcome)
 
 
 @contextlib.contextmanager
 def _span(
     tracer: Tracer, name: str, kind: SpanKind, attributes: Attributes, parent: Context | None = None
 ) -> Iterator[None]:
-    """A span around the block. Of an exception its type is told, as its text might hold anything."""
-    with tracer.start_as_current_span(
-        name, parent, kind, attributes, record_exception=False, set_status_on_exception=False
-    ) as span:
-        try:
-            yield
-        except Exception as error:
+    """
+    A span around the block. Of an exception its type is told, as its text might hold anything.
+
+    What OpenTelemetry raises, in a processor or an exporter, never reaches the block.
+    """
+    span: Span = trace.INVALID_SPAN
+    token = None
+    with harmless("span"):
+        span = tracer.start_span(name, parent, kind, attributes)
+        token = context_api.attach(trace.set_span_in_context(span))
+    try:
+        yield
+    except Exception as error:
+        with harmless("span"):
             failed = error.kind if isinstance(error, CallFailed) else type(error).__name__
             span.set_attribute("error.type", failed)
             if isinstance(error, CallFailed):
                 span.set_attribute("moderation.error_code", error.code)
             span.set_status(Status(StatusCode.ERROR, failed))
-            raise
+        raise
+    finally:
+        if token is not None:
+            with harmless("span"):
+                context_api.detach(token)
+        with harmless("span"):
+            span.end()
 
 
 def _origin(delivery: Delivery) -> Context:
-    """The trace that a message belongs to: its headers', else the one that its CloudEvent names, else a new one."""
+    """
+    The trace that a message belongs to: its headers', else the one that its CloudEvent names, else a new one.
+
+    Nothing escapes, whatever the message.
+    """
+    with harmless("span"):
+        return _named(delivery)
+    return Context()
+
+
+def _named(delivery: Delivery) -> Context:
     carrier = {name: value.decode("ascii", "replace") for name, value in delivery.headers if value and name in _TRACE}
     return W3C.extract(carrier if "traceparent" in carrier else _of_cloudevent(delivery), context=Context())
 
@@ -194,10 +224,11 @@ def _of_cloudevent(delivery: Delivery) -> dict[str, str]:
     named = {name.lower().removeprefix("ce_"): value for name, value in delivery.headers if value}
     if "traceparent" in named:
         return {name: named[name].decode("ascii", "replace") for name in _TRACE & named.keys()}
-    if b'"traceparent"' not in (delivery.value or b""):
+    value = delivery.value or b""
+    if len(value) > MOST_PARSED or b'"traceparent"' not in value:
         return {}
     try:
-        event = orjson.loads(delivery.value or b"")
+        event = orjson.loads(value)
     except orjson.JSONDecodeError:
         return {}
     if not isinstance(event, dict) or "specversion" not in event:

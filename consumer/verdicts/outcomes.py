@@ -42,7 +42,7 @@ class Outcomes:
         return self._verdict(verdict, self._encoding.minimal_verdict(verdict))
 
     def dead_letter(self, delivery: Delivery, reason: Undecodable, now: float) -> Outcome:
-        """Wrap a message that cannot be read, or its beginning. `now` is unix seconds. Nothing escapes."""
+        """Wrap a message that cannot be read, or its beginning. `now` is unix seconds."""
         cut = partial(self._encoding.cut_dead_letter, delivery, reason, now)
         is_large = size_of(delivery.key, delivery.value, delivery.headers) > MOST_DEAD_LETTER
         return Outcome(
@@ -50,6 +50,15 @@ class Outcomes:
             topic=self._topics.dead_letter,
             record=cut() if is_large else self._encoding.dead_letter(delivery, reason, now),
             smaller=None if is_large else cut,
+            about={"dead_letter_reason": reason.reason},
+        )
+
+    def cut_dead_letter(self, delivery: Delivery, reason: Undecodable, now: float) -> Outcome:
+        """Wrap the beginning of a message. Nothing escapes, whatever the message is."""
+        return Outcome(
+            id=self.dead_letter_id(delivery),
+            topic=self._topics.dead_letter,
+            record=self._encoding.cut_dead_letter(delivery, reason, now),
             about={"dead_letter_reason": reason.reason},
         )
 

@@ -61,6 +61,27 @@ class Deciding:
             decided=now,
         )
 
+    def fall_back(
+        self, submission: Submission, assessment: Assessment, decided: Decision | None, now: float
+    ) -> Verdict:
+        """
+        Reach a verdict about an image for which deciding, or writing what was decided, met an unexpected error.
+
+        It is review, or what `on_error.internal` or the decision that was reached ask for where that is stricter.
+        """
+        asked_for = [Decision.REVIEW, self._on_error.get("internal", Decision.REVIEW)]
+        return Verdict(
+            submission=submission,
+            assessment=assessment,
+            decision=max([*asked_for, decided or Decision.REVIEW], key=STRICTNESS.__getitem__),
+            decided_by="fallback",
+            risk_level=None,
+            reasons=(),
+            findings=(),
+            policy=self.name,
+            decided=now,
+        )
+
     def _route(self, finding: Finding) -> tuple[str, Decision]:
         if finding.label == ALLOWLISTED and finding.level == "none":
             return "default:allowlist", Decision.PASS

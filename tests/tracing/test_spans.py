@@ -19,15 +19,18 @@ from consumer.clock import SystemClock
 from consumer.config import Config, Credentials, OutputTopics, Policy, PolicySettings
 from consumer.emulator import Emulator, Fault
 from consumer.flight import Flight
+from consumer.holding import Holding
 from consumer.intake.decode import Bindings, decode
 from consumer.intake.journal import Journal
 from consumer.moderation.assess import Assessing
 from consumer.moderation.client import open_transport
 from consumer.moderation.keys import FixedKeys
+from consumer.moderation.lobby import Lobby
 from consumer.pipeline import Pipeline
 from consumer.records import Headers
 from consumer.tracing import Tracing, Untraced
 from consumer.tracing.spans import Spans
+from consumer.unexpected import UnexpectedErrors
 from consumer.verdicts.encode import Encoded, Encoding
 from consumer.verdicts.outcomes import Outcome, Outcomes
 from consumer.verdicts.policy import Deciding
@@ -35,6 +38,7 @@ from tests.events import delivery, upload
 from tests.moderation.questions import GivenShares
 from tests.scenarios.provider import BUCKET, KEY, REGION, emulated
 
+DECIDING = Deciding(Policy(settings=PolicySettings(policy="test", version=1), sha256="ab"))
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 TRACEPARENT = f"00-{TRACE}-{PARENT}-01"
 IMAGE = {"id": "0", "ref": {"store": "oss", "bucket": BUCKET, "key": "good", "region": REGION}}
@@ -75,8 +79,10 @@ async def service(emulator: Emulator, tracing: Tracing) -> AsyncIterator[tuple[P
         pipeline = Pipeline(
             decode=partial(decode, bindings=Bindings(()), group="group"),
             assess=Assessing(provider.moderator, ["baselineCheck_global"], []).assess,
-            decide=Deciding(Policy(settings=PolicySettings(policy="test", version=1), sha256="ab")).decide,
+            decide=DECIDING.decide,
+            fall_back=DECIDING.fall_back,
             outcomes=Outcomes(Encoding(group="group"), OutputTopics()),
+            holding=Holding(UnexpectedErrors(), clock, Lobby()),
             journal=Journal(),
             sink=tracing.sink(sink),
             clock=clock,

@@ -57,6 +57,7 @@ class Rejection(_Explained):
     BAD_KEY = "bad_key", "An object's key is not UTF-8 once decoded, or no URL can name the object."
     UNBOUND_BUCKET = "unbound_bucket", "No binding covers the object, so neither its tenant nor a way to it is known."
     NO_REGION = "no_region", "The provider is to read the bucket, but neither event nor binding says its region."
+    INTERNAL = "internal", "A bug of this service: it could not decode the message, and `dlq_error` names the error."
 
     def at(self, where: str, what: str) -> Undecodable:
         """Make the error: `where` is the member's path, `what` never holds the member's value."""
