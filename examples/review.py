@@ -3,7 +3,7 @@ A review tool in small: keeps the queue of what people must look at.
 
     python examples/review.py --bootstrap-servers localhost:9092
 
-The queue is by subject, and a newer revision replaces an older one: who uploads again need not be reviewed twice. It is
+The queue is by subject, with each image of its newest upload: who uploads again need not be reviewed twice. It is
 in memory, so it is read anew from the topic's beginning at each start, and no offset is committed.
 """
 
@@ -14,15 +14,37 @@ from typing import Any
 import orjson
 from aiokafka import AIOKafkaConsumer
 
+Queue = dict[tuple[str, str], dict[str, dict[str, Any]]]
+"""By tenant and subject, the verdicts of an upload by image."""
 
-def add(queue: dict[str, dict[str, Any]], verdict: dict[str, Any]) -> bool:
-    """Put a verdict in the queue. False where it is older than, or the same as, what is there."""
-    subject = verdict["subject"]
-    waiting = queue.get(subject["id"])
-    if waiting is not None and waiting["subject"]["revision"] >= subject["revision"]:
-        return False
-    queue[subject["id"]] = verdict
+
+def add(queue: Queue, verdict: dict[str, Any]) -> bool:
+    """Put a verdict in the queue. False where it is older than what is there, or there already."""
+    subject = verdict["tenant"], verdict["subject"]["id"]
+    waiting = queue.get(subject, {})
+    if waiting:
+        known = next(iter(waiting.values()))
+        if verdict["verdict_id"] in {each["verdict_id"] for each in waiting.values()} or is_newer(known, verdict):
+            return False
+        if is_newer(verdict, known):
+            waiting = {}
+    queue[subject] = {**waiting, verdict["image"]["id"]: verdict}
     return True
+
+
+def is_newer(verdict: dict[str, Any], other: dict[str, Any]) -> bool:
+    """
+    Whether a verdict is about a later upload than another: never among the images of one event.
+
+    Revisions tell where both have one, else offsets, which are comparable within a partition.
+    """
+    event, revision = verdict["event"], verdict["subject"]["revision"]
+    before, earlier = other["event"], other["subject"]["revision"]
+    if revision is not None and earlier is not None and revision != earlier:
+        return bool(revision > earlier)
+    if (event["topic"], event["partition"]) != (before["topic"], before["partition"]):
+        return False
+    return bool(event["offset"] > before["offset"])
 
 
 def why(verdict: dict[str, Any]) -> str:
@@ -34,13 +56,14 @@ def why(verdict: dict[str, Any]) -> str:
 
 async def subscribe(bootstrap_servers: str, topic: str) -> None:
     """Show for ever what is to be reviewed."""
-    queue: dict[str, dict[str, Any]] = {}
+    queue: Queue = {}
     consumer = AIOKafkaConsumer(topic, bootstrap_servers=bootstrap_servers, auto_offset_reset="earliest")
     async with consumer:
         async for record in consumer:
             verdict = orjson.loads(record.value)
             if add(queue, verdict):
-                print(f"review {verdict['subject']['id']}: {why(verdict)}; {len(queue)} waiting", flush=True)
+                waiting = sum(len(images) for images in queue.values())
+                print(f"review {verdict['subject']['id']}: {why(verdict)}; {waiting} waiting", flush=True)
 
 
 if __name__ == "__main__":
