@@ -110,3 +110,19 @@ async def test_an_outcome_whose_fate_is_unknown_stands_in_its_topic_once(
     assert recovered
     published = await read_all(kafka_cluster.bootstrap_servers, review)
     assert sorted(dict(record.headers)["source_offset"] for record in published) == [b"%d" % n for n in range(6)]
+
+
+async def test_a_dead_letter_that_its_topic_finds_too_large_is_cut(kafka: KafkaCluster, topic: str) -> None:
+    """
+    A message of 3 MB that is no event, with a key of a megabyte: its beginning stands in the topic, with its size.
+    """
+    await create_outputs(kafka, topic)
+    read = delivery(b"\xff" * 3_000_000, key=b"k" * 1_048_576)
+
+    async with publishing(kafka, topic) as sink, asyncio.timeout(30):
+        await sink.publish(outcomes(topic).dead_letter(read, Undecodable("not_json", "at byte 0"), 0.0))
+
+    [letter] = await read_all(kafka.bootstrap_servers, f"{topic}.dead_letter")
+    headers = dict(letter.headers)
+    assert letter.value == b"\xff" * 65_536
+    assert (headers["dlq_truncated"], headers["dlq_size"], headers["dlq_key_size"]) == (b"true", b"3000000", b"1048576")
