@@ -2,6 +2,7 @@
 What holds for every message, however broken: more than 20,000 of them are made up here.
 
 Nothing but `Undecodable` escapes, and what is submitted is whole, named once and the same on every delivery.
+Every outcome of theirs is encoded, built by the record builder, and found again by who reads the outputs as journal.
 """
 
 from collections.abc import Sequence
@@ -15,8 +16,9 @@ from hypothesis import strategies as st
 
 from consumer.errors import Undecodable
 from consumer.intake.decode import Omission, Rejection, decode, recognise
-from consumer.records import ByObject, ByUrl, Decoded, Delivery, Headers, Ignored, Submission
+from consumer.records import Assessment, ByObject, ByUrl, Decoded, Delivery, Headers, Ignored, Submission
 from tests.intake.decode.messages import BINDINGS, GROUP, SAMPLES, message, refused, sample, submitted
+from tests.verdicts.test_fitting import DECIDING, OUTCOMES, check_journal
 
 # Time limits an example would measure the machine's load; what could take long has tests of its own.
 UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -71,6 +73,7 @@ def check(read: Delivery) -> None:
         assert outcome.reason in REJECTIONS
         assert outcome.detail.isprintable()
         assert len(outcome.detail) < 250
+        check_journal(read, letter := OUTCOMES.dead_letter(read, outcome, 0.0), letter.record)
     elif isinstance(outcome, Ignored):
         assert outcome.reason in OMISSIONS
     else:
@@ -93,6 +96,8 @@ def check_submissions(read: Delivery, decoded: Sequence[Submission]) -> None:
         assert each.of == len(decoded)
         assert each.delivery is read
         assert each.event_id
+        verdict = OUTCOMES.verdict(DECIDING.decide(each, Assessment(), 0.0))
+        check_journal(read, verdict, verdict.record)
         assert each.subject.id
         assert (each.image.url is None) <= (each.image.ref is not None)
         if isinstance(each.reach, ByUrl):
