@@ -130,6 +130,7 @@ async def open_service(
         tracing = await stack.enter_async_context(tracing_of(config))
         doubts = Doubts(tail.find, clock)
         sink = await stack.enter_async_context(KafkaSink.open(config.kafka, access, doubts, flight, clock))
+        sink.acknowledged = source.acknowledged
         health.reasons_not_ready.append(sink.reasons_not_ready)
         await stack.enter_async_context(access.watched(clock))
         keys = keys_of(config.provider, credentials, clock)

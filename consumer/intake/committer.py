@@ -33,19 +33,25 @@ Commit = Mapping[Place, tuple[int, str]]
 
 
 def commit_of(
-    place: Place, ledger: PartitionLedger, journal: Journal, owner: str, now: float, unknown_since: float = inf
+    place: Place,
+    ledger: PartitionLedger,
+    journal: Journal,
+    owner: str,
+    now: float,
+    unknown_since: float = inf,
+    behind: float = 0.0,
 ) -> tuple[int, str]:
     """
     The offset and the metadata to commit of a partition at `now` (unix seconds), once its reading has begun.
 
     Known outcomes of records from that offset on may be older than all that is open: those that a predecessor
     published. The next owner must find them too, and those that are not known yet, none of which is older than
-    `unknown_since`.
+    `unknown_since`. Outputs may be dated by brokers whose clock is `behind` by so many seconds.
     """
     offset = ledger.watermark
     assert offset is not None, f"nothing is known of {place.topic}/{place.partition} yet"
     earliest = min(ledger.earliest_output(now), journal.earliest(place, offset), unknown_since)
-    return offset, str(Mark(max(0.0, earliest), owner))
+    return offset, str(Mark(max(0.0, earliest - behind), owner))
 
 
 class Committer:

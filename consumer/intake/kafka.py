@@ -138,6 +138,8 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         self._lease = lease
         self._owner = owner
         self._clock = clock
+        self._outputs_clock = tail.brokers
+        self._clock_skew = limits.clock_skew
         self._read_back = ReadBack(tail, journal, limits, clock)
         self._starts = Starts(settings, owner, clock)
         self._partly_known: set[Place] = set()  # of which not all that this process has published is in the journal
@@ -217,6 +219,11 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         waiting = [place for place, each in self._assigned.items() if not each.taken_over]
         if waiting and len(waiting) < len(self._assigned):
             reasons.append(f"{self._not_taken_over}, {', '.join(_named(waiting))}{self._read_back.progress()}")
+        if (behind := self._outputs_clock.behind) > self._clock_skew:
+            reasons.append(
+                f"kafka: the brokers' clock is {behind:.1f} s behind this machine's, and the outputs have "
+                "LogAppendTime: the journal is read from so much earlier"
+            )
         for place in sorted(self._stuck & self._assigned.keys()):
             for offset, since in self._assigned[place].ledger.oldest(1):
                 reasons.append(
@@ -224,6 +231,12 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
                     f"{utc(since)}, and {self._behind(self._assigned[place])} outcomes are published behind it"
                 )
         return reasons
+
+    def acknowledged(self, sent_at: float, timestamp: int, timestamp_type: int) -> None:
+        """Be told of an outcome that Kafka has taken; see `BrokerClock`."""
+        behind = self._outputs_clock.notice(sent_at, timestamp, timestamp_type)
+        if behind is not None and behind > self._clock_skew:
+            log.error("outputs.clock_behind", seconds=round(behind, 3), clock_skew=self._clock_skew)
 
     def complaints(self) -> list[str]:
         """Say which loop hangs, though nobody keeps it waiting."""
@@ -609,9 +622,9 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _due(self) -> Commit:
         """What may be committed now: of each partition its watermark, and since when its journal must be read."""
-        now = self._clock.wall()
+        now, behind = self._clock.wall(), self._outputs_clock.behind
         return {
-            place: commit_of(place, each.ledger, self._journal, self._owner, now, each.unknown_since)
+            place: commit_of(place, each.ledger, self._journal, self._owner, now, each.unknown_since, behind)
             for place, each in self._assigned.items()
             if each.prepared
         }

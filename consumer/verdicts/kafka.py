@@ -7,7 +7,7 @@ the output topics are read before it is sent again.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 import structlog
@@ -76,6 +76,8 @@ class KafkaSink:
         self._request_timeout = request_timeout
         self._producer: Producer
         self._renewing = asyncio.Lock()
+        self.acknowledged: Callable[[float, int, int], None] = lambda *_: None
+        """Told when a record was sent (unix seconds), and the timestamp (milliseconds) and its type that it got."""
         self._replaced: list[Producer] = []  # by another one, and not stopped yet
         self._sending: dict[Sending, None] = {}  # the oldest first
         self._moved = asyncio.Event()  # one of them has ended, or been refused
@@ -145,7 +147,8 @@ class KafkaSink:
         producer = self._producer
         producer.sending += 1
         try:
-            await producer.client.send_and_wait(topic, record.value, key=record.key, headers=record.headers)
+            sent_at = self._clock.wall()
+            stored = await producer.client.send_and_wait(topic, record.value, key=record.key, headers=record.headers)
         except TopicAuthorizationFailedError:
             raise
         except KafkaError as error:
@@ -155,6 +158,7 @@ class KafkaSink:
             self._something_moved()
             log.warning("outcome.not_acknowledged", topic=topic, error=sending.error)
         else:
+            self.acknowledged(sent_at, stored.timestamp, stored.timestamp_type)
             return True
         finally:
             producer.sending -= 1

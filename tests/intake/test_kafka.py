@@ -15,6 +15,7 @@ from consumer.clock import SystemClock
 from consumer.config import AdmissionSettings, JournalSettings, KafkaSettings, OutputTopics
 from consumer.intake import kafka
 from consumer.intake.admission import Admission
+from consumer.intake.broker_clock import BrokerClock
 from consumer.intake.journal import Journal
 from consumer.intake.kafka import KafkaRecord, KafkaSource
 from consumer.intake.mark import Mark
@@ -125,6 +126,7 @@ class Outputs:
 
     outcomes: list[Outcome] = field(default_factory=list)
     opened: asyncio.Event = field(default_factory=asyncio.Event)
+    brokers: BrokerClock = field(default_factory=BrokerClock)
 
     async def read(self, since: float) -> AsyncGenerator[Sequence[Outcome]]:
         await self.opened.wait()

@@ -1,0 +1,31 @@
+from consumer.intake.broker_clock import BrokerClock
+from consumer.intake.committer import commit_of
+from consumer.intake.journal import Journal
+from consumer.intake.mark import Mark
+from consumer.intake.offsets import PartitionLedger
+from consumer.records import Place
+
+
+def test_the_mark_goes_back_by_as_much_as_the_broker_is_behind() -> None:
+    """
+    With LogAppendTime an outcome is dated by the broker: the next owner must read from that much earlier.
+    """
+    brokers, ledger = BrokerClock(), PartitionLedger()
+    ledger.begin(0)
+    ledger.open(0, 1_000.0)
+
+    told = [brokers.notice(1_000.5, 970_500, 1), brokers.notice(1_001.0, 990_000, 1)]
+    _, metadata = commit_of(Place("uploads", 0), ledger, Journal(), "0123abcd", 1_001.0, behind=brokers.behind)
+
+    assert told == [30.0, None]
+    assert Mark.read(metadata) == Mark(970.0, "0123abcd")
+
+
+def test_the_producers_own_time_says_nothing_of_the_brokers_clock() -> None:
+    """
+    Nor does a broker that is ahead: what it dates later is found all the same.
+    """
+    brokers = BrokerClock()
+
+    assert [brokers.notice(1_000.0, 5_000, 0), brokers.notice(1_000.0, 1_030_000, 1)] == [None, None]
+    assert brokers.behind == 0.0
