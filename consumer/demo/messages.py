@@ -181,6 +181,16 @@ def minio(name: str, key: str, *, content_type: str = "image/jpeg") -> Writer:
     return write
 
 
+def argo(name: str, key: str) -> Writer:
+    """MinIO's notifications as Argo Events hands them on where its trigger takes the event's data alone."""
+
+    def write(serial: Serial) -> _Json:
+        about = {"key": quote_plus(key), "contentType": "image/jpeg"}
+        return {"notification": [_record(serial, "minio:s3", "2.0", "", f"s3:{name}", MINIO_BUCKET, about)]}
+
+    return _unkeyed(write)
+
+
 def ceph(name: str, key: str) -> Writer:
     """Notifications as Ceph's object gateway sends them: the key as it is, the size a text, no version an empty one."""
 

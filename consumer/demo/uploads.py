@@ -16,7 +16,7 @@ from consumer.demo.messages import ORANGE, RED, STRANGE_BUCKET, YELLOW, Serial, 
 from consumer.demo.outcomes import WHOLE, Outcome, Place, Upload
 from consumer.demo.rules import REPORTED
 
-FEWEST: Final = 30
+FEWEST: Final = 32
 """With as many uploads, every kind occurs."""
 
 
@@ -92,6 +92,8 @@ def _dead(reason: str) -> tuple[Outcome]:
 
 _UPLOADED: Final = "image.uploaded.v1"
 _ORDERED: Final = "com.example.order.placed"
+"""The configuration lists it under `cloudevents.ignore`."""
+_STRANGE: Final = "com.example.invoice.sent"
 _PUT: Final = "ObjectCreated:Put"
 _REMOVED: Final = "ObjectRemoved:Delete"
 
@@ -133,6 +135,7 @@ _NOTIFICATIONS: Final = (
     ),
     Kind("S3 by EventBridge, yellow", 30, (_PASSED_LOW,), messages.s3_bridged("Object Created", YELLOW)),
     Kind("MinIO, orange", 30, (_REVIEWED,), messages.minio(f"s3:{_PUT}", ORANGE)),
+    Kind("MinIO by Argo Events, red", 10, (_BLOCKED,), messages.argo(_PUT, RED)),
     Kind("Ceph, red", 30, (_BLOCKED,), messages.ceph(_PUT, RED)),
     Kind("OSS, red", 30, (_BLOCKED,), messages.oss("ObjectCreated:PutObject", RED)),
     Kind("OSS by EventBridge, orange", 30, (_REVIEWED,), messages.oss_bridged("ObjectCreated:PostObject", ORANGE)),
@@ -173,6 +176,12 @@ _MALFORMED: Final = (
     Kind("text, not JSON", 10, _dead("not_json"), messages.text),
     Kind("JSON of no known shape", 10, _dead("unrecognised"), messages.document({"photo": "red.png", "by": "u_1"})),
     Kind("image.uploaded.v2", 10, _dead("unknown_schema"), messages.native("red.png", schema="image.uploaded.v2")),
+    Kind(
+        "CloudEvent nobody listed",
+        10,
+        _dead("unknown_type"),
+        in_turn(messages.structured(_STRANGE, messages.ordered), messages.binary(_STRANGE, messages.ordered)),
+    ),
     Kind("image at an ftp:// URL", 10, _dead("bad_url"), messages.native("red.png", scheme="ftp")),
     Kind("S3, one of two has no key", 10, _dead("missing_member"), messages.s3_written_as({"key": "red.jpg"}, {})),
     Kind("S3, a key not in UTF-8", 10, _dead("bad_key"), messages.s3_written_as({"key": "M%FCller.jpg"})),

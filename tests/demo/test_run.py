@@ -14,7 +14,7 @@ import pytest
 
 from consumer.demo import DemoOptions, run_demo
 from consumer.demo.process import read_vitals
-from consumer.demo.uploads import KINDS
+from consumer.demo.uploads import FEWEST, KINDS
 from consumer.errors import Misconfigured
 
 ROOT = Path(__file__).parents[2]
@@ -87,7 +87,7 @@ async def test_every_upload_comes_to_its_outcome(tmp_path: Path) -> None:
     assert process.returncode == 0, text
     assert "✓ All 60 uploads came to what they must" in text
     assert "✗" not in text
-    assert re.search(r"^  missing image \(404\) +review \(error: fetch\) +1 +1 +✓", text, re.MULTILINE)
+    assert re.search(r"^  missing image \(404\) +review \(error: fetch\) +2 +2 +✓", text, re.MULTILINE)
     assert re.search(r"^exit code of the service +0 +0 +✓", text, re.MULTILINE)
     assert text.count("✓") == sum(len(kind.outcomes) for kind in KINDS) + len(FACTS) + 1
     assert all(fact in text for fact in FACTS)
@@ -123,12 +123,12 @@ async def test_a_service_that_does_not_start_is_told_with_its_log(tmp_path: Path
     logs = tmp_path / "logs"
     logs.mkdir()
 
-    async with demo(30, config, logs) as process:
+    async with demo(FEWEST, config, logs) as process:
         output, _ = await process.communicate()
 
     text = output.decode()
     assert process.returncode == 1
-    assert "✗ The service ended at its start, with exit code 1." in text
+    assert "✗ The service ended at its start, with exit code 2." in text
     assert "192.0.2.1" in text
     assert [file.name for file in logs.rglob("service.log")] == ["service.log"]
 
@@ -138,9 +138,9 @@ def test_options_are_checked_before_anything_starts() -> None:
     Every option that cannot be is told at once.
     """
     with pytest.raises(Misconfigured) as wrong:
-        run_demo(DemoOptions(events=29, qps=0))
+        run_demo(DemoOptions(events=31, qps=0))
 
-    assert wrong.value.problems == ("--events: from 30 to 10000, given 29", "--qps: from 1 to 200, given 0")
+    assert wrong.value.problems == ("--events: from 32 to 10000, given 31", "--qps: from 1 to 200, given 0")
 
 
 def test_vitals_are_read_from_the_metrics_page() -> None:

@@ -20,7 +20,7 @@ from consumer.emulator.images import look
 from consumer.emulator.parameters import ImageUrl, OssObject, Parameters
 from consumer.emulator.rules import judgement
 from consumer.errors import Undecodable
-from consumer.intake.decode import Bindings, Omission, decode, recognise
+from consumer.intake.decode import Bindings, Omission, Rules, decode, recognise
 from consumer.intake.decode.cloudevents import BINARY, STRUCTURED
 from consumer.intake.decode.formats import BARE
 from consumer.records import ByObject, ByUrl, Ignored, Submission
@@ -68,7 +68,7 @@ def outcomes_by_the_service(upload: Upload) -> dict[str, Outcome]:
     """What the service's decoder, the provider's rules and the policy make of a message."""
     message = delivery(upload.value, headers=upload.headers)
     try:
-        decoded = decode(message, Bindings(SETTINGS.bindings), "demo")
+        decoded = decode(message, Bindings(SETTINGS.bindings), "demo", Rules.of(SETTINGS))
     except Undecodable as error:
         return {WHOLE: Outcome(Place.DEAD_LETTER, error.reason)}
     if isinstance(decoded, Ignored):
