@@ -15,14 +15,20 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import httpx
+import structlog
 from httpx_aiohttp import AiohttpTransport
 
 from consumer.clock import Clock
-from consumer.errors import CallFailed, ProviderFailed
+from consumer.errors import CallFailed, ConsumerError, ProviderFailed
 from consumer.moderation import Question, signing, wire
 from consumer.moderation.keys import Keys
+from consumer.moderation.reading import read_body
 from consumer.observability import metrics
+from consumer.observability.harmless import harmless
+from consumer.observability.tracebacks import frames_of
 from consumer.records import Answer
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +115,7 @@ class HttpModerator:
             credentials=self._keys.current(),
         )
         headers["accept"] = "application/json"
+        headers["accept-encoding"] = "identity"  # an answer is smaller than what packing could save
         return httpx.Request("POST", self._url, headers=headers, content=body, extensions=self._timeouts)
 
     async def _exchange(self, request: httpx.Request) -> tuple[httpx.Response, bytes]:
@@ -116,17 +123,23 @@ class HttpModerator:
             # The read timeout restarts with every byte; the deadline does not, so that a drip ends too.
             async with asyncio.timeout(self._deadline):
                 response = await self._transport.handle_async_request(request)
-                try:
-                    return response, await response.aread()
-                finally:
-                    await response.aclose()
+                return response, await read_body(response)
 
 
 @contextlib.contextmanager
 def _transport_failures() -> Iterator[None]:
-    """Translate what the transport raises. Only a call that never connected is certain not to be billed."""
+    """
+    Translate whatever the transport raises: with what a peer can send it is the provider's failure, never ours.
+
+    Only a call that never connected is certain not to be billed.
+    """
     try:
         yield
+    except ConsumerError:
+        raise
+    except aiohttp.ClientResponseError as error:
+        metrics.ANSWERS_UNREADABLE.labels("not_http").inc()
+        raise ProviderFailed("not_http", billed="maybe") from error
     except (httpx.TransportError, aiohttp.ClientError, OSError, TimeoutError) as error:
         # httpx-aiohttp 0.2 calls a dropped connection ConnectTimeout, so its cause is what counts.
         cause = error.__cause__ if isinstance(error, httpx.TransportError) else error
@@ -135,3 +148,8 @@ def _transport_failures() -> Iterator[None]:
         if isinstance(cause, TimeoutError):
             raise ProviderFailed("timeout", billed="maybe") from error
         raise ProviderFailed("connection_lost", billed="maybe") from error
+    except Exception as error:
+        metrics.ANSWERS_UNREADABLE.labels("transport").inc()
+        with harmless("log"):
+            log.warning("call.unexpected_error", error=type(error).__name__, frames=frames_of(error))
+        raise ProviderFailed("transport", billed="maybe") from error

@@ -25,7 +25,8 @@ VERSION = "2022-03-02"
 CONTENT_TYPE = "application/x-www-form-urlencoded"
 
 _DATA_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_HINT = re.compile(r"[0-9]{1,7}")  # milliseconds; more would be hours, and a slip
+_HINT = re.compile(r"[0-9]+")  # milliseconds
+LONGEST_WAIT = 60.0  # seconds: what is asked for beyond is a slip, and by then the pace has found its own rate
 
 
 def data_id(submission_id: str) -> str:
@@ -194,6 +195,12 @@ def _not_an_answer(status: int, headers: Mapping[str, str]) -> CallFailed:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:
-    """Seconds of `x-acs-retry-after`. Vendor: a positive whole number of milliseconds, anything else is no hint."""
+    """
+    Seconds of `x-acs-retry-after`, `LONGEST_WAIT` at the most.
+
+    Vendor: a positive whole number of milliseconds; anything else is no hint.
+    """
     value = headers.get("x-acs-retry-after", "")
-    return int(value) / 1000 if _HINT.fullmatch(value) else 0.0
+    if not _HINT.fullmatch(value):
+        return 0.0
+    return min(LONGEST_WAIT, int(value.lstrip("0")[:9] or "0") / 1000)  # Python reads no more than 4,300 digits

@@ -41,6 +41,12 @@ CALL_FAILURES = Counter(
     "the key or the permission; `provider`: theirs.",
     ["kind"],
 )
+ANSWERS_UNREADABLE = Counter(
+    "moderation_answers_unreadable_total",
+    "Answers that were not read: `too_large`, `content_encoding`, `not_http`, `transport`. Not the provider's, most "
+    "likely, but something's on the way to it.",
+    ["why"],
+)
 CALLS_MAYBE_BILLED = Counter(
     "moderation_calls_maybe_billed_total", "Calls whose answer never arrived: the provider may have charged for them."
 )

@@ -275,13 +275,16 @@ def test_status_and_code_must_both_be_good() -> None:
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [
-        ("1500", 1.5), ("9999999", 9999.999), ("0", 0.0), ("", 0.0), ("-5", 0.0), ("soon", 0.0), ("1500\n", 0.0),
-        ("¹", 0.0), ("10000000", 0.0), ("9" * 5000, 0.0),
+        ("1500", 1.5), ("60000", 60.0), ("60001", 60.0), ("9999999", 60.0), ("10000000", 60.0), ("9" * 5000, 60.0),
+        ("0" * 5000 + "7", 0.007), ("0", 0.0), ("000", 0.0), ("", 0.0), ("-5", 0.0), ("soon", 0.0), ("1500\n", 0.0),
+        ("¹", 0.0), ("١٢", 0.0), ("1e9", 0.0), ("0x10", 0.0), ("NaN", 0.0), ("inf", 0.0), ("1.5", 0.0), ("1, 2", 0.0),
+        ("Fri, 31 Dec 2027 23:59:59 GMT", 0.0),
     ],
 )  # fmt: skip
 def test_a_hint_to_wait_is_in_milliseconds(value: str, seconds: float) -> None:
     """
-    Vendor: `x-acs-retry-after` is a positive whole number of milliseconds; anything else, and hours, are no hint.
+    Vendor: `x-acs-retry-after` is a positive whole number of milliseconds; anything else is no hint. A minute is waited
+    at the most.
     """
     with pytest.raises(Throttled) as throttled:
         read_answer(400, {"x-acs-retry-after": value}, b'{"Code":"Throttling.User"}', question())

@@ -22,10 +22,11 @@ import orjson
 
 from consumer.commands.check.findings import Finding, lasting, ok, skipped, warning, wrong
 from consumer.config import Credentials, RegionUrl
-from consumer.errors import AccountRefused, CallFailed, ClockOff, InputRefused, Throttled
+from consumer.errors import AccountRefused, CallFailed, ClockOff, InputRefused, ProviderFailed, Throttled
 from consumer.moderation import signing, wire
 from consumer.moderation.client import open_transport
 from consumer.moderation.failures import failure_of
+from consumer.moderation.reading import read_body
 
 DEADLINE = 10.0  # seconds, for each call
 MOST_SKEW = 900.0  # seconds. Vendor: a call whose date is further off is refused
@@ -81,8 +82,12 @@ class _Asking:
                 return await self._send(base_url, service)
         except TimeoutError:
             return f"does not answer within {DEADLINE:g} s"
+        except ProviderFailed as error:
+            return f"answers what cannot be read ({error.code})"
         except (httpx.TransportError, aiohttp.ClientError, OSError) as error:
             return f"cannot be reached ({type(error.__cause__ or error).__name__})"
+        except Exception as error:  # noqa: BLE001 — whatever a peer can make the HTTP library raise
+            return f"answers what cannot be read ({type(error).__name__})"
 
     async def _send(self, base_url: str, service: str) -> Reply:
         asked_at = self.now()
@@ -97,13 +102,10 @@ class _Asking:
             nonce=secrets.token_hex(16),
             credentials=self.credentials,
         )
-        headers["accept"] = "application/json"
+        headers |= {"accept": "application/json", "accept-encoding": "identity"}
         request = httpx.Request("POST", f"{base_url}/", headers=headers, content=body)
         response = await self.transport.handle_async_request(request)
-        try:
-            content = await response.aread()
-        finally:
-            await response.aclose()
+        content = await read_body(response)
         return Reply(
             _failure(response.status_code, content), _date(response.headers.get("date")), (asked_at + self.now()) / 2
         )
@@ -170,5 +172,5 @@ def _clock(reply: Reply) -> Iterator[Finding]:
 def _date(header: str | None) -> float | None:
     try:
         return parsedate_to_datetime(header).timestamp() if header else None
-    except ValueError:
+    except (ValueError, OverflowError, OSError):  # the calendar of the machine does not reach every year
         return None

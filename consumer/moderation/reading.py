@@ -1,0 +1,34 @@
+"""Read an answer's body within its bound, however it is packed and however long it goes on."""
+
+import httpx
+
+from consumer.errors import ProviderFailed
+from consumer.moderation.content import MOST_BYTES, Unreadable, unpacked
+from consumer.observability import metrics
+
+
+async def read_body(response: httpx.Response) -> bytes:
+    """
+    Return the body, unpacked, and close the response: one that was not read to its end takes its connection along.
+
+    What the transport raises escapes.
+
+    Raises:
+        ProviderFailed: with code `too_large` or `content_encoding`. A 2xx may have been billed.
+    """
+    try:
+        return unpacked(await _raw(response), response.headers.get("content-encoding", ""))
+    except Unreadable as error:
+        metrics.ANSWERS_UNREADABLE.labels(error.why).inc()
+        raise ProviderFailed(error.why, billed="maybe" if response.is_success else "no") from None
+    finally:
+        await response.aclose()
+
+
+async def _raw(response: httpx.Response) -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) > MOST_BYTES:
+            raise Unreadable("too_large")
+    return bytes(body)
