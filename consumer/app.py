@@ -54,6 +54,7 @@ from consumer.verdicts.kafka import KafkaSink
 from consumer.verdicts.noticing import Noticing
 from consumer.verdicts.outcomes import Outcomes
 from consumer.verdicts.policy import Deciding
+from consumer.verdicts.refused import RefusedOutcomes
 
 log = structlog.get_logger()
 
@@ -135,10 +136,13 @@ async def open_service(
         await stack.enter_async_context(access.watched(clock))
         keys = keys_of(config.provider, credentials, clock)
         transport = await stack.enter_async_context(open_transport(config.provider.max_in_flight))
-        shares = WhilePublishing(quota, sink.takes_more)
+        held = Lobby()
+        refused = RefusedOutcomes(clock, held.waiting)
+        health.reasons_not_ready.append(refused.reasons_not_ready)
+        health.degraded.append(refused.degraded)
+        shares = WhilePublishing(quota, lambda: sink.takes_more() and refused.takes_more())
         provider = layers(config, keys, tracing.transport(transport), clock, tracing, shares, flight, source.owns)
         health.reasons_not_ready += [provider.reasons_not_ready, lambda: quota.reasons_not_ready(clock.now())]
-        held = Lobby()
         holding = Holding(UnexpectedErrors(config.breaker.probe_interval), clock, held, source.owns)
         health.reasons_not_ready.append(holding.reasons_not_ready)
         health.degraded.append(holding.degraded)
@@ -164,6 +168,7 @@ async def open_service(
             holding=holding,
             journal=journal,
             sink=tracing.sink(sink),
+            refused=refused,
             clock=clock,
         )
         service = Service(

@@ -249,6 +249,11 @@ class KafkaSettings(Settings):
         1_048_576,
         description="The largest upload message. Dead letters may be 16 KiB larger, which their topic must take.",
     )
+    max_unacknowledged: PositiveInt = Field(
+        256,
+        description="Outcomes sent and not acknowledged, at which nothing more is paid for. Must exceed calls a second "
+        "× 2 × Kafka's round trip; all of them repeat after a crash.",
+    )
     max_partition_fetch_bytes: PositiveInt = Field(
         262_144, description="Bytes fetched ahead per partition; lost, and fetched again, when a partition is paused."
     )

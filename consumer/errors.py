@@ -4,6 +4,7 @@ What can go wrong, sorted by what the service does about it.
     ConsumerError
     ├── Undecodable          nobody can read this message     → dead letter
     ├── Lost                 another replica's message by now → drop it, it is read there
+    ├── OutcomeRefused       its topic does not take it        → hold its partition, try again
     ├── CallFailed           one call to the provider failed  → moderation/retries.py decides by branch
     │   ├── Unavailable      not this image's fault           → wait, ask again, for as long as it takes
     │   │   ├── Throttled        too fast                        (the pace waits)
@@ -42,6 +43,15 @@ class Undecodable(ConsumerError):
 
 class Lost(ConsumerError):
     """The message's partition belongs to another replica by now, which reads it again."""
+
+
+class OutcomeRefused(ConsumerError):
+    """A topic does not take an outcome: nothing was written. `word` is Kafka's name for the reason."""
+
+    def __init__(self, word: str, *, too_large: bool = False) -> None:
+        super().__init__(word)
+        self.word = word
+        self.too_large = too_large
 
 
 class CallFailed(ConsumerError):

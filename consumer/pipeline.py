@@ -16,7 +16,7 @@ from typing import Protocol
 import structlog
 
 from consumer.clock import Clock
-from consumer.errors import Lost, Undecodable
+from consumer.errors import Lost, OutcomeRefused, Undecodable
 from consumer.holding import Holding
 from consumer.observability import metrics
 from consumer.observability.harmless import harmless
@@ -36,6 +36,7 @@ from consumer.records import (
 from consumer.verdicts import Sink
 from consumer.verdicts.bounds import text
 from consumer.verdicts.outcomes import Outcome, Outcomes
+from consumer.verdicts.refused import RefusedOutcomes
 
 log = structlog.get_logger()
 
@@ -72,6 +73,7 @@ class Pipeline:
     holding: Holding
     journal: Journal
     sink: Sink
+    refused: RefusedOutcomes
     clock: Clock
 
     async def carry(self, delivery: Delivery, turn: Turn) -> None:
@@ -116,7 +118,11 @@ class Pipeline:
             metrics.PAID_IN_VAIN.inc(verdict.assessment.billed_calls)
             return
         began = self.clock.wall()
-        await self.sink.publish(outcome)
+        try:
+            await self._publish(outcome, submission.delivery, turn)
+        except Lost:
+            metrics.PAID_IN_VAIN.inc(verdict.assessment.billed_calls)
+            raise
         self.journal.note(submission.delivery.place, submission.delivery.offset, submission.id, began)
         metrics.VERDICTS.labels(verdict.decision.value, verdict.decided_by).inc()
         metrics.SECONDS_TO_VERDICT.observe(self.clock.wall() - submission.delivery.received)
@@ -202,7 +208,7 @@ class Pipeline:
                     offset=delivery.offset, error=type(error).__name__, frames=frames_of(error),
                 )  # fmt: skip
             outcome = self.outcomes.cut_dead_letter(delivery, reason, began)
-        await self.sink.publish(outcome)
+        await self._publish(outcome, delivery, turn)
         self.journal.note(delivery.place, delivery.offset, name, began)
         metrics.MESSAGES.labels("dead_letter", reason.reason).inc()
         with harmless("log"):
@@ -210,6 +216,18 @@ class Pipeline:
                 "message.dead_lettered", topic=delivery.topic, partition=delivery.partition, offset=delivery.offset,
                 reason=reason.reason, detail=text(reason.detail, 256),
             )  # fmt: skip
+
+    async def _publish(self, outcome: Outcome, delivery: Delivery, turn: Turn) -> None:
+        """Return once the outcome is durable. What its topic refuses is held, and tried again while it is ours."""
+        try:
+            while True:
+                try:
+                    return await self.sink.publish(outcome)
+                except OutcomeRefused as refused:
+                    outcome = await self.refused.wait(outcome, delivery, refused)
+                    await self._may_publish(turn)
+        finally:
+            self.refused.forget(outcome)
 
     async def _may_publish(self, turn: Turn) -> None:
         """Wait for Kafka, the key and the partition, in this order: what waits for Kafka may lose its partition."""

@@ -17,6 +17,7 @@ from consumer.unexpected import UnexpectedErrors
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.outcomes import Outcome, Outcomes
 from consumer.verdicts.policy import Deciding
+from consumer.verdicts.refused import RefusedOutcomes
 from tests.clock import ManualClock
 from tests.events import delivery, submission
 
@@ -80,6 +81,7 @@ def pipeline(
     return Pipeline(
         decode=decode, assess=assess, decide=decide, fall_back=DECIDING.fall_back, outcomes=outcomes,
         holding=holding or Holding(UnexpectedErrors(), clock, Lobby()), sink=sink, clock=clock,
+        refused=RefusedOutcomes(clock, Lobby().waiting),
         journal=Journal() if journal is None else journal,
     )  # fmt: skip
 

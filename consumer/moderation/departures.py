@@ -54,6 +54,7 @@ class Departures:
         self._opened = asyncio.Event()  # there is a share
         self._shut_out = 0  # who waits for that
         self._waking: asyncio.Task[None] | None = None
+        self._withheld: tuple[float, str] | None = None  # since when nothing may leave though calls wait, and by what
 
     async def next(self, lane: str, region: str = "") -> Leaving:
         """
@@ -109,6 +110,8 @@ class Departures:
         else:
             self._opened.clear()
             self._turn_away()
+        self._count_withheld(now, share, bool(waiting) or self._shut_out > 0)
+        if not share.total:
             waiting = {}
         while waiting and self._pace.earliest() <= now:
             lane = self._turns.first(waiting)
@@ -121,6 +124,12 @@ class Departures:
             moment = min(self._pace.earliest() if share.total else share.until, now + LONGEST_LOOK)
             self._waking = asyncio.create_task(self._wake(moment - now), name="next departure")
         return share
+
+    def _count_withheld(self, now: float, share: Share, is_waited_for: bool) -> None:
+        if self._withheld is not None:
+            since, by = self._withheld
+            metrics.QUOTA_WITHHELD_SECONDS.labels(by).inc(max(0.0, now - since))
+        self._withheld = (now, share.withheld_by) if is_waited_for and not share.total else None
 
     async def _wake(self, seconds: float) -> None:
         await self._clock.sleep(seconds)

@@ -52,6 +52,9 @@ class Share(NamedTuple):
     lease: int
     """Which lease it is of: what was let go under one must not be sent under another."""
 
+    withheld_by: str = "lease"
+    """What makes it nothing, where it is nothing."""
+
     @property
     def total(self) -> int:
         """Calls a second of all lanes."""
@@ -94,7 +97,9 @@ class WhilePublishing:
     def share(self, now: float) -> Share:
         """See `Shares`."""
         share = self._shares.share(now)
-        return share if self._takes_outcomes() else Share(dict.fromkeys(share.by_lane, 0), inf, share.lease)
+        if not share.total or self._takes_outcomes():
+            return share
+        return Share(dict.fromkeys(share.by_lane, 0), inf, share.lease, withheld_by="publishing")
 
     @property
     def ends(self) -> float:

@@ -26,6 +26,7 @@ from consumer.errors import AccountRefused, CallFailed, InputRefused, ProviderFa
 from consumer.moderation import Moderator, Overtaken, Question
 from consumer.moderation.breaker import Breaker, BreakerLimits, Permit, State
 from consumer.moderation.lobby import Lobby
+from consumer.observability import metrics
 from consumer.records import Answer
 
 FIRST_REGION_ATTEMPTS = 2
@@ -90,7 +91,9 @@ class Regions:
             try:
                 async with turn:
                     while isinstance(found := self._find(question), float):
+                        began = self._clock.now()
                         await self._something(found)
+                        metrics.QUOTA_WITHHELD_SECONDS.labels("provider").inc(self._clock.now() - began)
                     return found
             finally:
                 self._wake()

@@ -138,6 +138,17 @@ PUBLISH_RETRIES = Counter(
     "moderation_publish_retries_total",
     "Outcomes that Kafka did not acknowledge. They are looked for, and sent again.",
 )
+OUTCOMES_REFUSED = Gauge(
+    "moderation_outcomes_refused",
+    "Outcomes that their topics do not take, each holding its own partition. Above 0: `/readyz` names them and how to "
+    "mend it.",
+)
+QUOTA_WITHHELD_SECONDS = Counter(
+    "moderation_quota_withheld_seconds_total",
+    "Seconds in which calls waited and none could leave, by what withheld them: `publishing` (Kafka acknowledges no "
+    "outcomes), `lease` (no commit, a rebalance), `provider` (a breaker is open).",
+    ["by"],
+)
 PUBLISHES_PENDING = Gauge("moderation_publishes_pending", "Outcomes sent and not acknowledged.")
 UNFORESEEN = Counter(
     "moderation_unforeseen_errors_total",

@@ -18,5 +18,5 @@ class Sink(Protocol):
         ...
 
     async def publish(self, outcome: Outcome) -> None:
-        """Write a verdict or a dead letter to its topic."""
+        """Write a verdict or a dead letter to its topic. `OutcomeRefused` escapes where the topic does not take it."""
         ...

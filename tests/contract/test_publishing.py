@@ -3,21 +3,27 @@ What becomes of an outcome that Kafka does not take at once.
 """
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
+
+import pytest
 
 from consumer.clock import SystemClock
 from consumer.config import Policy, PolicySettings
-from consumer.errors import Undecodable
+from consumer.errors import OutcomeRefused, Undecodable
 from consumer.flight import Flight
 from consumer.intake.tail import Tail
+from consumer.kafka.producing import Refused
 from consumer.kafka_access import KafkaAccess
 from consumer.records import Assessment, Failure
 from consumer.verdicts.doubts import Doubts
-from consumer.verdicts.encode import Encoding
+from consumer.verdicts.encode import Encoded, Encoding
 from consumer.verdicts.kafka import KafkaSink
 from consumer.verdicts.outcomes import Outcome, Outcomes
 from consumer.verdicts.policy import Deciding
+from consumer.verdicts.producers import Producers
+from consumer.verdicts.refused import RefusedOutcomes
 from tests.contract.reading import Broker, kafka_settings, output_topics
 from tests.events import delivery, submission
 from tests.kafka import KafkaCluster, read_all
@@ -55,31 +61,82 @@ async def create_outputs(kafka: KafkaCluster, prefix: str, **configs: str) -> No
         )
 
 
-async def test_an_outcome_that_its_topic_does_not_take_holds_nobody_else(kafka: KafkaCluster, topic: str) -> None:
+async def test_an_outcome_that_its_topic_does_not_take_is_refused_at_once_and_alone(
+    kafka: KafkaCluster, topic: str
+) -> None:
     """
-    A dead letter that is too large is tried again and named by readiness; others go to the same topic meanwhile, and
-    calls may still be paid for.
+    It is neither in flight nor pending any more; others go to the same topic before and after, by the same producers.
     """
     await create_outputs(kafka, topic, max_message_bytes="20000")
     reason = Undecodable("not_json", "at byte 0")
+    noise = random.Random(1).randbytes(50_000)
     large, small = (
-        outcomes(topic).dead_letter(delivery(b"\xff" * size, offset=size), reason, 0.0) for size in (50_000, 1)
+        outcomes(topic).dead_letter(delivery(value, offset=len(value)), reason, 0.0) for value in (noise, b"\xff")
     )
 
     async with publishing(kafka, topic) as sink:
-        stuck = asyncio.create_task(sink.publish(large))
-        await until(lambda: bool(sink.reasons_not_ready()))
-        async with asyncio.timeout(15):
-            await sink.publish(small)
+        with pytest.raises(OutcomeRefused) as refused:
+            await sink.publish(large)
+        await sink.publish(small)
         takes_more, reasons = sink.takes_more(), sink.reasons_not_ready()
-        stuck.cancel()
-        await asyncio.wait([stuck])
 
+    assert (refused.value.word, refused.value.too_large) == ("MESSAGE_TOO_LARGE", True)
     assert takes_more
-    assert len(reasons) == 1
-    assert "MessageSizeTooLargeError" in reasons[0]
-    assert f"{topic}.dead_letter" in reasons[0]
+    assert not reasons
     assert [record.value for record in await read_all(kafka.bootstrap_servers, f"{topic}.dead_letter")] == [b"\xff"]
+
+
+@pytest.mark.parametrize(
+    ("configs", "word"),
+    [
+        ({"cleanup.policy": "compact"}, "INVALID_RECORD"),
+        ({"max.message.bytes": "400"}, "MESSAGE_TOO_LARGE"),
+    ],
+)
+async def test_one_refused_record_is_told_from_those_that_shared_its_batch(
+    kafka: KafkaCluster, topic: str, configs: dict[str, str], word: str
+) -> None:
+    """
+    A batch of sixteen holds one that the broker refuses: fifteen are written once, one is refused by its own name, no
+    number is skipped, and the producers stay the same.
+    """
+    await kafka.create_topic(topic, partitions=1, replication=1, configs=configs)
+    settings, clock = kafka_settings(kafka, topic), SystemClock()
+    producers = Producers(KafkaAccess(settings), 40.0, clock)
+    await producers.open()
+    first = producers._batching.producer
+    bad = {
+        "INVALID_RECORD": Encoded(None, b"no key", []),
+        "MESSAGE_TOO_LARGE": Encoded(b"key", random.Random(1).randbytes(500), []),
+    }[word]
+    sent = [Encoded(b"key", b"%d" % number, []) for number in range(15)]
+
+    async def ending(record: Encoded) -> str:
+        try:
+            await producers.send(topic, record, alone=False)
+        except Refused as refusal:
+            if refusal.alone:
+                return "refused too soon"
+        else:
+            return "written"
+        try:
+            await producers.send(topic, record, alone=True)
+        except Refused as refusal:
+            return refusal.word if refusal.alone else "nobody knows which"
+        return "written"
+
+    try:
+        endings = await asyncio.gather(*(ending(each) for each in [*sent[:7], bad, *sent[7:]]))
+        again = await asyncio.gather(*(ending(each) for each in sent[:3]))
+        same = producers._batching.producer is first
+    finally:
+        await producers.close()
+
+    assert endings == ["written"] * 7 + [word] + ["written"] * 8
+    assert again == ["written"] * 3
+    assert same
+    values = sorted(record.value or b"" for record in await read_all(kafka.bootstrap_servers, topic))
+    assert values == sorted(each.value or b"" for each in [*sent, *sent[:3]])
 
 
 async def test_an_outcome_whose_fate_is_unknown_stands_in_its_topic_once(
@@ -112,17 +169,31 @@ async def test_an_outcome_whose_fate_is_unknown_stands_in_its_topic_once(
     assert sorted(dict(record.headers)["source_offset"] for record in published) == [b"%d" % n for n in range(6)]
 
 
-async def test_a_dead_letter_that_its_topic_finds_too_large_is_cut(kafka: KafkaCluster, topic: str) -> None:
+@pytest.mark.parametrize("noisy", [False, True], ids=["compressible", "noise"])
+async def test_a_dead_letter_is_compressed_and_cut_where_it_still_does_not_fit(
+    kafka: KafkaCluster, topic: str, noisy: bool
+) -> None:
     """
-    A message of 3 MB that is no event, with a key of a megabyte: its beginning stands in the topic, with its size.
+    A message of 3 MB that is no event, with a key of a megabyte: all of it stands in the topic if it can be compressed,
+    else its beginning, with its size.
     """
     await create_outputs(kafka, topic)
-    read = delivery(b"\xff" * 3_000_000, key=b"k" * 1_048_576)
+    value = random.Random(1).randbytes(3_000_000) if noisy else b"\xff" * 3_000_000
+    read = delivery(value, key=b"k" * 1_048_576)
+    letter = outcomes(topic).dead_letter(read, Undecodable("not_json", "at byte 0"), 0.0)
 
     async with publishing(kafka, topic) as sink, asyncio.timeout(30):
-        await sink.publish(outcomes(topic).dead_letter(read, Undecodable("not_json", "at byte 0"), 0.0))
+        try:
+            await sink.publish(letter)
+        except OutcomeRefused as refused:
+            await sink.publish(await RefusedOutcomes(sink.clock, nullcontext).wait(letter, read, refused))
 
-    [letter] = await read_all(kafka.bootstrap_servers, f"{topic}.dead_letter")
-    headers = dict(letter.headers)
-    assert letter.value == b"\xff" * 65_536
-    assert (headers["dlq_truncated"], headers["dlq_size"], headers["dlq_key_size"]) == (b"true", b"3000000", b"1048576")
+    [stored] = await read_all(kafka.bootstrap_servers, f"{topic}.dead_letter")
+    headers = dict(stored.headers)
+    if noisy:
+        cut = (headers["dlq_truncated"], headers["dlq_size"], headers["dlq_key_size"])
+        assert cut == (b"true", b"3000000", b"1048576")
+        assert stored.value == value[:65_536]
+    else:
+        assert "dlq_truncated" not in headers
+        assert stored.value == value

@@ -34,6 +34,7 @@ from consumer.unexpected import UnexpectedErrors
 from consumer.verdicts.encode import Encoded, Encoding
 from consumer.verdicts.outcomes import Outcome, Outcomes
 from consumer.verdicts.policy import Deciding
+from consumer.verdicts.refused import RefusedOutcomes
 from tests.events import delivery, upload
 from tests.moderation.questions import GivenShares
 from tests.scenarios.provider import BUCKET, KEY, REGION, emulated
@@ -85,6 +86,7 @@ async def service(emulator: Emulator, tracing: Tracing) -> AsyncIterator[tuple[P
             holding=Holding(UnexpectedErrors(), clock, Lobby()),
             journal=Journal(),
             sink=tracing.sink(sink),
+            refused=RefusedOutcomes(clock, Lobby().waiting),
             clock=clock,
         )
         yield tracing.pipeline(pipeline), sink

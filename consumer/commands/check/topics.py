@@ -7,7 +7,7 @@ from math import inf
 from consumer.commands.check.findings import Finding, lasting, ok, skipped, warning, wrong
 from consumer.config import KafkaSettings
 from consumer.intake.retention import kept
-from consumer.verdicts.kafka import DEAD_LETTER_HEADROOM
+from consumer.verdicts.producers import DEAD_LETTER_HEADROOM
 
 BATCH_OVERHEAD = 61  # Kafka: bytes of a record batch's own header, which max.message.bytes includes
 FOR_EVER = -1.0
