@@ -41,6 +41,7 @@ class BreakerLimits:
     probe_patience: float = 2.0  # seconds after which a probe that has not come back keeps no other from departing
     others: int = 20  # answers that are remembered, to tell whose fault a failure is
     full: int = 64  # calls in flight at which the ramp is over, and failures that need no further judgement
+    another_outage: float = 60.0  # seconds of ramping after which it opens for another outage than before
 
 
 @dataclass(slots=True, eq=False)
@@ -92,6 +93,7 @@ class Breaker:
         self._latest_answered: list[int] = []  # a heap of the latest departures that were answered
         self._allowed = 0  # permits at once, while it ramps
         self._next_probe = -inf
+        self._ramp_seen_at: float | None = None  # the first permit of the ramp
         self.state = State.CLOSED
         self.cause: CallFailed | None = None
         """What opened it, while it is open."""
@@ -111,6 +113,8 @@ class Breaker:
         self._permits += 1
         if self.state is State.OPEN:
             self._next_probe = now + self._limits.probe_interval
+        elif self.state is State.RAMPING and self._ramp_seen_at is None:
+            self._ramp_seen_at = now
         return Permit(self, self._epoch)
 
     def depart(self, permit: Permit) -> bool:
@@ -169,6 +173,33 @@ class Breaker:
         """See `Permit.abandoned`."""
         self._return(permit)
 
+    def reason_not_ready(
+        self, service: str, region: str, now: float, *, is_waited_for: bool, is_asked: bool
+    ) -> str | None:
+        """
+        Say what holds questions to this service in this region back, or None.
+
+        While it ramps that is only so where one waits for a permit: a replica that is asked little would else not be
+        ready for as long as it takes to close.
+
+        `is_waited_for`: a question waits for a permit. `is_asked`: one does, or waits to be asked again.
+        """
+        if self.cause is None or self.opened_at is None:
+            return None
+        kind, code = self.cause.kind, self.cause.code
+        if self.state is State.RAMPING:
+            if not is_waited_for:
+                return None
+            return (
+                f"provider: {service} in {region} is asked by {self._allowed} calls at once at the most, "
+                f"after {kind} {code}; it is coming back"
+            )
+        interval = self._limits.probe_interval
+        probes = "one probe a second" if interval == 1 else f"one probe in {interval:g} s"
+        if not is_asked and not self._permits:
+            probes = "the next image will be the probe"
+        return f"provider: {service} in {region} is not asked: {kind} {code} for {now - self.opened_at:.0f} s; {probes}"
+
     @property
     def _failures(self) -> int:
         return self._provider_failures + self._account_failures
@@ -183,15 +214,18 @@ class Breaker:
         )
 
     def _open(self, cause: CallFailed, now: float) -> None:
+        ramped = 0.0 if self._ramp_seen_at is None else now - self._ramp_seen_at
+        if self.opened_at is None or ramped >= self._limits.another_outage:
+            self.opened_at = now
         self._enter(State.OPEN)
         self._epoch += 1
         self._permits = 0
         self._next_probe = now + self._limits.probe_interval
         self.cause = cause
-        self.opened_at = now if self.opened_at is None else self.opened_at
 
     def _enter(self, state: State) -> None:
         self.state = state
+        self._ramp_seen_at = None
         self._provider_failures = self._account_failures = 0
         if state is State.CLOSED:
             self.cause = self.opened_at = None

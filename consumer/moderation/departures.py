@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from consumer.clock import Clock
-from consumer.errors import Lost, Throttled
+from consumer.errors import CallFailed, Lost, Throttled
 from consumer.flight import Flight
 from consumer.lanes import Weights
 from consumer.moderation import Moderator, Overtaken, Question
@@ -194,6 +194,9 @@ class Paced:
         except Throttled:
             self._pace.throttled(self._clock.now())
             metrics.LANE_THROTTLED.labels(question.lane).inc()
+            raise
+        except CallFailed:
+            self._pace.answered()
             raise
         except Overtaken:
             leaving.departure.withdrawn()

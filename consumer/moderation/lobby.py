@@ -12,6 +12,11 @@ class Lobby:
         self._waiting: set[asyncio.Task[object]] = set()
         self._closed = False
 
+    @property
+    def has_anybody(self) -> bool:
+        """Whether anybody waits."""
+        return bool(self._waiting)
+
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
         """Count the current task as waiting; when the lobby closes, it is cancelled."""

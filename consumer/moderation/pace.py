@@ -27,6 +27,9 @@ CUT = 0.5  # of the rate that throttling leaves
 RECOVERY = 0.1  # of the share that comes back a second
 SLOWEST = 1.0  # calls a second
 PATIENCE = 3.0  # seconds without an answer until readiness says so
+# Seconds after the last throttled call from which on that says nothing about now. A call that is tried again comes
+# sooner: the provider may ask for a minute at the most, and a backoff takes half of one.
+SILENCE = 120.0
 
 
 class Departure:
@@ -66,6 +69,7 @@ class Pace:
         self._cut = 1.0  # the part of the share that the last cut left …
         self._cut_at = -inf  # … and when that was
         self._throttled_since: float | None = None  # no call has been answered since
+        self._throttled_at = -inf  # the last one
 
     @property
     def share(self) -> int:
@@ -113,16 +117,19 @@ class Pace:
         if now - self._cut_at >= 1.0 and self._share:
             self._cut = min(1.0, max(SLOWEST, self.rate(now) * CUT) / self._share)
             self._cut_at = now
-        if self._throttled_since is None:
+        if self._throttled_since is None or now - self._throttled_at >= SILENCE:
             self._throttled_since = now
+        self._throttled_at = now
 
     def answered(self) -> None:
-        """Note that not every call is throttled."""
+        """Note that a call came back and was not throttled."""
         self._throttled_since = None
 
     def reasons_not_ready(self, now: float) -> list[str]:
-        """Say so when every call has been throttled for some time."""
-        if self._throttled_since is None or (seconds := now - self._throttled_since) < PATIENCE:
+        """Say so when every call has been throttled for some time, unless none was sent for long."""
+        if self._throttled_since is None or now - self._throttled_at >= SILENCE:
+            return []
+        if (seconds := now - self._throttled_since) < PATIENCE:
             return []
         return [f"provider: throttles every call, for {seconds:.0f} s; {self.rate(now):.0f} a second are sent"]
 

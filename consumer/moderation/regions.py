@@ -24,7 +24,7 @@ from typing import Any
 from consumer.clock import Clock
 from consumer.errors import AccountRefused, CallFailed, InputRefused, ProviderFailed
 from consumer.moderation import Moderator, Overtaken, Question
-from consumer.moderation.breaker import Breaker, BreakerLimits, Permit, State
+from consumer.moderation.breaker import Breaker, BreakerLimits, Permit
 from consumer.moderation.lobby import Lobby
 from consumer.observability import metrics
 from consumer.records import Answer
@@ -72,15 +72,22 @@ class Regions:
             await self._moved.wait()
 
     def reasons_not_ready(self) -> list[str]:
-        """Say which services are not asked at the moment, and why."""
+        """Say which services are held back at the moment, and why."""
         now = self._clock.now()
         return [
-            f"provider: {service} in {region.name} is not asked: {breaker.cause.kind} {breaker.cause.code} "
-            f"for {now - breaker.opened_at:.0f} s; {'it is coming back' if ramping else 'one probe a second'}"
+            reason
             for region in self._regions
             for service, breaker in region.breakers.items()
-            if breaker.cause is not None and breaker.opened_at is not None
-            for ramping in [breaker.state is State.RAMPING]
+            for is_waited_for in [self._turns[service].locked()]
+            if (
+                reason := breaker.reason_not_ready(
+                    service,
+                    region.name,
+                    now,
+                    is_waited_for=is_waited_for,
+                    is_asked=is_waited_for or self._lobby.has_anybody,
+                )
+            )
         ]
 
     async def _permit(self, question: Question) -> tuple[Region, Permit]:

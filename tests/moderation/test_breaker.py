@@ -219,6 +219,129 @@ def test_a_probe_that_was_cancelled_makes_room_for_the_next() -> None:
     assert breaker.wait(2.0) == 0.0
 
 
+def test_failures_after_a_long_ramp_are_another_outage() -> None:
+    """
+    A quiet replica may ramp for days: what then opens it has not lasted for days.
+    """
+    breaker = opened(now=3.0)
+    departed(breaker, 4.0).answered()
+    departed(breaker, 5.0).answered()
+
+    fail(breaker, LIMITS.provider_failures, now=5.0 + LIMITS.another_outage)
+
+    assert breaker.opened_at == 5.0 + LIMITS.another_outage
+
+
+class Owner:
+    """Asks by a breaker with a clock of its own, as steps of a test say."""
+
+    def __init__(self) -> None:
+        self.breaker = Breaker(LIMITS)
+        self.now = 100.0
+        self.out: list[Permit] = []
+
+    def take(self, step: str, number: int) -> None:
+        """Let time pass, let a call depart, or let one that is out come back."""
+        if step == "wait":
+            self.now += number / 3
+        elif step == "depart":
+            self.depart()
+        elif self.out:
+            permit = self.out.pop(number % len(self.out))
+            match step:
+                case "answer":
+                    permit.succeeded()
+                case "fail":
+                    permit.failed(ProviderFailed("500"), self.now)
+                case "refuse":
+                    permit.failed(AccountRefused("408"), self.now)
+                case _:
+                    permit.abandoned()
+
+    def depart(self) -> Permit | None:
+        if self.breaker.wait(self.now) > 0:
+            return None
+        permit = self.breaker.permit(self.now)
+        permit.depart()
+        self.out.append(permit)
+        return permit
+
+    def reason(self, waited_for: bool, asked: bool) -> str | None:
+        """What readiness says of it, from its verb on."""
+        reason = self.breaker.reason_not_ready(
+            "service", "region", self.now, is_waited_for=waited_for, is_asked=asked or waited_for
+        )
+        return reason and reason.removeprefix("provider: service in region ")
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["depart", "answer", "fail", "refuse", "drop", "wait"]), st.integers(0, 9)), max_size=80
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(STEPS, st.booleans(), st.booleans())
+def test_whatever_happened_the_reason_is_true(steps: list[tuple[str, int]], waited_for: bool, asked: bool) -> None:
+    """
+    Closed has none; open is not asked but for probes, and for as long as is said; coming back is one only where
+    somebody waits for a permit, and then no more calls are let through than it says.
+    """
+    owner = Owner()
+    opened_at = None
+    for step, number in steps:
+        before = owner.breaker.state
+        owner.take(step, number)
+        if owner.breaker.state is State.OPEN and before is State.CLOSED:
+            opened_at = owner.now
+        if owner.breaker.state is State.CLOSED:
+            opened_at = None
+    reason = owner.reason(waited_for, asked)
+
+    match owner.breaker.state:
+        case State.CLOSED:
+            assert reason is None
+        case State.RAMPING:
+            assert (reason is not None) == waited_for
+            if reason is not None:
+                assert "is not asked" not in reason
+                assert reason.endswith("it is coming back")
+                said = int(reason.removeprefix("is asked by ").split()[0])
+                owner.out.clear()
+                while owner.depart():
+                    pass
+                assert owner.breaker.wait(owner.now) > 0
+                assert len(owner.out) <= said
+        case State.OPEN:
+            assert reason is not None
+            assert opened_at is not None
+            assert reason.startswith("is not asked: ")
+            most = owner.now - opened_at
+            assert int(reason.split(" for ")[1].split()[0]) <= round(most)
+            probed = reason.endswith("one probe a second")
+            assert probed or reason.endswith("the next image will be the probe")
+            assert probed or not (asked or waited_for)
+
+
+@settings(max_examples=300, deadline=None)
+@given(STEPS)
+def test_from_any_state_one_answered_probe_makes_a_quiet_replica_ready(steps: list[tuple[str, int]]) -> None:
+    """
+    All calls come back, one departs and is answered, nobody else waits: there is no reason left.
+    """
+    owner = Owner()
+    for step, number in steps:
+        owner.take(step, number)
+    while owner.out:
+        owner.take("drop", 0)
+    owner.now += LIMITS.probe_interval + LIMITS.probe_patience
+
+    probe = owner.depart()
+    assert probe is not None
+    probe.succeeded()
+
+    assert owner.reason(waited_for=False, asked=False) is None
+
+
 @settings(max_examples=500, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["depart", "answer", "fail", "refuse", "drop", "wait"]), st.integers(0, 9))))
 def test_whatever_happens_it_can_be_asked_again(steps: list[tuple[str, int]]) -> None:

@@ -1,5 +1,6 @@
 import asyncio
 import random
+from collections.abc import Callable
 from itertools import pairwise
 from math import inf
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.errors import Throttled
+from consumer.errors import CallFailed, ImageRefused, ProviderFailed, Throttled, Unreachable
 from consumer.flight import Flight
 from consumer.lanes import DEFAULT
 from consumer.moderation import Moderator
@@ -213,6 +214,43 @@ def test_it_says_so_when_every_call_is_throttled() -> None:
 
     assert (at_once, answered) == ([], [])
     assert later == ["provider: throttles every call, for 5 s; 55 a second are sent"]
+
+
+def test_throttling_that_nobody_meets_any_more_is_no_reason() -> None:
+    """
+    A replica whose throttled image went to another one is ready after two minutes; throttled anew, it counts anew.
+    """
+    pace = Pace(100)
+    pace.throttled(10.0)
+
+    pace.throttled(60.0)
+    meanwhile = pace.reasons_not_ready(100.0)
+    quiet = pace.reasons_not_ready(180.0)
+    pace.throttled(500.0)
+    anew = pace.reasons_not_ready(504.0)
+
+    assert len(meanwhile) == 1
+    assert quiet == []
+    assert anew == ["provider: throttles every call, for 4 s; 90 a second are sent"]
+
+
+@pytest.mark.parametrize("failure", [ImageRefused("407"), ProviderFailed("500"), Unreachable("404")])
+async def test_a_call_that_fails_for_another_reason_was_not_throttled(failure: CallFailed) -> None:
+    """
+    "Throttles every call" is true until one comes back otherwise, whatever it brings.
+    """
+    clock = ManualClock()
+    pace = Pace(10)
+    pace.throttled(clock.now() - 10)
+    failures: list[Callable[[], CallFailed]] = [lambda: failure]
+    moderator = paced(ScriptedModerator(clock, failures), pace, clock)
+    before = pace.reasons_not_ready(clock.now())
+
+    with pytest.raises(type(failure)):
+        await clock.run(moderator.ask(question()))
+
+    assert len(before) == 1
+    assert pace.reasons_not_ready(clock.now()) == []
 
 
 @settings(max_examples=300, deadline=None)

@@ -238,3 +238,76 @@ async def test_refused_images_prove_that_the_provider_is_there(refusal: CallFail
     await clock.run(world.ask_in_turn(50))
 
     assert world.state() is State.CLOSED
+
+
+async def test_after_an_outage_a_quiet_replica_is_ready_with_its_first_answer() -> None:
+    """
+    Coming back with nobody waiting holds nothing back: not 60 more images, nor one, are needed.
+    """
+    clock = ManualClock()
+    provider = Provider(clock, lambda: ProviderFailed("500"))
+    world = World(provider)
+    await clock.run(world.ask_in_turn(LIMITS.provider_failures))
+    waiting = asyncio.ensure_future(world.ask("waits"))
+    await clock.run(clock.sleep(0.8))
+    away = world.regions.reasons_not_ready()
+
+    provider.failing = None
+    await clock.run(waiting)
+
+    assert away == [f"provider: {SERVICE} in first is not asked: provider 500 for 1 s; one probe a second"]
+    assert world.state() is State.RAMPING
+    assert world.regions.reasons_not_ready() == []
+
+
+async def test_while_questions_wait_for_a_region_that_is_coming_back_it_says_so() -> None:
+    """
+    Then it is asked, and by how many calls at once; ready is who has let all of them through.
+    """
+    clock = ManualClock()
+    provider = Provider(clock, lambda: AccountRefused("408"))
+    world = World(provider)
+    await clock.run(world.ask_in_turn(LIMITS.account_failures))
+    provider.failing = None
+    waiting = [asyncio.ensure_future(world.ask(str(number))) for number in range(30)]
+
+    await clock.run(clock.sleep(1.15))
+    coming_back = world.regions.reasons_not_ready()
+    await clock.run(asyncio.wait(waiting))
+
+    assert coming_back == [
+        f"provider: {SERVICE} in first is asked by 2 calls at once at the most, after account 408; it is coming back"
+    ]
+    assert world.regions.reasons_not_ready() == []
+
+
+async def test_a_region_that_nobody_asks_is_said_to_wait_for_the_next_image() -> None:
+    """
+    With nobody to ask about there are no probes, whatever the interval.
+    """
+    clock = ManualClock()
+    world = World(Provider(clock, lambda: AccountRefused("408")))
+
+    await clock.run(world.ask_in_turn(LIMITS.account_failures))
+
+    [reason] = world.regions.reasons_not_ready()
+    assert reason.endswith("is not asked: account 408 for 0 s; the next image will be the probe")
+
+
+async def test_a_region_that_comes_back_while_the_other_stands_in_holds_nothing_back() -> None:
+    """
+    Who may ask the second region does not wait for the first.
+    """
+    clock = ManualClock()
+    first, second = Provider(clock, lambda: ProviderFailed("500")), Provider(clock)
+    world = World(first, second)
+    await clock.run(world.ask_in_turn(20))
+    away = world.regions.reasons_not_ready()
+
+    first.failing = None
+    while world.state() is State.OPEN:
+        await clock.run(world.ask("next"))
+
+    assert len(away) == 1
+    assert world.state() is State.RAMPING
+    assert world.regions.reasons_not_ready() == []
