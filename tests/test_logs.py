@@ -1,6 +1,8 @@
 import io
 import logging
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import orjson
 import pytest
@@ -86,3 +88,63 @@ def test_a_line_is_one_json_object_with_event_level_and_time() -> None:
     assert (ours["event"], ours["level"], ours["qps"]) == ("service.started", "info", 100)
     assert (theirs["event"], theirs["level"], theirs["logger"]) == ("from afar", "warning", "aiokafka")
     assert ours.keys() >= {"time"} <= theirs.keys()
+
+
+class Hostile:
+    """Fails at whatever is asked of it."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("canary")
+
+    __str__ = __repr__
+
+
+def circle() -> list[Any]:
+    found: list[Any] = []
+    found.append(found)
+    return found
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+@pytest.mark.parametrize(
+    "value",
+    [Hostile(), "\ud800", b"\xff\x00", 10**5000, circle(), {1: Hostile()}, "\x1b[31m\n{event}"],
+    ids=["a failing repr", "surrogate", "bytes", "huge", "circle", "below", "escapes"],
+)
+def test_nothing_that_is_logged_raises(log_format: str, value: Any) -> None:
+    """
+    Neither the service's loggers nor the libraries' do, whatever they are given; each line names its event.
+    """
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
+    set_up_logs(LogSettings(format=log_format), stream)
+
+    structlog.get_logger().error("something.happened", value=value)
+    structlog.get_logger().error("something.failed", exc_info=ValueError(value))
+    logging.getLogger("library").warning("it was %s", value)
+    logging.getLogger("library").warning("it was %d", value, value)
+
+    written = stream.buffer.getvalue().decode()
+    assert "something.happened" in written
+    assert "something.failed" in written
+    assert "library" in written
+    if log_format == "json":
+        assert len([orjson.loads(line) for line in written.splitlines()]) == 4
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+@pytest.mark.parametrize("piece", ["a", "a://", "://a@", "?", "\\", '"', "w\n", "\x00"])
+def test_a_hostile_megabyte_is_logged_in_no_time(log_format: str, piece: str) -> None:
+    """
+    As a message, a field or an exception's text, it is cut before anything looks at it, and the line stays short.
+    """
+    stream = io.StringIO()
+    set_up_logs(LogSettings(format=log_format), stream)
+    text = piece * (1_000_000 // len(piece))
+
+    began = time.process_time()
+    structlog.get_logger().error("something.failed", field=text, exc_info=ValueError(text))
+    logging.getLogger("library").warning(text)
+    took = time.process_time() - began
+
+    assert took < 0.5
+    assert len(stream.getvalue()) < 120_000

@@ -2,56 +2,111 @@
 Logs: one event name for each thing that happens, with fields. JSON lines, or coloured text on a terminal.
 
 Events are past-tense names such as `partitions.assigned`. What other libraries log takes the same way out.
+
+Strangers write parts of what is logged. So texts are cut and URLs shortened before a line is made (`redaction.py`), and
+a line that cannot be made gives way to a minimal one: no call of a logger raises.
 """
 
 import logging
-import re
 import sys
+from collections.abc import Sequence
 from typing import Any, TextIO
 
 import orjson
 import structlog
 
 from consumer.config import LogSettings
+from consumer.observability.refused_requests import RefusedRequests
+from consumer.redaction import CUT, cut, presentable, redacted
+
+LONGEST_LINE = 32_000  # characters
+
+Event = structlog.typing.EventDict
 
 # Without locals: they hold keys, URLs and whatever else a frame was working with.
 _tracebacks = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 
-# A query may be a presigned one, which is a credential; other people's exceptions tell whole URLs.
-_QUERY = re.compile(r"""(\w+://[^\s"'\\?#]*)\?[^\s"'\\]*""")
+
+class Rendering:
+    """Makes the line: the last of the processors."""
+
+    def __init__(self, console: bool) -> None:
+        self._renderer: Any = (
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+            if console
+            else structlog.processors.JSONRenderer(serializer=_dumps)
+        )
+        self._console = console
+
+    def __call__(self, logger: Any, method: str, event: Event) -> str:
+        try:
+            return self._line(logger, method, event)
+        except Exception as error:  # noqa: BLE001 — foreign values may raise anything while they are written
+            return _minimal(method, event, error)
+
+    def _line(self, logger: Any, method: str, event: Event) -> str:
+        if not self._console:
+            line: str = self._renderer(logger, method, _presented(_tracebacks(logger, method, event)))
+            return line if len(line) <= LONGEST_LINE else _minimal(method, event, None)
+        raised = {name: event.pop(name) for name in ("exc_info", "exception", "stack") if name in event}
+        line = self._renderer(logger, method, {**_presented(event), **raised})
+        shown = redacted(cut(line, LONGEST_LINE)).encode("utf-8", "backslashreplace").decode()
+        return shown if len(line) <= LONGEST_LINE else f"{shown}{CUT}"
+
+
+def _presented(event: Event) -> dict[str, Any]:
+    shown: dict[str, Any] = presentable(dict(event))
+    return shown
+
+
+def _minimal(method: str, event: Event, error: Exception | None) -> str:
+    """Say that something happened, with nothing of what could not be written."""
+    line = {
+        "event": presentable(event.get("event")),
+        "level": method,
+        "time": presentable(event.get("time")),
+        "not_written": type(error).__name__ if error else f"more than {LONGEST_LINE} characters",
+    }
+    return _dumps(line)
 
 
 def _dumps(event: Any, **_: Any) -> str:
-    return orjson.dumps(event, default=str).decode()
+    return orjson.dumps(event, default=presentable).decode()
+
+
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    """As its parent, but for messages whose arguments do not fit them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        try:
+            return super().format(record)
+        except Exception as error:  # noqa: BLE001 — logging would print the arguments, secrets among them
+            return _minimal(record.levelname.lower(), {"event": f"a line of {record.name}"}, error)
 
 
 def set_up_logs(settings: LogSettings, stream: TextIO = sys.stderr) -> None:
     """Send everything that is logged to `stream`, ours and the libraries'."""
     level = logging.getLevelNamesMapping()[settings.level.upper()]
     console = settings.format == "console" or (settings.format == "auto" and stream.isatty())
-    shared: list[structlog.typing.Processor] = [
+    shared: Sequence[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         structlog.processors.StackInfoRenderer(),
     ]
-    rendering: list[Any] = (  # of processors; the last is given the line that the one before it makes
-        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
-        if console
-        else [_tracebacks, structlog.processors.JSONRenderer(serializer=_dumps)]
-    )
-    rendering.append(lambda _logger, _method, line: _QUERY.sub(r"\1?…", line) if "://" in line else line)
+    rendering = Rendering(console)
     structlog.configure(
-        processors=[*shared, *rendering],
+        processors=[*shared, rendering],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
+        _Formatter(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, rendering],
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
         )
     )
+    handler.addFilter(RefusedRequests())
     # Libraries never at debug: aiokafka 0.14 would log what it sends, the password among it.
     logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)

@@ -178,3 +178,7 @@ PARTITIONS_HELD = Gauge(
     "moderation_partitions_held",
     "Partitions whose next batch is damaged: none of their uploads are judged. `/readyz` says which, and the way on.",
 )
+REFUSED_REQUESTS = Counter(
+    "moderation_refused_requests_total",
+    "Requests to the health port that were no HTTP. Rises: a stranger, or a probe that speaks another protocol.",
+)

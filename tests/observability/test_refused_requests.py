@@ -1,0 +1,113 @@
+import asyncio
+import io
+import logging
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from consumer.config import HealthSettings, LogSettings
+from consumer.observability.health import Health, serving
+from consumer.observability.logs import set_up_logs
+from consumer.observability.metrics import REFUSED_REQUESTS
+from consumer.observability.refused_requests import RefusedRequests
+
+
+@pytest.fixture
+def logged() -> Iterator[io.StringIO]:
+    """What is logged meanwhile."""
+    handlers, level = logging.root.handlers[:], logging.root.level
+    stream = io.StringIO()
+    set_up_logs(LogSettings(format="json"), stream)
+    yield stream
+    logging.root.handlers[:], logging.root.level = handlers, level
+    structlog.reset_defaults()
+
+
+async def longest_stall(until: asyncio.Event) -> float:
+    """The longest time for which the loop did not turn, of the process's own seconds."""
+    longest, before = 0.0, time.process_time()
+    while not until.is_set():
+        await asyncio.sleep(0.001)
+        now = time.process_time()
+        longest, before = max(longest, now - before), now
+    return longest
+
+
+HEAD = b"POST /readyz HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+HOSTILE = {
+    "a chunk without a size": HEAD + b"w" * 120_000,
+    "a chunk with a URL for a size": HEAD + b"canary://" * 15_000,
+    "no HTTP at all": b"canary" * 20_000 + b"\r\n\r\n",
+    "a header without an end": b"GET /readyz HTTP/1.1\r\nx: " + b"canary" * 20_000,
+    "TLS": bytes.fromhex("160301020001") + b"canary" * 20_000,
+    "a version that is none": b"GET /readyz HTTP/canary://" + b"w" * 120_000 + b"\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("sent", HOSTILE.values(), ids=HOSTILE)
+async def test_a_malformed_request_neither_stops_the_loop_nor_writes_into_the_log(
+    sent: bytes, logged: io.StringIO
+) -> None:
+    """
+    120 kB that are no HTTP, sent to the health port, cost less than a tenth of a second, and not a byte is logged.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    done = asyncio.Event()
+    async with serving(HealthSettings(host="127.0.0.1", port=port), Health()), asyncio.TaskGroup() as tasks:
+        stall = tasks.create_task(longest_stall(done))
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent)
+        writer.write_eof()
+        await asyncio.wait_for(reader.read(), 10.0)
+        writer.close()
+        done.set()
+
+    assert await stall < 0.1
+    assert "canary" not in logged.getvalue()
+    assert "www" not in logged.getvalue()
+    assert len(logged.getvalue()) < 2_000
+
+
+async def test_many_malformed_requests_are_one_line_and_all_of_them_counted(logged: io.StringIO) -> None:
+    """
+    Fifty of them at once fill no log.
+    """
+    before = REFUSED_REQUESTS._value.get()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    async with serving(HealthSettings(host="127.0.0.1", port=port), Health()):
+        for _ in range(50):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET /readyz HTTP/1.1\r\nno header\r\n\r\n")
+            await asyncio.wait_for(reader.read(), 10.0)
+            writer.close()
+
+    assert REFUSED_REQUESTS._value.get() - before == 50
+    assert logged.getvalue().count("health.request_refused") == 1
+
+
+def test_a_reminder_counts_what_was_not_told() -> None:
+    """
+    A minute later the next line says how many there were; another error of the server's is written as it is.
+    """
+    moment = [0.0]
+    refused = RefusedRequests(lambda: moment[0])
+
+    def line(error: Exception) -> logging.LogRecord:
+        return logging.LogRecord("aiohttp.server", logging.ERROR, "", 0, "text", (), (type(error), error, None))
+
+    from aiohttp.http_exceptions import BadStatusLine
+
+    first, second, other = line(BadStatusLine("x")), line(BadStatusLine("x")), line(KeyError("x"))
+    assert refused.filter(first)
+    assert not refused.filter(second)
+    assert refused.filter(other)
+    moment[0] = 60.0
+    third = line(BadStatusLine("x"))
+    assert refused.filter(third)
+    assert third.getMessage() == "health.request_refused: 2 since the last such line"
+    assert other.getMessage() == "text"

@@ -1,0 +1,98 @@
+"""
+No regular expression of the service's can be made to work for long by what a stranger writes.
+"""
+
+import importlib
+import inspect
+import pkgutil
+import re
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+
+import consumer
+from consumer.config import Binding, Include
+from consumer.intake.decode.bindings import Place
+from consumer.intake.decode.origin import any_of
+
+MEGABYTE = 1_000_000
+MOST = 0.5  # seconds of the process, for one megabyte: quadratic work would take minutes
+
+PIECES = (
+    "a", "A", "0", "1.", ".", "..", "/", "//", "/../", "?", "#", "@", ":", "://", "a://", "a@", "%", "%2", "%25", "\\",
+    " ", "\t", "\n", "\x00", "é", "\ud800", '"', "'", "-", "*", "a*", "mc1 ", "0x", "image.uploaded.v1", "2026-",
+    "00-", "=", ";",
+)  # fmt: skip
+
+
+def _within(name: str, value: Any) -> Iterator[tuple[str, re.Pattern[Any]]]:
+    if isinstance(value, re.Pattern):
+        yield name, value
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            yield from _within(f"{name}[{key}]", each)
+    elif isinstance(value, tuple | list):
+        for index, each in enumerate(value):
+            yield from _within(f"{name}[{index}]", each)
+
+
+def _found() -> dict[str, re.Pattern[Any]]:
+    """Every pattern that a module of the service keeps, by where it is."""
+    found: dict[str, re.Pattern[Any]] = {}
+    for module in pkgutil.walk_packages(consumer.__path__, "consumer."):
+        if module.name.endswith("__main__"):
+            continue
+        for name, value in vars(importlib.import_module(module.name)).items():
+            found |= _within(f"{module.name}.{name}", value)
+    return found
+
+
+GLOBS = ("*.jpg", "*a*a*a*a*.jpg", "a/*/b/*/c*.png", "[a-z]*[0-9]*x", "????*?*?*?.gif")
+"""As an operator may write them for keys, content types and CloudEvents' types."""
+EXPRESSIONS = _found()
+PLACE = Place.of(
+    Binding(bucket="b", tenant="t", purpose="p", via="oss", include=Include(keys=GLOBS, content_types=GLOBS))
+)
+
+
+def is_searched(name: str) -> bool:
+    """Whether its module looks for it anywhere in a text, rather than at the beginning."""
+    module, _, variable = name.partition("[")[0].rpartition(".")
+    source = inspect.getsource(importlib.import_module(module))
+    return re.search(rf"\b{variable}(\[.*?\])?\.(search|sub|subn|split|findall|finditer)\b", source) is not None
+
+
+def seconds(act: Callable[[], object]) -> float:
+    """Of the process."""
+    began = time.process_time()
+    act()
+    return time.process_time() - began
+
+
+@pytest.mark.parametrize("name", EXPRESSIONS)
+def test_an_expression_works_off_a_hostile_megabyte_in_no_time(name: str) -> None:
+    """
+    Matched at its beginning and as a whole, whatever the megabyte repeats, and with an end that does not fit.
+    """
+    pattern = EXPRESSIONS[name]
+    for piece in PIECES:
+        text: Any = piece * (MEGABYTE // len(piece)) + "\x01"
+        if isinstance(pattern.pattern, bytes):
+            text = text.encode("utf-8", "surrogatepass")
+        for act in (pattern.match, pattern.fullmatch, *([pattern.search] if is_searched(name) else [])):
+            assert seconds(partial(act, text)) < MOST, f"{act.__name__} of {piece!r}"
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_globs_work_off_a_hostile_megabyte_in_no_time(piece: str) -> None:
+    """
+    Those of `include` and of `cloudevents.ignore`, however many stars they have.
+    """
+    text, ignored = piece * (MEGABYTE // len(piece)), any_of(GLOBS)
+
+    assert ignored is not None
+    assert seconds(lambda: PLACE.includes(text, text)) < MOST
+    assert seconds(lambda: ignored.fullmatch(text)) < MOST
