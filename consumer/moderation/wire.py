@@ -6,6 +6,7 @@ of two strings, the second of them JSON text.
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping
 from itertools import islice
@@ -26,6 +27,14 @@ CONTENT_TYPE = "application/x-www-form-urlencoded"
 
 _DATA_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _HINT = re.compile(r"[0-9]+")  # milliseconds
+
+# An answer about one image names a few labels and libraries; the vendor's own labels have up to 60 characters, its
+# request ids 36. What is beyond these bounds is no answer of the provider's, and would make verdicts too large.
+MOST_NAMES = 256  # labels, and libraries and logos of each kind
+LONGEST_NAME = 256  # characters of each
+LONGEST_LEVEL = 64  # characters
+LONGEST_REQUEST_ID = 128  # characters
+
 LONGEST_WAIT = 60.0  # seconds: what is asked for beyond is a slip, and by then the pace has found its own rate
 
 
@@ -58,7 +67,8 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes, question: 
     Accept an answer, or raise why it is none.
 
     Accepted is HTTP 2xx, `Code` 200, a non-empty `Result`, every `Label` a string, `Confidence` absent or from 0 to
-    100, and `DataId` absent, empty or ours. `Msg` and `Description` may change and are never looked at.
+    100, and `DataId` absent, empty or ours; names bounded in number and length, and no member that stands twice: of two
+    levels neither is the answer's. `Msg` and `Description` may change and are never looked at.
 
     Raises:
         CallFailed: the branch says what to do about it.
@@ -68,12 +78,15 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes, question: 
     except orjson.JSONDecodeError:
         answer = None
     if not isinstance(answer, dict):
-        raise _not_an_answer(status, headers)
+        raise _not_an_answer(status, headers, body)
     code = _field(answer, "Code")
     if not 200 <= status < 300 or code != 200 or isinstance(code, bool):
         raise failure_of(status, code if isinstance(code, int | str) else None, _retry_after(headers))
     try:
+        _ONCE.decode(body.decode())
         return _accept(answer, question)
+    except RecursionError:
+        raise Malformed("nesting", billed="yes") from None
     except _Unacceptable as error:
         raise Malformed(str(error), billed="yes") from None
 
@@ -82,37 +95,58 @@ class _Unacceptable(Exception):
     """Names the member that is not as promised."""
 
 
+def _once(members: list[tuple[str, Any]]) -> None:
+    if len({name for name, _ in members}) < len(members):
+        raise _Unacceptable("member_twice")
+
+
+# Reads nothing but the members' names. Numbers stay texts: Python refuses integers of more than 4,300 digits.
+_ONCE = json.JSONDecoder(object_pairs_hook=_once, parse_float=str, parse_int=str)
+
+
 def _accept(answer: Mapping[str, Any], question: Question) -> Answer:
+    if "Code" in answer and "code" in answer:
+        raise _Unacceptable("Code")
     data = answer.get("Data")
     if not isinstance(data, dict):
         raise _Unacceptable("Data")
     if data.get("DataId") not in (None, "", question.data_id):
         raise _Unacceptable("DataId")
     result = data.get("Result")
-    if not isinstance(result, list) or not result:
+    if not isinstance(result, list) or not 0 < len(result) <= MOST_NAMES:
         raise _Unacceptable("Result")
-    level = data.get("RiskLevel")
     request_id = answer.get("RequestId")
+    if isinstance(request_id, str) and len(request_id) > LONGEST_REQUEST_ID:
+        raise _Unacceptable("RequestId")
     extension = data.get("Ext")
     return Answer(
         service=question.service,
         request_id=request_id if isinstance(request_id, str) else None,
-        risk_level=None if level is None else str(level),
+        risk_level=_level(data),
         labels=tuple(_label(element) for element in result),
         hits=_hits(extension, question.privacy) if extension else Hits(),
     )
 
 
 def _label(element: Any) -> Label:
-    if not isinstance(element, dict) or not isinstance(element.get("Label"), str):
+    if not isinstance(element, dict) or not isinstance(label := element.get("Label"), str) or len(label) > LONGEST_NAME:
         raise _Unacceptable("Label")
     confidence = element.get("Confidence")
     if confidence is not None:
         if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0 <= confidence <= 100:
             raise _Unacceptable("Confidence")
         confidence = float(confidence)
+    return Label(label, confidence, _level(element))
+
+
+def _level(element: Mapping[str, Any]) -> str | None:
+    """Read a risk level. One that the vendor does not have is unknown, and whoever decides takes care of it."""
     level = element.get("RiskLevel")
-    return Label(element["Label"], confidence, None if level is None else str(level))
+    if level is None:
+        return None
+    if not isinstance(level, str | int | float) or len(name := str(level)) > LONGEST_LEVEL:
+        raise _Unacceptable("RiskLevel")
+    return name
 
 
 def _hits(extension: Any, privacy: PrivacySettings) -> Hits:
@@ -172,7 +206,10 @@ def _below(parents: Iterable[dict[str, Any]], name: str) -> list[dict[str, Any]]
 
 
 def _names(elements: Iterable[dict[str, Any]], name: str) -> tuple[str, ...]:
-    return tuple(sorted({text for element in elements if (text := _text(element.get(name)))}))
+    names = {text for element in elements if (text := _text(element.get(name)))}
+    if len(names) > MOST_NAMES or any(len(each) > LONGEST_NAME for each in names):
+        raise _Unacceptable("Ext")
+    return tuple(sorted(names))
 
 
 def _text(value: Any) -> str:
@@ -187,11 +224,27 @@ def _field(answer: Mapping[str, Any], name: str) -> Any:
     return answer.get(name, answer.get(name.lower()))
 
 
-def _not_an_answer(status: int, headers: Mapping[str, str]) -> CallFailed:
-    """Sort a body that is not a JSON object: the way to the provider is at fault, and a 2xx may have been billed."""
+def _not_an_answer(status: int, headers: Mapping[str, str], body: bytes) -> CallFailed:
+    """
+    Sort a body that is not a JSON object: the way to the provider is at fault, and a 2xx may have been billed.
+
+    One that would be an answer but for a text that is cut within a character, or a number beyond all, was: it is the
+    provider's own, and asked again it would cost again.
+    """
     if status >= 400:
         return failure_of(status, None, _retry_after(headers))
+    if 200 <= status < 300 and _says_200(body):
+        return Malformed("not_json", billed="yes")
     return ProviderFailed("not_json", billed="maybe")
+
+
+def _says_200(body: bytes) -> bool:
+    """Whether a reader that takes lone surrogates, NaN and numbers of any length finds an answer with `Code` 200."""
+    try:
+        answer = json.loads(body.decode(errors="replace"), parse_int=lambda digits: int(digits[:20]))
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(answer, dict) and _field(answer, "Code") == 200
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:
