@@ -1,6 +1,5 @@
 """The configuration as it takes effect: every value, where it came from, and no secret."""
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,11 +7,10 @@ from typing import Any
 import yaml
 
 from consumer.config import KEY_FILES, KEY_VARIABLES, Config, Loaded, Origins
+from consumer.redaction import redacted
 
 WIDTH = 100  # columns
 COMMENT_AT = 52  # the column of a comment beside its value
-HIDDEN = "…"
-_URL = re.compile(r"(https?://)(?:[^/@\s]*@)?([^?\s]*)(\?\S*)?")
 
 Lines = Mapping[tuple[str, ...], int]
 """On which line of the file each key stands."""
@@ -86,7 +84,7 @@ def _flow(value: Any) -> str:
 def _hidden(value: Any) -> Any:
     """Leave out of URLs what may be a credential: user, password, query."""
     if isinstance(value, str):
-        return _URL.sub(lambda url: f"{url[1]}{url[2]}{'?' + HIDDEN if url[3] else ''}", value)
+        return redacted(value)
     if isinstance(value, list):
         return [_hidden(each) for each in value]
     if isinstance(value, dict):

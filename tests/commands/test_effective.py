@@ -53,7 +53,7 @@ def test_it_can_be_read_again(tmp_path: Path) -> None:
     again = yaml.safe_load(effective(loaded, path, {}))
 
     expected = loaded.config.model_dump(mode="json", by_alias=True)
-    expected["bindings"][0]["url"] = "https://cdn.example.com/{key}?…"
+    expected["bindings"][0]["url"] = "https://…@cdn.example.com/{key}?…"
     assert again == expected
 
 

@@ -24,7 +24,8 @@ from tests.scenarios.stage import Stage
 
 SECRET, TOKEN, COLLECTOR = "canary-key-secret", "canary-security-token", "canary-collector"
 QUERY, TEXT, NAME, WORD = "canary-query", "canary-text", "canary-name", "canary-word"
-CANARIES = (SECRET, TOKEN, COLLECTOR, QUERY, TEXT, NAME, WORD, PASSWORD)
+USER = "canary-user"  # of a URL
+CANARIES = (SECRET, TOKEN, COLLECTOR, QUERY, TEXT, NAME, WORD, USER, PASSWORD)
 assert all("canary" in canary for canary in CANARIES)
 
 ENVIRONMENT = {
@@ -40,7 +41,7 @@ EXT = {
     },
     "PublicFigure": [{"FigureName": NAME}],
 }  # fmt: skip
-FREE_TEXT = f"the image https://img.example.com/?{QUERY} of {SECRET} says {TEXT}"
+FREE_TEXT = f"the image https://{USER}:{USER}@img.example.com/?{QUERY} of {SECRET} says {TEXT}"
 # What goes wrong with an image, by its name; the provider's own words echo what they were told.
 FAULTS: Mapping[str, dict[str, Any]] = {
     "fetch": {"code": 404},
@@ -63,6 +64,9 @@ UNREADABLE = [
     upload("e", f"ftp://img.example.com/?{QUERY}"),
     upload("e", f"https://img.example.com/?{QUERY}{'x' * 3000}"),
     upload("e", f"https://[img.example.com/?{QUERY}"),
+    upload("e", f"https://{USER}:{USER}＠img.example.com/"),
+    upload("e", f"https://{USER}:{USER}/{USER}@img.example.com:x/"),
+    upload("e", f"ftp://{USER}:{USER}@img.example.com/"),
     upload("e", f"https://img.example.com/?{QUERY}", event_time=f"at {QUERY}"),
     upload("e", f"https://img.example.com/?{QUERY}", subject=QUERY * 1000),
     upload("e", f"https://img.example.com/?{QUERY}", schema=f"https://{QUERY}.v9"),
@@ -117,8 +121,8 @@ async def said_by_metrics(replica: Replica) -> bytes:
 @pytest.mark.scenario
 async def test_no_secret_is_said_whatever_fails(stage: Stage, secured_kafka: SecuredKafka, tmp_path: Path) -> None:
     """
-    Logs at debug level, readiness, metrics, traces, verdicts and our own headers hold no key, password, token,
-    presigned query, recognised text, name or keyword.
+    Logs at debug level, readiness, metrics, traces, verdicts and our own headers hold no key, password, token, user
+    part of a URL, presigned query, recognised text, name or keyword.
     """
     policy = yaml.safe_load((ROOT / "config" / "policy.yaml").read_text())
     (tmp_path / "policy.yaml").write_text(
@@ -143,7 +147,8 @@ async def test_no_secret_is_said_whatever_fails(stage: Stage, secured_kafka: Sec
         servers = stage.kafka.bootstrap_servers
 
         async def upload_images(*names: str) -> None:
-            events = [upload("event", f"{images.url}/{name}.png?sig={QUERY}") for name in names]
+            base = images.url.replace("://", f"://{USER}:{USER}@")
+            events = [upload("event", f"{base}/{name}.png?sig={QUERY}") for name in names]
             await publish(servers, stage.uploads, map(NewRecord, events))
 
         good = ["good"] * GOOD
