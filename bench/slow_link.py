@@ -22,13 +22,14 @@ class SlowLink:
         """`host:port`; set before the first connection."""
         self.round_trip = 0.0  # seconds
         self._connections: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
 
     @classmethod
     @asynccontextmanager
     async def opened(cls) -> AsyncIterator[Self]:
         """Listen on a free port of loopback until the context ends."""
         link = cls()
-        server = await asyncio.start_server(link._connected, HOST, 0)
+        link._server = server = await asyncio.start_server(link._connected, HOST, 0)
         link.port = server.sockets[0].getsockname()[1]
         try:
             yield link
@@ -37,6 +38,11 @@ class SlowLink:
             for connection in link._connections:
                 connection.cancel()
             await asyncio.gather(*link._connections, return_exceptions=True)
+
+    def close(self) -> None:
+        """Refuse connections from now on, as an address does where nothing is any more."""
+        assert self._server is not None, "it does not listen"
+        self._server.close()
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._carry(reader, writer))

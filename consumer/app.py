@@ -10,6 +10,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from functools import partial
 from secrets import token_hex
+from socket import gethostname
 from typing import NamedTuple
 
 import httpx
@@ -42,7 +43,9 @@ from consumer.moderation.regions import Guarded, Region, Regions
 from consumer.moderation.retries import Retrying, RetryPolicy
 from consumer.moderation.slots import Limited, Slots
 from consumer.observability import metrics
+from consumer.observability.changes import State, told
 from consumer.observability.health import Health, serving
+from consumer.observability.log_context import say_in_every_line
 from consumer.pipeline import Pipeline
 from consumer.records import Place
 from consumer.service import Service
@@ -111,6 +114,8 @@ async def open_service(
 ) -> AsyncIterator[Service]:
     """Top to bottom is the start order; closing runs bottom to top, so reading ends before publishing does."""
     async with contextlib.AsyncExitStack() as stack:
+        replica = token_hex(4)
+        say_in_every_line(group=config.kafka.group_id, replica=f"{gethostname()}-{replica}")
         access = KafkaAccess(config.kafka)
         flight, journal, tail = Flight(clock), Journal(), Tail(config.kafka, access, config.journal.clock_skew)
         quota = quota_of(config)
@@ -123,7 +128,7 @@ async def open_service(
             tail,
             config.journal,
             quota,
-            token_hex(4),
+            replica,
             clock,
         )
         health = Health([access.reasons_not_ready, source.reasons_not_ready], [source.complaints], [source.degraded])
@@ -142,7 +147,8 @@ async def open_service(
         health.degraded.append(refused.degraded)
         shares = WhilePublishing(quota, lambda: sink.takes_more() and refused.takes_more())
         provider = layers(config, keys, tracing.transport(transport), clock, tracing, shares, flight, source.owns)
-        health.reasons_not_ready += [provider.reasons_not_ready, lambda: quota.reasons_not_ready(clock.now())]
+        lease_lost = partial(_lease_lost, quota, access, clock)
+        health.reasons_not_ready += [provider.reasons_not_ready, lease_lost]
         holding = Holding(UnexpectedErrors(config.breaker.probe_interval), clock, held, source.owns)
         health.reasons_not_ready.append(holding.reasons_not_ready)
         health.degraded.append(holding.degraded)
@@ -182,11 +188,22 @@ async def open_service(
             keep_order=config.ordering == "key",
         )
         health.offsets = service.offsets
+        states = (
+            State("readiness.lost", "readiness.regained", health.all_not_ready),
+            State("degraded.began", "degraded.ended", health.all_degraded),
+            State("lease.lost", "lease.regained", lambda: quota.reasons_not_ready(clock.now())),
+        )
+        await stack.enter_async_context(told(states, clock))
         retention = Retention(partial(retention_of, access, config.kafka.topics), clock)
         await stack.enter_async_context(retention.watched())
         _show_headroom(retention, service, config.kafka.topics)
         await stack.enter_async_context(source.opened(service.drain))
         yield service
+
+
+def _lease_lost(quota: Quota, access: KafkaAccess, clock: Clock) -> list[str]:
+    """Say that nothing is sent for want of a commit, where that is not for want of a broker, which is said already."""
+    return [] if access.reasons_not_ready() else quota.reasons_not_ready(clock.now())
 
 
 class Provider(NamedTuple):

@@ -8,11 +8,15 @@ How every Kafka client of this service gets in: TLS, SASL, and secrets that chan
 A refused password, token or certificate is waited out, not died of: in a rotation the broker's side may be ahead of the
 files or behind them, and a process that ends would only be started again, ever later. `reasons_not_ready` and the log
 say what is wrong meanwhile. Connections that stand are not touched: Kafka asks who somebody is only when one begins.
+
+While no client hears a broker, whatever the protocol, we knock, so that readiness can name the brokers and what is
+wrong with them; and clients whose brokers have all moved are sent to the bootstrap servers again.
 """
 
 import asyncio
 import contextlib
 import ssl
+import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,13 +33,16 @@ from aiokafka.protocol.metadata import MetadataRequest
 from consumer.clock import Clock
 from consumer.config import KafkaSecurity, KafkaSettings
 from consumer.errors import Misconfigured
+from consumer.kafka.presence import Address, bootstrap, is_heard, known, named
 from consumer.kafka_refusals import Refusal, explain
 
 log = structlog.get_logger()
 
-LOOK_INTERVAL = 5.0  # seconds between looks at the files; what is found counts once it was found twice
+LOOK_INTERVAL = 1.0  # seconds between looks at the clients …
+FILES_INTERVAL = 5.0  # … and at the files; what is found counts once it was found twice
 KNOCK_INTERVAL = 30.0  # seconds between connections that only show whether the next ones will be let in
 KNOCK_TIMEOUT = 10.0  # seconds
+SHORT_KNOCK_TIMEOUT = 4.0  # seconds, while no client hears a broker
 FIRST_DELAY, LONGEST_DELAY = 1.0, 10.0  # seconds between attempts at the start; a refused password is no hammer
 REMINDER = 60.0  # seconds until a reason that stays is logged again
 
@@ -53,6 +60,7 @@ class KafkaAccess:
         self._contents = self._seen = _read(self._security)
         self._secrets = Secrets.of(self._security, self._contents)
         self._clients: WeakSet[AIOKafkaClient] = WeakSet()
+        self._brokers: frozenset[Address] = frozenset()  # that there are, as far as is known
         self._refusal: Refusal | None = None
         self._readable = True
         self._remind_at = 0.0
@@ -99,10 +107,7 @@ class KafkaAccess:
 
     @contextlib.asynccontextmanager
     async def watched(self, clock: Clock) -> AsyncIterator[None]:
-        """Until the context ends, follow the files and find out before a connection is needed that it is refused."""
-        if self._security.protocol == "PLAINTEXT":
-            yield
-            return
+        """Until the context ends, follow the files, and notice brokers that are away, have moved or would refuse us."""
         watching = asyncio.create_task(self._watch(clock), name="kafka access")
         try:
             yield
@@ -111,17 +116,40 @@ class KafkaAccess:
             await asyncio.wait([watching])
 
     async def _watch(self, clock: Clock) -> None:
-        knock_at = clock.now() + KNOCK_INTERVAL
+        look_at = knock_at = clock.now()
         while True:
             await clock.sleep(LOOK_INTERVAL)
             try:
-                if self._look() or clock.now() >= knock_at:
+                changed = False
+                if clock.now() >= look_at:
+                    look_at, changed = clock.now() + FILES_INTERVAL, self._look()
+                heard = [client for client in self._clients if is_heard(client, time.monotonic())]
+                if not heard or changed or (self._is_secured and clock.now() >= knock_at):
                     knock_at = clock.now() + KNOCK_INTERVAL
-                    refusal = await self.knock()
-                    # A broker that is away is the clients' business, who notice it themselves.
-                    self._note(refusal if refusal and refusal.lasting else None, clock)
+                    await self._find_out(not heard, clock)
+                else:
+                    self._brokers = frozenset().union(*map(known, heard))
+                    if self._refusal and not self._refusal.lasting:
+                        self._note(None, clock)
+                await self._send_back_who_is_lost()
             except Exception:
                 log.exception("kafka.watch_met_a_bug")  # what is not watched must not stop what works
+
+    async def _find_out(self, away: bool, clock: Clock) -> None:
+        refusal = await self.knock(SHORT_KNOCK_TIMEOUT if away else KNOCK_TIMEOUT)
+        # One broker that is away is the clients' business, while they hear others.
+        self._note(refusal if refusal and (refusal.lasting or away) else None, clock)
+
+    async def _send_back_who_is_lost(self) -> None:
+        """Where a client knows none of the brokers that there are, let it ask the bootstrap servers again."""
+        moved = [await bootstrap(client, self._brokers) for client in list(self._clients)]
+        if any(moved):
+            brokers = sorted(f"{host}:{port}" for host, port in self._brokers)
+            log.warning("kafka.bootstrapped_anew", clients=sum(moved), brokers=brokers)
+
+    @property
+    def _is_secured(self) -> bool:
+        return self._security.protocol != "PLAINTEXT"
 
     def _look(self) -> bool:
         """Take over files that have changed; say whether they did. Wrong ones change nothing."""
@@ -145,12 +173,16 @@ class KafkaAccess:
         log.info("kafka.secrets_changed", settings=changed)
         return True
 
-    async def knock(self) -> Refusal | None:
-        """Connect to a broker as the clients do; say why none lets us in. One that refuses says more than one away."""
+    async def knock(self, timeout: float = KNOCK_TIMEOUT) -> Refusal | None:
+        """
+        Connect to a broker as the clients do; say why none lets us in. One that refuses says more than one away.
+
+        `timeout` is in seconds, for each of the bootstrap servers.
+        """
         refusals = []
         for host, port, _ in collect_hosts(self._settings.bootstrap_servers):
             try:
-                async with asyncio.timeout(KNOCK_TIMEOUT):
+                async with asyncio.timeout(timeout):
                     await self._connect(host, port)
             except (OSError, KafkaError, TimeoutError, ValueError, AssertionError) as error:
                 found = explain(error, self._security)
@@ -169,6 +201,7 @@ class KafkaAccess:
             # about a token (RFC 7628, 3.2.2) for consent; the broker, who awaits a reply to it, then names no brokers.
             if not answer.brokers:
                 raise IllegalSaslStateError
+            self._brokers = named(answer)
         finally:
             connection.close()  # its end is not waited for: TLS may take half a minute to say goodbye
 

@@ -28,6 +28,7 @@ class Question:
     reach: Reach
     service: str
     place: Place  # of the message that asks
+    offset: int = 0  # likewise, for the log
     tenure: int = 0  # likewise; see `Delivery`
     info: tuple[str, ...] = ()  # Vendor: `infoType`
     referer: str | None = None  # Vendor: at most 256 characters

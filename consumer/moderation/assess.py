@@ -65,6 +65,7 @@ class Assessing:
             reach=submission.reach,
             service=service,
             place=submission.delivery.place,
+            offset=submission.delivery.offset,
             tenure=submission.delivery.tenure,
             info=self._info,
             referer=self._referer,

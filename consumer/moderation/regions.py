@@ -26,6 +26,7 @@ from consumer.errors import AccountRefused, CallFailed, InputRefused, ProviderFa
 from consumer.moderation import Moderator, Overtaken, Question
 from consumer.moderation.breaker import Breaker, BreakerLimits, Permit
 from consumer.moderation.lobby import Lobby
+from consumer.moderation.noticing import BreakerChanges
 from consumer.observability import metrics
 from consumer.records import Answer
 
@@ -50,6 +51,7 @@ class Regions:
         self._lobby = lobby
         self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # wake in the order they came
         self._moved = asyncio.Event()
+        self._changes = BreakerChanges()
 
     async def ask(self, question: Question) -> Answer:
         while True:
@@ -60,6 +62,8 @@ class Regions:
                 continue
             finally:
                 permit.abandoned()  # a question that was cancelled on its way has returned it nowhere else
+                breaker = region.breakers[question.service]
+                self._changes.look(region.name, question.service, breaker, self._clock.now())
                 self._wake()
 
     def has_room(self) -> bool:

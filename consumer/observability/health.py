@@ -3,7 +3,7 @@
 import contextlib
 import errno
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,16 +30,24 @@ class Health:
     """What a part of the work waits for, while the rest goes on: a replica that is degraded is ready."""
     offsets: Callable[[], Any] = list
 
+    def all_not_ready(self) -> list[str]:
+        """Every reason for which the replica is not ready."""
+        return [reason for ask in self.reasons_not_ready for reason in ask()]
+
+    def all_degraded(self) -> list[str]:
+        """All that holds a part of the work."""
+        return [reason for ask in self.degraded for reason in ask()]
+
 
 @contextlib.asynccontextmanager
 async def serving(settings: HealthSettings, health: Health) -> AsyncIterator[None]:
     """Serve the pages until the context ends. `Misconfigured` escapes where the port is taken or the host not ours."""
 
     async def live(_: web.Request) -> web.Response:
-        return _ok_unless(health.complaints)
+        return _ok_unless([reason for ask in health.complaints for reason in ask()])
 
     async def ready(_: web.Request) -> web.Response:
-        return _ok_unless(health.reasons_not_ready, health.degraded)
+        return _ok_unless(health.all_not_ready(), health.all_degraded())
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})
@@ -47,7 +55,7 @@ async def serving(settings: HealthSettings, health: Health) -> AsyncIterator[Non
     async def offsets(_: web.Request) -> web.Response:
         return web.Response(body=orjson.dumps(health.offsets()), content_type="application/json")
 
-    DEGRADED.set_function(lambda: sum(len(ask()) for ask in health.degraded))
+    DEGRADED.set_function(lambda: len(health.all_degraded()))
     app = web.Application()
     pages = {"/livez": live, "/readyz": ready, "/metrics": metrics, "/offsets": offsets}
     app.add_routes([web.get(path, page) for path, page in pages.items()])
@@ -90,10 +98,7 @@ def _address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _ok_unless(
-    askable: Iterable[Callable[[], Sequence[str]]], degraded: Iterable[Callable[[], Sequence[str]]] = ()
-) -> web.Response:
-    reasons = [reason for ask in askable for reason in ask()]
-    notes = [f"degraded: {reason}" for ask in degraded for reason in ask()]
-    text = "".join(f"{line}\n" for line in (reasons or ["ok"]) + notes)
+def _ok_unless(reasons: Sequence[str], degraded: Sequence[str] = ()) -> web.Response:
+    notes = [f"degraded: {reason}" for reason in degraded]
+    text = "".join(f"{line}\n" for line in [*(reasons or ["ok"]), *notes])
     return web.Response(text=text, status=503 if reasons else 200)

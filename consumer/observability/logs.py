@@ -16,6 +16,8 @@ import orjson
 import structlog
 
 from consumer.config import LogSettings
+from consumer.observability.log_context import add_context
+from consumer.observability.log_limits import LogLimits, add_left_out
 from consumer.observability.refused_requests import RefusedRequests
 from consumer.redaction import CUT, cut, presentable, redacted
 
@@ -89,6 +91,7 @@ def set_up_logs(settings: LogSettings, stream: TextIO = sys.stderr) -> None:
     level = logging.getLevelNamesMapping()[settings.level.upper()]
     console = settings.format == "console" or (settings.format == "auto" and stream.isatty())
     shared: Sequence[structlog.typing.Processor] = [
+        add_context,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         structlog.processors.StackInfoRenderer(),
@@ -104,9 +107,10 @@ def set_up_logs(settings: LogSettings, stream: TextIO = sys.stderr) -> None:
     handler.setFormatter(
         _Formatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, rendering],
-            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name, add_left_out],
         )
     )
     handler.addFilter(RefusedRequests())
+    handler.addFilter(LogLimits())
     # Libraries never at debug: aiokafka 0.14 would log what it sends, the password among it.
     logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)

@@ -163,6 +163,11 @@ TELLING_FAILED = Counter(
     "Log lines and spans that could not be written. Their messages are not affected.",
     ["what"],
 )
+LOG_LINES_LEFT_OUT = Counter(
+    "moderation_log_lines_left_out_total",
+    "Lines of other libraries that were not logged, by logger: one of a kind is, in a minute.",
+    ["logger"],
+)
 DEGRADED = Gauge(
     "moderation_degraded",
     "Things that hold a part of this replica's work while the rest goes on; `/readyz` names each. Above 0 for minutes: "

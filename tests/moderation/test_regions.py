@@ -3,6 +3,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
+import structlog
 
 from consumer.errors import AccountRefused, CallFailed, ImageRefused, InputRefused, ProviderFailed
 from consumer.lanes import DEFAULT
@@ -311,3 +312,26 @@ async def test_a_region_that_comes_back_while_the_other_stands_in_holds_nothing_
     assert len(away) == 1
     assert world.state() is State.RAMPING
     assert world.regions.reasons_not_ready() == []
+
+
+async def test_a_line_is_logged_when_a_breaker_opens_and_when_it_closes_again() -> None:
+    """
+    With region, service and cause, and how long it took; none for each probe that fails meanwhile.
+    """
+    clock = ManualClock()
+    provider = Provider(clock, lambda: ProviderFailed("500"))
+    world = World(provider)
+
+    with structlog.testing.capture_logs() as logs:
+        asking = asyncio.ensure_future(world.ask_in_turn(10))
+        mending = asyncio.ensure_future(clock.sleep(5.0))
+        mending.add_done_callback(lambda _: setattr(provider, "failing", None))
+        await clock.run(asyncio.wait([asking, mending]))
+        await clock.run(world.ask_in_turn(5))
+
+    about = {"region": "first", "service": SERVICE}
+    told = [line for line in logs if line["event"].startswith("breaker.")]
+    assert [line["event"] for line in told] == ["breaker.opened", "breaker.ramping", "breaker.closed"]
+    assert [about.items() <= line.items() for line in told] == [True] * 3
+    assert (told[0]["kind"], told[0]["code"], told[0]["log_level"]) == ("provider", "500", "warning")
+    assert 4.0 < told[1]["seconds"] <= told[2]["seconds"]

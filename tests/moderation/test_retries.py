@@ -1,8 +1,10 @@
 import asyncio
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -164,3 +166,17 @@ async def test_an_image_behind_an_expired_url_is_given_up_at_once() -> None:
 
     assert (gave_up.value.kind, gave_up.value.code, gave_up.value.attempts) == ("fetch", "expired", 1)
     assert answer.attempts == 2
+
+
+async def test_a_failed_call_names_the_message_that_it_was_for() -> None:
+    """
+    Topic, partition and offset, so that who reads the log finds the upload.
+    """
+    clock = ManualClock()
+    asked = replace(question(), offset=17)
+
+    with structlog.testing.capture_logs() as logs:
+        await clock.run(retrying(ScriptedModerator(clock, [lambda: ProviderFailed("500")]), clock).ask(asked))
+
+    [told] = [line for line in logs if line["event"] == "call.failed"]
+    assert (told["topic"], told["partition"], told["offset"]) == ("uploads", 0, 17)

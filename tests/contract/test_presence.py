@@ -1,0 +1,56 @@
+"""
+What `consumer/kafka/presence.py` relies on in aiokafka 0.14, at a real broker.
+"""
+
+import time
+
+from aiokafka import AIOKafkaProducer
+
+from consumer.kafka.presence import SILENCE, bootstrap, is_heard, known
+from tests.kafka import KafkaCluster, read_all
+
+
+async def test_a_client_is_heard_while_brokers_answer_it(kafka: KafkaCluster, topic: str) -> None:
+    """
+    From its first answered request on, for as long as answers come; never once it is stopped.
+    """
+    await kafka.create_topic(topic)
+    producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers)
+    await producer.start()
+    try:
+        await producer.send_and_wait(topic, b"1")
+        now = time.monotonic()
+        heard, later = is_heard(producer.client, now), is_heard(producer.client, now + SILENCE)
+        addresses = known(producer.client)
+    finally:
+        await producer.stop()
+
+    assert heard
+    assert not later
+    assert not is_heard(producer.client, time.monotonic())
+    assert addresses == {(host, int(port)) for host, port in [kafka.bootstrap_servers.split(":")]}
+
+
+async def test_a_client_that_knows_no_broker_finds_them_by_the_bootstrap_servers(
+    kafka: KafkaCluster, topic: str
+) -> None:
+    """
+    It goes on sending as the client that it was; one that knows a broker, or is stopped, is left alone.
+    """
+    await kafka.create_topic(topic)
+    producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers)
+    await producer.start()
+    try:
+        await producer.send_and_wait(topic, b"before")
+        there = known(producer.client)
+        knew = await bootstrap(producer.client, there | {("127.0.0.1", 1)})
+        for broker in list(producer.client.cluster.brokers()):
+            producer.client.cluster._brokers[broker.nodeId] = broker._replace(port=1)
+        moved = await bootstrap(producer.client, there)
+        await producer.send_and_wait(topic, b"after")
+    finally:
+        await producer.stop()
+    stopped = await bootstrap(producer.client, frozenset({("127.0.0.1", 1)}))
+
+    assert (knew, moved, stopped) == (False, True, False)
+    assert [record.value for record in await read_all(kafka.bootstrap_servers, topic)] == [b"before", b"after"]

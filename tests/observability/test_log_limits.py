@@ -1,0 +1,123 @@
+"""What other libraries log: enough to know of it, and no flood."""
+
+import io
+import logging
+from collections.abc import Iterator
+
+import orjson
+import pytest
+import structlog
+
+from consumer.config import LogSettings
+from consumer.observability import metrics
+from consumer.observability.log_context import say_in_every_line
+from consumer.observability.log_limits import INTERVAL, MOST_KINDS, LogLimits
+from consumer.observability.logs import set_up_logs
+from tests.clock import ManualClock
+
+
+@pytest.fixture(autouse=True)
+def restored_logging() -> Iterator[None]:
+    """Leave logging as it was: it is the process's."""
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield
+    logging.root.handlers[:], logging.root.level = handlers, level
+    structlog.reset_defaults()
+    say_in_every_line()
+
+
+def record(
+    text: str, *arguments: object, name: str = "aiokafka.client", level: int = logging.ERROR
+) -> logging.LogRecord:
+    return logging.LogRecord(name, level, __file__, 1, text, arguments, None)
+
+
+def test_one_line_of_a_kind_is_written_in_a_minute_and_the_next_says_how_many_were_not() -> None:
+    """
+    Seventy lines a second become one a minute, whatever broker they name; nothing of it is passed over in silence.
+    """
+    clock = ManualClock()
+    limits = LogLimits(clock.now)
+    before = metrics.LOG_LINES_LEFT_OUT.labels("aiokafka.client")._value.get()
+    written: list[logging.LogRecord] = []
+
+    for number in range(70 * 125):
+        line = record("Unable connect to node with id %s: %s", number % 3, "refused")
+        if limits.filter(line):
+            written.append(line)
+        clock.time += 1 / 70
+
+    told = [getattr(line, "left_out", 0) for line in written]
+    assert len(written) == 3
+    assert told[0] == 0
+    assert all(abs(left_out - 70 * 60) <= 1 for left_out in told[1:])
+    assert metrics.LOG_LINES_LEFT_OUT.labels("aiokafka.client")._value.get() - before == 70 * 125 - len(written)
+
+
+def test_another_kind_is_written_at_once() -> None:
+    """
+    Another text, level or logger is another kind.
+    """
+    limits = LogLimits(ManualClock().now)
+    kinds = [record("a"), record("b"), record("a", level=logging.WARNING), record("a", name="aiohttp")]
+
+    assert [limits.filter(each) for each in kinds] == [True] * 4
+    assert [limits.filter(each) for each in kinds] == [False] * 4
+
+
+def test_texts_that_a_library_makes_up_take_no_memory_for_ever() -> None:
+    """
+    The kinds that are remembered have a bound.
+    """
+    clock = ManualClock()
+    limits = LogLimits(clock.now)
+
+    for number in range(3 * MOST_KINDS):
+        assert limits.filter(record(f"made up {number}"))
+        assert not limits.filter(record(f"made up {number}"))
+
+    assert len(limits._written) == MOST_KINDS
+    assert len(limits._left_out) <= MOST_KINDS
+    clock.time += INTERVAL
+    assert limits.filter(record(f"made up {number}"))
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_every_line_names_group_and_replica(log_format: str) -> None:
+    """
+    Ours and other libraries', so that one place may keep the lines of many; ours are not limited.
+    """
+    stream = io.StringIO()
+    set_up_logs(LogSettings(format=log_format), stream)
+    say_in_every_line(group="moderation", replica="pod-7-1f2e3d4c")
+
+    for number in range(3):
+        structlog.get_logger().warning("call.failed", number=number)
+        logging.getLogger("aiokafka").error("Unable to update metadata from %s", [number])
+
+    lines = stream.getvalue().splitlines()
+    assert sum("call.failed" in line for line in lines) == 3
+    assert sum("Unable to update metadata" in line for line in lines) == 1
+    if log_format == "json":
+        told = [orjson.loads(line) for line in lines]
+        assert {(line["group"], line["replica"]) for line in told} == {("moderation", "pod-7-1f2e3d4c")}
+    else:
+        assert all("pod-7-1f2e3d4c" in line for line in lines)
+
+
+def test_a_line_that_follows_says_how_many_of_its_kind_were_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    In a field of its own.
+    """
+    clock, stream = ManualClock(), io.StringIO()
+    set_up_logs(LogSettings(format="json"), stream)
+    [handler] = logging.root.handlers
+    [limits] = [each for each in handler.filters if isinstance(each, LogLimits)]
+    monkeypatch.setattr(limits, "_now", clock.now)
+
+    for wait in (0.0, 0.0, 0.0, INTERVAL):
+        clock.time += wait
+        logging.getLogger("aiokafka").error("Heartbeat failed: %r", "x")
+
+    told = [orjson.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line.get("left_out") for line in told] == [None, 2]
