@@ -42,6 +42,7 @@ from consumer.moderation.quota import Due, Quota, Shares, WhilePublishing
 from consumer.moderation.regions import Guarded, Region, Regions
 from consumer.moderation.retries import Retrying, RetryPolicy
 from consumer.moderation.slots import Limited, Slots
+from consumer.moderation.startable import Startable
 from consumer.observability import metrics
 from consumer.observability.changes import State, told
 from consumer.observability.health import Health, serving
@@ -146,7 +147,17 @@ async def open_service(
         health.reasons_not_ready.append(refused.reasons_not_ready)
         health.degraded.append(refused.degraded)
         shares = WhilePublishing(quota, lambda: sink.takes_more() and refused.takes_more())
-        provider = layers(config, keys, tracing.transport(transport), clock, tracing, shares, flight, source.owns)
+        provider = layers(
+            config,
+            keys,
+            tracing.transport(transport),
+            clock,
+            tracing,
+            shares,
+            flight,
+            source.owns,
+            calls=len(policy.settings.services),
+        )
         lease_lost = partial(_lease_lost, quota, access, clock)
         health.reasons_not_ready += [provider.reasons_not_ready, lease_lost]
         holding = Holding(UnexpectedErrors(config.breaker.probe_interval), clock, held, source.owns)
@@ -252,19 +263,22 @@ def layers(
     shares: Shares,
     flight: Flight,
     owns: Callable[[Place, int], bool],
+    *,
+    calls: int,
 ) -> Provider:
     """
     Stack what is done about pace, capacity, outages and failures around the call.
 
     Inside out: a call has its span; the breaker is told how it ended; it departs at its moment, holding a slot while it
     waits for that; it waits for a region without one; and a retry does all of it again. Pace and slots are the
-    account's, and shared by its regions. `shares` says what this replica may send.
+    account's, and shared by its regions. `shares` says what this replica may send; an image needs so many `calls`.
     """
     timeouts = Timeouts(connect=config.provider.connect_timeout, read=config.provider.read_timeout)
-    lobby = Lobby()
+    lobby, line = Lobby(), Lobby()
     slots = Slots(config.provider.max_in_flight, config.weights)
     pace = Pace(0, jitter=config.quota.jitter, burst=config.quota.burst)
-    departures = Departures(pace, shares, clock, lobby)
+    departures = Departures(pace, shares, clock, line)
+    startable = Startable(shares, slots, calls, config.shutdown.drain_timeout, clock)
     breaker = BreakerLimits(
         **config.breaker.model_dump(), others=config.retries.others_answered, full=config.provider.max_in_flight
     )
@@ -274,20 +288,28 @@ def layers(
         http = HttpModerator(transport, base_url, name, keys, timeouts, clock)
         guarded = Guarded(tracing.moderator(http, name, base_url), name, answered_services, clock)
         paced = Paced(guarded, departures, pace, flight, owns, clock, name)
-        return Region(name, Limited(paced, slots), breaker)
+        return Region(name, Limited(paced, slots, line), breaker)
 
     regions = Regions([region(*each) for each in config.provider.regions], clock, lobby)
 
     async def room(lanes: Collection[str] = ()) -> None:
-        await regions.room()
-        await slots.room(lanes)
+        while True:
+            await regions.room()
+            await slots.room(lanes)
+            if startable.has_room():
+                return
+            await startable.room()
+
+    def give_up_waiting() -> None:
+        lobby.close()
+        line.close()
 
     _show(shares, pace, clock, config.weights)
     return Provider(
         moderator=Retrying(regions, RetryPolicy(**config.retries.model_dump()), clock, lobby),
         room=room,
-        has_room=lambda lane: regions.has_room() and slots.has_room(lane),
-        give_up_waiting=lobby.close,
+        has_room=lambda lane: regions.has_room() and slots.has_room(lane) and startable.has_room(),
+        give_up_waiting=give_up_waiting,
         reasons_not_ready=lambda: regions.reasons_not_ready() + pace.reasons_not_ready(clock.now()),
     )
 

@@ -38,6 +38,7 @@ class Question:
     lane: str = DEFAULT  # whose part of the quota it uses
     on_sent: Callable[[], None] | None = None  # told just before the call's bytes go out; `Overtaken` keeps them back
     first_departures: dict[str, int] = field(default_factory=dict)  # by region: the numbers of its first calls
+    paid: bool = False  # an earlier answer about this image is paid for, and not published
     permit: Permit | None = None  # from the breaker of the region that is asked
 
 

@@ -44,7 +44,7 @@ class Assessing:
         received: float | None = submission.delivery.received
         for service in self._services:
             try:
-                answers.append(await self._moderator.ask(self._question(submission, service, received)))
+                answers.append(await self._moderator.ask(self._question(submission, service, received, answers)))
             except Lost:
                 metrics.PAID_IN_VAIN.inc(len(answers))
                 raise
@@ -59,7 +59,9 @@ class Assessing:
             provider=sum(answer.took for answer in answers) if answers else None,
         )
 
-    def _question(self, submission: Submission, service: str, received: float | None) -> Question:
+    def _question(
+        self, submission: Submission, service: str, received: float | None, answers: Sequence[Answer]
+    ) -> Question:
         return Question(
             data_id=data_id(submission.id),
             reach=submission.reach,
@@ -72,6 +74,7 @@ class Assessing:
             privacy=self._privacy,
             lane=self._lane_of(submission.delivery.topic),
             received=received,
+            paid=bool(answers),
         )
 
 

@@ -10,8 +10,10 @@ again in the last moment before its bytes go out, which is much later for a call
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -56,16 +58,17 @@ class Departures:
         self._waking: asyncio.Task[None] | None = None
         self._withheld: tuple[float, str] | None = None  # since when nothing may leave though calls wait, and by what
 
-    async def next(self, lane: str, region: str = "") -> Leaving:
+    async def next(self, lane: str, region: str = "", *, paid: bool = False) -> Leaving:
         """
-        Return when a call of this lane to this region departs. While there is no share, who waits is in the lobby.
+        Return when a call of this lane to this region departs.
+
+        Who waits is in the lobby, as it has cost nothing; but where something is `paid`, only while there is no share.
         """
         with metrics.LANE_WAITING.labels(lane).track_inprogress():
-            while True:
-                if not self._look().total:
-                    await self._until_opened()
-                if leaving := await self._in_line(lane, region):
-                    return leaving
+            if paid:
+                return await self._next(lane, region, self._lobby.waiting)
+            with self._lobby.waiting():
+                return await self._next(lane, region, contextlib.nullcontext)
 
     def send(self, leaving: Leaving) -> None:
         """Note that the call is sent now. Where its lease is over, withdraw it and raise `Overtaken`."""
@@ -77,10 +80,17 @@ class Departures:
         leaving.departure.sent(now)
         metrics.LANE_CALLS.labels(leaving.lane).inc()
 
-    async def _until_opened(self) -> None:
+    async def _next(self, lane: str, region: str, shut_out: Callable[[], AbstractContextManager[None]]) -> Leaving:
+        while True:
+            if not self._look().total:
+                await self._until_opened(shut_out)
+            if leaving := await self._in_line(lane, region):
+                return leaving
+
+    async def _until_opened(self, shut_out: Callable[[], AbstractContextManager[None]]) -> None:
         self._shut_out += 1
         try:
-            with self._lobby.waiting():
+            with shut_out():
                 self._look()
                 await self._opened.wait()  # wakes in the order they came
         finally:
@@ -184,7 +194,7 @@ class Paced:
         self._clock = clock
 
     async def ask(self, question: Question) -> Answer:
-        leaving = await self._departures.next(question.lane, self._region)
+        leaving = await self._departures.next(question.lane, self._region, paid=question.paid)
         if not self._owns(question.place, question.tenure):
             leaving.departure.withdrawn()
             raise Lost(f"{question.place.topic}/{question.place.partition}")

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 
 from consumer.lanes import DEFAULT, Portions, Weights
 from consumer.moderation import Moderator, Question
+from consumer.moderation.lobby import Lobby
 from consumer.observability import metrics
 from consumer.records import Answer
 
@@ -83,12 +84,19 @@ class Slots:
 
 
 class Limited:
-    """A `Moderator` that holds a slot for each call, waiting for the pace included."""
+    """
+    A `Moderator` that holds a slot for each call, waiting for the pace included.
 
-    def __init__(self, inner: Moderator, slots: Slots) -> None:
+    Who waits for a slot, and has cost nothing, is in the lobby.
+    """
+
+    def __init__(self, inner: Moderator, slots: Slots, lobby: Lobby) -> None:
         self._inner = inner
         self._slots = slots
+        self._lobby = lobby
 
     async def ask(self, question: Question) -> Answer:
-        async with self._slots.slot(question.lane):
+        async with contextlib.AsyncExitStack() as stack:
+            with contextlib.nullcontext() if question.paid else self._lobby.waiting():
+                await stack.enter_async_context(self._slots.slot(question.lane))
             return await self._inner.ask(question)

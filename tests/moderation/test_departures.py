@@ -221,3 +221,39 @@ async def test_a_region_that_is_asked_little_is_not_kept_waiting_by_the_other() 
 
     assert departed == pytest.approx(1_000.4)
     await gate.clock.run(asyncio.gather(*waiting))
+
+
+async def test_a_stop_lets_go_of_who_only_waits_for_its_moment() -> None:
+    """
+    It has cost nothing. What was sent is finished, and so is an image of which an answer is paid for already.
+    """
+    gate = Gate(GivenShares({"live": 2, "backfill": 0}))
+    sent = gate.ask("sent")
+    await gate.pass_time(0.1)
+    free = [gate.ask(f"free-{n}") for n in range(5)]
+    paid = asyncio.ensure_future(gate.paced.ask(replace(question("paid"), lane="live", paid=True)))
+    await gate.pass_time(0.1)
+
+    gate.lobby.close()
+    await gate.pass_time(5.0)
+
+    assert sent.result()
+    assert [each.cancelled() for each in free] == [True] * 5
+    assert paid.result()
+    assert gate.provider.asked == ["sent", "paid"]
+    assert gate.pace.earliest() <= gate.clock.now()
+
+
+async def test_a_stop_lets_go_of_who_waits_for_a_share_whatever_was_paid() -> None:
+    """
+    There may never be one again.
+    """
+    gate = Gate(GivenShares({"live": 0, "backfill": 0}))
+    paid = asyncio.ensure_future(gate.paced.ask(replace(question("paid"), lane="live", paid=True)))
+    waiting = [gate.ask("free"), paid]
+    await gate.pass_time(0.1)
+
+    gate.lobby.close()
+    await gate.pass_time(0.1)
+
+    assert [each.cancelled() for each in waiting] == [True, True]

@@ -44,7 +44,7 @@ class World:
         self.answered: set[str] = set()
         self.slots = Slots(slots)
         self.all = [
-            Region(name, Limited(Guarded(provider, name, self.answered, self.clock), self.slots), LIMITS)
+            Region(name, Limited(Guarded(provider, name, self.answered, self.clock), self.slots, Lobby()), LIMITS)
             for name, provider in zip(("first", "second"), providers, strict=False)
         ]
         self.regions = Regions(self.all, self.clock, Lobby())

@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from consumer.errors import CallFailed, ProviderFailed
+from consumer.moderation.lobby import Lobby
 from consumer.moderation.slots import Limited, Slots
 from tests.clock import ManualClock
 from tests.moderation.questions import ScriptedModerator, question
@@ -15,7 +16,7 @@ async def test_no_more_calls_are_in_flight_than_there_are_slots() -> None:
     """
     clock = ManualClock()
     provider = ScriptedModerator(clock, latency=1.0)
-    moderator = Limited(provider, Slots(4))
+    moderator = Limited(provider, Slots(4), Lobby())
 
     await clock.run(asyncio.gather(*(moderator.ask(question(str(n))) for n in range(10))))
 
@@ -29,7 +30,7 @@ async def test_failures_and_cancellations_give_their_slot_back() -> None:
     """
     clock = ManualClock()
     slots = Slots(1)
-    moderator = Limited(ScriptedModerator(clock, [lambda: ProviderFailed("500")], latency=1.0), slots)
+    moderator = Limited(ScriptedModerator(clock, [lambda: ProviderFailed("500")], latency=1.0), slots, Lobby())
 
     with pytest.raises(CallFailed):
         await clock.run(moderator.ask(question()))
@@ -50,7 +51,7 @@ async def test_room_is_there_when_a_slot_is_free_and_nobody_waits() -> None:
     """
     clock = ManualClock()
     slots = Slots(2)
-    moderator = Limited(ScriptedModerator(clock, latency=1.0), slots)
+    moderator = Limited(ScriptedModerator(clock, latency=1.0), slots, Lobby())
     calls = [asyncio.ensure_future(moderator.ask(question(str(n)))) for n in range(3)]
 
     async def moment_of_room() -> float:
@@ -71,7 +72,7 @@ async def test_a_lane_that_wakes_finds_the_slots_that_are_reserved_for_it() -> N
     clock = ManualClock()
     provider = ScriptedModerator(clock, latency=1.0)
     slots = Slots(30, {"live": 9.0, "backfill": 1.0})
-    moderator = Limited(provider, slots)
+    moderator = Limited(provider, slots, Lobby())
     asked = [asyncio.ensure_future(moderator.ask(replace(question(f"b{n}"), lane="backfill"))) for n in range(60)]
     await clock.run(clock.sleep(0.5))
     alone = provider.in_flight, slots.has_room("live"), slots.has_room("backfill")
@@ -95,7 +96,7 @@ async def test_room_can_be_asked_for_by_lane() -> None:
     """
     clock = ManualClock()
     slots = Slots(6, {"live": 1.0, "backfill": 1.0})
-    moderator = Limited(ScriptedModerator(clock, latency=1.0), slots)
+    moderator = Limited(ScriptedModerator(clock, latency=1.0), slots, Lobby())
     asked = [asyncio.ensure_future(moderator.ask(replace(question(str(n)), lane="backfill"))) for n in range(6)]
     await clock.run(clock.sleep(0.5))
 
@@ -106,3 +107,24 @@ async def test_room_can_be_asked_for_by_lane() -> None:
     assert live_at == 1000.5
     assert clock.now() == 1001.0  # five calls ended, the sixth took a slot
     await clock.run(asyncio.gather(*asked))
+
+
+async def test_a_stop_lets_go_of_who_waits_for_a_slot() -> None:
+    """
+    The slot stays whole, and goes to an image of which an answer is paid for already.
+    """
+    clock, lobby, slots = ManualClock(), Lobby(), Slots(1)
+    moderator = Limited(ScriptedModerator(clock, latency=1.0), slots, lobby)
+    holds = asyncio.ensure_future(moderator.ask(question("holds")))
+    await clock.run(clock.sleep(0.1))
+    free = asyncio.ensure_future(moderator.ask(question("free")))
+    paid = asyncio.ensure_future(moderator.ask(replace(question("paid"), paid=True)))
+    await clock.run(clock.sleep(0.1))
+
+    lobby.close()
+    await clock.run(asyncio.wait([holds, free, paid]))
+
+    assert holds.result()
+    assert free.cancelled()
+    assert paid.result()
+    assert slots.held == 0

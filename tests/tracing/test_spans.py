@@ -75,7 +75,7 @@ async def service(emulator: Emulator, tracing: Tracing) -> AsyncIterator[tuple[P
     async with open_transport(4) as transport:
         shares = GivenShares(config.calls_by_lane)
         provider = layers(
-            config, keys, tracing.transport(transport), clock, tracing, shares, Flight(clock), lambda *_: True
+            config, keys, tracing.transport(transport), clock, tracing, shares, Flight(clock), lambda *_: True, calls=1
         )
         pipeline = Pipeline(
             decode=partial(decode, bindings=Bindings(()), group="group"),

@@ -1,0 +1,44 @@
+"""
+No more is begun than the share can start in time, so that a stop finds nothing that it would have to wait for too long.
+
+An image that is judged by several services is paid for from its first answer on. Were many begun under a small share,
+each would have paid for one answer and wait for the next when the process is told to stop.
+"""
+
+from dataclasses import dataclass
+
+from consumer.clock import Clock
+from consumer.moderation.quota import Shares
+from consumer.moderation.slots import Slots
+
+LOOK = 0.05  # seconds after which the share is looked at again
+PART = 0.5  # of the time that a stop has, for starting calls; the rest is for what they take
+
+
+def calls_in_time(share: int, drain_timeout: float) -> int:
+    """How many calls a share (calls a second) can start before a stop would be out of patience; one at the least."""
+    return max(1, int(share * drain_timeout * PART))
+
+
+@dataclass(frozen=True, slots=True)
+class Startable:
+    """Compares the calls that what is begun still needs with what the share can start in time."""
+
+    shares: Shares
+    slots: Slots
+    calls: int
+    """For each image: one for each service."""
+    drain_timeout: float  # seconds
+    clock: Clock
+
+    def has_room(self) -> bool:
+        """Whether another image could be begun. Without any share nothing is paid for, and the slots are the bound."""
+        share = self.shares.share(self.clock.now()).total
+        if not share or not self.slots.held:
+            return True
+        return (self.slots.held + 1) * self.calls <= calls_in_time(share, self.drain_timeout)
+
+    async def room(self) -> None:
+        """Return when another image could be begun."""
+        while not self.has_room():
+            await self.clock.sleep(LOOK)
