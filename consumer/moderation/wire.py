@@ -33,6 +33,7 @@ _HINT = re.compile(r"[0-9]+")  # milliseconds
 MOST_NAMES = 256  # labels, and libraries and logos of each kind
 LONGEST_NAME = 256  # characters of each
 LONGEST_LEVEL = 64  # characters
+UNREADABLE_LEVEL = "unreadable"  # stands for a list or an object where a level is due: unknown, as any other word
 LONGEST_REQUEST_ID = 128  # characters
 
 LONGEST_WAIT = 60.0  # seconds: what is asked for beyond is a slip, and by then the pace has found its own rate
@@ -144,7 +145,8 @@ def _level(element: Mapping[str, Any]) -> str | None:
     level = element.get("RiskLevel")
     if level is None:
         return None
-    if not isinstance(level, str | int | float) or len(name := str(level)) > LONGEST_LEVEL:
+    name = str(level) if isinstance(level, str | int | float) else UNREADABLE_LEVEL
+    if len(name) > LONGEST_LEVEL:
         raise _Unacceptable("RiskLevel")
     return name
 

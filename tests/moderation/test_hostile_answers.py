@@ -92,13 +92,11 @@ GOOD = json.dumps(document())
         (GOOD.replace("81.5", "1" * 300), "Confidence"),
         (GOOD.replace("81.5", "-0.1"), "Confidence"),
         (GOOD.replace('"DataId": "image-1"', '"DataId": ' + "[" * 100 + "]" * 100), "DataId"),
-        (GOOD.replace('"RiskLevel": "high"', '"RiskLevel": ' + "[" * 100 + "]" * 100, 1), "RiskLevel"),
-        (GOOD.replace('"RiskLevel": "high"', '"RiskLevel": {"a": 1}'), "RiskLevel"),
     ],
 )
 def test_an_answer_that_can_be_read_in_two_ways_is_malformed(body: str, code: str) -> None:
     """
-    A member that stands twice, by both of its names, or escaped; numbers beyond any, and nests where a word is due.
+    A member that stands twice, by both of its names, or escaped; numbers beyond any.
     """
     assert refused(body) == code
 
@@ -210,7 +208,10 @@ def test_any_json_text_is_an_answer_within_bounds_or_a_failure(
         assert all(len(text) <= LONGEST_TEXT for text in texts)
 
 
-@pytest.mark.parametrize("value", ["5", "true", "99999999999999999999", "1e300", '""', '"HIGH"'])
+@pytest.mark.parametrize(
+    "value",
+    ["5", "true", "99999999999999999999", "1e300", '""', '"HIGH"', "[]", '{"a": "high"}', "[" * 300 + "]" * 300],
+)
 def test_a_level_that_is_no_word_of_the_vendors_is_kept_as_it_is(value: str) -> None:
     """
     An unknown level is decided on by the policy, which reviews it.
