@@ -8,7 +8,7 @@ What aiokafka 0.14 does is not enough for that:
   everything (`OutOfOrderSequenceNumber`). A partition has one batch on its way at most, and a broker that refuses a
   batch by one of these codes has appended nothing of it, so its number is taken back, and no gap is left.
 
-`tests/contract/test_producing.py` would notice if another aiokafka did otherwise.
+`tests/contract/test_refusals.py` would notice if another aiokafka did otherwise.
 """
 
 from typing import Any
