@@ -22,13 +22,14 @@ class Proxy:
         self._passes = asyncio.Event()
         self._passes.set()
         self._pipes: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
 
     @classmethod
     @asynccontextmanager
     async def opened(cls) -> AsyncIterator[Self]:
         """Listen on a free port of loopback until the context ends."""
         proxy = cls()
-        server = await asyncio.start_server(proxy._connected, HOST, 0)
+        proxy._server = server = await asyncio.start_server(proxy._connected, HOST, 0)
         proxy.port = server.sockets[0].getsockname()[1]
         try:
             yield proxy
@@ -46,10 +47,19 @@ class Proxy:
         """Let pass what waits, and what comes."""
         self._passes.set()
 
+    def close(self) -> None:
+        """Refuse connections from now on, as an address does where nothing is any more."""
+        assert self._server is not None, "it does not listen"
+        self._server.close()
+
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await self._passes.wait()
         host, port = self.target.split(":")
-        there_reader, there_writer = await asyncio.open_connection(host, int(port))
+        try:
+            there_reader, there_writer = await asyncio.open_connection(host, int(port))
+        except ConnectionError:
+            writer.close()
+            return
         for pipe in (self._pass_on(reader, there_writer), self._pass_on(there_reader, writer)):
             task = asyncio.create_task(pipe)
             self._pipes.add(task)

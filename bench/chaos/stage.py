@@ -5,7 +5,7 @@ What one run is played on: topics, the provider's stand-in, a crew; and what sta
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -81,17 +81,19 @@ class Stage:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
             behaviour = {"latency": script.latency, "spread": SPREAD, "seed": seed, **(script.provider or {})}
             stage.provider = await stack.enter_async_context(QuickProvider.start(**behaviour))
-            stage.watch = await stack.enter_async_context(
-                Watch.opened(
-                    kafka.bootstrap_servers,
-                    uploads=stage.uploads,
-                    outputs=list(stage.outputs.values()),
-                    group=name,
-                    partitions=script.partitions,
-                )
-            )
+            stage.watch = await stack.enter_async_context(stage.watching(script.partitions))
             stage.crew = await stack.enter_async_context(Crew.gathered(folder, stage._config(), script.program))
             yield stage
+
+    def watching(self, partitions: int) -> AbstractAsyncContextManager[Watch]:
+        """Look at the topics as if each had so many partitions."""
+        return Watch.opened(
+            self.kafka.bootstrap_servers,
+            uploads=self.uploads,
+            outputs=list(self.outputs.values()),
+            group=self.name,
+            partitions=partitions,
+        )
 
     @property
     def uploads(self) -> str:

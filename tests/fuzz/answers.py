@@ -8,6 +8,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import cramjam
 
 MIB = 1024 * 1024
+FAULTY = 0.4  # of the images
 _ENDLESS_CHUNK = b" " * 65_536
 
 
@@ -41,7 +43,7 @@ class Sent:
     """Whether the connection may be used again."""
 
 
-def sent(seed: int, number: int, attempt: int, data_id: str, faulty: float = 0.4) -> Sent:
+def sent(seed: int, number: int, attempt: int, data_id: str, faulty: float = FAULTY) -> Sent:
     """
     Make the answer to an attempt at image `number` of a seed.
 
@@ -86,9 +88,11 @@ def certain_pass(status: int, body: bytes, data_id: str) -> bool:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len({name for name, _ in pairs}) != len(pairs):
-        raise ValueError("a member stands twice")
-    return dict(pairs)
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if found.setdefault(name, value) != value:
+            raise ValueError("a member stands twice, and says two things")
+    return found
 
 
 def _refuse(constant: str) -> Any:
@@ -155,7 +159,7 @@ def _changed(dice: Random, data_id: str) -> Sent:
             case 1 if isinstance(holder, dict):
                 holder[dice.choice((str(step).lower(), f"{step}s", ""))] = holder.pop(step)
             case _:
-                holder[step] = dice.choice(_NASTY)
+                holder[step] = deepcopy(dice.choice(_NASTY))
     return _whole("changed", data_id, _bytes(document))
 
 

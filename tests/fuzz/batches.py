@@ -54,7 +54,7 @@ def batch(body: bytes, count: int, first_time: int, last_time: int, codec: str) 
 
 
 def compressed(body: bytes, codec: str) -> bytes:
-    """Compress as Java's clients do: snappy in xerial's framing, lz4 in its frame format."""
+    """Compress as Java's clients do: snappy in xerial's framing, lz4 in frames of independent blocks."""
     match codec:
         case "gzip":
             return gzip.compress(body, compresslevel=1)
@@ -63,7 +63,9 @@ def compressed(body: bytes, codec: str) -> bytes:
                 _block(body[at : at + _XERIAL_BLOCK]) for at in range(0, len(body), _XERIAL_BLOCK)
             )
         case "lz4":
-            return bytes(cramjam.lz4.compress(body))
+            compressor = cramjam.lz4.Compressor(level=1, content_checksum=False, block_linked=False)
+            compressor.compress(body)
+            return bytes(compressor.finish())
         case "zstd":
             return bytes(cramjam.zstd.compress(body))
     return body

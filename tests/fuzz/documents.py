@@ -7,6 +7,7 @@ Secrets are marked: `SECRET` stands in every credential that a URL here carries,
 import base64
 import json
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -22,7 +23,9 @@ BINDINGS: Sequence[dict[str, Any]] = (
     {"bucket": "fz-ceph", "tenant": "lab", "via": "url", "url": "https://rgw.example.com/{key}", "decode_keys": False},
     {"bucket": "fz-oss", "tenant": "bazaar", "purpose": "listing", "via": "oss"},
     {"bucket": "fz-some", "tenant": "shop", "via": "url", "url": "https://some.example.com/{key}",
-     "include": {"keys": ["*.jpg", "*.png"], "content_types": ["image/*"]}},
+     "include": {"keys": ["*.jpg", "*.png"]}},
+    {"bucket": "fz-typed", "tenant": "shop", "via": "url", "url": "https://typed.example.com/{key}",
+     "include": {"content_types": ["image/*"]}},
 )  # fmt: skip
 
 
@@ -341,9 +344,9 @@ def changed(dice: Random, name: str) -> Document:
             case 1 if isinstance(holder, dict):
                 holder[dice.choice((str(step).upper(), f"{step} ", "x", "", "ref", "Records", "s3"))] = holder.pop(step)
             case 2 if isinstance(holder, list):
-                holder += [holder[step]] * dice.choice((1, 16, 70))
+                holder += [deepcopy(holder[step])] * dice.choice((1, 16, 70))
             case _:
-                holder[step] = dice.choice(_NASTY)
+                holder[step] = deepcopy(dice.choice(_NASTY))
     return Document(document, "any", headers=made.headers)
 
 
@@ -406,18 +409,20 @@ def carrying(dice: Random, name: str) -> Document:
 
 def with_include(dice: Random, name: str) -> Document:
     """An object of a bucket whose binding names what counts as an image."""
-    record = _s3_record(dice, name, "ObjectCreated:Put", "fz-some")
-    key, told, images = dice.choice(
+    bucket, key, told, images = dice.choice(
         (
-            ("IMG_1.JPG", None, 1),
-            ("a.jpg.", None, 1),
-            ("a.jpg", "application/octet-stream", 1),
-            ("photo", "image/png; charset=binary", 1),
-            ("photo", "application/octet-stream", 1),
-            ("photo", None, 1),
-            ("notes.txt", "text/plain", 0),
+            ("fz-some", "IMG_1.JPG", None, 1),
+            ("fz-some", "a.jpg.", None, 1),
+            ("fz-some", "a.pNg \u200b", "text/plain", 1),
+            ("fz-some", "notes.txt", "image/png", 0),
+            ("fz-typed", "photo", "image/png; charset=binary", 1),
+            ("fz-typed", "photo", "IMAGE/PNG", 1),
+            ("fz-typed", "notes.txt", "application/octet-stream", 1),
+            ("fz-typed", "photo", None, 1),
+            ("fz-typed", "a.jpg", "text/plain", 0),
         )
     )
+    record = _s3_record(dice, name, "ObjectCreated:Put", bucket)
     record["s3"]["object"]["key"] = quote(key)
     if told:
         record["s3"]["object"]["contentType"] = told

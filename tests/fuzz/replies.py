@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from tests.fuzz.answers import Sent, sent
+from tests.fuzz.answers import FAULTY, Sent, sent
 from tests.fuzz.batches import RawRecord, written
 from tests.fuzz.provider import Asked, RawProvider
 from tests.fuzz.service import MIB, Progress, Report, readable, service
@@ -25,6 +25,8 @@ IN_FLIGHT = 64
 QUOTA = 2_000
 READ_TIMEOUT = 2.0
 PATIENCE = 90.0  # seconds without progress
+COMPANY = 10**9  # images from this number on are always answered well
+COMPANY_EVERY = 5.0  # seconds
 _NUMBER = re.compile(r"/(\d+)\.jpg")
 _BATCH = 100
 
@@ -68,9 +70,12 @@ class AnswerPlay:
             run = await stack.enter_async_context(service(self.folder, self._config(provider.endpoint), "answers"))
             progress = Progress(self.kafka.bootstrap_servers, wire, self.name, {self.uploads: PARTITIONS})
             await self._produce(wire)
+            company = asyncio.create_task(self._keep_company(wire, progress))
             left = await progress.until_done(
                 run, self.patience, lambda open_: self.tell("answered", 1 - open_ / self.count)
             )
+            company.cancel()
+            await asyncio.wait([company])
             if left:
                 what = "stands still" if run.replica.running else "ended by itself"
                 self.report.problems.append(f"the service {what}:\n{run.replica.log_tail()[-3000:]}")
@@ -105,15 +110,31 @@ class AnswerPlay:
     async def _produce(self, wire: Wire) -> None:
         numbers = list(self.numbers)
         for start in range(0, len(numbers), _BATCH):
-            events = [
-                RawRecord(None, _event(number), [], 1_795_600_000_000) for number in numbers[start : start + _BATCH]
-            ]
-            await wire.produce(self.uploads, start // _BATCH % PARTITIONS, written(events))
+            await self._publish(wire, start // _BATCH % PARTITIONS, numbers[start : start + _BATCH])
+
+    async def _publish(self, wire: Wire, partition: int, numbers: Iterable[int]) -> None:
+        events = [RawRecord(None, _event(number), [], 1_795_600_000_000) for number in numbers]
+        await wire.produce(self.uploads, partition, written(events))
+
+    async def _keep_company(self, wire: Wire, progress: Progress) -> None:
+        """
+        Upload images that are answered well for as long as some wait.
+
+        An image that is never answered is held until others have been: without others it waits for ever, as is due.
+        """
+        number = COMPANY
+        while True:
+            await asyncio.sleep(COMPANY_EVERY)
+            if await progress.open():
+                for partition in range(PARTITIONS):
+                    await self._publish(wire, partition, range(number, number + IN_FLIGHT // PARTITIONS))
+                    number += IN_FLIGHT // PARTITIONS
 
     async def _answer(self, asked: Asked, writer: asyncio.StreamWriter) -> bool:
         found = _NUMBER.search(asked.image)
         number = int(found[1]) if found else 0
-        made = sent(self.seed, number, asked.attempt, asked.data_id)
+        faulty = 0.0 if number >= COMPANY else FAULTY
+        made = sent(self.seed, number, asked.attempt, asked.data_id, faulty)
         self.kinds[made.kind] += 1
         self.last[number] = Sent(made.kind, b"", harmless=made.harmless)
         return await send(made, writer)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from bench.chaos.scenarios.ablation import ablation
+from bench.chaos.scenarios.addresses import addresses
 from bench.chaos.scenarios.backlog import backlog
 from bench.chaos.scenarios.brokers import brokers
 from bench.chaos.scenarios.cut import cut
@@ -13,8 +14,10 @@ from bench.chaos.scenarios.keys import hot_key, keys
 from bench.chaos.scenarios.kill import contestants, kill
 from bench.chaos.scenarios.playing import Findings, Setting
 from bench.chaos.scenarios.rebalances import rolling, storm
+from bench.chaos.scenarios.refused import refused
 from bench.chaos.scenarios.sigstop import sigstop
 from bench.chaos.scenarios.slow import slow
+from bench.chaos.scenarios.topics import added, recreated
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,5 +44,9 @@ SCENARIOS: Mapping[str, Scenario] = {
     "slow": Scenario(slow, full=300),
     "backlog": Scenario(backlog, full=900),
     "ablation": Scenario(ablation, short=240, full=300),
+    "refused": Scenario(refused, full=180),
+    "recreated": Scenario(recreated, full=180),
+    "added": Scenario(added, full=180),
+    "addresses": Scenario(addresses, full=180),
     "brokers": Scenario(brokers, brokers=3, short=180, full=600),
 }
