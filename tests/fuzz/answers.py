@@ -16,6 +16,7 @@ from typing import Any
 import cramjam
 
 MIB = 1024 * 1024
+_THROTTLED = 20  # attempts
 FAULTY = 0.4  # of the images
 _ENDLESS_CHUNK = b" " * 65_536
 
@@ -48,14 +49,18 @@ def sent(seed: int, number: int, attempt: int, data_id: str, faulty: float = FAU
     Make the answer to an attempt at image `number` of a seed.
 
     A share of `faulty` of the images meets one kind of fault: two of three at the first attempt alone, the others at
-    every one. So faults come mixed with good answers, as from a provider that works.
+    every one. So faults come mixed with good answers, as from a provider that works. Throttling ends: an image waits
+    for as long as it is throttled.
     """
     dice = Random(f"{seed} {number}")
     if dice.random() >= faulty or (attempt > 0 and dice.random() < 2 / 3):
         return _good(Random(f"{seed} {number} {attempt}"), data_id)
     if attempt == 0:
         dice.random()  # the same draw as at later attempts, so that the kind stays the same
-    return dice.choices(_KINDS, _WEIGHTS)[0](dice, data_id)
+    make = dice.choices(_KINDS, _WEIGHTS)[0]
+    if make is _throttled and attempt > _THROTTLED:
+        return _good(dice, data_id)
+    return make(dice, data_id)
 
 
 def certain_pass(status: int, body: bytes, data_id: str) -> bool:

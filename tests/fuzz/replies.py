@@ -27,6 +27,7 @@ READ_TIMEOUT = 2.0
 PATIENCE = 90.0  # seconds without progress
 COMPANY = 10**9  # images from this number on are always answered well
 COMPANY_EVERY = 5.0  # seconds
+COMPANY_ROUNDS = 60  # from then on nothing more moves, and what still waits is a fault
 _NUMBER = re.compile(r"/(\d+)\.jpg")
 _BATCH = 100
 
@@ -43,6 +44,7 @@ class AnswerPlay:
     count: int
     tell: Callable[[str, float], None] = lambda phase, done: None
     patience: float = PATIENCE
+    company_every: float = COMPANY_EVERY
     report: Report = field(default_factory=Report)
     last: dict[int, Sent] = field(default_factory=dict)
     """What was sent last, by image; without its body."""
@@ -123,8 +125,8 @@ class AnswerPlay:
         An image that is never answered is held until others have been: without others it waits for ever, as is due.
         """
         number = COMPANY
-        while True:
-            await asyncio.sleep(COMPANY_EVERY)
+        for _ in range(COMPANY_ROUNDS):
+            await asyncio.sleep(self.company_every)
             if await progress.open():
                 for partition in range(PARTITIONS):
                     await self._publish(wire, partition, range(number, number + IN_FLIGHT // PARTITIONS))
