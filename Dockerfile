@@ -10,10 +10,11 @@ FROM base AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ONLY_BINARY=:all: PIP_REQUIRE_HASHES=1
 WORKDIR /build
 RUN python -m venv /opt/build /opt/venv
-COPY locks/build.txt locks/run.txt locks/
-RUN /opt/build/bin/pip install -r locks/build.txt && /opt/venv/bin/pip install -r locks/run.txt
+COPY locks/build.txt locks/otel.txt locks/
+RUN /opt/build/bin/pip install -r locks/build.txt && /opt/venv/bin/pip install -r locks/otel.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY consumer consumer
+COPY config config
 RUN PIP_REQUIRE_HASHES=0 /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir dist . && \
     PIP_REQUIRE_HASHES=0 /opt/venv/bin/pip install --no-deps dist/*.whl
 

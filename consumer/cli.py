@@ -25,6 +25,8 @@ from consumer.config import (
     load_with_origins,
 )
 from consumer.errors import ConsumerError, Misconfigured
+from consumer.extras import extra
+from consumer.shipped import file_or_shipped
 
 app = typer.Typer(
     name="moderation-consumer",
@@ -37,7 +39,15 @@ app = typer.Typer(
 output = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
-ConfigFile = Annotated[Path, typer.Option("--config", help="The YAML file; every setting is in config/consumer.yaml.")]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        help="The YAML file; every setting is in config/consumer.yaml. [default: config/consumer.yaml, or without one "
+        "the defaults]",
+        show_default=False,
+    ),
+]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting, such as quota.qps=50.")
 ]
@@ -65,12 +75,12 @@ def about(
 
 
 @app.command()
-def run(config: ConfigFile = Path("config/consumer.yaml"), overrides: Overrides = None) -> None:
+def run(config: ConfigFile = None, overrides: Overrides = None) -> None:
     """Serve until SIGTERM: read uploads, judge, publish verdicts."""
     from consumer.app import run as run_service
     from consumer.observability.logs import set_up_logs
 
-    settings = load_config(config, os.environ, overrides or ())
+    settings = load_config(usual(config), os.environ, overrides or ())
     policy = load_policy(settings.policy)
     credentials = load_credentials(os.environ, settings.provider.key_files)
     set_up_logs(settings.logs)
@@ -79,7 +89,7 @@ def run(config: ConfigFile = Path("config/consumer.yaml"), overrides: Overrides 
 
 @app.command()
 def offsets(
-    config: ConfigFile = Path("config/consumer.yaml"),
+    config: ConfigFile = None,
     overrides: Overrides = None,
     urls: Annotated[
         list[str] | None,
@@ -90,7 +100,7 @@ def offsets(
     """Show where the group stands in each partition, and what running replicas have open, since when and why."""
     from consumer.commands import offsets as command
 
-    settings = load_config(config, os.environ, overrides or ())
+    settings = load_config(usual(config), os.environ, overrides or ())
     standings = asyncio.run(command.standings(settings.kafka))
     running = asyncio.run(command.open_records(urls or ()))
     if as_json:
@@ -102,7 +112,7 @@ def offsets(
 
 @app.command()
 def check(
-    config: ConfigFile = Path("config/consumer.yaml"),
+    config: ConfigFile = None,
     overrides: Overrides = None,
     latency: Annotated[float, typer.Option(min=0.001, help="Seconds that a call to the provider takes.")] = 0.3,
     outage: Annotated[float, typer.Option(min=0.0, help="Hours of outage that no upload may be lost in.")] = 24.0,
@@ -116,7 +126,7 @@ def check(
     from consumer.commands.check import check as look
     from consumer.commands.check.findings import is_wrong, lines
 
-    findings = asyncio.run(look(config, os.environ, overrides or (), latency=latency, outage=outage * 3600))
+    findings = asyncio.run(look(usual(config), os.environ, overrides or (), latency=latency, outage=outage * 3600))
     for line in lines(findings):
         output.print(line)
     sys.exit(1 if is_wrong(findings) else 0)
@@ -176,11 +186,12 @@ def schema(
 
 
 @app.command("config")
-def show_config(config: ConfigFile = Path("config/consumer.yaml"), overrides: Overrides = None) -> None:
+def show_config(config: ConfigFile = None, overrides: Overrides = None) -> None:
     """Print the configuration as it takes effect, and where each value came from. No secret is shown."""
     from consumer.commands.effective import effective
 
-    typer.echo(effective(load_with_origins(config, os.environ, overrides or ()), config, os.environ))
+    path = usual(config)
+    typer.echo(effective(load_with_origins(path, os.environ, overrides or ()), path, os.environ))
 
 
 @app.command()
@@ -199,7 +210,8 @@ def emulator(
     access_key_secret: Annotated[str | None, typer.Option(envvar=KEY_SECRET, help="Its secret.")] = None,
 ) -> None:
     """Serve the provider's API, for a service without an account. It judges nothing: it obeys rules."""
-    from consumer.emulator import EmulatorSettings, serve
+    with extra("demo", "The emulator, which looks at real images,"):
+        from consumer.emulator import EmulatorSettings, serve
 
     given = {
         "host": host, "port": port, "qps": qps, "latency": latency, "rules": rules,
@@ -211,13 +223,18 @@ def emulator(
         raise Misconfigured(
             [f"--{'.'.join(map(str, each['loc'])).replace('_', '-')}: {each['msg']}" for each in error.errors()]
         ) from None
-    asyncio.run(serve(settings, announce=output.print))
+    try:
+        asyncio.run(serve(settings, announce=output.print))
+    except OSError as error:
+        reason = f"{host}:{port} cannot be listened on: {error.strerror or error}"
+        raise Misconfigured([f"--host, --port: {reason}; 0 takes a free port"]) from error
 
 
 @app.command()
 def broker() -> None:
     """Serve Kafka on loopback from this process, for one consumer and a short time."""
-    from consumer.emulator.broker import EmbeddedBroker
+    with extra("demo", "The embedded broker"):
+        from consumer.emulator.broker import EmbeddedBroker
 
     with EmbeddedBroker() as embedded:
         output.print(f"bootstrap servers: [bold]{embedded.bootstrap_servers}[/bold]    Ctrl-C ends it")
@@ -228,15 +245,27 @@ def broker() -> None:
 
 @app.command()
 def demo(
-    events: Annotated[int, typer.Option(min=30, help="Upload events to publish.")] = 600,
+    events: Annotated[int, typer.Option(min=32, help="Upload events to publish.")] = 600,
     qps: Annotated[int, typer.Option(min=1, help="The emulated account's calls a second.")] = 100,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running until Ctrl-C.")] = False,
-    config: ConfigFile = Path("config/demo.yaml"),
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", help="The YAML file. [default: config/demo.yaml, or the release's]", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Run the real service against an embedded broker and an emulated provider, and compare expected with seen."""
     from consumer.demo import DemoOptions, run_demo
 
-    sys.exit(run_demo(DemoOptions(events=events, qps=qps, keep=keep, config=config)))
+    file = config or file_or_shipped(Path("config/demo.yaml"))
+    sys.exit(run_demo(DemoOptions(events=events, qps=qps, keep=keep, config=file)))
+
+
+def usual(config: Path | None) -> Path | None:
+    """The configuration's file: the one that is named, else config/consumer.yaml if it is there, else none."""
+    here = Path("config/consumer.yaml")
+    return config or (here if here.is_file() else None)
 
 
 def content_of(path: Path) -> bytes:

@@ -33,6 +33,7 @@ from pydantic import (
 
 from consumer.errors import Misconfigured
 from consumer.lanes import DEFAULT, whole_parts
+from consumer.shipped import shipped
 
 ENVIRONMENT_PREFIX = "MODERATION__"
 # Vendor: the variables that its own tools read.
@@ -838,7 +839,7 @@ def load_with_origins(path: Path | None, environment: Mapping[str, str], overrid
     problems: list[str] = []
     tree, origins = _merged(path, environment, overrides, problems)
     config = _validate(Config, tree, origins, problems)
-    return Loaded(config if path is None else _seen_from(path.parent, config), origins)
+    return Loaded(_located(path, config, origins), origins)
 
 
 def load_sound_part(
@@ -851,7 +852,7 @@ def load_sound_part(
     other.
     """
     try:
-        tree, _ = _merged(path, environment, overrides, [])
+        tree, origins = _merged(path, environment, overrides, [])
         Config.model_validate(tree)
     except Misconfigured:
         return None, frozenset()
@@ -863,7 +864,7 @@ def load_sound_part(
         config = Config.model_validate(tree)
     except ValidationError:
         return None, broken
-    return config if path is None else _seen_from(path.parent, config), broken
+    return _located(path, config, origins), broken
 
 
 def _without_problems(tree: dict[str, Any], error: ValidationError) -> frozenset[str]:
@@ -899,6 +900,13 @@ def _merged(
             problems.append(f"{origin}: {error}")
         origins[keys] = origin
     return tree, origins
+
+
+def _located(path: Path | None, config: Config, origins: Origins) -> Config:
+    """Resolve paths as seen from the file's folder. Without a file the policy is the release's, unless one is named."""
+    if path is not None:
+        return _seen_from(path.parent, config)
+    return config if ("policy",) in origins else config.model_copy(update={"policy": shipped("policy.yaml")})
 
 
 def _seen_from(folder: Path, settings: Model) -> Model:

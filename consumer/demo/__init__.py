@@ -11,7 +11,7 @@ Nothing of the service's own code is used here but its configuration: the demo s
 from dataclasses import dataclass
 from pathlib import Path
 
-from consumer.errors import Misconfigured
+from consumer.extras import extra
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +32,7 @@ def run_demo(options: DemoOptions) -> int:
     Raises:
         Misconfigured: an option or the configuration is wrong, or what the demo needs is not installed.
     """
-    try:
+    with extra("demo", "The demo"):
         from consumer.demo.run import run
-    except ImportError as error:
-        raise Misconfigured([str(error)]) from error
+
     return run(options)

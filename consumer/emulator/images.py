@@ -19,17 +19,14 @@ from io import BytesIO
 from typing import Final, Literal
 from xml.parsers import expat
 
-try:
-    from PIL import Image, ImageFile
-    from PIL.BmpImagePlugin import BmpImageFile
-    from PIL.GifImagePlugin import GifImageFile
-    from PIL.IcoImagePlugin import IcoImageFile
-    from PIL.JpegImagePlugin import JpegImageFile
-    from PIL.PngImagePlugin import PngImageFile
-    from PIL.TiffImagePlugin import TiffImageFile
-    from PIL.WebPImagePlugin import WebPImageFile
-except ImportError as error:
-    raise ImportError("The emulator looks at real images: pip install 'moderation-consumer[demo]'") from error
+from PIL import Image, ImageFile
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.IcoImagePlugin import IcoImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
 from consumer.emulator.errors import ServiceError
 

@@ -15,6 +15,7 @@ from typing import Protocol
 import httpx
 
 from consumer.config import Config
+from consumer.extras import extra
 from consumer.moderation import Moderator
 from consumer.pipeline import Pipeline
 from consumer.verdicts import Sink
@@ -54,7 +55,8 @@ async def tracing_of(config: Config) -> AsyncIterator[Tracing]:
     if not config.tracing.enabled:
         yield Untraced()
         return
-    from consumer.tracing.spans import Spans, exporting  # the extra may not be installed
+    with extra("otel", "tracing.enabled"):
+        from consumer.tracing.spans import Spans, exporting
 
     async with exporting() as provider:
         yield Spans(provider, config.kafka)

@@ -49,7 +49,7 @@ def test_everything_installed_has_a_hash() -> None:
     unlocked = [command for command in commands if "-r " not in command]
 
     assert "PIP_REQUIRE_HASHES=1" in environment
-    assert locks == ["locks/build.txt", "locks/run.txt", "locks/demo.txt"]
+    assert locks == ["locks/build.txt", "locks/otel.txt", "locks/demo.txt"]
     assert all("--hash=sha256:" in (ROOT / lock).read_text() for lock in locks)
     assert len(unlocked) == 2
     assert all("--no-deps" in command and command.startswith("PIP_REQUIRE_HASHES=0") for command in unlocked)

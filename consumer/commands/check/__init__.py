@@ -28,7 +28,7 @@ from consumer.errors import Misconfigured
 
 
 async def check(
-    path: Path, environment: Mapping[str, str], overrides: Sequence[str], *, latency: float, outage: float
+    path: Path | None, environment: Mapping[str, str], overrides: Sequence[str], *, latency: float, outage: float
 ) -> list[Finding]:
     """
     Look at everything; ends within half a minute or so, whatever does not answer.
@@ -50,14 +50,14 @@ async def check(
 
 
 def _configuration(
-    path: Path, environment: Mapping[str, str], overrides: Sequence[str], findings: list[Finding]
+    path: Path | None, environment: Mapping[str, str], overrides: Sequence[str], findings: list[Finding]
 ) -> tuple[Config | None, frozenset[str]]:
     try:
         config = load_config(path, environment, overrides)
     except Misconfigured as error:
         findings += [wrong("configuration", problem) for problem in error.problems]
         return load_sound_part(path, environment, overrides)
-    findings.append(ok("configuration", str(path)))
+    findings.append(ok("configuration", str(path or "no file: the defaults")))
     return config, frozenset()
 
 
