@@ -1,5 +1,6 @@
 """What `check` reads from the provider's answer to a question without an image."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -9,6 +10,7 @@ from consumer.commands.check.findings import Finding
 from consumer.commands.check.provider import look_at_provider
 from consumer.config import RegionUrl, load_credentials
 from consumer.emulator import Emulator, EmulatorSettings, Fault, running
+from tests.fuzz.provider import Asked, RawProvider, response
 from tests.scenarios.provider import KEY
 
 SERVICES = ("baselineCheck_global",)
@@ -45,6 +47,35 @@ async def test_each_refusal_says_what_to_do(what: dict[str, Any], level: str, sa
         found, *_ = await looked_at(emulator)
 
     assert (found.level, found.about) == (level, "provider ap-southeast-1")
+    assert says in found.text
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (response(b"{}", 200, ("Content-Encoding", "gzip")), "answers what cannot be read (content_encoding)"),
+        (response(b"{}", 200, ("Content-Encoding", "x-unheard")), "answers what cannot be read (content_encoding)"),
+        (response(b" " * 2_000_000), "answers what cannot be read (too_large)"),
+        (b"\x16\x03\x01\r\n\r\n", "cannot be reached"),
+        (response(b"{}", 200, ("Date", "Mon, 01 Jan 0001 00:00:00 +2359")), "(http_200)"),
+        (response(b"{}", 200, ("Date", "\xff")), "(http_200)"),
+    ],
+)
+async def test_what_no_provider_answers_is_a_finding_too(answer: bytes, says: str) -> None:
+    """
+    Whatever is at the address, `check` says what it sends, and goes on.
+    """
+
+    async def respond(_: Asked, writer: asyncio.StreamWriter) -> bool:
+        writer.write(answer)
+        await writer.drain()
+        return False
+
+    async with RawProvider.serving(respond) as provider:
+        regions = [RegionUrl("ap-southeast-1", provider.endpoint)]
+        found, *_ = await look_at_provider(regions, SERVICES, load_credentials(KEY), time.time)
+
+    assert (found.level, found.about) == ("wrong", "provider ap-southeast-1")
     assert says in found.text
 
 
