@@ -8,10 +8,7 @@ import logging
 from types import TracebackType
 from typing import Final, Self
 
-try:
-    from confluent_kafka import Producer
-except ImportError as error:
-    raise ImportError("The embedded broker needs librdkafka: pip install 'moderation-consumer[demo]'") from error
+from confluent_kafka import Producer
 
 LIMITS: Final = (
     "One member a consumer group: a second one is refused, so nothing about rebalances can be seen.",

@@ -294,16 +294,17 @@ def test_a_chosen_secret_is_not_told() -> None:
     assert process.returncode == 0
 
 
-@pytest.mark.parametrize(
-    ("module", "missing"), [("consumer.emulator", "PIL"), ("consumer.emulator.broker", "confluent_kafka")]
-)
-def test_a_missing_extra_is_named(module: str, missing: str) -> None:
+@pytest.mark.parametrize(("command", "missing"), [("emulator", "PIL"), ("broker", "confluent_kafka"), ("demo", "PIL")])
+def test_a_missing_extra_is_named(command: str, missing: str) -> None:
     """
-    Without its extra's packages the emulator says what to install.
+    Without its extra's packages a command says in one line what to install.
     """
-    program = f"import sys; sys.modules[{missing!r}] = None; import {module}"
+    without = f"import sys; sys.modules[{missing!r}] = None; sys.argv[1:] = [{command!r}]"
+    program = f"{without}; from consumer.cli import main; main()"
 
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
 
-    assert run.returncode != 0
-    assert "pip install 'moderation-consumer[demo]'" in run.stderr.splitlines()[-1]
+    assert run.returncode == 2
+    [said] = run.stderr.splitlines()
+    assert missing in said
+    assert said.endswith("pip install 'moderation-consumer[demo]'")
