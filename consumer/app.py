@@ -7,7 +7,7 @@ The order of the layers around the provider is decided here, and so is the order
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from functools import partial
 from secrets import token_hex
 from socket import gethostname
@@ -33,7 +33,7 @@ from consumer.kafka_access import KafkaAccess
 from consumer.moderation import Moderator
 from consumer.moderation.assess import Assessing
 from consumer.moderation.breaker import BreakerLimits
-from consumer.moderation.client import HttpModerator, Timeouts, open_transport
+from consumer.moderation.client import HttpModerator, Timeouts
 from consumer.moderation.departures import Departures, Paced
 from consumer.moderation.keys import Keys, keys_of
 from consumer.moderation.lobby import Lobby
@@ -43,6 +43,7 @@ from consumer.moderation.regions import Guarded, Region, Regions
 from consumer.moderation.retries import Retrying, RetryPolicy
 from consumer.moderation.slots import Limited, Slots
 from consumer.moderation.startable import Startable
+from consumer.moderation.transport import Ways, open_transport
 from consumer.observability import metrics
 from consumer.observability.changes import State, told
 from consumer.observability.health import Health, serving
@@ -67,7 +68,7 @@ class ServiceFailed(ConsumerError):
     """The service could not go on."""
 
 
-def run(config: Config, policy: Policy, credentials: Credentials) -> None:
+def run(config: Config, policy: Policy, credentials: Credentials, environment: Mapping[str, str]) -> None:
     """
     Serve until SIGTERM or SIGINT.
 
@@ -77,7 +78,7 @@ def run(config: Config, policy: Policy, credentials: Credentials) -> None:
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            runner.run(serve(config, policy, credentials))
+            runner.run(serve(config, policy, credentials, environment))
         except Misconfigured:
             raise
         except Exception as error:
@@ -85,7 +86,7 @@ def run(config: Config, policy: Policy, credentials: Credentials) -> None:
             raise ServiceFailed(f"the service could not go on: {error or type(error).__name__}") from error
 
 
-async def serve(config: Config, policy: Policy, credentials: Credentials) -> None:
+async def serve(config: Config, policy: Policy, credentials: Credentials, environment: Mapping[str, str]) -> None:
     """Open the service, carry records until a signal, close it. A signal while it opens ends that at once."""
     stop = asyncio.Event()
     opening = asyncio.current_task()
@@ -99,7 +100,7 @@ async def serve(config: Config, policy: Policy, credentials: Credentials) -> Non
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, on_signal)
     try:
-        async with open_service(config, policy, credentials, SystemClock()) as service:
+        async with open_service(config, policy, credentials, environment, SystemClock()) as service:
             opened = True
             log.info("service.started", topics=config.kafka.topics, group=config.kafka.group_id, qps=config.quota.qps)
             await service.run(stop)
@@ -111,12 +112,13 @@ async def serve(config: Config, policy: Policy, credentials: Credentials) -> Non
 
 @contextlib.asynccontextmanager
 async def open_service(
-    config: Config, policy: Policy, credentials: Credentials, clock: Clock
+    config: Config, policy: Policy, credentials: Credentials, environment: Mapping[str, str], clock: Clock
 ) -> AsyncIterator[Service]:
     """Top to bottom is the start order; closing runs bottom to top, so reading ends before publishing does."""
     async with contextlib.AsyncExitStack() as stack:
         replica = token_hex(4)
         say_in_every_line(group=config.kafka.group_id, replica=f"{gethostname()}-{replica}")
+        ways = Ways.of(config.provider, environment)
         access = KafkaAccess(config.kafka)
         flight, journal, tail = Flight(clock), Journal(), Tail(config.kafka, access, config.journal.clock_skew)
         quota = quota_of(config)
@@ -134,14 +136,14 @@ async def open_service(
         )
         health = Health([access.reasons_not_ready, source.reasons_not_ready], [source.complaints], [source.degraded])
         await stack.enter_async_context(serving(config.health, health))
-        tracing = await stack.enter_async_context(tracing_of(config))
+        tracing = await stack.enter_async_context(tracing_of(config, environment))
         doubts = Doubts(tail.find, clock)
         sink = await stack.enter_async_context(KafkaSink.open(config.kafka, access, doubts, flight, clock))
         sink.acknowledged = source.acknowledged
         health.reasons_not_ready.append(sink.reasons_not_ready)
         await stack.enter_async_context(access.watched(clock))
         keys = keys_of(config.provider, credentials, clock)
-        transport = await stack.enter_async_context(open_transport(config.provider.max_in_flight))
+        transport = await stack.enter_async_context(open_transport(config.provider.max_in_flight, ways))
         held = Lobby()
         refused = RefusedOutcomes(clock, held.waiting)
         health.reasons_not_ready.append(refused.reasons_not_ready)

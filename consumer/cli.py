@@ -84,7 +84,7 @@ def run(config: ConfigFile = None, overrides: Overrides = None) -> None:
     policy = load_policy(settings.policy)
     credentials = load_credentials(os.environ, settings.provider.key_files)
     set_up_logs(settings.logs)
-    run_service(settings, policy, credentials)
+    run_service(settings, policy, credentials, os.environ)
 
 
 @app.command()
@@ -102,7 +102,7 @@ def offsets(
 
     settings = load_config(usual(config), os.environ, overrides or ())
     standings = asyncio.run(command.standings(settings.kafka))
-    running = asyncio.run(command.open_records(urls or ()))
+    running = asyncio.run(command.open_records(urls or (), os.environ))
     if as_json:
         for row in command.as_json(standings, running):
             typer.echo(orjson.dumps(row).decode())
@@ -212,6 +212,7 @@ def emulator(
     """Serve the provider's API, for a service without an account. It judges nothing: it obeys rules."""
     with extra("demo", "The emulator, which looks at real images,"):
         from consumer.emulator import EmulatorSettings, serve
+    from consumer.proxies import Proxies
 
     given = {
         "host": host, "port": port, "qps": qps, "latency": latency, "rules": rules,
@@ -224,7 +225,7 @@ def emulator(
             [f"--{'.'.join(map(str, each['loc'])).replace('_', '-')}: {each['msg']}" for each in error.errors()]
         ) from None
     try:
-        asyncio.run(serve(settings, announce=output.print))
+        asyncio.run(serve(settings, announce=output.print, proxies=Proxies.of(os.environ)))
     except OSError as error:
         reason = f"{host}:{port} cannot be listened on: {error.strerror or error}"
         raise Misconfigured([f"--host, --port: {reason}; 0 takes a free port"]) from error

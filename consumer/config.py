@@ -33,6 +33,8 @@ from pydantic import (
 
 from consumer.errors import Misconfigured
 from consumer.lanes import DEFAULT, whole_parts
+from consumer.proxies import NONE, SETTING, read_proxy
+from consumer.redaction import redacted
 from consumer.shipped import shipped
 
 ENVIRONMENT_PREFIX = "MODERATION__"
@@ -43,6 +45,8 @@ SECURITY_TOKEN = "ALIBABA_CLOUD_SECURITY_TOKEN"
 KEY_VARIABLES = {"access_key_id": KEY_ID, "access_key_secret": KEY_SECRET, "security_token": SECURITY_TOKEN}
 # Texts, whatever YAML would make of them; and what is given for them is never shown.
 _TEXTS = {("kafka", "security", "sasl", name) for name in ("username", "password")}
+# What is given for these is never shown either: a proxy may have a password.
+_UNSHOWN = _TEXTS | {("provider", "proxy")}
 KEY_FILES = {part: part.replace("_", "-") for part in KEY_VARIABLES}
 
 _HEADER_VALUE = re.compile(r"[!-~]+")
@@ -327,6 +331,13 @@ class RegionUrl(NamedTuple):
     base_url: str
 
 
+def _proxy(text: str | None) -> str | None:
+    text = (text or "").strip()
+    if text and text != NONE:
+        read_proxy(text, SETTING)  # raises
+    return text or None
+
+
 class ProviderSettings(Settings):
     """Where and how the provider is called. Keys come from the environment or from files, never from here."""
 
@@ -339,6 +350,16 @@ class ProviderSettings(Settings):
         None, description="Base URL instead of the region's, such as `http://127.0.0.1:8080` for the emulator."
     )
     fallback_endpoint: str | None = Field(None, description="Base URL instead of the fallback region's.")
+    proxy: Annotated[str | None, AfterValidator(_proxy)] = Field(
+        None,
+        description="Proxy to call the provider through, `http://user:password@host:port` (or https). Null obeys "
+        "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY; `none` uses no proxy whatever they say.",
+    )
+    ca_file: Path | None = Field(
+        None,
+        description="The authorities that the provider's certificate, and an https proxy's, must come from, in PEM; "
+        "without it the system's, or those of SSL_CERT_FILE and SSL_CERT_DIR.",
+    )
     key_files: Path | None = Field(
         None,
         description="Folder of access-key-id, access-key-secret and, for a temporary key, security-token, such as a "
@@ -1069,6 +1090,6 @@ def _problems(error: ValidationError, origins: Mapping[tuple[str, ...], str]) ->
         if unknown:
             message = "is not a setting"
         given = problem["input"]
-        show = isinstance(given, str | int | float | bool) and not unknown and keys not in _TEXTS
+        show = isinstance(given, str | int | float | bool) and not unknown and keys not in _UNSHOWN
         shown = f" (given: {given!r})" if show else ""
-        yield f"{origin}: {'.'.join(keys) or 'settings'}: {message}{shown}"
+        yield f"{origin}: {'.'.join(keys) or 'settings'}: {redacted(message + shown)}"

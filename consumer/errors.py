@@ -55,13 +55,18 @@ class OutcomeRefused(ConsumerError):
 
 
 class CallFailed(ConsumerError):
-    """One call failed. `code` is the provider's or the transport's word for it, never free text."""
+    """
+    One call failed. `code` is the provider's or the transport's word for it, never free text.
+
+    `detail` says more of it to operators, in words of ours.
+    """
 
     kind: ClassVar[str] = "internal"
 
-    def __init__(self, code: str, *, retry_after: float = 0.0, billed: Billed = "no") -> None:
+    def __init__(self, code: str, *, detail: str = "", retry_after: float = 0.0, billed: Billed = "no") -> None:
         super().__init__(f"{self.kind} {code}")
         self.code = code
+        self.detail = detail
         self.retry_after = retry_after  # seconds that the provider asks us to wait
         self.region = ""  # of the provider, which failed
         self.others_answered = 0  # images whose calls departed after this one's first

@@ -4,6 +4,7 @@ Where a group stands in each partition: what is committed, what waits, and what 
 The group is looked at from outside, through the broker; what is open only the replica that owns it can tell.
 """
 
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,12 +15,15 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from rich.table import Table
 
+from consumer.authorities import Authorities
 from consumer.commands.clients import reader
 from consumer.config import KafkaSettings
-from consumer.errors import ConsumerError
+from consumer.errors import ConsumerError, Misconfigured
 from consumer.intake.mark import Mark
 from consumer.kafka_access import KafkaAccess
 from consumer.kafka_admin import admin_client
+from consumer.proxies import Proxies, Proxy
+from consumer.redaction import redacted
 
 TIMEOUT = 5.0  # seconds
 
@@ -89,25 +93,38 @@ async def standings(settings: KafkaSettings) -> list[Standing]:
     ]
 
 
-async def open_records(urls: Sequence[str]) -> Mapping[tuple[str, int], Mapping[str, Any]]:
+async def open_records(
+    urls: Sequence[str], environment: Mapping[str, str]
+) -> Mapping[tuple[str, int], Mapping[str, Any]]:
     """
-    Ask running replicas, by the base URL of their health pages.
+    Ask running replicas, by the base URL of their health pages. The environment names proxies and authorities.
 
     Raises:
         NotAnswered: one does not answer.
+        Misconfigured: a proxy that the environment names is none.
     """
     found = {}
-    async with httpx.AsyncClient(timeout=TIMEOUT) as client:
-        for url in urls:
-            try:
-                answer = await client.get(f"{url.rstrip('/')}/offsets")
-                readings = answer.raise_for_status().json()
-            except (httpx.HTTPError, ValueError) as error:
-                raise NotAnswered(
-                    f"--url {url}: the replica does not answer: {error or type(error).__name__}"
-                ) from error
-            found.update({(reading["topic"], reading["partition"]): reading for reading in readings})
+    proxies, trusted = Proxies.of(environment), Authorities(None, {}).context
+    if problems := list(proxies.problems(urls)):
+        raise Misconfigured(problems)
+    for url in urls:
+        readings = await _open_records(url, proxies.proxy_for(url), trusted)
+        found.update({(reading["topic"], reading["partition"]): reading for reading in readings})
     return found
+
+
+async def _open_records(url: str, proxy: Proxy | None, trusted: ssl.SSLContext) -> list[dict[str, Any]]:
+    through = None
+    if proxy is not None:  # httpx takes authorities only for a proxy that speaks TLS
+        through = httpx.Proxy(proxy.url_with_user, ssl_context=trusted if proxy.url.startswith("https:") else None)
+    try:
+        async with httpx.AsyncClient(timeout=TIMEOUT, trust_env=False, proxy=through, verify=trusted) as client:
+            answer = await client.get(f"{url.rstrip('/')}/offsets")
+            readings: list[dict[str, Any]] = answer.raise_for_status().json()
+            return readings
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        told = redacted(f"--url {url}: the replica does not answer: {error or type(error).__name__}")
+        raise NotAnswered(told) from error
 
 
 def table(standings: Sequence[Standing], running: Mapping[tuple[str, int], Mapping[str, Any]], now: float) -> Table:

@@ -98,7 +98,8 @@ async def running_service(
             stderr=output,
             start_new_session=True,  # a terminal's Ctrl-C is the demo's alone, which stops it in order
         )
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5.0)) as http:
+    # Never through a proxy: it is on this machine.
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5.0), trust_env=False) as http:
         service = ServiceProcess(process, http, f"http://127.0.0.1:{port}", log)
         try:
             yield service

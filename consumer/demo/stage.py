@@ -84,6 +84,7 @@ async def open_stage(options: DemoOptions, config: Config, folder: Path) -> Asyn
                 overrides=(
                     f"kafka.bootstrap_servers={broker.bootstrap_servers}",
                     f"provider.endpoint={emulator.url}",
+                    "provider.proxy=none",  # all of it is on this machine
                     f"provider.max_in_flight={max(config.provider.max_in_flight, _enough_in_flight(options.qps))}",
                     f"quota.qps={options.qps}",
                     f"bindings={_bindings(config.bindings, site.url)}",

@@ -25,6 +25,7 @@ from consumer.emulator.replies import Reply, Silence
 from consumer.emulator.settings import EmulatorSettings
 from consumer.emulator.signatures import SignedRequest
 from consumer.emulator.sources import open_source
+from consumer.proxies import DIRECT, Proxies
 
 MAX_REQUEST: Final = 1024 * 1024
 """The longest body of a request, in bytes. The longest valid one is a few kilobytes."""
@@ -72,7 +73,7 @@ class Emulator:
             await self._listener.start(self._ports[region])
 
 
-def build_app(settings: EmulatorSettings) -> web.Application:
+def build_app(settings: EmulatorSettings, proxies: Proxies = DIRECT) -> web.Application:
     """The emulator as an application, for a server of one's own. A port it does not know is in the first region."""
     app = web.Application(client_max_size=MAX_REQUEST)
     app[CALLS] = CallLog(settings.calls_kept)
@@ -80,7 +81,7 @@ def build_app(settings: EmulatorSettings) -> web.Application:
     app[REGIONS] = {}
 
     async def open_provider(app: web.Application) -> AsyncIterator[None]:
-        async with open_source(settings.oss, timeout=settings.download_timeout) as source:
+        async with open_source(settings.oss, timeout=settings.download_timeout, proxies=proxies) as source:
             app[PROVIDER] = Provider(settings, source, app[FAULTS])
             yield
 
@@ -91,20 +92,22 @@ def build_app(settings: EmulatorSettings) -> web.Application:
 
 
 @asynccontextmanager
-async def running(settings: EmulatorSettings) -> AsyncIterator[Emulator]:
+async def running(settings: EmulatorSettings, proxies: Proxies = DIRECT) -> AsyncIterator[Emulator]:
     """
-    The emulator, listening.
+    The emulator, listening; it downloads images through `proxies`.
 
     Raises: OSError, when a port is taken.
     """
-    app = build_app(settings)
+    app = build_app(settings, proxies)
     wanted = [settings.port and settings.port + index for index in range(len(settings.regions))]
     async with listening(app, settings.host, wanted) as (listener, bound):
         app[REGIONS].update(zip(bound, settings.regions, strict=True))
         yield Emulator(settings, app, listener, dict(zip(settings.regions, bound, strict=True)))
 
 
-async def serve(settings: EmulatorSettings, announce: Callable[[str], object] | None = None) -> None:
+async def serve(
+    settings: EmulatorSettings, announce: Callable[[str], object] | None = None, proxies: Proxies = DIRECT
+) -> None:
     """
     Run the emulator until SIGTERM or SIGINT, having announced line by line (printed, by default) where it listens.
 
@@ -115,7 +118,7 @@ async def serve(settings: EmulatorSettings, announce: Callable[[str], object] | 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with running(settings) as emulator:
+    async with running(settings, proxies) as emulator:
         announce(f"{ABOUT} Rules: {len(settings.rules)}.")
         for region, endpoint in emulator.endpoints.items():
             announce(f"{region} listens on http://{endpoint}, at most {settings.qps} calls a second")

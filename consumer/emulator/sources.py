@@ -11,6 +11,7 @@ import aiohttp
 from consumer.emulator.errors import ServiceError
 from consumer.emulator.images import MAX_BYTES
 from consumer.emulator.parameters import ImageUrl, OssObject
+from consumer.proxies import DIRECT, Proxies
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class ImageSource:
 
     session: aiohttp.ClientSession
     buckets: Mapping[str, Path | Mapping[str, bytes]]
+    proxies: Proxies = DIRECT
 
     async def fetch(self, image: ImageUrl | OssObject) -> bytes:
         """
@@ -34,7 +36,13 @@ class ImageSource:
     async def _download(self, image: ImageUrl) -> bytes:
         headers = {"Referer": image.referer} if image.referer else {}
         try:
-            async with self.session.get(image.url, headers=headers) as response:
+            proxy = self.proxies.proxy_for(image.url)
+            told = proxy.headers if proxy else {}
+            if image.url.lower().startswith("http:"):
+                headers |= told  # there is no CONNECT to tell it with
+            async with self.session.get(
+                image.url, headers=headers, proxy=proxy.url if proxy else None, proxy_headers=told or None
+            ) as response:
                 if response.status != 200:
                     raise ServiceError(404, f"the image's host answered {response.status}")
                 return await _read_at_most(response.content, MAX_BYTES + 1)
@@ -54,14 +62,15 @@ class ImageSource:
 
 @asynccontextmanager
 async def open_source(
-    buckets: Mapping[str, Path | Mapping[str, bytes]], *, timeout: float
+    buckets: Mapping[str, Path | Mapping[str, bytes]], *, timeout: float, proxies: Proxies = DIRECT
 ) -> AsyncIterator[ImageSource]:
     """An image source whose downloads end after `timeout` seconds."""
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),  # the quota limits the downloads
         timeout=aiohttp.ClientTimeout(total=timeout),
+        trust_env=False,  # it would also read ~/.netrc
     ) as session:
-        yield ImageSource(session, buckets)
+        yield ImageSource(session, buckets, proxies)
 
 
 async def _read_at_most(content: aiohttp.StreamReader, limit: int) -> bytes:

@@ -187,6 +187,8 @@ class Breaker:
         if self.cause is None or self.opened_at is None:
             return None
         kind, code = self.cause.kind, self.cause.code
+        if self.cause.detail:
+            code += f" ({self.cause.detail})"
         if self.state is State.RAMPING:
             if not is_waited_for:
                 return None

@@ -8,27 +8,28 @@ httpx's own transport costs six times as much.
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextvars import ContextVar
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 import aiohttp
 import httpx
 import structlog
-from httpx_aiohttp import AiohttpTransport
 
 from consumer.clock import Clock
 from consumer.errors import CallFailed, ConsumerError, ProviderFailed
 from consumer.moderation import Question, signing, wire
 from consumer.moderation.keys import Keys
 from consumer.moderation.reading import read_body
+from consumer.moderation.transport import Sending, open_transport, sending
 from consumer.observability import metrics
 from consumer.observability.harmless import harmless
 from consumer.observability.tracebacks import frames_of
 from consumer.records import Answer
 
 log = structlog.get_logger()
+
+__all__ = ["HttpModerator", "Timeouts", "open_transport"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,34 +38,6 @@ class Timeouts:
 
     connect: float
     read: float
-
-
-# httpx has no place to pass it through; aiohttp calls its hooks in the task, and so in the context, of the request.
-_on_sent: ContextVar[Callable[[], None] | None] = ContextVar("on_sent", default=None)
-
-
-async def _tell_that_it_is_sent(*_: object) -> None:
-    # aiohttp 3.13 calls this before it writes anything: what is raised here closes the connection unused.
-    if on_sent := _on_sent.get():
-        on_sent()
-
-
-@contextlib.asynccontextmanager
-async def open_transport(connections: int) -> AsyncIterator[httpx.AsyncBaseTransport]:
-    """Hold at most so many connections, of all regions together, until the context ends."""
-    tracing = aiohttp.TraceConfig()
-    tracing.on_request_headers_sent.append(_tell_that_it_is_sent)
-    # httpx-aiohttp 0.2 limits a session to 100 connections unless it is handed one.
-    session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=connections, keepalive_timeout=60.0),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trace_configs=[tracing],
-    )
-    transport = AiohttpTransport(client=session)
-    try:
-        yield transport
-    finally:
-        await transport.aclose()
 
 
 class HttpModerator:
@@ -90,10 +63,11 @@ class HttpModerator:
 
     async def ask(self, question: Question) -> Answer:
         request = self._request(question)
-        _on_sent.set(question.on_sent)
+        call = Sending(question.on_sent)
+        sending.set(call)
         sent, began = self._clock.wall(), self._clock.now()
         try:
-            response, content = await self._exchange(request)
+            response, content = await self._exchange(request, call)
             took = self._clock.now() - began
             metrics.PROVIDER_SECONDS.observe(took)
             answer = wire.read_answer(response.status_code, response.headers, content, question)
@@ -118,8 +92,8 @@ class HttpModerator:
         headers["accept-encoding"] = "identity"  # an answer is smaller than what packing could save
         return httpx.Request("POST", self._url, headers=headers, content=body, extensions=self._timeouts)
 
-    async def _exchange(self, request: httpx.Request) -> tuple[httpx.Response, bytes]:
-        with _transport_failures():
+    async def _exchange(self, request: httpx.Request, call: Sending) -> tuple[httpx.Response, bytes]:
+        with _transport_failures(call):
             # The read timeout restarts with every byte; the deadline does not, so that a drip ends too.
             async with asyncio.timeout(self._deadline):
                 response = await self._transport.handle_async_request(request)
@@ -127,11 +101,11 @@ class HttpModerator:
 
 
 @contextlib.contextmanager
-def _transport_failures() -> Iterator[None]:
+def _transport_failures(call: Sending) -> Iterator[None]:
     """
     Translate whatever the transport raises: with what a peer can send it is the provider's failure, never ours.
 
-    Only a call that never connected is certain not to be billed.
+    Only a call that was never sent is certain not to be billed.
     """
     try:
         yield
@@ -143,8 +117,8 @@ def _transport_failures() -> Iterator[None]:
     except (httpx.TransportError, aiohttp.ClientError, OSError, TimeoutError) as error:
         # httpx-aiohttp 0.2 calls a dropped connection ConnectTimeout, so its cause is what counts.
         cause = error.__cause__ if isinstance(error, httpx.TransportError) else error
-        if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-            raise ProviderFailed("connect") from error
+        if not call.is_sent:
+            raise call.timed_out() from error
         if isinstance(cause, TimeoutError):
             raise ProviderFailed("timeout", billed="maybe") from error
         raise ProviderFailed("connection_lost", billed="maybe") from error

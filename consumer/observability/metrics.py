@@ -47,6 +47,11 @@ ANSWERS_UNREADABLE = Counter(
     "likely, but something's on the way to it.",
     ["why"],
 )
+PROVIDER_NOT_REACHED = Counter(
+    "moderation_provider_not_reached_total",
+    "Calls that could not be sent, by the step that failed: `dns`, `connect`, `tls` or `proxy`. None is billed.",
+    ["step"],
+)
 CALLS_MAYBE_BILLED = Counter(
     "moderation_calls_maybe_billed_total", "Calls whose answer never arrived: the provider may have charged for them."
 )

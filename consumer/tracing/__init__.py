@@ -9,7 +9,7 @@ and a verdict carries its event's `traceparent` on as it came.
 """
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
 import httpx
@@ -50,7 +50,7 @@ class Untraced:
 
 
 @contextlib.asynccontextmanager
-async def tracing_of(config: Config) -> AsyncIterator[Tracing]:
+async def tracing_of(config: Config, environment: Mapping[str, str]) -> AsyncIterator[Tracing]:
     """Trace until the context ends, where that is enabled; then what is left of the spans is sent."""
     if not config.tracing.enabled:
         yield Untraced()
@@ -58,5 +58,5 @@ async def tracing_of(config: Config) -> AsyncIterator[Tracing]:
     with extra("otel", "tracing.enabled"):
         from consumer.tracing.spans import Spans, exporting
 
-    async with exporting() as provider:
+    async with exporting(environment) as provider:
         yield Spans(provider, config.kafka)

@@ -7,14 +7,17 @@ type, and messages by their place in Kafka.
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from importlib.metadata import version
 from threading import Thread
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 import httpx
 import orjson
+import requests
 from opentelemetry import context as context_api
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -27,10 +30,11 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from opentelemetry.util.types import AttributeValue
 
 from consumer.config import KafkaSettings
-from consumer.errors import CallFailed
+from consumer.errors import CallFailed, Misconfigured
 from consumer.moderation import Moderator, Question
 from consumer.observability.harmless import harmless
 from consumer.pipeline import Pipeline, Turn
+from consumer.proxies import BadProxy, Proxies
 from consumer.records import Answer, Delivery
 from consumer.verdicts import Sink
 from consumer.verdicts.encode import Encoded, EncodedHeaders
@@ -39,6 +43,7 @@ from consumer.verdicts.outcomes import Outcome
 SERVICE = "moderation-consumer"
 STOP_DEADLINE = 2.0  # seconds for the last spans
 MOST_PARSED = 1_048_576  # bytes of a message that is parsed for its trace
+CERTIFICATES = ("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE")
 W3C = TraceContextTextMapPropagator()
 _TRACE = frozenset(W3C.fields)  # traceparent, tracestate
 
@@ -46,14 +51,18 @@ Attributes = Mapping[str, AttributeValue]
 
 
 @contextlib.asynccontextmanager
-async def exporting() -> AsyncIterator[TracerProvider]:
-    """Send spans as OTLP over HTTP until the context ends; OTEL_* variables say where to, how many, by which name."""
+async def exporting(environment: Mapping[str, str] = MappingProxyType({})) -> AsyncIterator[TracerProvider]:
+    """
+    Send spans as OTLP over HTTP until the context ends; OTEL_* variables say where to, how many, by which name.
+
+    `environment` says through which proxy, and whose certificates are trusted where OTEL_* variables do not say it.
+    """
     # The SDK reads OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES, and has a name of its own where they say none.
     told = Resource.create()
     if str(told.attributes[SERVICE_NAME]).startswith("unknown_service"):
         told = told.merge(Resource({SERVICE_NAME: SERVICE}))
     provider = TracerProvider(resource=told, shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    provider.add_span_processor(BatchSpanProcessor(_exporter(environment)))
     try:
         yield provider
     finally:
@@ -61,6 +70,25 @@ async def exporting() -> AsyncIterator[TracerProvider]:
         stopping = Thread(target=provider.shutdown, name="tracing", daemon=True)
         stopping.start()
         await asyncio.to_thread(stopping.join, STOP_DEADLINE)
+
+
+def _exporter(environment: Mapping[str, str]) -> OTLPSpanExporter:
+    """`Misconfigured` escapes where the collector's proxy is none."""
+    session = requests.Session()
+    session.trust_env = False  # it would also read ~/.netrc
+    authorities = None
+    if not any(environment.get(name) for name in CERTIFICATES):
+        paths = ssl.get_default_verify_paths()  # of SSL_CERT_FILE and SSL_CERT_DIR, or the system's
+        authorities = paths.cafile or paths.capath
+    exporter = OTLPSpanExporter(session=session, certificate_file=authorities)
+    # Only the SDK knows by now which of its variables says where the collector is.
+    try:
+        proxy = Proxies.of(environment).proxy_for(exporter._endpoint)
+    except BadProxy as error:
+        raise Misconfigured([str(error)]) from None
+    if proxy is not None:
+        session.proxies = {"http": proxy.url_with_user, "https": proxy.url_with_user}
+    return exporter
 
 
 class Spans:

@@ -4,11 +4,15 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from opentelemetry.sdk.resources import SERVICE_NAME
 
 from consumer.tracing.spans import STOP_DEADLINE, exporting
+from tests.proxying import PrivateAuthority, proxy, tls_in_front_of
 
 WITHOUT_THE_EXTRA = """
 import sys
@@ -66,3 +70,40 @@ async def test_the_service_has_a_name_until_it_is_given_one(monkeypatch: pytest.
 
     names = [provider.resource.attributes[SERVICE_NAME] for provider in (ours, theirs)]
     assert names == ["moderation-consumer", "shop-moderation"]
+
+
+@pytest.mark.parametrize("by", ["setting", "system"])
+async def test_spans_go_through_the_proxy_and_trust_the_private_authority(
+    by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A collector behind a proxy that wants a user, with a private authority: named by OpenTelemetry's own variable or by
+    SSL_CERT_FILE. What stands in ~/.netrc is told to nobody.
+    """
+    (tmp_path / ".netrc").write_text("default login ada password canary\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    authority = PrivateAuthority()
+    ca_file = str(authority.write(tmp_path / "ca.pem"))
+    variable = "OTEL_EXPORTER_OTLP_CERTIFICATE" if by == "setting" else "SSL_CERT_FILE"
+    monkeypatch.setenv(variable, ca_file)
+    taken: list[str | None] = []
+
+    async def take(request: web.Request) -> web.Response:
+        taken.append(request.headers.get("authorization"))
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/v1/traces", take)
+    async with (
+        TestServer(app) as server,
+        tls_in_front_of(server.port or 0, authority.context("localhost")) as port,
+        proxy(user="ada:p@ss") as passing,
+    ):
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"https://localhost:{port}")
+        environment = {"HTTPS_PROXY": f"http://ada:p%40ss@{passing.address}", variable: ca_file}
+        async with exporting(environment) as provider:
+            provider.get_tracer("test").start_span("span").end()
+            await asyncio.to_thread(provider.force_flush)
+
+    assert taken == [None]
+    assert [line.rpartition(" ")[0] for line in passing.asked] == [f"CONNECT localhost:{port}"]

@@ -25,6 +25,7 @@ from consumer.config import (
     load_sound_part,
 )
 from consumer.errors import Misconfigured
+from consumer.moderation.transport import Ways
 
 
 async def check(
@@ -44,7 +45,7 @@ async def check(
     credentials = _credentials(config, broken, environment, findings)
     _figures(config, broken, latency, findings)
     kafka, provider = await asyncio.gather(
-        _kafka(config, broken, outage), _provider(config, broken, policy, credentials)
+        _kafka(config, broken, outage), _provider(config, broken, policy, credentials, environment)
     )
     return [*findings, *kafka, *provider]
 
@@ -106,9 +107,17 @@ async def _kafka(config: Config, broken: frozenset[str], outage: float) -> list[
 
 
 async def _provider(
-    config: Config, broken: frozenset[str], policy: Policy | None, credentials: Credentials | None
+    config: Config,
+    broken: frozenset[str],
+    policy: Policy | None,
+    credentials: Credentials | None,
+    environment: Mapping[str, str],
 ) -> list[Finding]:
     if "provider" in broken or credentials is None:
         return [skipped("provider, clock", "needs the account's key, and a sound section provider")]
     services = policy.settings.services if policy else ("baselineCheck_global",)
-    return await look_at_provider(config.provider.regions, services, credentials, time.time)
+    try:
+        ways = Ways.of(config.provider, environment)
+    except Misconfigured as error:
+        return [wrong("provider", problem) for problem in error.problems]
+    return await look_at_provider(config.provider.regions, services, credentials, time.time, ways)

@@ -24,9 +24,9 @@ from consumer.commands.check.findings import Finding, lasting, ok, skipped, warn
 from consumer.config import Credentials, RegionUrl
 from consumer.errors import AccountRefused, CallFailed, ClockOff, InputRefused, ProviderFailed, Throttled
 from consumer.moderation import signing, wire
-from consumer.moderation.client import open_transport
 from consumer.moderation.failures import failure_of
 from consumer.moderation.reading import read_body
+from consumer.moderation.transport import Ways, open_transport
 
 DEADLINE = 10.0  # seconds, for each call
 MOST_SKEW = 900.0  # seconds. Vendor: a call whose date is further off is refused
@@ -45,6 +45,17 @@ ADVICE = {
 }
 
 
+NOT_REACHED = "cannot be reached:"
+# By the step that failed; see `moderation/reaching.py`.
+UNREACHED = {
+    "dns": "see this machine's DNS, and provider.endpoint",
+    "connect": "see the network, firewalls and network policy, provider.endpoint, and whether a proxy is needed "
+    "(provider.proxy)",
+    "tls": "see provider.ca_file for a private authority, the certificate's host and dates, and this machine's clock",
+    "proxy": "see provider.proxy, or HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What came back: how a refusal is sorted, None for a call that was accepted; and the provider's time."""
@@ -55,13 +66,20 @@ class Reply:
 
 
 async def look_at_provider(
-    regions: Sequence[RegionUrl], services: Sequence[str], credentials: Credentials, now: Callable[[], float]
+    regions: Sequence[RegionUrl],
+    services: Sequence[str],
+    credentials: Credentials,
+    now: Callable[[], float],
+    ways: Ways | None = None,
 ) -> list[Finding]:
     """Look at every region, with every service: key, clock and the way there. `now` tells unix seconds."""
     findings: list[Finding] = []
-    async with open_transport(len(services)) as transport:
+    async with open_transport(len(services), ways) as transport:
         asking = _Asking(transport, credentials, now)
         for region in regions:
+            proxy = ways.proxies.proxy_for(region.base_url) if ways else None
+            if proxy is not None:
+                findings.append(ok(f"proxy {region.name}", f"called through {proxy.url} ({proxy.named_by})"))
             replies = await asyncio.gather(*(asking.ask(region.base_url, service) for service in services))
             findings += _judge_region(region, dict(zip(services, replies, strict=True)))
     return findings
@@ -83,6 +101,8 @@ class _Asking:
         except TimeoutError:
             return f"does not answer within {DEADLINE:g} s"
         except ProviderFailed as error:
+            if error.code in UNREACHED:
+                return f"{NOT_REACHED} {error.code}: {error.detail}: {UNREACHED[error.code]}"
             return f"answers what cannot be read ({error.code})"
         except (httpx.TransportError, aiohttp.ClientError, OSError) as error:
             return f"cannot be reached ({type(error.__cause__ or error).__name__})"
@@ -115,8 +135,9 @@ def _judge_region(region: RegionUrl, replies: Mapping[str, Reply | str]) -> Iter
     about = f"provider {region.name}"
     answers = [reply for reply in replies.values() if isinstance(reply, Reply)]
     if not answers:
-        why = next(iter(replies.values()))
-        yield wrong(about, f"{region.base_url} {why}: see the network, DNS and provider.endpoint")
+        why = str(next(iter(replies.values())))
+        advice = "" if why.startswith(NOT_REACHED) else ": see the network, DNS and provider.endpoint"
+        yield wrong(about, f"{region.base_url} {why}{advice}")
         yield skipped("credentials, clock", f"what needs {region.name}'s answer")
         return
     for service, reply in replies.items():
