@@ -28,15 +28,21 @@ class ProxyServer:
         """Each first line, such as `CONNECT localhost:443 HTTP/1.1`."""
         self.heads: list[bytes] = []
         self._user = user
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: list[asyncio.StreamWriter] = []
 
     @property
     def address(self) -> str:
         """Host and port."""
         return f"{self.host}:{self.port}"
 
+    def drop(self) -> None:
+        """Break off what passes at the moment."""
+        for writer in self._writers:
+            writer.transport.abort()
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
+        self._writers.append(writer)
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError, OSError):
             await self._serve(reader, writer)
         writer.close()

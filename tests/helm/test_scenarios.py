@@ -17,6 +17,7 @@ KINDS = {
     "key-files": EVERY | {"Deployment", "PodDisruptionBudget", "ServiceAccount"},
     "minimal": EVERY | {"Deployment", "PodDisruptionBudget", "ServiceAccount"},
     "network-policy": EVERY | {"Deployment", "NetworkPolicy"},
+    "proxy": EVERY | {"Deployment", "NetworkPolicy", "PodDisruptionBudget", "ServiceAccount"},
     "service-monitor": EVERY | {"Deployment", "PodDisruptionBudget", "ServiceAccount", "ServiceMonitor"},
     "stateful-set": EVERY | {"PodDisruptionBudget", "ServiceAccount", "StatefulSet"},
 }

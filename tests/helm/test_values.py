@@ -209,6 +209,25 @@ def test_a_digest_beats_a_tag(helm_charts: Charts) -> None:
             ["config.provider.key_files", "kafkaSecret.mountPath"],
         ),
         (
+            ['providerProxy.existingSecret="way-out"', 'config.provider.proxy="http://proxy:3128"'],
+            ["providerProxy.existingSecret", "config.provider.proxy"],
+        ),
+        (
+            [
+                'providerProxy.existingSecret="way-out"',
+                'extraEnv=[{"name": "MODERATION__PROVIDER__PROXY", "value": "http://proxy:3128"}]',
+            ],
+            ["MODERATION__PROVIDER__PROXY", "providerProxy.existingSecret"],
+        ),
+        (
+            ['providerAuthority={"existingSecret": "a", "existingConfigMap": "b"}'],
+            ["providerAuthority.existingSecret", "providerAuthority.existingConfigMap"],
+        ),
+        (
+            ['providerAuthority.existingConfigMap="a"'],
+            ["providerAuthority", "/run/authority", "config.provider.ca_file"],
+        ),
+        (
             ['extraEnv=[{"name": "MODERATION__SHUTDOWN__DRAIN_TIMEOUT", "value": "600"}]'],
             ["MODERATION__SHUTDOWN__DRAIN_TIMEOUT", "config.shutdown.drain_timeout"],
         ),
@@ -300,3 +319,17 @@ def test_prometheus_is_told_where_metrics_are(helm_charts: Charts) -> None:
     assert monitor["spec"]["endpoints"] == [{"port": "health", "path": "/metrics", "interval": "15s"}]
     assert monitor["metadata"]["labels"]["release"] == "prometheus"
     assert monitor["metadata"]["name"] == "moderation"
+
+
+def test_a_proxy_comes_from_a_secret_and_an_authority_as_a_file(helm_charts: Charts) -> None:
+    """
+    The URL of a proxy may hold a password, and stands in no config map; config.provider.ca_file names a mounted file.
+    """
+    [container] = helm_charts.pod("proxy")["spec"]["containers"]
+    [proxy] = [each for each in container["env"] if each["name"] == "MODERATION__PROVIDER__PROXY"]
+    [mounted] = [each for each in container["volumeMounts"] if each["name"] == "provider-authority"]
+    [volume] = [each for each in helm_charts.pod("proxy")["spec"]["volumes"] if each["name"] == "provider-authority"]
+
+    assert proxy["valueFrom"]["secretKeyRef"] == {"name": "way-out", "key": "proxy"}
+    assert mounted == {"name": "provider-authority", "mountPath": "/run/authority", "readOnly": True}
+    assert volume["configMap"] == {"name": "authorities"}
