@@ -31,7 +31,7 @@ async def running(
         *(sys.executable, "-I", "-S", str(TETHER), str(os.getpid())),
         *command,
         cwd=_ROOT,
-        env={**os.environ, **(environment or {})},
+        env={**_direct(), **(environment or {})},
         # A terminal's Ctrl-C is for us alone: we stop them in order.
         start_new_session=True,
         stdin=asyncio.subprocess.DEVNULL,
@@ -56,3 +56,8 @@ async def stop(process: Process) -> int:
     # Reads what is left of its output, so that the pipe is closed as well.
     await process.communicate()
     return await process.wait()
+
+
+def _direct() -> dict[str, str]:
+    """This process's environment without its proxies: all that is measured is on this machine."""
+    return {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}

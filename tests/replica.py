@@ -31,6 +31,11 @@ POLL = 0.05  # seconds
 LOG_TAIL = 30  # lines shown when something does not come about
 
 
+def surroundings() -> dict[str, str]:
+    """This process's environment without its proxies: whatever a test calls is on this machine."""
+    return {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+
+
 class Replica:
     """One running service."""
 
@@ -65,7 +70,7 @@ class Replica:
                 *(sys.executable, "-I", "-S", str(TETHER), str(os.getpid())),
                 *(sys.executable, "-m", *program, "run", "--config", str(file)),
                 cwd=ROOT,
-                env={**os.environ, **environment},
+                env={**surroundings(), **environment},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -1,12 +1,11 @@
 """The command line as an operator meets it: arguments in, exit status and text out."""
 
 import asyncio
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tests.replica import ROOT
+from tests.replica import ROOT, surroundings
 
 TIMEOUT = 60.0
 
@@ -22,7 +21,9 @@ class Ended:
 
 async def command(*arguments: str, environment: Mapping[str, str] | None = None, given: bytes = b"") -> Ended:
     """Run `moderation-consumer` with these arguments, without the account's key unless `environment` has it."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("ALIBABA_", "MODERATION_"))}
+    inherited = {
+        name: value for name, value in surroundings().items() if not name.startswith(("ALIBABA_", "MODERATION_"))
+    }
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "consumer", *arguments,
         cwd=ROOT,
