@@ -2,6 +2,7 @@
 
 import ast
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,8 +14,14 @@ from aiohttp.test_utils import TestServer
 import consumer
 from consumer.commands.offsets import open_records
 from consumer.emulator import EmulatorSettings, running
+from consumer.emulator.errors import ServiceError
+from consumer.emulator.parameters import ImageUrl
+from consumer.emulator.sources import open_source
 from consumer.errors import Misconfigured
+from consumer.proxies import Proxies
 from tests.commands.cli import Ended, command
+from tests.emulator.imagehost import serving
+from tests.emulator.pictures import picture
 from tests.proxying import PrivateAuthority, proxy, tls_in_front_of
 from tests.scenarios.provider import KEY
 
@@ -139,6 +146,24 @@ async def test_offsets_asks_replicas_through_the_proxy(user: str | None) -> None
     assert asked == [f"GET {url}offsets HTTP/1.1"] == server.asked
     with pytest.raises(Misconfigured, match="HTTP_PROXY: must begin with"):
         await open_records([url], {"HTTP_PROXY": "socks5://proxy:1080"})
+
+
+async def test_the_emulator_downloads_images_through_the_proxy(authority: PrivateAuthority) -> None:
+    """
+    As its command does it by the environment: in clear text with a user, and not at all where the proxy is none.
+    """
+    files = {"/a.png": picture("blue", "PNG", (8, 8))}
+    async with serving(files) as host, proxy(user="ada:p@ss") as server, contextlib.AsyncExitStack() as stack:
+        told = {"HTTP_PROXY": f"http://ada:p%40ss@{server.address}"}
+        through = await stack.enter_async_context(open_source({}, timeout=5.0, proxies=Proxies.of(told)))
+        nobody = Proxies.of({"HTTP_PROXY": "http://127.0.0.1:9"})
+        without = await stack.enter_async_context(open_source({}, timeout=5.0, proxies=nobody))
+        found = await through.fetch(ImageUrl(f"{host.url}/a.png"))
+        with pytest.raises(ServiceError):
+            await without.fetch(ImageUrl(f"{host.url}/a.png"))
+
+    assert found == files["/a.png"]
+    assert server.asked == [f"GET {host.url}/a.png HTTP/1.1"]
 
 
 CLIENTS = {
