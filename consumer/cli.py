@@ -180,7 +180,11 @@ def schema(
     from consumer.commands.schema import write_all, written
 
     if write is not None:
-        typer.echo("\n".join(map(str, write_all(write))))
+        try:
+            files = write_all(write)
+        except OSError as error:
+            raise Misconfigured([f"--write: {write} cannot be written: {error.strerror}"]) from error
+        typer.echo("\n".join(map(str, files)))
     else:
         typer.echo(written({each.value: make(each) for each in Name} if name is None else make(name)))
 
@@ -222,7 +226,10 @@ def emulator(
         settings = EmulatorSettings.model_validate({key: value for key, value in given.items() if value is not None})
     except ValidationError as error:
         raise Misconfigured(
-            [f"--{'.'.join(map(str, each['loc'])).replace('_', '-')}: {each['msg']}" for each in error.errors()]
+            [
+                f"--{'.'.join(map(str, each['loc'])).replace('_', '-')}: {each['msg'].removeprefix('Value error, ')}"
+                for each in error.errors()
+            ]
         ) from None
     try:
         asyncio.run(serve(settings, announce=output.print, proxies=Proxies.of(os.environ)))
@@ -292,6 +299,6 @@ def main() -> None:
         for problem in error.problems:
             errors.print(f"[red]✗[/red] {escape(problem)}", markup=True)
         sys.exit(2)
-    except ConsumerError as error:
+    except (ConsumerError, OSError) as error:  # OSError: such as a full disk below standard output
         errors.print(f"[red]✗[/red] {escape(str(error))}")
         sys.exit(1)

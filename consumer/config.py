@@ -7,9 +7,10 @@ module reads the environment.
 """
 
 import hashlib
+import ipaddress
 import re
 import string
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
@@ -219,10 +220,35 @@ class KafkaSecurity(Settings):
 DamagedBatch = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+/\d{1,9}@\d{1,18}(-\d{1,18})?$")]
 
 
+_BROKER = re.compile(r"(\[[0-9A-Fa-f:.]+(%[\w.-]+)?\]|[^\s:/@\[\],]+)(:(?P<port>\d{1,5}))?")
+
+
+def _are_brokers(text: str) -> str:
+    """Let `host:port` pass, comma-separated, with or without the port; an IPv6 address with one is in brackets."""
+    brokers = [broker for broker in text.strip().split(",") if broker.strip()]
+    if not brokers:
+        raise ValueError("names no broker: write host:port, comma-separated")
+    for broker in brokers:
+        told = _BROKER.fullmatch(broker.strip())
+        if not _is_ipv6(broker.strip()) and (told is None or not 0 < int(told["port"] or 9092) < 65536):
+            raise ValueError(f"{redacted(broker.strip())!r} is no broker: write host:port, such as kafka-1:9092")
+    return text
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
 class KafkaSettings(Settings):
     """How uploads are read and verdicts written."""
 
-    bootstrap_servers: str = Field("localhost:9092", description="Brokers to ask first, `host:port`, comma-separated.")
+    bootstrap_servers: Annotated[str, AfterValidator(_are_brokers)] = Field(
+        "localhost:9092", description="Brokers to ask first, `host:port`, comma-separated."
+    )
     client_id: str = "moderation-consumer"
     security: KafkaSecurity = KafkaSecurity()
     group_id: str = Field(
@@ -1008,10 +1034,18 @@ class _OnceLoader(yaml.SafeLoader):
         seen: set[Any] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise yaml.constructor.ConstructorError(None, None, "a key must be a text", key_node.start_mark)
             if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+# What PyYAML raises beside its own error: for a date such as 2020-99-99, 5,000 digits, `!!bool x`, 5,000 brackets.
+NOT_YAML = (
+    yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError
+)  # fmt: skip
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -1019,7 +1053,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         tree = yaml.load(path.read_bytes(), Loader=_OnceLoader)  # noqa: S506 — a SafeLoader
     except OSError as error:
         raise Misconfigured([f"{path}: cannot be read: {error.strerror}"]) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except NOT_YAML as error:
         raise Misconfigured([f"{path}: is not YAML: {' '.join(str(error).split())}"]) from error
     if tree is None:
         return {}
@@ -1051,11 +1085,11 @@ def _from_overrides(overrides: Sequence[str], problems: list[str]) -> Iterator[A
 
 def _value(keys: tuple[str, ...], text: str) -> Any:
     """Read a value as YAML does, so that lists and numbers can be given; what is not YAML is text."""
-    if keys in _TEXTS:
+    if keys in _TEXTS or _is_ipv6(text):  # YAML takes `::` for a mapping
         return text
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError:
+    except NOT_YAML:
         return text
 
 

@@ -91,11 +91,47 @@ def test_all_problems_come_at_once_and_say_where_from(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "value", ["2020-99-99", "9" * 5000, "[" * 500, "!!bool x", "? [a]"], ids=lambda value: value[:10]
+)
+def test_a_value_that_yaml_stumbles_over_is_text(value: str) -> None:
+    """
+    From the environment and from --set: it is kept where a text is wanted, and named where it is not.
+    """
+    assert load_config(None, {"MODERATION__KAFKA__GROUP_ID": value}).kafka.group_id == value
+    assert "quota.qps" in "".join(problems_of(None, None, f"quota.qps={value}"))
+
+
+def test_an_address_of_ipv6_is_text() -> None:
+    """
+    YAML would take `::` for a mapping.
+    """
+    assert load_config(None, {"MODERATION__HEALTH__HOST": "::"}).health.host == "::"
+
+
+@pytest.mark.parametrize("brokers", ["kafka", "kafka:9092", "a:1, b:2", "::1", "[::1]:9092", "10.0.0.1:9092,"])
+def test_brokers_are_hosts_with_or_without_a_port(brokers: str) -> None:
+    """
+    Whatever the client can take.
+    """
+    assert load_config(None, {}, [f"kafka.bootstrap_servers='{brokers}'"]).kafka.bootstrap_servers == brokers
+
+
+@pytest.mark.parametrize(
     ("text", "problem"),
     [
         ("quota: {qps: 1", "is not YAML"),
         ("quota: {qps: 1}\nquota: {qps: 2}", "key 'quota' stands twice"),
         ("- a\n- b", "must hold a mapping"),
+        ("kafka: {group_id: 2020-99-99}", "is not YAML: month must be in 1..12"),
+        ("quota: {qps: " + "9" * 5000 + "}", "is not YAML"),
+        ("a: " + "[" * 500 + "]" * 500, "is not YAML"),
+        ("a: !!bool x", "is not YAML"),
+        ("a: !!timestamp x", "is not YAML"),
+        ("? [a]\n: 1", "a key must be a text"),
+        ("kafka: {bootstrap_servers: 'kafka:ninety'}", "'kafka:ninety' is no broker: write host:port"),
+        ("kafka: {bootstrap_servers: 'a:1,kafka:99999'}", "'kafka:99999' is no broker"),
+        ("kafka: {bootstrap_servers: 'a:b:1'}", "'a:b:1' is no broker"),
+        ("kafka: {bootstrap_servers: ','}", "names no broker"),
         ("kafka: {topics: [moderation.pass]}", "topics that are read must not be outputs: moderation.pass"),
         ("kafka: {outputs: {block: x, pass: x}}", "each outcome needs a topic of its own"),
         ("kafka: {session_timeout: 5, heartbeat_interval: 3}", "must be three heartbeat_interval"),

@@ -93,7 +93,7 @@ def _hidden(value: Any) -> Any:
 
 
 def _lines(path: Path) -> dict[tuple[str, ...], int]:
-    root = yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
+    root = yaml.compose(path.read_bytes(), Loader=yaml.SafeLoader)
     return dict(_lines_below(root, ())) if isinstance(root, yaml.MappingNode) else {}
 
 

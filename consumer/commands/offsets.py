@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
+import orjson
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from rich.table import Table
@@ -101,9 +103,11 @@ async def open_records(
 
     Raises:
         NotAnswered: one does not answer.
-        Misconfigured: a proxy that the environment names is none.
+        Misconfigured: what is given is no URL, or a proxy that the environment names is none.
     """
     found = {}
+    if wrong := [redacted(url) for url in urls if not _is_url(url)]:
+        raise Misconfigured([f"--url {url}: is no URL, such as http://127.0.0.1:8080" for url in wrong])
     proxies, trusted = Proxies.of(environment), Authorities(None, {}).context
     if problems := list(proxies.problems(urls)):
         raise Misconfigured(problems)
@@ -113,6 +117,14 @@ async def open_records(
     return found
 
 
+def _is_url(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        return url.scheme in ("http", "https") and bool(url.hostname) and (url.port is None or url.port > 0)
+    except ValueError:  # a port beyond 65535, half an IPv6 address
+        return False
+
+
 async def _open_records(url: str, proxy: Proxy | None, trusted: ssl.SSLContext) -> list[dict[str, Any]]:
     through = None
     if proxy is not None:  # httpx takes authorities only for a proxy that speaks TLS
@@ -120,11 +132,22 @@ async def _open_records(url: str, proxy: Proxy | None, trusted: ssl.SSLContext) 
     try:
         async with httpx.AsyncClient(timeout=TIMEOUT, trust_env=False, proxy=through, verify=trusted) as client:
             answer = await client.get(f"{url.rstrip('/')}/offsets")
-            readings: list[dict[str, Any]] = answer.raise_for_status().json()
-            return readings
+            return _readings(answer.raise_for_status().content)
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         told = redacted(f"--url {url}: the replica does not answer: {error or type(error).__name__}")
         raise NotAnswered(told) from error
+
+
+def _readings(content: bytes) -> list[dict[str, Any]]:
+    """Read the page. `ValueError` escapes where it is another service's."""
+    told = orjson.loads(content)
+    if not isinstance(told, list) or not all(_is_reading(each) for each in told):
+        raise ValueError("what answers there is no replica")
+    return told
+
+
+def _is_reading(told: Any) -> bool:
+    return isinstance(told, dict) and {"topic", "partition", "open", "oldest", "taken_over"} <= told.keys()
 
 
 def table(standings: Sequence[Standing], running: Mapping[tuple[str, int], Mapping[str, Any]], now: float) -> Table:

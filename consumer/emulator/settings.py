@@ -16,6 +16,7 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     SecretStr,
+    ValidationError,
     model_validator,
 )
 
@@ -31,8 +32,20 @@ def _read_if_path(rules: object) -> object:
         return rules
     try:
         return read_rules(Path(rules))
-    except (OSError, yaml.YAMLError) as error:
-        raise ValueError(f"cannot read the rules in {rules}: {error}") from error
+    except ValidationError:
+        raise
+    except (OSError, yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        # PyYAML raises more than its own error: for a date such as 2020-99-99, for 5,000 digits, for 5,000 brackets.
+        reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
+        raise ValueError(f"cannot read the rules in {rules}: {reason}") from error
+
+
+def _is_host(host: str) -> str:
+    try:
+        host.encode("idna")
+    except UnicodeError as error:
+        raise ValueError(f"{host!r} is no host name: {error}") from error
+    return host
 
 
 def _in_order(latency: float | tuple[float, float]) -> float | tuple[float, float]:
@@ -46,7 +59,7 @@ class EmulatorSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    host: str = "127.0.0.1"
+    host: Annotated[str, AfterValidator(_is_host)] = "127.0.0.1"
     port: int = Field(0, ge=0, le=65535, description="Of the first region; 0 takes a free one.")
     regions: tuple[Region, ...] = Field(
         ("ap-southeast-1",),

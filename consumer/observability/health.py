@@ -80,6 +80,8 @@ async def _listen(runner: web.AppRunner, settings: HealthSettings) -> None:
             await web.SockSite(runner, listener).start()  # the site owns the socket from here
         else:
             await web.TCPSite(runner, host, settings.port).start()
+    except UnicodeError as error:  # no domain name, such as one with a label of 80 letters
+        raise Misconfigured([f"health.host: {host} is no address of this machine"]) from error
     except OSError as error:
         raise Misconfigured([_refused(host, settings.port, error)]) from error
 

@@ -90,3 +90,13 @@ async def test_a_wrong_configuration_is_refused() -> None:
 
     assert (ended.status, ended.output) == (2, "")
     assert len(ended.errors.splitlines()) == 2
+
+
+def test_a_file_in_utf_16_is_shown_as_it_was_read(tmp_path: Path) -> None:
+    """
+    YAML may be written so, and each value still names its line.
+    """
+    path = tmp_path / "consumer.yaml"
+    path.write_bytes("quota:\n  qps: 7\n".encode("utf-16"))
+
+    assert "consumer.yaml:2" in printed(path)

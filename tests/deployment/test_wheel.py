@@ -207,6 +207,40 @@ async def test_a_file_that_is_no_configuration_is_named_in_one_line(
         assert file in said.errors
 
 
+async def test_what_cannot_be_written_or_asked_is_named_in_one_line(installed: Installed, tmp_path: Path) -> None:
+    """
+    A folder that is a file, URLs and brokers that are none, hosts that no name server knows: no traceback.
+    """
+    (tmp_path / "file").write_text("")
+    long = "x" * 80
+    commands = {
+        "--write: file": ("schema", "--write", "file"),
+        "--host": ("emulator", "--port", "0", "--host", long),
+        "health.host": ("run", NOWHERE, "--set=health.port=0", f"--set=health.host={long}"),
+        "kafka.bootstrap_servers": ("offsets", "--set=kafka.bootstrap_servers=kafka:ninety"),
+    }
+    answers = await asyncio.gather(*(installed.run(*each, folder=tmp_path, demo=True) for each in commands.values()))
+
+    for what, said in zip(commands, answers, strict=True):
+        assert said.status == 2, said.errors
+        assert len(said.errors.strip().splitlines()) == 1, said.errors
+        assert what in said.errors
+
+
+def test_a_full_disk_below_standard_output_is_one_line(installed: Installed, empty: Path) -> None:
+    """
+    With status 1.
+    """
+    with open("/dev/full", "wb") as full:
+        said = subprocess.run(
+            [installed.program, "schema"], cwd=empty, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+
+    assert said.returncode == 1
+    assert len(said.stderr.strip().splitlines()) == 1
+    assert "No space left on device" in said.stderr
+
+
 async def test_a_port_that_is_taken_is_named_with_its_option(installed: Installed, empty: Path) -> None:
     """
     That of the emulator, and that of the health pages.

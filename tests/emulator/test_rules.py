@@ -177,7 +177,7 @@ def test_rules_are_read_from_yaml(tmp_path: Path) -> None:
     assert judgement(settings.rules, asked(), RED)["RiskLevel"] == "high"
 
 
-@pytest.mark.parametrize("text", ["rules: [", "rule: []", None])
+@pytest.mark.parametrize("text", ["rules: [", "rule: []", None, "2020-99-99", "[" * 500, "!!bool x", "? [a]"])
 def test_an_unreadable_rules_file_is_a_mistake_in_the_settings(text: str | None, tmp_path: Path) -> None:
     """
     A file that is missing, is not YAML or has no rules makes the settings invalid.

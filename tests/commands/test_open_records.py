@@ -1,0 +1,35 @@
+"""
+Replicas are asked by the URL of their health pages.
+"""
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from consumer.commands.offsets import NotAnswered, open_records
+from consumer.errors import Misconfigured
+
+
+@pytest.mark.parametrize("url", ["", "x", "http://", "http://[::1", "ftp://a", "http://127.0.0.1:99999", "http://a:b"])
+async def test_what_is_no_url_is_named(url: str) -> None:
+    """
+    Before anything is asked.
+    """
+    with pytest.raises(Misconfigured, match="is no URL, such as http:"):
+        await open_records([url], {})
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[1]", b"[{}]", b"null", b"<html>", b"\xff", b"[" * 5000])
+async def test_what_answers_and_is_no_replica_is_named(body: bytes) -> None:
+    """
+    Such as another service's page on that port.
+    """
+
+    async def page(_request: web.Request) -> web.Response:
+        return web.Response(body=body)
+
+    app = web.Application()
+    app.router.add_get("/offsets", page)
+    async with TestServer(app) as server:
+        with pytest.raises(NotAnswered, match="--url"):
+            await open_records([str(server.make_url(""))], {})
