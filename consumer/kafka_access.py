@@ -17,7 +17,7 @@ import asyncio
 import contextlib
 import ssl
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -42,7 +42,8 @@ LOOK_INTERVAL = 1.0  # seconds between looks at the clients …
 FILES_INTERVAL = 5.0  # … and at the files; what is found counts once it was found twice
 KNOCK_INTERVAL = 30.0  # seconds between connections that only show whether the next ones will be let in
 KNOCK_TIMEOUT = 10.0  # seconds
-SHORT_KNOCK_TIMEOUT = 4.0  # seconds, while no client hears a broker
+SHORT_KNOCK_TIMEOUT = 4.0  # seconds, while no client hears a broker …
+FIRST_KNOCK_TIMEOUT = 1.5  # … and at the first knock then, so that brokers without answer are named within five
 FIRST_DELAY, LONGEST_DELAY = 1.0, 10.0  # seconds between attempts at the start; a refused password is no hammer
 REMINDER = 60.0  # seconds until a reason that stays is logged again
 
@@ -117,28 +118,45 @@ class KafkaAccess:
 
     async def _watch(self, clock: Clock) -> None:
         look_at = knock_at = clock.now()
+        was_heard = False
         while True:
             await clock.sleep(LOOK_INTERVAL)
             try:
                 changed = False
                 if clock.now() >= look_at:
                     look_at, changed = clock.now() + FILES_INTERVAL, self._look()
-                heard = [client for client in self._clients if is_heard(client, time.monotonic())]
-                if not heard or changed or (self._is_secured and clock.now() >= knock_at):
+                heard = self._who_hear()
+                if not heard:
                     knock_at = clock.now() + KNOCK_INTERVAL
-                    await self._find_out(not heard, clock)
+                    await self._look_for_brokers(FIRST_KNOCK_TIMEOUT if was_heard else SHORT_KNOCK_TIMEOUT, clock)
+                elif changed or (self._is_secured and clock.now() >= knock_at):
+                    knock_at = clock.now() + KNOCK_INTERVAL
+                    refusal = await self.knock()
+                    # One broker that is away is the clients' business, while they hear others.
+                    self._note(refusal if refusal and refusal.lasting else None, clock)
                 else:
                     self._brokers = frozenset().union(*map(known, heard))
                     if self._refusal and not self._refusal.lasting:
                         self._note(None, clock)
+                was_heard = bool(heard)
                 await self._send_back_who_is_lost()
             except Exception:
                 log.exception("kafka.watch_met_a_bug")  # what is not watched must not stop what works
 
-    async def _find_out(self, away: bool, clock: Clock) -> None:
-        refusal = await self.knock(SHORT_KNOCK_TIMEOUT if away else KNOCK_TIMEOUT)
-        # One broker that is away is the clients' business, while they hear others.
-        self._note(refusal if refusal and (refusal.lasting or away) else None, clock)
+    def _who_hear(self) -> list[AIOKafkaClient]:
+        return [client for client in self._clients if is_heard(client, time.monotonic())]
+
+    async def _look_for_brokers(self, timeout: float, clock: Clock) -> None:
+        """Find out why no client hears any. `timeout` is in seconds, for each connection."""
+        refusal = await self.knock(timeout)
+        if refusal is None and (elsewhere := self._brokers - self._bootstrap_servers):
+            refusal = await self._let_in(elsewhere, timeout)
+            if refusal:
+                said = f"{refusal.reason}; brokers name this address as theirs: see their advertised.listeners"
+                refusal = refusal._replace(reason=said)
+        if refusal and not refusal.lasting and self._who_hear():  # meanwhile
+            refusal = None
+        self._note(refusal, clock)
 
     async def _send_back_who_is_lost(self) -> None:
         """Where a client knows none of the brokers that there are, let it ask the bootstrap servers again."""
@@ -146,6 +164,10 @@ class KafkaAccess:
         if any(moved):
             brokers = sorted(f"{host}:{port}" for host, port in self._brokers)
             log.warning("kafka.bootstrapped_anew", clients=sum(moved), brokers=brokers)
+
+    @property
+    def _bootstrap_servers(self) -> frozenset[Address]:
+        return frozenset((host, port) for host, port, _ in collect_hosts(self._settings.bootstrap_servers))
 
     @property
     def _is_secured(self) -> bool:
@@ -179,17 +201,31 @@ class KafkaAccess:
 
         `timeout` is in seconds, for each of the bootstrap servers.
         """
-        refusals = []
-        for host, port, _ in collect_hosts(self._settings.bootstrap_servers):
-            try:
-                async with asyncio.timeout(timeout):
-                    await self._connect(host, port)
-            except (OSError, KafkaError, TimeoutError, ValueError, AssertionError) as error:
-                found = explain(error, self._security)
-                refusals.append(found._replace(reason=f"{host}:{port}: {found.reason}"))
-            else:
-                return None
+        return await self._let_in(self._bootstrap_servers, timeout)
+
+    async def _let_in(self, addresses: Collection[Address], timeout: float) -> Refusal | None:
+        """As `knock` does, at all of these addresses at once: one that never answers keeps no other waiting."""
+        knocks = {asyncio.create_task(self._knock_at(*each, timeout), name="knock") for each in sorted(addresses)}
+        refusals: list[Refusal] = []
+        try:
+            for ended in asyncio.as_completed(knocks):
+                if (refusal := await ended) is None:
+                    return None
+                refusals.append(refusal)
+        finally:
+            for knock in knocks:
+                knock.cancel()
+            await asyncio.wait(knocks)
         return max(refusals, key=lambda refusal: refusal.lasting)
+
+    async def _knock_at(self, host: str, port: int, timeout: float) -> Refusal | None:
+        try:
+            async with asyncio.timeout(timeout):
+                await self._connect(host, port)
+        except (OSError, KafkaError, TimeoutError, ValueError, AssertionError) as error:
+            found = explain(error, self._security)
+            return found._replace(reason=f"{host}:{port}: {found.reason}")
+        return None
 
     async def _connect(self, host: str, port: int) -> None:
         options = self.options

@@ -1,3 +1,6 @@
+import asyncio
+import contextlib
+import time
 from pathlib import Path
 from typing import Any
 
@@ -108,3 +111,28 @@ def locked(made: trustme.LeafCert, word: bytes) -> bytes:
     key = serialization.load_pem_private_key(made.private_key_pem.bytes(), None)
     locking = serialization.BestAvailableEncryption(word)
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locking)
+
+
+async def test_servers_that_never_answer_are_waited_for_together() -> None:
+    """
+    Three of them take no longer than one, so that readiness names them in time.
+    """
+
+    async def never_answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer):
+            await reader.read()
+
+    async with contextlib.AsyncExitStack() as stack:
+        servers = [
+            await stack.enter_async_context(await asyncio.start_server(never_answers, "127.0.0.1", 0)) for _ in range(3)
+        ]
+        addresses = [f"127.0.0.1:{server.sockets[0].getsockname()[1]}" for server in servers]
+        access = KafkaAccess(KafkaSettings(bootstrap_servers=",".join(addresses)))
+        began = time.monotonic()
+        refusal = await access.knock(0.5)
+        took = time.monotonic() - began
+
+    assert refusal is not None
+    assert not refusal.lasting
+    assert any(refusal.reason.startswith(f"{address}: ") for address in addresses)
+    assert took < 1.4

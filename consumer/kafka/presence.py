@@ -14,7 +14,7 @@ from aiokafka.conn import CloseReason
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.api import Response
 
-SILENCE = 4.0  # seconds; a consumer's fetches and heartbeats are answered more often
+SILENCE = 2.0  # seconds; a consumer's fetches are answered more often, and who only sends heartbeats is looked after
 
 Address = tuple[str, int]
 

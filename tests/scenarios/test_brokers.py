@@ -43,8 +43,8 @@ def advertise(kafka: KafkaCluster, old: int, new: int) -> None:
     path.write_text(path.read_text().replace(f"MOVING://{HOST}:{old}", f"MOVING://{HOST}:{new}"))
 
 
-@pytest.mark.parametrize("moves", [False, True], ids=["same-address", "new-address"])
-async def test_a_broker_that_is_away_is_named_and_found_again(tmp_path: Path, moves: bool) -> None:
+@pytest.mark.parametrize("how", ["stops", "moves", "hangs"])
+async def test_a_broker_that_is_away_is_named_and_found_again(tmp_path: Path, how: str) -> None:
     """
     Readiness names it within five seconds and does not blame the quota; the log tells it in few lines; work goes on by
     itself once it is back, also where no address that the service had learnt is right any more.
@@ -54,7 +54,7 @@ async def test_a_broker_that_is_away_is_named_and_found_again(tmp_path: Path, mo
         async with moving(first.port) as kafka, QuickProvider.start(latency=0.1) as provider:
             for link in (bootstrap, first, second):
                 link.target = kafka.bootstrap_servers_of("MOVING")
-            stage = Stage(kafka, f"brokers-{moves}")
+            stage = Stage(kafka, f"brokers-{how}")
             await stage.set_up()
             config = stage.config(
                 provider.endpoint, kafka={"bootstrap_servers": f"{HOST}:{bootstrap.port}"}, quota={"qps": 20}
@@ -63,17 +63,23 @@ async def test_a_broker_that_is_away_is_named_and_found_again(tmp_path: Path, mo
                 await stage.upload(EVENTS)
                 await replica.until_metric("moderation_calls_billed_total", at_least=20)
                 before = len(log_of(replica))
-                await kafka.stop_broker(1)
+                if how == "hangs":
+                    kafka.suspend_broker(1)
+                else:
+                    await kafka.stop_broker(1)
                 gone = time.monotonic()
                 await replica.until(lambda status, text: status == 503 and f"{HOST}:{bootstrap.port}" in text)
                 named_after = time.monotonic() - gone
                 await asyncio.sleep(AWAY - named_after)
                 _, said = await replica.readiness()
                 lines = log_of(replica)[before:]
-                if moves:
+                if how == "moves":
                     first.close()
                     advertise(kafka, first.port, second.port)
-                await kafka.start_broker(1)
+                if how == "hangs":
+                    kafka.resume_broker(1)
+                else:
+                    await kafka.start_broker(1)
                 ids = await stage.until(lambda ids: len(set(ids)) >= EVENTS)
                 await replica.ready()
                 replica.terminate()
@@ -89,6 +95,33 @@ async def test_a_broker_that_is_away_is_named_and_found_again(tmp_path: Path, mo
     assert len(ids) == len(set(ids)) == EVENTS
     assert set(asked.values()) == {1}
     assert status == 0
+
+
+async def test_an_advertised_address_that_leads_nowhere_is_named(tmp_path: Path) -> None:
+    """
+    Though the bootstrap server answers; the quota is not blamed for it.
+    """
+    async with AsyncExitStack() as stack:
+        bootstrap, first, nowhere = [await stack.enter_async_context(SlowLink.opened()) for _ in range(3)]
+        nowhere.close()
+        async with moving(first.port) as kafka, QuickProvider.start(latency=0.1) as provider:
+            bootstrap.target = first.target = kafka.bootstrap_servers_of("MOVING")
+            stage = Stage(kafka, "advertised")
+            await stage.set_up()
+            config = stage.config(provider.endpoint, kafka={"bootstrap_servers": f"{HOST}:{bootstrap.port}"})
+            async with Replica.started(tmp_path, config) as replica:
+                await replica.ready()
+                await kafka.stop_broker(1)
+                first.close()
+                advertise(kafka, first.port, nowhere.port)
+                await kafka.start_broker(1)
+                await replica.until(lambda _, text: f"{HOST}:{nowhere.port}: " in text)
+                _, said = await replica.readiness()
+                replica.terminate()
+                await replica.ended()
+
+    assert "advertised.listeners" in said
+    assert "quota" not in said
 
 
 def log_of(replica: Replica) -> list[dict[str, object]]:
