@@ -227,6 +227,20 @@ async def test_what_cannot_be_written_or_asked_is_named_in_one_line(installed: I
         assert what in said.errors
 
 
+@pytest.mark.parametrize("module", ["typer", "rich", "pydantic"])
+async def test_an_interrupt_while_modules_are_loaded_ends_without_a_traceback(
+    installed: Installed, empty: Path, tmp_path: Path, module: str
+) -> None:
+    """
+    Ctrl-C in the first second, here when the interpreter comes to this module: status 130, nothing said.
+    """
+    (tmp_path / f"{module}.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+
+    said = await installed.run("check", folder=empty, environment={"PYTHONPATH": str(tmp_path)})
+
+    assert (said.status, said.output, said.errors) == (130, "", "")
+
+
 def test_a_full_disk_below_standard_output_is_one_line(installed: Installed, empty: Path) -> None:
     """
     With status 1.
