@@ -645,7 +645,7 @@ class Include(Settings):
     content_types: tuple[str, ...] = Field(
         (),
         description="Globs on the content type, without case and parameters; none, application/octet-stream and "
-        "binary/octet-stream say nothing and fit. A way around moderation for whoever chooses the type.",
+        "others that say nothing fit. A way around moderation for whoever chooses the type.",
     )
 
 

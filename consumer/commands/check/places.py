@@ -28,6 +28,12 @@ def _of(binding: Binding) -> Iterator[Finding]:
     for glob in binding.include.content_types:
         if "/" not in glob and "*" not in glob:
             yield wrong(about, f"include.content_types {glob!r} is no content type, such as image/*")
+    if binding.include.keys or binding.include.content_types:
+        yield warning(
+            about,
+            "include is a way around moderation: whoever uploads chooses key and content type, and what it leaves out "
+            "is never looked at. Leave it out, or let nobody see other objects than those it names",
+        )
     if binding.prefix.startswith("/"):
         yield warning(about, "keys rarely begin with a slash: leave it out unless yours do")
     if binding.via == "oss" and binding.region is not None and binding.region not in REGIONS:
@@ -36,7 +42,7 @@ def _of(binding: Binding) -> Iterator[Finding]:
 
 def _can_meet(glob: str, prefix: str) -> bool:
     """Whether a key that begins with the prefix can fit the glob, going by the glob's literal beginning."""
-    literal = glob
+    literal, prefix = glob.lower(), prefix.lower()  # globs are compared without regard to case
     for special in "*?[":
         literal = literal.partition(special)[0]
-    return literal.startswith(prefix) or (literal != glob and prefix.startswith(literal))
+    return literal.startswith(prefix) or (len(literal) < len(glob) and prefix.startswith(literal))

@@ -17,8 +17,19 @@ from consumer.intake.decode.reasons import Rejection
 from consumer.intake.decode.urls import encoded_key, web_url
 from consumer.records import ByObject, ByUrl, Reach
 
-SAYS_NOTHING = frozenset({"", "application/octet-stream", "binary/octet-stream"})
-"""Content types that uploaders send where they know none."""
+SAYS_NOTHING = frozenset(
+    {
+        "application/octet-stream",
+        "binary/octet-stream",
+        "application/binary",
+        "application/unknown",
+        "application/x-www-form-urlencoded",  # curl's, where nothing is said
+        "multipart/form-data",
+        "unknown/unknown",
+        "*/*",
+    }
+)
+"""Content types that uploaders send where they know none; so does what is no type at all, such as `undefined`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +73,7 @@ class Place:
         if self.content_types is None or content_type is None:
             return True
         media = media_type(content_type)
-        return media in SAYS_NOTHING or self.content_types.fullmatch(media) is not None
+        return "/" not in media or media in SAYS_NOTHING or self.content_types.fullmatch(media) is not None
 
     def reach(self, bucket: str, key: str, region: str | None, where: str) -> Reach:
         """

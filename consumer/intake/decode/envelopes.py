@@ -43,12 +43,13 @@ def opened(document: Document) -> tuple[str, Sequence[Content]] | None:
 
 
 def document_in(text: str) -> Document | None:
-    """Return the JSON object that a text holds, as it is or in base64; None where it holds none."""
+    """Return the JSON object that a text holds, as it is or in base64 of any kind; None where it holds none."""
     found = _object(text.encode())
     if found is not None:
         return found
+    encoded = "".join(text.split()).rstrip("=").replace("-", "+").replace("_", "/")
     try:
-        return _object(base64.b64decode(text, validate=True))
+        return _object(base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True))
     except (binascii.Error, ValueError):
         return None
 

@@ -25,7 +25,7 @@ _TIMESTAMP = re.compile(
     r"(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
     re.ASCII,
 )
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9._-]{1,63}")
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9._:-]{1,80}")
 
 
 def parse(text: bytes, where: str = "value") -> Any:
