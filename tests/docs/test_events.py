@@ -75,10 +75,10 @@ def test_every_block_is_looked_at() -> None:
     kinds = {kind for kind, _ in BLOCKS}
 
     assert kinds == {
-        "sh", "yaml bindings", "json message", "json headers", "json decoded", "json decoded with bindings",
+        "sh", "yaml", "yaml bindings", "json message", "json headers", "json decoded", "json decoded with bindings",
         "json verdict", "json dead-letter-headers",
     }  # fmt: skip
-    assert len(EXAMPLES) == len(blocks("json message")) == 12
+    assert len(EXAMPLES) == len(blocks("json message")) == 14
 
 
 @pytest.mark.parametrize(
