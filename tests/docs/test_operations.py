@@ -9,6 +9,7 @@ import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
 from consumer.errors import AccountRefused
+from consumer.intake.decode import Rejection
 from consumer.moderation.failures import GATEWAY_CODES, SERVICE_CODES
 from consumer.observability import metrics
 from tests.replica import ROOT
@@ -17,7 +18,7 @@ PAGE = (ROOT / "docs" / "operations.md").read_text()
 FLOWING = " ".join(PAGE.split())
 """The page without its line breaks."""
 
-BEGINNINGS = ("kafka: ", "provider: ", "quota: ", "stopping: ")
+BEGINNINGS = ("kafka: ", "provider: ", "quota: ", "stopping: ", "internal: ")
 """Of every reason: the page is ordered by them."""
 
 
@@ -83,6 +84,16 @@ def test_reasons_are_found() -> None:
     assert all(text.startswith(BEGINNINGS) or text in FLOWING for text in ASKED)
     assert {beginning for beginning in BEGINNINGS for text in BEGUN if text.startswith(beginning)} == {*BEGINNINGS}
     assert any("password" in text for text in REFUSED)
+
+
+def test_every_reason_of_a_dead_letter_has_an_entry() -> None:
+    """
+    With what to do about it, and none is made up.
+    """
+    section = PAGE.partition("\n## Dead letters\n")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+
+    assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(Rejection)
 
 
 def test_every_code_that_stops_the_account_is_named() -> None:

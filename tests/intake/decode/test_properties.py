@@ -2,7 +2,8 @@
 What holds for every message, however broken: more than 20,000 of them are made up here.
 
 Nothing but `Undecodable` escapes, and what is submitted is whole, named once and the same on every delivery.
-Every outcome of theirs is encoded, built by the record builder, and found again by who reads the outputs as journal.
+Every outcome of theirs is encoded, traced, logged, built by the record builder, and found again by who reads the
+outputs as journal. No user part of a URL is in any of it.
 """
 
 from collections.abc import Sequence
@@ -14,9 +15,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from consumer.commands.decode import show
 from consumer.errors import Undecodable
 from consumer.intake.decode import Omission, Rejection, decode, recognise
 from consumer.records import Assessment, ByObject, ByUrl, Decoded, Delivery, Headers, Ignored, Submission
+from consumer.redaction import presentable, redacted
+from consumer.tracing.spans import _origin, _renamed
+from consumer.verdicts.outcomes import Outcome
 from tests.intake.decode.messages import BINDINGS, GROUP, SAMPLES, message, refused, sample, submitted
 from tests.verdicts.test_fitting import DECIDING, OUTCOMES, check_journal
 
@@ -73,11 +78,17 @@ def check(read: Delivery) -> None:
         assert outcome.reason in REJECTIONS
         assert outcome.detail.isprintable()
         assert len(outcome.detail) < 250
-        check_journal(read, letter := OUTCOMES.dead_letter(read, outcome, 0.0), letter.record)
+        check_outcome(read, OUTCOMES.dead_letter(read, outcome, 0.0))
     elif isinstance(outcome, Ignored):
         assert outcome.reason in OMISSIONS
     else:
         check_submissions(read, outcome)
+
+
+def check_outcome(read: Delivery, outcome: Outcome) -> None:
+    """What comes after decoding takes it: the trace, the record builder, the journal."""
+    _origin(read)
+    check_journal(read, outcome, _renamed(outcome).record)
 
 
 def outcome_of(read: Delivery) -> Decoded | Undecodable:
@@ -96,8 +107,7 @@ def check_submissions(read: Delivery, decoded: Sequence[Submission]) -> None:
         assert each.of == len(decoded)
         assert each.delivery is read
         assert each.event_id
-        verdict = OUTCOMES.verdict(DECIDING.decide(each, Assessment(), 0.0))
-        check_journal(read, verdict, verdict.record)
+        check_outcome(read, OUTCOMES.verdict(DECIDING.decide(each, Assessment(), 0.0)))
         assert each.subject.id
         assert (each.image.url is None) <= (each.image.ref is not None)
         if isinstance(each.reach, ByUrl):
@@ -246,3 +256,47 @@ def test_ids_are_those_of_the_place_in_kafka(name: str, moved: dict[str, Any], r
     assert ids == again
     assert not isinstance(other, Ignored)
     assert not ids & {each.id for each in other}
+
+
+SECRET = "s3cr3t"
+USERS = st.lists(
+    st.sampled_from(
+        ["user", ":", "%41", "%zz", "@", "／", "＠", "：", "\\", "/", "?", "#", "[", "é", " ", "\t", "\x00", "+"]
+    ),
+    max_size=4,
+).map("".join)
+HOSTS = st.sampled_from(
+    ["img.example", "[::1]", "[1:2:3]", "xn--zz--", "img.example:99999", "img.example:٣", "例子", "127.1", "", "a" * 64]
+)
+
+
+@settings(UNTIMED, max_examples=1_000)
+@given(
+    scheme=st.sampled_from(["http://", "HTTPS://", "http:/", "//", "ftp://", ""]), before=USERS, after=USERS, host=HOSTS
+)
+def test_no_user_part_of_a_url_is_told(scheme: str, before: str, after: str, host: str) -> None:
+    """
+    Neither of one that is accepted, in its verdict, in `decode` or in the log, nor of one that is refused, in the
+    letter's headers: the value of a dead letter is the message's own.
+    """
+    url = f"{scheme}{before}:{SECRET}{after}@{host}/a.jpg"
+    read = message(sample("native", images=[{"url": url}]))
+    outcome = outcome_of(read)
+    assert not isinstance(outcome, Ignored)
+
+    lines, _ = show(read.value, (), None)
+    told: list[object] = [lines]
+    if isinstance(outcome, Undecodable):
+        told += [outcome.detail, OUTCOMES.dead_letter(read, outcome, 0.0).record.headers]
+    else:
+        for each in outcome:
+            record = OUTCOMES.verdict(DECIDING.decide(each, Assessment(), 0.0)).record
+            told += [record.key, record.value, record.headers]
+        assert SECRET not in logged(url, outcome[0])
+
+    assert SECRET not in repr(told)
+
+
+def logged(url: str, submission: Submission) -> str:
+    """The line that would tell of them."""
+    return repr(presentable({"url": redacted(url), "submission": redacted(repr(submission))}))
