@@ -1,13 +1,11 @@
 """From the bytes of an answer to a decision, across both stages. The oracle here reads the JSON for itself."""
 
 from pathlib import Path
-from random import Random
+from random import Random, SystemRandom
 from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from consumer.config import Policy, PolicySettings, PrivacySettings
 from consumer.errors import CallFailed
@@ -185,20 +183,25 @@ class Answers:
         return {name: member for name, member in members.items() if self._dice.random() < 0.99}
 
 
+ANSWERS = 20_000
 TELL_ALL = PrivacySettings(recognised_text="text", public_figures="hash", keywords="text")
 
 
-@settings(max_examples=20_000, deadline=None)
-@given(st.randoms(use_true_random=True))
-def test_an_answer_passes_only_where_all_of_it_is_harmless(dice: Random) -> None:
+def test_an_answer_passes_only_where_all_of_it_is_harmless() -> None:
     """
     Whatever is answered ends as a failed call or as the strictest decision that any part of the answer asks for.
     """
-    status, answer = Answers(dice).status_and_answer()
+    # A loop: hypothesis spends nine tenths of the time on drawing a seed, and cannot shrink what comes of one.
+    first = SystemRandom().getrandbits(64)
+    for seed in range(first, first + ANSWERS):
+        status, answer = Answers(Random(seed)).status_and_answer()
 
-    try:
-        decision: str | None = decided(status, orjson.dumps(answer), question(privacy=TELL_ALL)).value
-    except CallFailed:
-        decision = None
+        try:
+            decision: str | None = decided(status, orjson.dumps(answer), question(privacy=TELL_ALL)).value
+        except CallFailed:
+            decision = None
+        except Exception as error:
+            error.add_note(f"the answer of seed {seed}: {status} {answer}")
+            raise
 
-    assert decision == expected(status, answer, "image-1")
+        assert decision == expected(status, answer, "image-1"), f"the answer of seed {seed}: {status} {answer}"
