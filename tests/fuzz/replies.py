@@ -16,7 +16,7 @@ import orjson
 from tests.fuzz.answers import FAULTY, Sent, sent
 from tests.fuzz.batches import RawRecord, written
 from tests.fuzz.provider import Asked, RawProvider
-from tests.fuzz.service import MIB, Progress, Report, readable, service
+from tests.fuzz.service import Progress, Report, memory_bound, readable, service
 from tests.fuzz.wire import Wire
 from tests.kafka import KafkaCluster
 
@@ -85,7 +85,7 @@ class AnswerPlay:
                 self.report.problems.append(f"/readyz: {run.pages.get('/readyz', 'no answer')[:600]}")
             status = await run.end()
             self.report.expect(status == 0, f"exit status {status} where 0 was due")
-            bound = answers_bound()
+            bound = memory_bound(PARTITIONS, in_flight=IN_FLIGHT)
             self.report.expect(run.peak <= bound, f"peak memory {readable(run.peak)}, bound {readable(bound)}")
             self.report.figures |= {
                 "images": self.count,
@@ -205,11 +205,6 @@ async def send(made: Sent, writer: asyncio.StreamWriter) -> bool:
         writer.write(made.body[-65_536:])
         await writer.drain()
     return made.keeps
-
-
-def answers_bound() -> int:
-    """What `docs/operations.md` (Sizing) says of memory, for the settings of a play: bytes."""
-    return 100 * MIB + 64 * MIB + PARTITIONS * (MIB // 4 + 16 * MIB) + IN_FLIGHT * 2 * MIB
 
 
 def _event(number: int) -> bytes:

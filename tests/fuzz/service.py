@@ -161,6 +161,16 @@ class Progress:
             await asyncio.sleep(POLL)
 
 
+def memory_bound(partitions: int, *, outcomes: int = 0, in_flight: int = 64) -> int:
+    """
+    What `docs/operations.md` (Sizing) says of memory, in bytes, for the settings that are shipped.
+
+    outcomes: known beyond a committed offset.
+    """
+    resting, admitted, fetched, unpacking, answer = 100 * MIB, 64 * MIB, MIB // 4, 2 * 16 * MIB, 2 * MIB
+    return resting + admitted + partitions * fetched + unpacking + in_flight * answer + 80 * outcomes
+
+
 def readable(size: float) -> str:
     """Bytes for people."""
     return f"{size / MIB:.0f} MiB"

@@ -28,7 +28,7 @@ from tests.fuzz.records import (
     case,
     tells_the_format,
 )
-from tests.fuzz.service import Progress, Report, Run, readable, service
+from tests.fuzz.service import Progress, Report, Run, memory_bound, readable, service
 from tests.fuzz.wire import Wire
 from tests.kafka import KafkaCluster
 
@@ -307,7 +307,7 @@ class Play:
         report.expect(bool(left) or counted == seen, f"messages by metric {counted}, by what is there {seen}")
         asked = run.counted("moderation_verdicts_total")
         report.expect(bool(left) or asked == many, f"verdicts by metric {asked:.0f}, in the topics {many}")
-        bound = memory_bound(len(self.placed), sum(self.inputs.values()))
+        bound = memory_bound(sum(self.inputs.values()), outcomes=len(self.placed))
         report.expect(run.peak <= bound, f"peak memory {readable(run.peak)}, bound {readable(bound)}")
         report.figures |= {
             "records": len(self.placed),
@@ -318,12 +318,6 @@ class Play:
             "peak memory": readable(run.peak),
             "bound": readable(bound),
         }
-
-
-def memory_bound(outcomes: int, partitions: int) -> int:
-    """What `docs/operations.md` (Sizing) says of memory, for the settings of a play: bytes."""
-    mib = 1024 * 1024
-    return 100 * mib + 64 * mib + partitions * (256 * 1024 + 16 * mib) + 200 * outcomes
 
 
 def _shown(each: Case) -> str:

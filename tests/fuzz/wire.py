@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Self
 
 from aiokafka.client import AIOKafkaClient, CoordinationType
-from aiokafka.errors import for_code
+from aiokafka.errors import NotLeaderForPartitionError, for_code
 from aiokafka.protocol.admin import DeleteGroupsRequest
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.offset import OffsetRequest
@@ -43,8 +43,12 @@ class Wire:
     async def produce(self, topic: str, partition: int, batch: bytes) -> int:
         """Append a batch and return its first offset. aiokafka's error for the broker's code escapes."""
         request = ProduceRequest(None, -1, _TIMEOUT, [(topic, [(partition, batch)])])
-        response = await self._client.send(await self._leader(topic, partition), request)
-        ((_, ((_, code, offset, *_),)),) = response.topics
+        while True:
+            response = await self._client.send(await self._leader(topic, partition), request)
+            ((_, ((_, code, offset, *_),)),) = response.topics
+            if code != NotLeaderForPartitionError.errno:
+                break
+            await asyncio.sleep(0.02)  # the broker has not heard yet that it leads a new partition
         if code:
             raise for_code(code)(f"{topic}-{partition}: {len(batch)} bytes")
         return int(offset)
