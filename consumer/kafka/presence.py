@@ -14,14 +14,21 @@ from aiokafka.conn import CloseReason
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.api import Response
 
-SILENCE = 2.0  # seconds; a consumer's fetches are answered more often, and who only sends heartbeats is looked after
+SILENCE = 2.0  # seconds; a consumer's fetches are answered more often
 
 Address = tuple[str, int]
 
 
 def is_heard(client: AIOKafkaClient, now: float) -> bool:
-    """Whether a broker has answered lately, on a connection that stands. `now` is `time.monotonic`'s."""
-    return any(each.connected() and now - each._last_action < SILENCE for each in client._conns.values())
+    """
+    Whether a broker has answered lately, or a connection stands and no request waits. `now` is `time.monotonic`'s.
+
+    Who asks for nothing, as a member without partitions between two heartbeats, is not left without an answer.
+    """
+    standing = [each for each in client._conns.values() if each.connected()]
+    if any(now - each._last_action < SILENCE for each in standing):
+        return True
+    return bool(standing) and not any(each._requests for each in standing)
 
 
 def known(client: AIOKafkaClient) -> frozenset[Address]:
