@@ -206,7 +206,9 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         if self._rejoining:
             return [f"kafka: not a member of group {self._settings.group_id} yet"]
         # Who has lost all brokers and found them again knows no topic for a moment; then the brokers are the reason.
-        missing = [] if self._access.reasons_not_ready() else internals.missing_topics(self._consumer, self._settings.topics)
+        missing = (
+            [] if self._access.reasons_not_ready() else internals.missing_topics(self._consumer, self._settings.topics)
+        )
         reasons = [f"kafka: input topic {topic} does not exist, or this user may not see it" for topic in missing]
         if self._assigned and not any(assigned.taken_over for assigned in self._assigned.values()):
             reasons.append(self._not_taken_over + self._read_back.progress())

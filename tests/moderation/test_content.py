@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from consumer.moderation.content import MOST_BYTES, Unreadable, unpacked
 
 ANSWER = b'{"Code":200,"Data":{"RiskLevel":"none"}}'
+GZIPPED = gzip.compress(ANSWER, mtime=0)  # of no time: it stands in the tests' names, which two processes compare
 RAW_DEFLATE = zlib.compress(ANSWER)[2:-4]
 
 
@@ -21,7 +22,7 @@ def why(body: bytes, encoding: str) -> str:
 @pytest.mark.parametrize(
     ("body", "encoding"),
     [
-        (ANSWER, ""), (ANSWER, "identity"), (gzip.compress(ANSWER), "gzip"), (gzip.compress(ANSWER), " X-GZip "),
+        (ANSWER, ""), (ANSWER, "identity"), (GZIPPED, "gzip"), (GZIPPED, " X-GZip "),
         (zlib.compress(ANSWER), "deflate"), (zlib.compress(ANSWER, 0), "DEFLATE"), (RAW_DEFLATE, "deflate"),
     ],
 )  # fmt: skip
@@ -35,10 +36,10 @@ def test_what_servers_send_is_unpacked(body: bytes, encoding: str) -> None:
 @pytest.mark.parametrize(
     ("body", "encoding"),
     [
-        (ANSWER, "gzip"), (b"", "gzip"), (b"", "deflate"), (b"x", "deflate"), (gzip.compress(ANSWER)[:-1], "gzip"),
-        (gzip.compress(ANSWER)[:-9], "gzip"), (gzip.compress(ANSWER) + b"junk", "gzip"), (RAW_DEFLATE[:-3], "deflate"),
-        (zlib.compress(ANSWER)[:-1], "deflate"), (gzip.compress(ANSWER), "deflate"), (zlib.compress(ANSWER), "gzip"),
-        (gzip.compress(gzip.compress(ANSWER)), "gzip, gzip"), (ANSWER, "br"), (ANSWER, "zstd"), (ANSWER, "gzip;q=1"),
+        (ANSWER, "gzip"), (b"", "gzip"), (b"", "deflate"), (b"x", "deflate"), (GZIPPED[:-1], "gzip"),
+        (GZIPPED[:-9], "gzip"), (GZIPPED + b"junk", "gzip"), (RAW_DEFLATE[:-3], "deflate"),
+        (zlib.compress(ANSWER)[:-1], "deflate"), (GZIPPED, "deflate"), (zlib.compress(ANSWER), "gzip"),
+        (gzip.compress(GZIPPED, mtime=0), "gzip, gzip"), (ANSWER, "br"), (ANSWER, "zstd"), (ANSWER, "gzip;q=1"),
         (ANSWER, "\xff"), (ANSWER, "identity, identity"), (ANSWER, ","),
     ],
 )  # fmt: skip
@@ -68,7 +69,7 @@ def test_unpacking_ends_at_its_bound(encoding: str) -> None:
     st.integers(0, 220),
     st.integers(0, 255),
 )
-@example(gzip.compress(ANSWER), "gzip", 3, 0xFF)
+@example(GZIPPED, "gzip", 3, 0xFF)
 def test_any_bytes_are_unpacked_or_refused(body: bytes, encoding: str, place: int, change: int) -> None:
     """
     A byte changed anywhere, in any encoding, leads to a body or to a reason, and to no other exception.

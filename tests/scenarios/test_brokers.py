@@ -89,6 +89,7 @@ async def test_a_broker_that_is_away_is_named_and_found_again(tmp_path: Path, ho
     print(f"named after {named_after:.1f} s, {len(lines)} lines: {Counter(line['event'] for line in lines)}; {said!r}")
     assert named_after <= NAMED_WITHIN
     assert "quota" not in said
+    assert "does not exist" not in said
     assert len(lines) <= MOST_LINES
     assert {"kafka.unreachable", "readiness.lost"} <= {line["event"] for line in lines}
     assert all(line["group"] == stage.name and line["replica"] for line in lines)
@@ -122,6 +123,7 @@ async def test_an_advertised_address_that_leads_nowhere_is_named(tmp_path: Path)
 
     assert "advertised.listeners" in said
     assert "quota" not in said
+    assert "does not exist" not in said
 
 
 def log_of(replica: Replica) -> list[dict[str, object]]:
