@@ -8,8 +8,9 @@ each in its fixture, which says what is missing.
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -76,9 +77,24 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             item.add_marker(pytest.mark.skip(reason=f"needs {need.what}; missing: {'; '.join(missing)}"))
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):  # of pytest-xdist: the end of the run is told by another process
+        session.config.workeroutput["left_out"] = {name: dict(suites) for name, suites in _left_out(session.config)}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    told = getattr(node, "workeroutput", {}).get("left_out", {})
+    node.config.stash[LEFT_OUT] = {name: Counter(suites) for name, suites in told.items()}  # every worker's is the same
+
+
+def _left_out(config: pytest.Config) -> Iterable[tuple[str, Counter[str]]]:
+    return config.stash.get(LEFT_OUT, {}).items()
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     for need in NEEDS:
-        suites = config.stash.get(LEFT_OUT, {}).get(need.marker)
+        suites = dict(_left_out(config)).get(need.marker)
         if suites is None:
             continue
         terminalreporter.section(f"NOT TESTED: what needs {need.what}", sep="!", red=True, bold=True)

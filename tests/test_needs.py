@@ -39,11 +39,11 @@ HELM = Lack(
 each_lack = pytest.mark.parametrize("lack", [KAFKA, HELM], ids=["kafka", "helm"])
 
 
-def run_suite(lack: Lack, **environment: str) -> subprocess.CompletedProcess[str]:
+def run_suite(lack: Lack, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a suite where something is missing."""
     inherited = {name: value for name, value in os.environ.items() if name not in ("CI", "JAVA_HOME", "KAFKA_JARS")}
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--color=no", lack.suite],
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--color=no", *options, lack.suite],
         cwd=ROOT,
         env={**inherited, **lack.environment, **environment},
         capture_output=True,
@@ -52,16 +52,19 @@ def run_suite(lack: Lack, **environment: str) -> subprocess.CompletedProcess[str
     )
 
 
+@pytest.mark.parametrize("options", [(), ("-n2", "--dist=loadgroup")], ids=["one process", "two processes"])
 @each_lack
-def test_what_was_left_out_is_said_loudly(lack: Lack) -> None:
+def test_what_was_left_out_is_said_loudly(lack: Lack, options: tuple[str, ...]) -> None:
     """
-    The run passes, and ends by saying how many tests of which suite it left out, why, and what to do.
+    The run passes, and ends by saying how many tests of which suite it left out, why, and what to do: once, in however
+    many processes it ran.
     """
-    run = run_suite(lack)
+    run = run_suite(lack, *options)
 
     report = run.stdout.partition("NOT TESTED")[2]
     left_out = re.search(r"Left out: ([1-9]\d*) tests", report)
     assert run.returncode == 0
+    assert run.stdout.count("NOT TESTED") == 1
     assert left_out
     assert f"{left_out[1]} skipped" in report
     assert f"{left_out[1]}  {lack.suite}" in report
