@@ -33,6 +33,9 @@ def beyond(partitions: Iterable[tuple[str, int]], counts: Mapping[str, int]) -> 
     return sorted(Place(topic, number) for topic, number in partitions if number >= counts.get(topic, 0))
 
 
+HEADER_BYTES = 64  # of a header, beside its name and value
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
     """Why a batch of records could not be read. Its delivery's value is the batch, byte for byte as Kafka keeps it."""
@@ -72,11 +75,15 @@ class Delivery:
     @property
     def size(self) -> int:
         """Bytes that this delivery holds in memory, give or take."""
-        return (
-            len(self.key or b"")
-            + len(self.value or b"")
-            + sum(len(name) + len(value or b"") for name, value in self.headers)
-        )
+        return size_of(self.key, self.value, self.headers)
+
+
+def size_of(key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes | None]]) -> int:
+    """Bytes that a message holds in memory, give or take. A header of a few bytes holds many more as an object."""
+    size = len(key or b"") + len(value or b"")
+    for name, content in headers:
+        size += len(name) + len(content or b"") + HEADER_BYTES
+    return size
 
 
 MOST_MILLISECONDS = 253_402_300_799_000  # the year 9999 ends

@@ -155,7 +155,7 @@ CASES: Mapping[str, Case] = {
              verdicts=MANY),
         Case("refused-tree", "64 × the same where no list may be", partial(_contexts, _TREE), letters=MANY),
         Case("headers", "8 × a message with 500,000 headers", lambda: _headers((b"x", None), 500_000),
-             verdicts=MANY // 8),
+             letters=MANY // 8),
         Case("header", "8 × a message with a header of 8 MB", lambda: _headers((b"x", b"y" * 8_000_000), 1),
              letters=-1),
         Case("endless", "64 answers without end", _images, _endless, verdicts=MANY),

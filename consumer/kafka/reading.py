@@ -28,7 +28,7 @@ from aiokafka.record.default_records import DefaultRecordBatch
 
 from consumer.kafka.batches import HEADER, Damaged, Frame, Header, Record, frame_at, header_of, legacy_records, records
 from consumer.kafka.unpacking import Garbled, TooLarge, codec_name, unpack
-from consumer.records import Unreadable
+from consumer.records import Unreadable, size_of
 
 _TRANSACTIONAL, _CONTROL = 0x10, 0x20
 
@@ -67,6 +67,8 @@ class Reader(Protocol):
     """What the records of a fetch ask of their consumer."""
 
     max_batch_bytes: int
+    room: int
+    """Bytes of records that this poll may still bring."""
 
     def met(self, damage: Damage) -> Skip | None: ...
 
@@ -81,7 +83,7 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
     """An AIOKafkaConsumer from whose `getmany` no batch makes an error."""
 
     def __init__(self, *topics: str, max_batch_bytes: int, decide: Decide, **options: Any) -> None:
-        self.max_batch_bytes = max_batch_bytes
+        self.max_batch_bytes = self.room = max_batch_bytes
         self._decide = decide
         self._unpacked: WeakKeyDictionary[PartitionRecords, int] = WeakKeyDictionary()  # bytes; the oldest first
         super().__init__(*topics, **options)
@@ -97,10 +99,21 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         if fetcher is None:
             return
         fetcher._client = _Client(fetcher._client)
-        names = vars(aiokafka_fetcher) | {"MemoryRecords": Fetched, "PartitionRecords": self._partition_records}
-        process = aiokafka_fetcher.Fetcher._proc_fetch_request
-        ours = FunctionType(process.__code__, names, process.__name__, process.__defaults__, process.__closure__)
-        fetcher._proc_fetch_request = MethodType(ours, fetcher)
+        names = vars(aiokafka_fetcher) | {
+            "MemoryRecords": Fetched,
+            "PartitionRecords": self._partition_records,
+            "FetchResult": FetchResult,
+        }
+        for name in ("_proc_fetch_request", "fetched_records"):
+            theirs = getattr(aiokafka_fetcher.Fetcher, name)
+            ours = FunctionType(theirs.__code__, names, name, theirs.__defaults__, theirs.__closure__)
+            setattr(fetcher, name, MethodType(ours, fetcher))
+
+    async def getmany(self, *partitions: TopicPartition, **options: Any) -> dict[TopicPartition, list[ConsumerRecord]]:
+        """As aiokafka's, but for the bytes: no more than `max_batch_bytes` and one record, whatever their number."""
+        self.room = self.max_batch_bytes
+        polled: dict[TopicPartition, list[ConsumerRecord]] = await super().getmany(*partitions, **options)
+        return polled
 
     def _partition_records(self, *options: Any) -> "PartitionRecords":
         return PartitionRecords(self, *options)
@@ -171,6 +184,31 @@ class Fetched:
 
     def size_in_bytes(self) -> int:
         return len(self.content or b"")
+
+
+class FetchResult(aiokafka_fetcher.FetchResult):  # type: ignore[misc]
+    """What was fetched of a partition, from which a poll takes no more than it has room for."""
+
+    _partition_records: "PartitionRecords | None"
+
+    def getall(self, max_records: int | None = None) -> list[ConsumerRecord]:
+        """Take records in their order; those that are left are for the next poll."""
+        if not self.check_assignment(self._topic_partition) or not self.has_more():
+            return []
+        fetched = self._partition_records
+        assert fetched is not None, "has_more says so"
+        consumer, taken = fetched._consumer, list[ConsumerRecord]()
+        if consumer.room <= 0:
+            return taken
+        for record in fetched:
+            taken.append(record)
+            consumer.room -= size_of(record.key, record.value, record.headers)
+            if consumer.room <= 0 or (max_records is not None and len(taken) >= max_records):
+                self._update_position()
+                return taken
+        self._update_position()
+        self._partition_records = None
+        return taken
 
 
 class PartitionRecords(aiokafka_fetcher.PartitionRecords):  # type: ignore[misc]

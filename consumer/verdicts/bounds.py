@@ -63,9 +63,3 @@ def rfc3339(unix_seconds: float) -> str:
     bounded = min(max(unix_seconds, 0.0), _LAST_MOMENT) if unix_seconds == unix_seconds else 0.0
     moment = datetime.fromtimestamp(bounded, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def size_of(key: bytes | None, value: bytes | None, headers: Headers) -> int:
-    """Bytes of a record, give or take its framing."""
-    framed = sum(len(name) + len(content or b"") + 8 for name, content in headers)
-    return len(key or b"") + len(value or b"") + framed

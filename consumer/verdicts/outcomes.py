@@ -9,7 +9,7 @@ from functools import partial
 from consumer.config import OutputTopics
 from consumer.errors import Undecodable
 from consumer.records import Delivery, SourceId, Verdict, source_id
-from consumer.verdicts.bounds import MOST_DEAD_LETTER, size_of
+from consumer.verdicts.bounds import MOST_DEAD_LETTER
 from consumer.verdicts.encode import Encoded, Encoding
 
 
@@ -44,7 +44,7 @@ class Outcomes:
     def dead_letter(self, delivery: Delivery, reason: Undecodable, now: float) -> Outcome:
         """Wrap a message that cannot be read, or its beginning. `now` is unix seconds."""
         cut = partial(self._encoding.cut_dead_letter, delivery, reason, now)
-        is_large = size_of(delivery.key, delivery.value, delivery.headers) > MOST_DEAD_LETTER
+        is_large = delivery.size > MOST_DEAD_LETTER
         return Outcome(
             id=self.dead_letter_id(delivery),
             topic=self._topics.dead_letter,

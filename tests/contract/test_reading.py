@@ -295,3 +295,32 @@ async def test_what_the_broker_itself_cannot_read_holds_its_partition_alone(
 
     assert f"{uploads}/0 is held at offset" in reason
     assert len(values(reader, 1)) == 7
+
+
+async def test_a_poll_brings_no_more_bytes_than_one_batch_may_have(kafka: KafkaCluster, uploads: str) -> None:
+    """
+    However many partitions hold large records that take little on the wire; and all of them arrive, in their order.
+    """
+    bound, value = 1_048_576, b" " * 300_000
+    for partition in range(4):
+        large = [RawRecord(b"%d" % number + value) for number in range(3)]
+        await produce(kafka, uploads, batch(large, codec=4), partition=partition)
+    consumer = Consumer(
+        uploads,
+        bootstrap_servers=kafka.bootstrap_servers,
+        auto_offset_reset="earliest",
+        max_batch_bytes=bound,
+        decide=lambda damage: None,
+    )
+    polls: list[int] = []
+    numbers: dict[int, list[int]] = {}
+
+    async with consumer, asyncio.timeout(30):
+        while sum(map(len, numbers.values())) < 12:
+            polled = await consumer.getmany(timeout_ms=200, max_records=500)
+            polls.append(sum(len(record.value) for records in polled.values() for record in records))
+            for partition, records in polled.items():
+                numbers.setdefault(partition.partition, []).extend(int(each.value[:1]) for each in records)
+
+    assert max(polls) <= bound + len(value) + 1
+    assert numbers == {partition: [0, 1, 2] for partition in range(4)}

@@ -22,7 +22,7 @@ BOUND = 1_000_000
 class Reads:
     """What a partition's records ask of their consumer; decides as a test wants."""
 
-    max_batch_bytes = BOUND
+    max_batch_bytes = room = BOUND
 
     def __init__(self, skip: bool = False, deliver: bool = True, end: int | None = None) -> None:
         self.damages: list[Damage] = []

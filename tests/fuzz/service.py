@@ -167,8 +167,15 @@ def memory_bound(partitions: int, *, outcomes: int = 0, in_flight: int = 64) -> 
 
     outcomes: known beyond a committed offset.
     """
-    resting, admitted, fetched, unpacking, answer = 100 * MIB, 64 * MIB, MIB // 4, 2 * 16 * MIB, 2 * MIB
-    return resting + admitted + partitions * fetched + unpacking + in_flight * answer + 80 * outcomes
+    resting, admitted, fetched, polled, unpacking, answer = (
+        100 * MIB,
+        64 * MIB,
+        MIB // 4,
+        16 * MIB,
+        2 * 16 * MIB,
+        2 * MIB,
+    )
+    return resting + admitted + partitions * fetched + polled + unpacking + in_flight * answer + 80 * outcomes
 
 
 def readable(size: float) -> str:

@@ -251,6 +251,7 @@ def _common_properties(brokers: int) -> dict[str, str]:
         "broker.heartbeat.interval.ms": "500",
         "broker.session.timeout.ms": "3000",
         "log.cleaner.backoff.ms": "100",
+        "log.initial.task.delay.ms": "3600000",  # no retention of its own accord: tests write records of any age
         "log.cleaner.dedupe.buffer.size": "4194304",
         "num.network.threads": "1",
         "num.io.threads": "2",

@@ -178,11 +178,16 @@ async def _oldest(reader: Any, waiting: Mapping[TopicPartition, int]) -> dict[To
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """aiokafka logs what it also raises, and every attempt at it."""
+    """aiokafka logs what it also raises, and every attempt at it. The last of those that are quiet at once restores."""
     log = logging.getLogger("aiokafka")
-    level = log.level
+    _LEVELS.append(log.level)
     log.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        log.setLevel(level)
+        level = _LEVELS.pop()
+        if not _LEVELS:
+            log.setLevel(level)
+
+
+_LEVELS: list[int] = []  # before each of those that are quiet; the first is the level as it was
