@@ -76,8 +76,12 @@ async def test_latest_is_once_for_all_replicas(kafka: KafkaCluster, uploads: str
         await taken_over(second)
         for partition in range(4):
             await upload(kafka, uploads, 2, partition=partition)
-        await until(lambda: {*first.offsets(3), *second.offsets(3)} == {3, 4})
-        read = [{*first.offsets(partition), *second.offsets(partition)} for partition in range(4)]
+
+        def read_of_each() -> list[set[int]]:
+            return [{*first.offsets(partition), *second.offsets(partition)} for partition in range(4)]
+
+        await until(lambda: all(len(offsets) >= 2 for offsets in read_of_each()))
+        read = read_of_each()
 
     assert read == [{3, 4}] * 4
 

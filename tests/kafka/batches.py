@@ -2,6 +2,7 @@
 Batches of records written by hand, as no client writes them, and segments whose bytes are changed on a broker's disk.
 """
 
+import asyncio
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.codec import gzip_encode, lz4_encode, snappy_encode, zstd_encode
+from aiokafka.errors import NotLeaderForPartitionError
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.record.util import calc_crc32c
 
@@ -82,10 +84,14 @@ async def produce(kafka: KafkaCluster, topic: str, content: bytes, partition: in
     await client.bootstrap()
     try:
         client.add_topic(topic)
-        await client.force_metadata_update()
-        leader = client.cluster.leader_for_partition(TopicPartition(topic, partition))
-        answer = await client.send(leader, ProduceRequest(None, -1, 10_000, [(topic, [(partition, content)])]))
-        error = answer.topics[0][1][0][1]
+        request = ProduceRequest(None, -1, 10_000, [(topic, [(partition, content)])])
+        error = NotLeaderForPartitionError.errno
+        async with asyncio.timeout(10):
+            while error == NotLeaderForPartitionError.errno:  # a new topic's, which the broker is still to lead
+                await client.force_metadata_update()
+                leader = client.cluster.leader_for_partition(TopicPartition(topic, partition))
+                answer = await client.send(leader, request)
+                error = answer.topics[0][1][0][1]
         assert error == 0, f"the broker refused it: {error}"
     finally:
         await client.close()
