@@ -33,9 +33,6 @@ def beyond(partitions: Iterable[tuple[str, int]], counts: Mapping[str, int]) -> 
     return sorted(Place(topic, number) for topic, number in partitions if number >= counts.get(topic, 0))
 
 
-HEADER_BYTES = 64  # of a header, beside its name and value
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
     """Why a batch of records could not be read. Its delivery's value is the batch, byte for byte as Kafka keeps it."""
@@ -76,6 +73,9 @@ class Delivery:
     def size(self) -> int:
         """Bytes that this delivery holds in memory, give or take."""
         return size_of(self.key, self.value, self.headers)
+
+
+HEADER_BYTES = 64  # that a header holds as an object, beside its name and value
 
 
 def size_of(key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes | None]]) -> int:

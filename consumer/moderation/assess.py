@@ -44,7 +44,9 @@ class Assessing:
         received: float | None = submission.delivery.received
         for service in self._services:
             try:
-                answers.append(await self._moderator.ask(self._question(submission, service, received, answers)))
+                answers.append(
+                    await self._moderator.ask(self._question(submission, service, received, paid=bool(answers)))
+                )
             except Lost:
                 metrics.PAID_IN_VAIN.inc(len(answers))
                 raise
@@ -59,9 +61,7 @@ class Assessing:
             provider=sum(answer.took for answer in answers) if answers else None,
         )
 
-    def _question(
-        self, submission: Submission, service: str, received: float | None, answers: Sequence[Answer]
-    ) -> Question:
+    def _question(self, submission: Submission, service: str, received: float | None, *, paid: bool) -> Question:
         return Question(
             data_id=data_id(submission.id),
             reach=submission.reach,
@@ -74,7 +74,7 @@ class Assessing:
             privacy=self._privacy,
             lane=self._lane_of(submission.delivery.topic),
             received=received,
-            paid=bool(answers),
+            paid=paid,
         )
 
 

@@ -21,15 +21,13 @@ from consumer.errors import CallFailed, ConsumerError, ProviderFailed
 from consumer.moderation import Question, signing, wire
 from consumer.moderation.keys import Keys
 from consumer.moderation.reading import read_body
-from consumer.moderation.transport import Sending, open_transport, sending
+from consumer.moderation.transport import Sending, sending
 from consumer.observability import metrics
 from consumer.observability.harmless import harmless
 from consumer.observability.tracebacks import frames_of
 from consumer.records import Answer
 
 log = structlog.get_logger()
-
-__all__ = ["HttpModerator", "Timeouts", "open_transport"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

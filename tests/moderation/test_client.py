@@ -16,8 +16,9 @@ from consumer.emulator import EmulatorSettings, Fault, Throttle, What, running
 from consumer.emulator.faults import Match
 from consumer.errors import AccountRefused, CallFailed, ClockOff, ProviderFailed, Throttled
 from consumer.moderation import Overtaken, Question
-from consumer.moderation.client import HttpModerator, Timeouts, open_transport
+from consumer.moderation.client import HttpModerator, Timeouts
 from consumer.moderation.keys import FixedKeys, Keys
+from consumer.moderation.transport import open_transport
 from consumer.records import ByObject
 from tests.clock import ManualClock
 from tests.emulator.pictures import picture

@@ -12,9 +12,10 @@ import pytest
 from consumer.clock import SystemClock
 from consumer.errors import CallFailed, ProviderFailed, Throttled
 from consumer.moderation import Question
-from consumer.moderation.client import HttpModerator, Timeouts, open_transport
+from consumer.moderation.client import HttpModerator, Timeouts
 from consumer.moderation.content import MOST_BYTES
 from consumer.moderation.keys import FixedKeys
+from consumer.moderation.transport import open_transport
 from consumer.records import Answer
 from tests.fuzz.answers import sent
 from tests.fuzz.provider import Asked, RawProvider, good, response

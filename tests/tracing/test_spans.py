@@ -23,9 +23,9 @@ from consumer.holding import Holding
 from consumer.intake.decode import Bindings, decode
 from consumer.intake.journal import Journal
 from consumer.moderation.assess import Assessing
-from consumer.moderation.client import open_transport
 from consumer.moderation.keys import FixedKeys
 from consumer.moderation.lobby import Lobby
+from consumer.moderation.transport import open_transport
 from consumer.pipeline import Pipeline
 from consumer.records import Headers
 from consumer.tracing import Tracing, Untraced
