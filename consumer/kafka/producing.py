@@ -79,6 +79,11 @@ class Batch(MessageBatch):  # type: ignore[misc]
 
     def failure(self, exception: BaseException) -> None:
         refused = refusal(exception, alone=self.record_count == 1)
+        if refused is not None and self.retry_count > 1:
+            # An earlier attempt, whose answer never came, may have been written: to take its number back would let the
+            # broker take the next batch for a repetition, and throw it away.
+            super().failure(KafkaError(f"{refused.word}, after an attempt of which nobody knows"))
+            return
         if refused is not None and self._transactions is not None and self._base_sequence is not None:
             self._transactions._sequence_numbers[self.tp] = self._base_sequence
         super().failure(refused or exception)

@@ -6,11 +6,15 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import MessageSizeTooLargeError
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.producer.transaction_manager import TransactionManager
 
-from consumer.kafka.producing import Refused, producer
+from consumer.kafka.producing import Batch, Refused, producer, refusal
 from tests.kafka import KafkaCluster, read_all
 
 HOUR = 3_600_000  # milliseconds
@@ -72,3 +76,26 @@ async def test_who_shares_a_batch_with_a_refused_record_is_told_that_it_was_not_
 
     assert [(type(each), getattr(each, "alone", None)) for each in sent] == [(Refused, False)] * 3
     assert again.offset == 0
+
+
+async def test_a_refusal_after_an_attempt_without_an_answer_is_a_doubt() -> None:
+    """
+    That attempt may have been written: the batch's number stays taken, and the record is looked for.
+    """
+    partition = TopicPartition("topic", 0)
+    transactions = TransactionManager(None, 1000)
+    owner = SimpleNamespace(_txn_manager=transactions)
+    builder = BatchBuilder(16_384, 0, is_transactional=False)
+    batch = Batch(partition, builder, 10.0, 0.0, owner)  # type: ignore[arg-type]
+    sent = batch.append(b"k", b"v", None)
+    batch.set_producer_state(1, 0, 0)
+    transactions.increment_sequence_number(partition, 1)
+    batch.drain_ready()
+    batch.reset_drain()
+    batch.drain_ready()
+
+    batch.failure(MessageSizeTooLargeError())
+
+    assert sent is not None
+    assert refusal(sent.exception(), alone=True) is None
+    assert transactions.sequence_number(partition) == 1
