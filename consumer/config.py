@@ -85,10 +85,14 @@ class OutputTopics(Settings):
 
     @model_validator(mode="after")
     def _are_four_topics(self) -> Self:
-        topics = [self.block, self.review, self.pass_, self.dead_letter]
-        if len(set(topics)) < len(topics):
-            raise ValueError(f"each outcome needs a topic of its own, got {', '.join(topics)}")
+        if len(set(self.all)) < len(self.all):
+            raise ValueError(f"each outcome needs a topic of its own, got {', '.join(self.all)}")
         return self
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every topic that an outcome can be in. Code that reads or checks the outputs takes them from here."""
+        return (*self.by_decision.values(), self.dead_letter)
 
     @property
     def by_decision(self) -> Mapping[str, str]:
@@ -302,8 +306,7 @@ class KafkaSettings(Settings):
 
     @model_validator(mode="after")
     def _reads_nothing_that_it_writes(self) -> Self:
-        written = {self.outputs.block, self.outputs.review, self.outputs.pass_, self.outputs.dead_letter}
-        if loops := sorted(written & set(self.topics)):
+        if loops := sorted(set(self.outputs.all) & set(self.topics)):
             raise ValueError(f"topics that are read must not be outputs: {', '.join(loops)}")
         return self
 

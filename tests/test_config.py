@@ -5,8 +5,9 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from consumer.config import REGIONS, Config, OnError, load_config, load_credentials, load_policy
+from consumer.config import REGIONS, Config, OnError, OutputTopics, load_config, load_credentials, load_policy
 from consumer.errors import CallFailed, Misconfigured
+from consumer.records import Decision
 
 SHIPPED = Path(__file__).parent.parent / "config"
 
@@ -46,6 +47,16 @@ def test_the_shipped_policy_loads() -> None:
 
     assert policy.settings.services == ("baselineCheck_global",)
     assert len(policy.sha256) == 64
+
+
+def test_no_output_topic_is_forgotten() -> None:
+    """
+    `all` holds every topic of the section, and each decision has one: journal, check and traces take them from there.
+    """
+    outputs = OutputTopics()
+
+    assert set(outputs.all) == {getattr(outputs, name) for name in OutputTopics.model_fields}
+    assert outputs.by_decision.keys() == {decision.value for decision in Decision}
 
 
 def test_later_sources_win(tmp_path: Path) -> None:

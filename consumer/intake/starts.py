@@ -47,8 +47,7 @@ class Starts:
     def __init__(self, settings: KafkaSettings, owner: str, clock: Clock) -> None:
         """`owner` is this process in its commits."""
         self._latest = settings.auto_offset_reset == "latest"
-        outputs = settings.outputs
-        self._outputs = (outputs.block, outputs.review, outputs.pass_, outputs.dead_letter)
+        self._outputs = settings.outputs.all
         self._owner = owner
         self._clock = clock
 

@@ -1,8 +1,7 @@
 """
 Reading the end of the output topics, with aiokafka 0.14: what fills the journal.
 
-Only the headers are looked at. Verdicts name their source in `source_…`, dead letters in `dlq_source_…`, because a dead
-letter keeps its own headers, and those of a message that was once an output of ours look like a verdict's.
+Only the headers are looked at; see `journal/headers.py`.
 """
 
 import asyncio
@@ -16,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from consumer.clock import ends_within
 from consumer.config import KafkaSettings
 from consumer.intake.broker_clock import BrokerClock
+from consumer.journal import headers
 from consumer.kafka import internals
 from consumer.kafka.damage import pass_over
 from consumer.kafka.reading import Consumer
@@ -88,12 +88,8 @@ class Tail:
 
     @contextlib.asynccontextmanager
     async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
-        outputs = self.settings.outputs
         consumer = Consumer(
-            outputs.block,
-            outputs.review,
-            outputs.pass_,
-            outputs.dead_letter,
+            *self.settings.outputs.all,
             max_batch_bytes=self.settings.max_batch_bytes,
             decide=pass_over,
             **self.access.options,
@@ -134,17 +130,7 @@ class Tail:
 
     def _outcome(self, record: ConsumerRecord[Any, Any]) -> Outcome | None:
         """What a record says of its source; None where it is another group's, or not of our making."""
-        headers = dict(record.headers)
-        dead_letter = record.topic == self.settings.outputs.dead_letter
-        prefix = "dlq_source_" if dead_letter else "source_"
-        if headers.get("source_group") != self.settings.group_id.encode():
-            return None
-        try:
-            return Outcome(
-                SourceId(headers["dlq_id" if dead_letter else "ce_id"].decode()),
-                Place(headers[f"{prefix}topic"].decode(), int(headers[f"{prefix}partition"])),
-                int(headers[f"{prefix}offset"]),
-                seconds(record.timestamp),
-            )
-        except (KeyError, ValueError, TypeError, AttributeError):
-            return None
+        is_dead_letter = record.topic == self.settings.outputs.dead_letter
+        names = headers.OF_DEAD_LETTER if is_dead_letter else headers.OF_VERDICT
+        source = names.read(self.settings.group_id, dict(record.headers))
+        return source and Outcome(*source, seconds(record.timestamp))

@@ -14,6 +14,7 @@ import orjson
 
 from consumer.config import PrivacySettings
 from consumer.errors import Undecodable
+from consumer.journal import headers
 from consumer.records import Delivery, Headers, Verdict, source_id
 from consumer.verdicts.bounds import MOST_VALUE, bounded_headers, bounded_key, rfc3339, text, written_name
 from consumer.verdicts.foreign import EncodedHeaders, unreadable_headers, written_headers
@@ -85,13 +86,9 @@ class Encoding:
             ("ce_specversion", b"1.0"),
             ("ce_type", b"moderation.verdict.v1"),
             ("ce_source", f"/moderation-consumer/{self.group}".encode()),
-            ("ce_id", submission.id.encode()),
             ("content-type", CONTENT_TYPE),
-            ("source_topic", delivery.topic.encode()),
-            ("source_partition", str(delivery.partition).encode()),
-            ("source_offset", str(delivery.offset).encode()),
+            *headers.OF_VERDICT.write(self.group, submission.id, delivery),
             ("source_image", text(submission.image.id, 1_024).encode()),
-            ("source_group", self.group.encode()),
             *of_key,
         ]
         names = {name for name, _ in ours}
@@ -107,12 +104,8 @@ class Encoding:
             ("dlq_reason", reason.reason.encode()),
             ("dlq_stage", b"decode"),
             ("dlq_error", text(reason.detail, 256).encode()),
-            ("dlq_source_topic", delivery.topic.encode()),
-            ("dlq_source_partition", str(delivery.partition).encode()),
-            ("dlq_source_offset", str(delivery.offset).encode()),
             ("dlq_time", rfc3339(now).encode()),
-            ("dlq_id", source_id(self.group, delivery).encode()),
-            ("source_group", self.group.encode()),
+            *headers.OF_DEAD_LETTER.write(self.group, source_id(self.group, delivery), delivery),
             *unreadable_headers(delivery.unreadable),
         ]
 
@@ -120,9 +113,9 @@ class Encoding:
 _LEFT_OUT = "original_headers_omitted"
 
 
-def _trace(headers: Headers) -> EncodedHeaders:
+def _trace(theirs: Headers) -> EncodedHeaders:
     """The last well-formed ones; vendors' additions mean nothing without the trace."""
     found = {
-        name: value for name, value in headers if name in _TRACE and value and _TRACE[name].fullmatch(value)
+        name: value for name, value in theirs if name in _TRACE and value and _TRACE[name].fullmatch(value)
     }  # fmt: skip
     return list(found.items()) if "traceparent" in found else []

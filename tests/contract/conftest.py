@@ -31,7 +31,7 @@ async def uploads(broker: EmbeddedBroker | KafkaCluster, topic: str) -> str:
     """A fresh topic of four partitions, which is what the embedded broker makes of a name on first use, and outputs."""
     if isinstance(broker, KafkaCluster):
         outputs = kafka_settings(broker, topic).outputs
-        for each in (topic, outputs.block, outputs.review, outputs.pass_, outputs.dead_letter):
+        for each in (topic, *outputs.all):
             await broker.create_topic(each, partitions=4)
     else:
         async with AIOKafkaProducer(bootstrap_servers=broker.bootstrap_servers) as producer:

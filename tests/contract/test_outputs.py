@@ -19,7 +19,7 @@ async def test_a_look_up_ends_though_its_topic_is_made_again_meanwhile(kafka: Ka
     """
     settings = kafka_settings(kafka, topic)
     outputs = settings.outputs
-    for output in (outputs.block, outputs.review, outputs.pass_, outputs.dead_letter):
+    for output in outputs.all:
         await kafka.create_topic(output)
     large = [replace(verdict(topic, offset, at=LONG_AGO), value=b"x" * 2_000) for offset in range(4_000)]
     await publish_verdicts(kafka, topic, *large)

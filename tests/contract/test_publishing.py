@@ -55,7 +55,7 @@ async def publishing(broker: Broker, prefix: str, *, request_timeout: float = 40
 
 async def create_outputs(kafka: KafkaCluster, prefix: str, **configs: str) -> None:
     outputs = kafka_settings(kafka, prefix).outputs
-    for output in (outputs.block, outputs.review, outputs.pass_, outputs.dead_letter):
+    for output in outputs.all:
         await kafka.create_topic(
             output, replication=1, configs={name.replace("_", "."): configs[name] for name in configs}
         )

@@ -30,7 +30,7 @@ async def uploads(kafka: KafkaCluster, topic: str) -> str:
     """A topic of uploads and its outputs."""
     await kafka.create_topic(topic, partitions=4)
     outputs = kafka_settings(kafka, topic).outputs
-    for output in (outputs.block, outputs.review, outputs.pass_, outputs.dead_letter):
+    for output in outputs.all:
         await kafka.create_topic(output, partitions=2)
     return topic
 

@@ -73,5 +73,5 @@ def test_topics_are_looked_for_often_enough() -> None:
 async def make(kafka: KafkaCluster, topic: str) -> None:
     await kafka.create_topic(topic)
     outputs = kafka_settings(kafka, topic).outputs
-    for output in (outputs.block, outputs.review, outputs.pass_, outputs.dead_letter):
+    for output in outputs.all:
         await kafka.create_topic(output)

@@ -68,8 +68,7 @@ def _nothing_more() -> Finding:
 
 
 async def _describe(admin: Any, settings: KafkaSettings) -> dict[str, Topic]:
-    outputs = settings.outputs
-    wanted = {*settings.topics, outputs.block, outputs.review, outputs.pass_, outputs.dead_letter}
+    wanted = {*settings.topics, *settings.outputs.all}
     # All topics: a broker may create one that is asked for by name.
     described = [each for each in await admin.describe_topics() if each["topic"] in wanted and not each["error_code"]]
     told = await topic_settings(admin, [each["topic"] for each in described], SETTINGS)

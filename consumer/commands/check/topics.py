@@ -52,8 +52,7 @@ class Backlog:
 
 def topics(settings: KafkaSettings, found: Mapping[str, Topic]) -> Iterator[Finding]:
     """Look at every topic that is read or written."""
-    outputs = settings.outputs
-    for name in dict.fromkeys((*settings.topics, outputs.block, outputs.review, outputs.pass_, outputs.dead_letter)):
+    for name in dict.fromkeys((*settings.topics, *settings.outputs.all)):
         about = f"topic {name}"
         topic = found.get(name)
         if topic is None:
@@ -134,12 +133,10 @@ def _dead_letters(settings: KafkaSettings, found: Mapping[str, Topic]) -> Iterat
 
 def _journal(settings: KafkaSettings, found: Mapping[str, Topic]) -> Iterator[Finding]:
     """The outputs tell what is published already: they must keep all of it for as long as inputs can be read again."""
-    outputs = settings.outputs
-    written = [outputs.block, outputs.review, outputs.pass_, outputs.dead_letter]
     inputs = [topic for name in settings.topics if (topic := found.get(name)) and topic.settings is not None]
     deleting = [each for each in inputs if each.settings and "delete" in each.settings["cleanup.policy"]]
     longest = max(deleting, key=_kept, default=None)  # what is compacted keeps the last of each key, which is said
-    for name in written:
+    for name in settings.outputs.all:
         topic = found.get(name)
         if topic is None or topic.settings is None:
             continue

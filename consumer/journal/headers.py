@@ -1,0 +1,69 @@
+"""
+The headers by which an outcome names its source: written with every verdict and dead letter, and read back as journal.
+
+A verdict names its message in `source_…`, a dead letter in `dlq_source_…`, because a dead letter keeps the headers of
+its message, and those of a message that was once an output of ours look like a verdict's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from consumer.records import Delivery, Place, SourceId
+
+GROUP = "source_group"
+
+
+class Source(NamedTuple):
+    """What an outcome is about."""
+
+    id: SourceId
+    place: Place
+    offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceHeaders:
+    """The names of these headers in one kind of outcome."""
+
+    id: str
+    topic: str
+    partition: str
+    offset: str
+
+    def write(self, group: str, source_id: SourceId, delivery: Delivery) -> list[tuple[str, bytes]]:
+        """Name the message that an outcome of `group` is about."""
+        return [
+            (self.id, source_id.encode()),
+            (self.topic, delivery.topic.encode()),
+            (self.partition, str(delivery.partition).encode()),
+            (self.offset, str(delivery.offset).encode()),
+            (GROUP, group.encode()),
+        ]
+
+    def read(self, group: str, headers: Mapping[str, bytes | None]) -> Source | None:
+        """Return what an outcome is about; None where it is another group's or not written by us."""
+        if headers.get(GROUP) != group.encode():
+            return None
+        try:
+            return Source(
+                SourceId(_text(headers[self.id])),
+                Place(_text(headers[self.topic]), int(_text(headers[self.partition]))),
+                int(_text(headers[self.offset])),
+            )
+        except (KeyError, ValueError, TypeError):
+            return None
+
+
+def _text(content: bytes | None) -> str:
+    if content is None:
+        raise TypeError
+    return content.decode()
+
+
+OF_VERDICT = SourceHeaders(
+    id="ce_id", topic="source_topic", partition="source_partition", offset="source_offset"
+)  # CloudEvents: `ce_id` is the event's id
+OF_DEAD_LETTER = SourceHeaders(
+    id="dlq_id", topic="dlq_source_topic", partition="dlq_source_partition", offset="dlq_source_offset"
+)
