@@ -104,7 +104,7 @@ def _figures(arrivals: Sequence[Arrival], published: dict[str, float], began: fl
     waits = [first[url] - at for url, at in published.items() if url in first]
     if len(waits) < 2:
         return use
-    p50, p99 = (quantiles(waits, n=100)[place] for place in (49, 98))
+    p50, p99 = (quantiles(waits, n=100)[partition] for partition in (49, 98))
     unasked = len(published) - len(waits)
     return f"live waits p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms, {unasked} not asked about; {use}"
 

@@ -49,7 +49,7 @@ from consumer.observability.changes import State, told
 from consumer.observability.health import Health, serving
 from consumer.observability.log_context import say_in_every_line
 from consumer.pipeline import Pipeline
-from consumer.records import Place
+from consumer.records import Partition
 from consumer.service import Service
 from consumer.tracing import Tracing, tracing_of
 from consumer.unexpected import UnexpectedErrors
@@ -264,7 +264,7 @@ def layers(
     tracing: Tracing,
     shares: Shares,
     flight: Flight,
-    owns: Callable[[Place, int], bool],
+    owns: Callable[[Partition, int], bool],
     *,
     calls: int,
 ) -> Provider:

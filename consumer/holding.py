@@ -11,7 +11,7 @@ from consumer.moderation.lobby import Lobby
 from consumer.observability import metrics
 from consumer.observability.harmless import harmless
 from consumer.observability.tracebacks import frames_of
-from consumer.records import Delivery, Place, SourceId
+from consumer.records import Delivery, Partition, SourceId
 from consumer.unexpected import UnexpectedErrors
 
 log = structlog.get_logger()
@@ -25,7 +25,7 @@ class Holding:
     clock: Clock
     lobby: Lobby
     """Who is held has nothing in flight: a stop cancels it."""
-    owns: Callable[[Place, int], bool] = lambda place, tenure: True
+    owns: Callable[[Partition, int], bool] = lambda partition, tenure: True
     """Whether a partition is this replica's, in that tenure still."""
 
     async def is_own(self, image: SourceId, delivery: Delivery, error: Exception) -> bool:
@@ -48,7 +48,7 @@ class Holding:
             await self.clock.sleep(delay)
             while (wait := self.errors.wait(self.clock.now())) > 0:
                 await self.clock.sleep(wait)
-        if not self.owns(delivery.place, delivery.tenure):
+        if not self.owns(delivery.topic_partition, delivery.tenure):
             raise Lost(f"{delivery.topic}/{delivery.partition}")
         self.tried()
         return False

@@ -28,7 +28,7 @@ from consumer.records import (
     Delivery,
     Failure,
     Ignored,
-    Place,
+    Partition,
     SourceId,
     Submission,
     Verdict,
@@ -58,7 +58,7 @@ class Journal(Protocol):
 
     def holds(self, delivery: Delivery, outcome: SourceId) -> bool: ...
 
-    def note(self, place: Place, offset: int, outcome: SourceId, at: float) -> None: ...
+    def note(self, partition: Partition, offset: int, outcome: SourceId, at: float) -> None: ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -122,7 +122,7 @@ class Pipeline:
         except Lost:
             metrics.PAID_IN_VAIN.inc(verdict.assessment.billed_calls)
             raise
-        self.journal.note(submission.delivery.place, submission.delivery.offset, submission.id, began)
+        self.journal.note(submission.delivery.topic_partition, submission.delivery.offset, submission.id, began)
         metrics.VERDICTS.labels(verdict.decision.value, verdict.decided_by).inc()
         metrics.SECONDS_TO_VERDICT.observe(self.clock.wall() - submission.delivery.received)
         with harmless("log"):
@@ -216,7 +216,7 @@ class Pipeline:
                 )  # fmt: skip
             outcome = self.outcomes.cut_dead_letter(delivery, reason, began)
         await self._publish(outcome, delivery, turn)
-        self.journal.note(delivery.place, delivery.offset, name, began)
+        self.journal.note(delivery.topic_partition, delivery.offset, name, began)
         metrics.MESSAGES.labels("dead_letter", reason.reason).inc()
         with harmless("log"):
             log.warning(

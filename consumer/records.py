@@ -21,16 +21,16 @@ SourceId = NewType("SourceId", str)
 """32 hex digits that name one image of one message for one group: the `verdict_id`, `dataId` and `dlq_id`."""
 
 
-class Place(NamedTuple):
-    """A partition of a topic, as Kafka's clients name it."""
+class Partition(NamedTuple):
+    """A partition of a topic."""
 
     topic: str
-    partition: int
+    number: int
 
 
-def beyond(partitions: Iterable[tuple[str, int]], counts: Mapping[str, int]) -> list[Place]:
+def beyond(partitions: Iterable[tuple[str, int]], counts: Mapping[str, int]) -> list[Partition]:
     """The partitions that cannot be there, by these numbers of partitions of their topics."""
-    return sorted(Place(topic, number) for topic, number in partitions if number >= counts.get(topic, 0))
+    return sorted(Partition(topic, number) for topic, number in partitions if number >= counts.get(topic, 0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +65,9 @@ class Delivery:
     unreadable: Unreadable | None = None
 
     @property
-    def place(self) -> Place:
+    def topic_partition(self) -> Partition:
         """The partition that it was read from."""
-        return Place(self.topic, self.partition)
+        return Partition(self.topic, self.partition)
 
     @property
     def size(self) -> int:

@@ -28,7 +28,7 @@ from consumer.intake import Record, Source
 from consumer.lanes import Waiting
 from consumer.observability import metrics
 from consumer.pipeline import Pipeline
-from consumer.records import Delivery, Place
+from consumer.records import Delivery, Partition
 
 log = structlog.get_logger()
 
@@ -43,7 +43,7 @@ class DrainTimeout(ConsumerError):
 class RecordName(NamedTuple):
     """One record of a log. The timestamp tells it from that of a topic which was deleted and made again."""
 
-    place: Place
+    partition: Partition
     offset: int
     timestamp: float
     tenure: int  # what was begun in an earlier one is not joined: another replica may have finished it
@@ -144,9 +144,9 @@ class Service:
         if late:
             raise DrainTimeout(f"{len(late)} messages in flight did not end within {self._limits.drain_timeout} s")
 
-    async def drain(self, revoked: Collection[Place]) -> None:
+    async def drain(self, revoked: Collection[Partition]) -> None:
         """Drop what waits of some partitions, and wait until nothing is in flight, at most `drain_on_revoke`."""
-        self._drop(lambda record: record.delivery.place in revoked)
+        self._drop(lambda record: record.delivery.topic_partition in revoked)
         quiet = asyncio.create_task(self._flight.quiet(), name="quiet")
         await asyncio.wait([quiet], timeout=self._limits.drain_on_revoke)
         quiet.cancel()
@@ -157,17 +157,17 @@ class Service:
 
         Moments are unix seconds. What is open and not yet begun is `waiting`.
         """
-        states = {(name.place, name.offset): begun.turn.state for name, begun in self._begun.items()}
+        states = {(name.partition, name.offset): begun.turn.state for name, begun in self._begun.items()}
         return [
             {
-                "topic": reading.place.topic,
-                "partition": reading.place.partition,
+                "topic": reading.partition.topic,
+                "partition": reading.partition.number,
                 "committed": reading.committed,
                 "journal_from": reading.journal_from,
                 "taken_over": reading.taken_over,
                 "open": reading.open,
                 "oldest": [
-                    {"offset": offset, "since": since, "state": states.get((reading.place, offset), "waiting")}
+                    {"offset": offset, "since": since, "state": states.get((reading.partition, offset), "waiting")}
                     for offset, since in reading.oldest
                 ],
             }
@@ -240,7 +240,7 @@ class Service:
             begun.turn.give_up()
             self._end(name, settled=False)
             log.error(  # noqa: TRY400 — `run` raises it, traceback and all
-                "message.left_open", topic=name.place.topic, partition=name.place.partition, offset=name.offset,
+                "message.left_open", topic=name.partition.topic, partition=name.partition.number, offset=name.offset,
                 error=type(error).__name__,
             )  # fmt: skip
             if not self._failed.done():
@@ -267,18 +267,18 @@ class Order:
 
     def __init__(self, kept: bool) -> None:
         self._kept = kept
-        self._last: dict[tuple[Place, bytes], Turn] = {}
+        self._last: dict[tuple[Partition, bytes], Turn] = {}
 
-    def take(self, delivery: Delivery, settled_owner: Callable[[Place, int], Awaitable[bool]]) -> "Turn":
+    def take(self, delivery: Delivery, settled_owner: Callable[[Partition, int], Awaitable[bool]]) -> "Turn":
         """Stand behind every earlier message of the key."""
-        is_ours = partial(settled_owner, delivery.place, delivery.tenure)
+        is_ours = partial(settled_owner, delivery.topic_partition, delivery.tenure)
         if delivery.key is None or not self._kept:
             return Turn(is_ours, None, lambda turn: None)
-        key = (delivery.place, delivery.key)
+        key = (delivery.topic_partition, delivery.key)
         turn = self._last[key] = Turn(is_ours, self._last.get(key), lambda turn: self._forget(key, turn))
         return turn
 
-    def _forget(self, key: tuple[Place, bytes], turn: "Turn") -> None:
+    def _forget(self, key: tuple[Partition, bytes], turn: "Turn") -> None:
         if self._last.get(key) is turn:
             del self._last[key]
 
@@ -336,4 +336,4 @@ class Turn:
 
 
 def _name(delivery: Delivery) -> RecordName:
-    return RecordName(delivery.place, delivery.offset, delivery.timestamp, delivery.tenure)
+    return RecordName(delivery.topic_partition, delivery.offset, delivery.timestamp, delivery.tenure)

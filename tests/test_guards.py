@@ -14,7 +14,7 @@ from consumer.errors import Lost, Undecodable
 from consumer.holding import Holding
 from consumer.moderation.lobby import Lobby
 from consumer.pipeline import Pipeline
-from consumer.records import Assessment, Decision, Decoded, Delivery, Place, Submission, Verdict
+from consumer.records import Assessment, Decision, Decoded, Delivery, Partition, Submission, Verdict
 from consumer.unexpected import IN_A_ROW, OTHERS_JUDGED, UnexpectedErrors
 from consumer.verdicts.encode import Encoded, Encoding
 from consumer.verdicts.outcomes import Outcomes
@@ -37,7 +37,7 @@ class Rig:
         made = pipeline(self.sink, holding=self.holding, **{"assess": self.assess, **parts})
         self.pipeline: Pipeline = replace(made, clock=self.clock)
 
-    def _owns(self, place: Place, tenure: int) -> bool:
+    def _owns(self, partition: Partition, tenure: int) -> bool:
         return not self.lost
 
     async def assess(self, asked: Submission) -> Assessment:

@@ -147,7 +147,7 @@ async def test_what_is_published_is_neither_paid_nor_published_again() -> None:
     sink, asked, journal, read = ListSink(), Asked(), Journal(), delivery()
     first, second, third = images(read, 3)
     for known in (first, third):
-        journal.note(read.place, read.offset, known.id, 0.0)
+        journal.note(read.topic_partition, read.offset, known.id, 0.0)
 
     await pipeline(sink, lambda read: images(read, 3), asked.assess, journal).carry(read, FirstTurn())
 
@@ -195,7 +195,7 @@ async def test_what_another_replica_published_meanwhile_is_not_published_again()
 
     class LongTurn:
         async def wait(self) -> None:
-            journal.note(read.place, read.offset, submission(read).id, 0.0)
+            journal.note(read.topic_partition, read.offset, submission(read).id, 0.0)
 
     await pipeline(sink, journal=journal).carry(read, LongTurn())
 

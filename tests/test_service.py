@@ -10,7 +10,7 @@ from consumer.flight import Flight
 from consumer.intake import Reading
 from consumer.lanes import DEFAULT
 from consumer.pipeline import Turn
-from consumer.records import Delivery, Place
+from consumer.records import Delivery, Partition
 from consumer.service import DrainTimeout, Service
 from tests.events import delivery
 
@@ -38,7 +38,7 @@ class ListedSource:
 
     def __init__(self, deliveries: Sequence[Delivery]) -> None:
         self.records: list[ListedRecord] = []
-        self.lost: set[Place] = set()
+        self.lost: set[Partition] = set()
         self.tenure = 0  # of every partition
         self.is_rebalancing = False  # reading does not end
         self.settled = asyncio.Event()  # who owns what
@@ -64,14 +64,14 @@ class ListedSource:
         open_now = [record.delivery.offset for record in self.records if record.fate == "held"]
         return [
             Reading(
-                place=Place("uploads", 0), committed=0, journal_from=5.0, taken_over=True, open=len(open_now),
+                partition=Partition("uploads", 0), committed=0, journal_from=5.0, taken_over=True, open=len(open_now),
                 oldest=[(offset, 7.0) for offset in open_now[:most_open]],
             )
         ]  # fmt: skip
 
-    async def settled_owner(self, place: Place, tenure: int) -> bool:
+    async def settled_owner(self, partition: Partition, tenure: int) -> bool:
         await self.settled.wait()
-        return place not in self.lost and tenure == self.tenure
+        return partition not in self.lost and tenure == self.tenure
 
     @property
     def fates(self) -> list[str]:
@@ -327,7 +327,7 @@ async def test_a_drain_drops_what_waits_and_finishes_what_is_in_flight() -> None
     await pipeline.until(lambda: pipeline.begun == [0, 1])
     pipeline.open(1)
 
-    draining = asyncio.create_task(service.drain([Place("uploads", 0)]))
+    draining = asyncio.create_task(service.drain([Partition("uploads", 0)]))
     await asyncio.sleep(0)
     fates = source.fates
     pipeline.open(0)
@@ -352,7 +352,7 @@ async def test_a_drain_waits_for_nobody_who_has_nothing_in_flight() -> None:
     await pipeline.until(lambda: pipeline.begun == [0])
 
     async with asyncio.timeout(PATIENT.drain_on_revoke / 2):
-        await service.drain([Place("uploads", 0)])
+        await service.drain([Partition("uploads", 0)])
     parked = source.fates
     source.deliver([delivery()])
     pipeline.open(0)
@@ -374,7 +374,7 @@ async def test_a_message_that_is_read_again_joins_what_is_in_flight() -> None:
     running = asyncio.create_task(service.run(stop))
     await pipeline.until(lambda: pipeline.begun == [0])
 
-    await service.drain([Place("uploads", 0)])
+    await service.drain([Partition("uploads", 0)])
     source.deliver([delivery(offset=0), delivery(offset=1)])
     await pipeline.until(lambda: pipeline.begun == [0, 1])
     pipeline.open(0, 1)
@@ -415,7 +415,7 @@ async def test_what_another_replica_has_got_is_dropped_and_delays_nobody() -> No
     running = asyncio.create_task(service_of(source, pipeline).run(stop))
     await pipeline.until(lambda: pipeline.begun == [0])
 
-    source.lost.add(Place("uploads", 0))
+    source.lost.add(Partition("uploads", 0))
     pipeline.open(0)
     await source.until(["released"])
     source.lost.clear()
@@ -456,7 +456,7 @@ async def test_a_drain_does_not_wait_for_ever() -> None:
     running = asyncio.create_task(service.run(stop))
     await pipeline.until(lambda: pipeline.begun == [0])
 
-    await service.drain([Place("uploads", 0)])
+    await service.drain([Partition("uploads", 0)])
     still_held = source.fates
     pipeline.open(0)
     stop.set()

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from consumer.records import Delivery, Place
+from consumer.records import Delivery, Partition
 
 
 class Record(Protocol):
@@ -30,7 +30,7 @@ class Record(Protocol):
 class Reading:
     """How far a partition is read. Moments are unix seconds."""
 
-    place: Place
+    partition: Partition
     committed: int | None
     journal_from: float | None  # none of its outcomes from the watermark on is older
     taken_over: bool
@@ -67,7 +67,7 @@ class Source(Protocol):
         """How far each partition is read, with at most so many of its open records."""
         ...
 
-    async def settled_owner(self, place: Place, tenure: int) -> bool:
+    async def settled_owner(self, partition: Partition, tenure: int) -> bool:
         """Wait until it is certain whether a partition is this replica's, in that tenure still, and say so."""
         ...
 

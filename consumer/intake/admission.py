@@ -39,30 +39,30 @@ class Admission:
         """Records that may still be admitted, as far as their number goes."""
         return max(0, self._records.size - self._records.held)
 
-    def is_full(self, place: Hashable) -> bool:
+    def is_full(self, partition: Hashable) -> bool:
         """Whether `place` may hold no more."""
-        return self._held.get(place, 0) >= self._limits.max_records_per_partition
+        return self._held.get(partition, 0) >= self._limits.max_records_per_partition
 
-    def has_drained(self, place: Hashable) -> bool:
+    def has_drained(self, partition: Hashable) -> bool:
         """Whether a full `place` may be read from again."""
-        return self._held.get(place, 0) <= self._limits.max_records_per_partition // 2
+        return self._held.get(partition, 0) <= self._limits.max_records_per_partition // 2
 
-    def admit(self, place: Hashable, size: int, lane: str = DEFAULT) -> None:
+    def admit(self, partition: Hashable, size: int, lane: str = DEFAULT) -> None:
         """Hold one more record of `size` bytes."""
-        self._count(place, 1, size, lane)
+        self._count(partition, 1, size, lane)
 
-    def dismiss(self, place: Hashable, size: int, lane: str = DEFAULT) -> None:
+    def dismiss(self, partition: Hashable, size: int, lane: str = DEFAULT) -> None:
         """Hold it no longer."""
-        self._count(place, -1, -size, lane)
+        self._count(partition, -1, -size, lane)
 
-    def _count(self, place: Hashable, records: int, size: int, lane: str) -> None:
+    def _count(self, partition: Hashable, records: int, size: int, lane: str) -> None:
         self._records.take(lane, records)
         self._bytes.take(lane, size)
-        held = self._held.get(place, 0) + records
+        held = self._held.get(partition, 0) + records
         if held:
-            self._held[place] = held
+            self._held[partition] = held
         else:
-            self._held.pop(place, None)
+            self._held.pop(partition, None)
         for each in self._crowded:
             if not (self._records.free(each) and self._bytes.free(each)):
                 self._crowded[each] = True

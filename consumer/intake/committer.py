@@ -22,18 +22,18 @@ from consumer.intake.mark import Mark
 from consumer.intake.offsets import PartitionLedger
 from consumer.observability import metrics
 from consumer.observability.heartbeat import Heartbeat
-from consumer.records import Place
+from consumer.records import Partition
 
 log = structlog.get_logger()
 
 LAST_COMMIT_DEADLINE = 5.0  # seconds that a revocation or the end waits
 
-Commit = Mapping[Place, tuple[int, str]]
+Commit = Mapping[Partition, tuple[int, str]]
 """Offset and metadata by partition."""
 
 
 def commit_of(
-    place: Place,
+    partition: Partition,
     ledger: PartitionLedger,
     journal: Journal,
     owner: str,
@@ -49,8 +49,8 @@ def commit_of(
     `unknown_since`. Outputs may be dated by brokers whose clock is `behind` by so many seconds.
     """
     offset = ledger.watermark
-    assert offset is not None, f"nothing is known of {place.topic}/{place.partition} yet"
-    earliest = min(ledger.earliest_output(now), journal.earliest(place, offset), unknown_since)
+    assert offset is not None, f"nothing is known of {partition.topic}/{partition.number} yet"
+    earliest = min(ledger.earliest_output(now), journal.earliest(partition, offset), unknown_since)
     return offset, str(Mark(max(0.0, earliest - behind), owner))
 
 
@@ -74,20 +74,20 @@ class Committer:
         self._proven = proven
         self._interval = interval
         self._clock = clock
-        self._committed: dict[Place, int] = {}
+        self._committed: dict[Partition, int] = {}
         self._under_way: asyncio.Task[bool] | None = None
         self._acknowledged_at = clock.now()
         self.heartbeat = Heartbeat("the commit loop", clock, interval)
         """Of `run`. Whoever waits inside `send` for Kafka to come back lets it rest."""
         metrics.COMMIT_AGE.set_function(lambda: clock.now() - self._acknowledged_at)
 
-    def begin_anew(self, place: Place, offset: int) -> None:
+    def begin_anew(self, partition: Partition, offset: int) -> None:
         """Note where the reading of a partition begins: no commit goes below."""
-        self._committed[place] = offset
+        self._committed[partition] = offset
 
-    def committed(self, place: Place) -> int | None:
+    def committed(self, partition: Partition) -> int | None:
         """The offset that is committed of a partition, as far as this replica knows."""
-        return self._committed.get(place)
+        return self._committed.get(partition)
 
     async def run(self) -> None:
         """Commit every `interval` until cancelled."""
@@ -122,7 +122,11 @@ class Committer:
         sent_at = self._clock.now()
         floors = dict(self._committed)
         try:
-            due = {place: each for place, each in self._due().items() if each[0] >= self._committed.get(place, 0)}
+            due = {
+                partition: each
+                for partition, each in self._due().items()
+                if each[0] >= self._committed.get(partition, 0)
+            }
             if not due:
                 return True
             await self._send(due)
@@ -138,9 +142,9 @@ class Committer:
         else:
             self._acknowledged_at = self._clock.now()
             self._proven(sent_at)
-            for place, (offset, _) in due.items():
-                if self._committed.get(place) == floors.get(place):  # or it began anew meanwhile, and lower
-                    self._committed[place] = offset
+            for partition, (offset, _) in due.items():
+                if self._committed.get(partition) == floors.get(partition):  # or it began anew meanwhile, and lower
+                    self._committed[partition] = offset
             return True
         finally:
             self._under_way = None

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from math import inf
 
 from consumer.intake.outcomes import PackedOutcomes
-from consumer.records import Delivery, Place, SourceId
+from consumer.records import Delivery, Partition, SourceId
 
 NOTHING = PackedOutcomes()
 
@@ -19,50 +19,50 @@ class Journal:
     """The outcomes of records that may be read again, those of this replica's partitions."""
 
     def __init__(self) -> None:
-        self._known: dict[Place, PackedOutcomes] = {}
+        self._known: dict[Partition, PackedOutcomes] = {}
 
     def holds(self, delivery: Delivery, outcome: SourceId) -> bool:
         """Whether the outcome is published."""
-        return (delivery.offset, outcome) in self._of(delivery.place)
+        return (delivery.offset, outcome) in self._of(delivery.topic_partition)
 
-    def note(self, place: Place, offset: int, outcome: SourceId, at: float) -> None:
+    def note(self, partition: Partition, offset: int, outcome: SourceId, at: float) -> None:
         """Note that an outcome of the record at `offset` is published, at `at` or later (unix seconds)."""
-        self._known.setdefault(place, PackedOutcomes()).add(offset, outcome, at)
+        self._known.setdefault(partition, PackedOutcomes()).add(offset, outcome, at)
 
-    def forget(self, place: Place, below: int) -> None:
+    def forget(self, partition: Partition, below: int) -> None:
         """Note that a partition is committed up to `below`: nothing before will be read again."""
-        self._of(place).drop_below(below)
+        self._of(partition).drop_below(below)
 
-    def keep_only(self, places: Collection[Place]) -> None:
+    def keep_only(self, partitions: Collection[Partition]) -> None:
         """Forget every other partition: its next owner publishes what this replica does not see."""
-        for place in self._known.keys() - set(places):
-            del self._known[place]
+        for partition in self._known.keys() - set(partitions):
+            del self._known[partition]
 
-    def keep_lowest(self, place: Place, begin: int, count: int) -> int:
+    def keep_lowest(self, partition: Partition, begin: int, count: int) -> int:
         """
         Forget a partition's outcomes but for `count` of the lowest offsets from `begin` on, and say from which offset
         on; a record's outcomes stay together, those of the lowest record in any case.
         """
-        known = self._of(place)
+        known = self._of(partition)
         before = known.count(0, begin)
         if before + count >= len(known):
-            raise ValueError(f"{place} has no more than {count} outcomes from {begin} on")
+            raise ValueError(f"{partition} has no more than {count} outcomes from {begin} on")
         limit = max(known.offset_at(before + count), known.offset_at(before) + 1)
         known.drop_from(limit)
         return limit
 
-    def count(self, place: Place, begin: int = 0, end: int | None = None) -> int:
+    def count(self, partition: Partition, begin: int = 0, end: int | None = None) -> int:
         """How many outcomes are known of a partition's records from `begin` on and before `end`."""
-        known = self._of(place)
+        known = self._of(partition)
         return len(known) if begin == 0 and end is None else known.count(begin, 2**63 - 1 if end is None else end)
 
-    def earliest(self, place: Place, offset: int) -> float:
+    def earliest(self, partition: Partition, offset: int) -> float:
         """When the first outcome of a partition's records from `offset` on was published; infinity without any."""
-        return self._known[place].earliest(offset) if place in self._known else inf
+        return self._known[partition].earliest(offset) if partition in self._known else inf
 
     def __len__(self) -> int:
         """Outcomes known."""
         return sum(map(len, self._known.values()))
 
-    def _of(self, place: Place) -> PackedOutcomes:
-        return self._known.get(place, NOTHING)
+    def _of(self, partition: Partition) -> PackedOutcomes:
+        return self._known.get(partition, NOTHING)

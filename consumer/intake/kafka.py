@@ -54,7 +54,7 @@ from consumer.kafka.reading import Consumer
 from consumer.kafka_access import KafkaAccess
 from consumer.observability import metrics
 from consumer.observability.heartbeat import Heartbeat
-from consumer.records import Delivery, Place, beyond, seconds
+from consumer.records import Delivery, Partition, beyond, seconds
 
 log = structlog.get_logger()
 
@@ -72,7 +72,7 @@ BEING_TAKEN_OVER = "kafka: the partitions are being taken over"
 class Assigned:
     """A partition for as long as it is assigned to this replica; assigned again, it is another."""
 
-    partition: TopicPartition
+    partition: Partition
     ledger: PartitionLedger = field(default_factory=PartitionLedger)
     prepared: bool = False  # its journal is read, as far as there is room
     taken_over: bool = False  # and a commit of ours says so
@@ -85,10 +85,6 @@ class Assigned:
     def at_limit(self) -> bool:
         """Whether all has been read whose outcomes are known."""
         return self.ledger.next is not None and self.ledger.next >= self.limit
-
-    @property
-    def place(self) -> Place:
-        return Place(*self.partition)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +104,7 @@ class KafkaRecord:
         self._admission.dismiss(self._assigned, self.delivery.size, self.lane)
 
 
-Drain = Callable[[Collection[Place]], Awaitable[None]]
+Drain = Callable[[Collection[Partition]], Awaitable[None]]
 """Told which partitions are revoked; returns when what is in flight of them is published, or not worth waiting for."""
 
 
@@ -142,13 +138,13 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         self._clock_skew = limits.clock_skew
         self._read_back = ReadBack(tail, journal, limits, clock)
         self._starts = Starts(settings, owner, clock)
-        self._partly_known: set[Place] = set()  # of which not all that this process has published is in the journal
-        self._stuck: set[Place] = set()  # too much is published behind their lowest open record
+        self._partly_known: set[Partition] = set()  # of which not all that this process has published is in the journal
+        self._stuck: set[Partition] = set()  # too much is published behind their lowest open record
         self._committer = Committer(self._due, self._send, self._proved, settings.commit_interval, clock)
         self._damaged = DamagedUploads(settings.skip_damaged, clock)
         self._polling = Heartbeat("the poll loop", clock)
-        self._assigned: dict[Place, Assigned] = {}
-        self._tenures: dict[Place, int] = {}  # of the partitions whose journal is in memory
+        self._assigned: dict[Partition, Assigned] = {}
+        self._tenures: dict[Partition, int] = {}  # of the partitions whose journal is in memory
         self._last_tenure = 0
         self._generation = -1
         self._assigned_at = 0.0
@@ -217,7 +213,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
     def degraded(self) -> list[str]:
         """Say which partitions wait for something, while others are read."""
         reasons = [*self._damaged.reasons()]
-        waiting = [place for place, each in self._assigned.items() if not each.taken_over]
+        waiting = [partition for partition, each in self._assigned.items() if not each.taken_over]
         if waiting and len(waiting) < len(self._assigned):
             reasons.append(f"{self._not_taken_over}, {', '.join(_named(waiting))}{self._read_back.progress()}")
         if (behind := self._outputs_clock.behind) > self._clock_skew:
@@ -225,11 +221,11 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
                 f"kafka: the brokers' clock is {behind:.1f} s behind this machine's, and the outputs have "
                 "LogAppendTime: the journal is read from so much earlier"
             )
-        for place in sorted(self._stuck & self._assigned.keys()):
-            for offset, since in self._assigned[place].ledger.oldest(1):
+        for partition in sorted(self._stuck & self._assigned.keys()):
+            for offset, since in self._assigned[partition].ledger.oldest(1):
                 reasons.append(
-                    f"kafka: {place.topic}/{place.partition} is not read on: offset {offset} is open since "
-                    f"{utc(since)}, and {self._behind(self._assigned[place])} outcomes are published behind it"
+                    f"kafka: {partition.topic}/{partition.number} is not read on: offset {offset} is open since "
+                    f"{utc(since)}, and {self._behind(self._assigned[partition])} outcomes are published behind it"
                 )
         return reasons
 
@@ -248,23 +244,23 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def readings(self, most_open: int) -> list[Reading]:
         """How far each partition is read, with at most so many of its open records."""
-        due = {place: Mark.read(metadata) for place, (_, metadata) in self._due().items()}
+        due = {partition: Mark.read(metadata) for partition, (_, metadata) in self._due().items()}
         return [
             Reading(
-                place=place,
-                committed=self._committer.committed(place),
-                journal_from=mark.journal_from if (mark := due.get(place)) else None,
+                partition=partition,
+                committed=self._committer.committed(partition),
+                journal_from=mark.journal_from if (mark := due.get(partition)) else None,
                 taken_over=assigned.taken_over,
                 open=len(assigned.ledger),
                 oldest=assigned.ledger.oldest(most_open),
             )
-            for place, assigned in sorted(self._assigned.items())
+            for partition, assigned in sorted(self._assigned.items())
         ]
 
-    def owns(self, place: Place, tenure: int) -> bool:
+    def owns(self, partition: Partition, tenure: int) -> bool:
         """Whether a partition is assigned to this replica and taken over, in that tenure still."""
-        assigned = self._assigned.get(place)
-        return assigned is not None and assigned.taken_over and self._tenures.get(place) == tenure
+        assigned = self._assigned.get(partition)
+        return assigned is not None and assigned.taken_over and self._tenures.get(partition) == tenure
 
     def _is_member(self) -> bool:
         """
@@ -282,9 +278,9 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         if not self._assigned or any(assigned.taken_over for assigned in self._assigned.values()):
             self._lease.committed(self._proven)
 
-    async def settled_owner(self, place: Place, tenure: int) -> bool:
-        while not (self.owns(place, tenure) and self._is_member()):
-            if not self._rejoining and self._tenures.get(place) != tenure:
+    async def settled_owner(self, partition: Partition, tenure: int) -> bool:
+        while not (self.owns(partition, tenure) and self._is_member()):
+            if not self._rejoining and self._tenures.get(partition) != tenure:
                 return False
             moved = self._moved
             with contextlib.suppress(TimeoutError):
@@ -327,7 +323,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         """Pause and resume partitions by the room there is, and return those that may be read."""
         assignment, paused = self._consumer.assignment(), self._consumer.paused()
         for partition in assignment:
-            assigned = self._assigned.get(Place(*partition))
+            assigned = self._assigned.get(Partition(*partition))
             crowded = self._admission.is_crowded(self._lane_by_topic[partition.topic])
             waits = assigned is None or not assigned.taken_over or assigned.at_limit or self._is_stuck(assigned)
             waits = waits or self._damaged.waits(partition)
@@ -346,22 +342,22 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
     def _is_stuck(self, assigned: Assigned) -> bool:
         """Whether so much is published behind the partition's lowest open record that it must not be read on."""
         most, open_records = self._limits.max_outcomes_per_partition, len(assigned.ledger)
-        if self._journal.count(assigned.place) + open_records < most:
+        if self._journal.count(assigned.partition) + open_records < most:
             return False  # the usual case, and cheap: this is asked for every record
         return self._behind(assigned) + open_records >= most
 
     def _notice_stuck(self, assigned: Assigned) -> None:
         """Log a partition that is held for longer than its records usually take, and that it goes on."""
-        place = assigned.place
+        partition = assigned.partition
         oldest = assigned.ledger.oldest(1)
         if not oldest or not self._is_stuck(assigned):
-            if place in self._stuck:
-                self._stuck.discard(place)
-                log.info("partition.goes_on", topic=place.topic, partition=place.partition)
-        elif place not in self._stuck and self._clock.wall() - oldest[0][1] >= STUCK_DELAY:
-            self._stuck.add(place)
+            if partition in self._stuck:
+                self._stuck.discard(partition)
+                log.info("partition.goes_on", topic=partition.topic, partition=partition.number)
+        elif partition not in self._stuck and self._clock.wall() - oldest[0][1] >= STUCK_DELAY:
+            self._stuck.add(partition)
             log.warning(
-                "partition.stuck", topic=place.topic, partition=place.partition, offset=oldest[0][0],
+                "partition.stuck", topic=partition.topic, partition=partition.number, offset=oldest[0][0],
                 open_since=utc(oldest[0][1]), outcomes_behind=self._behind(assigned),
             )  # fmt: skip
 
@@ -370,32 +366,32 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         ledger = assigned.ledger
         if ledger.watermark is None or ledger.next is None:
             return 0
-        return self._journal.count(assigned.place, ledger.watermark, ledger.next)
+        return self._journal.count(assigned.partition, ledger.watermark, ledger.next)
 
     def _may_admit(self, partition: TopicPartition, offset: int) -> bool:
         """Whether the partition is read on to this offset now, or only when more of its outcomes is known, or less."""
-        assigned = self._assigned.get(Place(*partition))
+        assigned = self._assigned.get(Partition(*partition))
         return assigned is None or (offset < assigned.limit and not self._is_stuck(assigned))
 
     def _notice_resets(self) -> None:
         """See whether logs did not have what was due: retention was faster, or they are not what they were."""
-        for partition, reset in internals.resets(self._consumer).items():
-            place = Place(*partition)
+        for topic_partition, reset in internals.resets(self._consumer).items():
+            partition = Partition(*topic_partition)
             if reset.found > reset.due:
                 lost = reset.found - reset.due
-                metrics.UPLOADS_LOST.labels(place.topic).inc(lost)
+                metrics.UPLOADS_LOST.labels(partition.topic).inc(lost)
                 log.error(
-                    "uploads.lost", topic=place.topic, partition=place.partition, offsets=lost, first=reset.due,
+                    "uploads.lost", topic=partition.topic, partition=partition.number, offsets=lost, first=reset.due,
                     last=reset.found - 1,
                 )  # fmt: skip
-            elif place in self._assigned and self._assigned[place].ledger.is_behind(reset.found):
-                self._rewind(self._assigned[place], reset.found)
+            elif partition in self._assigned and self._assigned[partition].ledger.is_behind(reset.found):
+                self._rewind(self._assigned[partition], reset.found)
 
     def _admit(self, record: ConsumerRecord[Any, Any], received: float) -> None:
-        place = Place(record.topic, record.partition)
-        assigned = self._assigned.get(place)
+        partition = Partition(record.topic, record.partition)
+        assigned = self._assigned.get(partition)
         if assigned is None:
-            assigned = self._assigned[place] = Assigned(TopicPartition(*place))
+            assigned = self._assigned[partition] = Assigned(partition)
         elif assigned.ledger.is_behind(record.offset):
             assigned = self._rewind(assigned, record.offset)
         delivery = Delivery(
@@ -407,7 +403,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             value=record.value,
             headers=record.headers,
             received=received,
-            tenure=self._tenures.get(place, 0),
+            tenure=self._tenures.get(partition, 0),
             unreadable=getattr(record, "unreadable", None),
         )
         assigned.ledger.open(record.offset, received)
@@ -421,26 +417,28 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
 
         What it has may have been judged, where only its end was lost: the journal tells, as far back as it goes.
         """
-        log.warning("partition.rewound", topic=before.place.topic, partition=before.place.partition, offset=offset)
+        log.warning("partition.rewound", topic=before.partition.topic, partition=before.partition.number, offset=offset)
         rewound = Assigned(
             before.partition, prepared=True, early=before.early, unknown_since=BEGINNING, limit=inf, rewound=True
         )
         rewound.ledger.begin(offset)
-        self._committer.begin_anew(before.place, offset)
-        self._assigned[before.place] = rewound
-        self._partly_known.add(before.place)
+        self._committer.begin_anew(before.partition, offset)
+        self._assigned[before.partition] = rewound
+        self._partly_known.add(before.partition)
         return rewound
 
     def _skip_markers(self, assigned: Assigned) -> None:
         """Count what lies before the next read and is no record, or the lag of a transactional topic is never 0."""
-        if (position := internals.position(self._consumer, assigned.partition)) is not None:
+        if (position := internals.position(self._consumer, TopicPartition(*assigned.partition))) is not None:
             assigned.ledger.skip_to(position)
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        for partition in assigned:
-            self._assigned.setdefault(Place(*partition), Assigned(partition))
+        for partition in map(Partition._make, assigned):
+            self._assigned.setdefault(partition, Assigned(partition))
         self._journal.keep_only(self._assigned)
-        self._tenures = {place: tenure for place, tenure in self._tenures.items() if place in self._assigned}
+        self._tenures = {
+            partition: tenure for partition, tenure in self._tenures.items() if partition in self._assigned
+        }
         self._generation = internals.generation(self._consumer)
         self._assigned_at = self._clock.now()
         self._rejoining = False
@@ -462,7 +460,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             log.info("partitions.revoked", partitions=_named(revoked))
             began = self._clock.now()
             try:
-                await self._drain([Place(*partition) for partition in revoked])
+                await self._drain([Partition(*partition) for partition in revoked])
                 await self._committer.last()
             except Exception:
                 log.exception("partitions.drain_failed")
@@ -512,34 +510,34 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         """Look once at every partition that waits; a reading of the journal serves those that need it, in turns."""
         began = self._clock.now()
         starts = await self._find_starts()
-        ready = {place: start for place, start in starts.items() if start.since is None}
+        ready = {partition: start for partition, start in starts.items() if start.since is None}
         if not await self._go_on(assignment, ready, {}, began):
             return
-        since = {place: start.since for place, start in starts.items() if start.since is not None}
+        since = {partition: start.since for partition, start in starts.items() if start.since is not None}
         while since and assignment == self._assignments:
-            served = {place: since.pop(place) for place in turn(since, self._clock.wall())}
-            begins = {place: starts[place].offset for place in served}
+            served = {partition: since.pop(partition) for partition in turn(since, self._clock.wall())}
+            begins = {partition: starts[partition].offset for partition in served}
             limits = await self._read_back.read(served, begins, lambda: assignment == self._assignments)
-            if not await self._go_on(assignment, {place: starts[place] for place in served}, limits, began):
+            if not await self._go_on(assignment, {partition: starts[partition] for partition in served}, limits, began):
                 return
 
-    async def _find_starts(self) -> Mapping[Place, Start]:
+    async def _find_starts(self) -> Mapping[Partition, Start]:
         """Where those partitions begin that wait to be taken over, or for more of their journal."""
         new = [each for each in self._assigned.values() if not each.taken_over and not each.rewound]
         remembered = self._tenures.keys() - self._partly_known
-        starts: dict[Place, Start] = {}
+        starts: dict[Partition, Start] = {}
         if new:
-            counts = {each.place.topic: 0 for each in new}
+            counts = {each.partition.topic: 0 for each in new}
             if self._settings.auto_offset_reset == "latest":
                 counts |= await self._counts()
-            partitions = [each.partition for each in new]
+            partitions = [TopicPartition(*each.partition) for each in new]
             starts |= await self._starts.find(self._consumer, partitions, remembered, counts, self._generation)
         for each in self._assigned.values():
             if each.rewound and not each.taken_over:
                 assert each.ledger.watermark is not None
-                starts[each.place] = Start(each.ledger.watermark, BEGINNING)
+                starts[each.partition] = Start(each.ledger.watermark, BEGINNING)
             elif each.taken_over and each.at_limit and self._has_room_for_more(each):
-                starts[each.place] = Start(int(each.limit), each.unknown_since)
+                starts[each.partition] = Start(int(each.limit), each.unknown_since)
         return starts
 
     def _has_room_for_more(self, assigned: Assigned) -> bool:
@@ -549,14 +547,14 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         return passed or len(self._journal) <= self._limits.max_outcomes // 2
 
     async def _go_on(
-        self, assignment: int, starts: Mapping[Place, Start], limits: Mapping[Place, int], began: float
+        self, assignment: int, starts: Mapping[Partition, Start], limits: Mapping[Partition, int], began: float
     ) -> bool:
         """Take these partitions over, up to their limits; say whether that worked, and the assignment goes on."""
         if assignment != self._assignments:
             return False
-        for place, start in starts.items():
-            self._prepare(place, start, limits.get(place))
-        taken = [self._assigned[place] for place in starts if not self._assigned[place].taken_over]
+        for partition, start in starts.items():
+            self._prepare(partition, start, limits.get(partition))
+        taken = [self._assigned[partition] for partition in starts if not self._assigned[partition].taken_over]
         if not taken:
             return True
         while not await self._committer.commit():
@@ -571,7 +569,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         self._renew_lease()
         self._something_moved()
         log.info(
-            "partitions.taken_over", partitions=_named([each.place for each in taken]),
+            "partitions.taken_over", partitions=_named([each.partition for each in taken]),
             seconds=round(self._clock.now() - began, 3), outcomes_known=len(self._journal),
         )  # fmt: skip
         return True
@@ -584,39 +582,39 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             raise StaleMetadata(contradictory)
         return counts
 
-    def _prepare(self, place: Place, start: Start, limit: int | None) -> None:
+    def _prepare(self, partition: Partition, start: Start, limit: int | None) -> None:
         """Note where a partition begins. What was begun of one that others had before is theirs: a new tenure."""
         if start.moved:
-            self._start_at(place, start.offset)
-        current = self._assigned[place]
+            self._start_at(partition, start.offset)
+        current = self._assigned[partition]
         current.limit, current.unknown_since = inf, inf
-        self._partly_known.discard(place)
+        self._partly_known.discard(partition)
         if limit is not None:
             assert start.since is not None
             current.limit, current.unknown_since = limit, start.since
-            self._partly_known.add(place)
-            log.info("journal.window", topic=place.topic, partition=place.partition, begin=start.offset, end=limit)
+            self._partly_known.add(partition)
+            log.info("journal.window", topic=partition.topic, partition=partition.number, begin=start.offset, end=limit)
         if current.taken_over:
             return
         current.ledger.begin(start.offset)
-        if start.others or place not in self._tenures:
+        if start.others or partition not in self._tenures:
             self._begin_tenure(current)
         current.prepared = True
         assert current.ledger.watermark is not None
         # What has come already lies before the committed offset where the log was begun anew.
-        self._committer.begin_anew(place, min(start.offset, current.ledger.watermark))
+        self._committer.begin_anew(partition, min(start.offset, current.ledger.watermark))
 
-    def _start_at(self, place: Place, offset: int) -> None:
+    def _start_at(self, partition: Partition, offset: int) -> None:
         """Begin a partition elsewhere than the client did, and let go of what that has read."""
-        before = self._assigned[place]
+        before = self._assigned[partition]
         for record in before.early:
             record.release()
-        self._assigned[place] = Assigned(before.partition)
-        self._consumer.seek(before.partition, offset)
+        self._assigned[partition] = Assigned(partition)
+        self._consumer.seek(TopicPartition(*partition), offset)
 
     def _begin_tenure(self, assigned: Assigned) -> None:
         self._last_tenure += 1
-        self._tenures[assigned.place] = self._last_tenure
+        self._tenures[assigned.partition] = self._last_tenure
         assigned.early = [
             replace(record, delivery=replace(record.delivery, tenure=self._last_tenure)) for record in assigned.early
         ]
@@ -625,8 +623,8 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         """What may be committed now: of each partition its watermark, and since when its journal must be read."""
         now, behind = self._clock.wall(), self._outputs_clock.behind
         return {
-            place: commit_of(place, each.ledger, self._journal, self._owner, now, each.unknown_since, behind)
-            for place, each in self._assigned.items()
+            partition: commit_of(partition, each.ledger, self._journal, self._owner, now, each.unknown_since, behind)
+            for partition, each in self._assigned.items()
             if each.prepared
         }
 
@@ -635,7 +633,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         return max((now - each.ledger.earliest_output(now) for each in self._assigned.values()), default=0.0)
 
     async def _send(self, commit: Commit) -> None:
-        offsets = {TopicPartition(*place): OffsetAndMetadata(*each) for place, each in commit.items()}
+        offsets = {TopicPartition(*partition): OffsetAndMetadata(*each) for partition, each in commit.items()}
         generation = self._generation
         with self._committer.heartbeat.resting():
             await internals.coordinator(self._consumer)
@@ -645,8 +643,8 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             if generation == self._generation:  # or it says nothing of the membership that has begun since
                 self._lease.revoked()
             raise
-        for place, (offset, _) in commit.items():
-            self._journal.forget(place, offset)
+        for partition, (offset, _) in commit.items():
+            self._journal.forget(partition, offset)
 
     async def _stop_taking_over(self) -> None:
         if self._taking_over is not None:
@@ -672,5 +670,5 @@ def utc(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _named(places: Collection[tuple[str, int]]) -> list[str]:
-    return sorted(f"{topic}/{partition}" for topic, partition in places)
+def _named(partitions: Collection[tuple[str, int]]) -> list[str]:
+    return sorted(f"{topic}/{number}" for topic, number in partitions)

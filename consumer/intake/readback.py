@@ -14,7 +14,7 @@ from consumer.intake.mark import BEGINNING
 from consumer.intake.tail import Tail
 from consumer.intake.windows import Windows
 from consumer.observability import metrics
-from consumer.records import Place
+from consumer.records import Partition
 
 log = structlog.get_logger()
 
@@ -31,15 +31,15 @@ class ReadBack:
         self._began: float | None = None
 
     async def read(
-        self, since: Mapping[Place, float], begins: Mapping[Place, int], goes_on: Callable[[], bool]
-    ) -> Mapping[Place, int]:
+        self, since: Mapping[Partition, float], begins: Mapping[Partition, int], goes_on: Callable[[], bool]
+    ) -> Mapping[Partition, int]:
         """
         Note what was published of these partitions' records from `begins` on, since these moments (unix seconds).
 
         Return from which offset on outcomes are not known, of partitions of which more were there than fits. Ends
         early, with nothing of worth, once `goes_on` says no. `KafkaError` escapes.
         """
-        if unmarked := [place for place, mark in since.items() if mark == BEGINNING]:
+        if unmarked := [partition for partition, mark in since.items() if mark == BEGINNING]:
             log.warning("journal.unmarked", partitions=_named(unmarked), reading="from the outputs' beginning")
         start = min(since.values())
         self._read, self._began = 0, self._clock.now()
@@ -51,7 +51,7 @@ class ReadBack:
                     self._read += len(outcomes)
                     metrics.JOURNAL_READ.inc(len(outcomes))
                     for outcome in outcomes:
-                        windows.note(outcome.place, outcome.offset, outcome.id, outcome.at)
+                        windows.note(outcome.partition, outcome.offset, outcome.id, outcome.at)
                     if not goes_on() or (pays and self._gives_up()):
                         return {}
             log.info(
@@ -87,5 +87,5 @@ class ReadBack:
         return True
 
 
-def _named(places: Mapping[Place, object] | list[Place]) -> list[str]:
-    return sorted(f"{topic}/{partition}" for topic, partition in places)
+def _named(partitions: Mapping[Partition, object] | list[Partition]) -> list[str]:
+    return sorted(f"{topic}/{partition}" for topic, partition in partitions)

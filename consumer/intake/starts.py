@@ -25,7 +25,7 @@ from consumer.clock import Clock
 from consumer.config import KafkaSettings
 from consumer.intake.mark import BEGINNING, Mark, must_be_read
 from consumer.kafka import internals
-from consumer.records import Place
+from consumer.records import Partition
 
 log = structlog.get_logger()
 
@@ -55,10 +55,10 @@ class Starts:
         self,
         consumer: AIOKafkaConsumer,
         partitions: Collection[TopicPartition],
-        remembered: Collection[Place],
+        remembered: Collection[Partition],
         counts: Mapping[str, int],
         generation: int,
-    ) -> Mapping[Place, Start]:
+    ) -> Mapping[Partition, Start]:
         """
         Where these partitions begin, without those of which it cannot be told yet.
 
@@ -69,17 +69,19 @@ class Starts:
         starts = {}
         for each in partitions:
             if each in committed:
-                starts[Place(*each)] = self._committed(committed[each], Place(*each) in remembered)
+                starts[Partition(*each)] = self._committed(committed[each], Partition(*each) in remembered)
         without = [each for each in partitions if each not in committed]
         if self._latest:
             new = [each for each in without if TopicPartition(each.topic, 0) not in committed]
             without = [each for each in without if each not in new]
             ends = await self._end_of_topics(consumer, new, counts, generation)
-            starts |= {Place(*each): Start(ends[each], moved=True) for each in new if each in ends}
+            starts |= {Partition(*each): Start(ends[each], moved=True) for each in new if each in ends}
         # Every broker is asked: an output that one of them knows must be read.
         read = bool(without) and bool(await internals.partition_counts(consumer, self._outputs))
         begins = await asyncio.gather(*(self._beginning(consumer, each, read) for each in without))
-        return starts | {Place(*each): begin for each, begin in zip(without, begins, strict=True) if begin is not None}
+        return starts | {
+            Partition(*each): begin for each, begin in zip(without, begins, strict=True) if begin is not None
+        }
 
     def _committed(self, found: OffsetAndMetadata, remembered: bool) -> Start:
         mark = Mark.read(found.metadata or "")

@@ -20,7 +20,7 @@ from consumer.kafka import internals
 from consumer.kafka.damage import pass_over
 from consumer.kafka.reading import Consumer
 from consumer.kafka_access import KafkaAccess
-from consumer.records import Place, SourceId, seconds
+from consumer.records import Partition, SourceId, seconds
 
 POLL_TIMEOUT = 0.2  # seconds
 EMPTY_POLLS = 5  # after which it is asked again where the topics end
@@ -32,7 +32,7 @@ class Outcome(NamedTuple):
     """A verdict or a dead letter that stands in an output topic."""
 
     id: SourceId
-    place: Place  # of the message that it is about
+    partition: Partition  # of the message that it is about
     offset: int
     at: float  # the record's timestamp, unix seconds
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from math import inf
 
 from consumer.intake.journal import Journal
-from consumer.records import Place, SourceId
+from consumer.records import Partition, SourceId
 
 YOUNG = 60.0  # seconds of journal, which are read in moments
 MIN_ROOM = 10_000  # outcomes: what others hold leaves a reading so much, lest it move on by single records
@@ -24,29 +24,29 @@ MIN_ROOM = 10_000  # outcomes: what others hold leaves a reading so much, lest i
 class Windows:
     """Puts what one reading of the outputs finds into the journal, as far as there is room."""
 
-    def __init__(self, journal: Journal, begins: Mapping[Place, int], most: int) -> None:
+    def __init__(self, journal: Journal, begins: Mapping[Partition, int], most: int) -> None:
         """`begins` are the lowest offsets of which outcomes are wanted; the journal holds at most `most`."""
         self._journal = journal
         self._begins = begins
         self._room = max(most, len(journal) + min(most, MIN_ROOM))
         self._size = len(journal)
-        self.limits: dict[Place, int] = {}
+        self.limits: dict[Partition, int] = {}
         """From which offset on outcomes were dropped, of partitions of which some were."""
 
-    def note(self, place: Place, offset: int, outcome: SourceId, at: float) -> None:
+    def note(self, partition: Partition, offset: int, outcome: SourceId, at: float) -> None:
         """Keep an outcome, unless it is of another partition, or beyond its partition's window."""
-        if not self._begins.get(place, inf) <= offset < self.limits.get(place, inf):
+        if not self._begins.get(partition, inf) <= offset < self.limits.get(partition, inf):
             return
-        before = self._journal.count(place)
-        self._journal.note(place, offset, outcome, at)
-        self._size += self._journal.count(place) - before
+        before = self._journal.count(partition)
+        self._journal.note(partition, offset, outcome, at)
+        self._size += self._journal.count(partition) - before
         if self._size > self._room:
             self._shrink()
 
     def _shrink(self) -> None:
         """Halve the largest window."""
-        sizes = {place: self._journal.count(place, begin) for place, begin in self._begins.items()}
-        largest = max(sizes, key=lambda place: sizes[place])
+        sizes = {partition: self._journal.count(partition, begin) for partition, begin in self._begins.items()}
+        largest = max(sizes, key=lambda partition: sizes[partition])
         if sizes[largest] > 1:
             before = self._journal.count(largest)
             begin = self._begins[largest]
@@ -54,7 +54,7 @@ class Windows:
             self._size -= before - self._journal.count(largest)
 
 
-def turn(since: Mapping[Place, float], now: float) -> list[Place]:
+def turn(since: Mapping[Partition, float], now: float) -> list[Partition]:
     """
     The partitions that one reading serves: those whose journal is youngest, and those not much older.
 
@@ -62,4 +62,4 @@ def turn(since: Mapping[Place, float], now: float) -> list[Place]:
     seconds; with turns that go back four times further, all of them read at most a third more than one would.
     """
     youngest = max(since.values())
-    return [place for place, each in since.items() if now - each <= 4 * max(now - youngest, YOUNG)]
+    return [partition for partition, each in since.items() if now - each <= 4 * max(now - youngest, YOUNG)]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from consumer.records import Delivery, Place, SourceId
+from consumer.records import Delivery, Partition, SourceId
 
 GROUP = "source_group"
 
@@ -18,7 +18,7 @@ class Source(NamedTuple):
     """What an outcome is about."""
 
     id: SourceId
-    place: Place
+    partition: Partition
     offset: int
 
 
@@ -48,7 +48,7 @@ class SourceHeaders:
         try:
             return Source(
                 SourceId(_text(headers[self.id])),
-                Place(_text(headers[self.topic]), int(_text(headers[self.partition]))),
+                Partition(_text(headers[self.topic]), int(_text(headers[self.partition]))),
                 int(_text(headers[self.offset])),
             )
         except (KeyError, ValueError, TypeError):

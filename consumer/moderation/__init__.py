@@ -13,7 +13,7 @@ from consumer.config import PrivacySettings
 from consumer.errors import ConsumerError
 from consumer.lanes import DEFAULT
 from consumer.moderation.breaker import Permit
-from consumer.records import Answer, Place, Reach
+from consumer.records import Answer, Partition, Reach
 
 
 class Overtaken(ConsumerError):
@@ -27,7 +27,7 @@ class Question:
     data_id: str  # Vendor: at most 64 of A-Z a-z 0-9 _ - .
     reach: Reach
     service: str
-    place: Place  # of the message that asks
+    partition: Partition  # of the message that asks
     offset: int = 0  # likewise, for the log
     tenure: int = 0  # likewise; see `Delivery`
     info: tuple[str, ...] = ()  # Vendor: `infoType`

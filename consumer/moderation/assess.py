@@ -66,7 +66,7 @@ class Assessing:
             data_id=data_id(submission.id),
             reach=submission.reach,
             service=service,
-            place=submission.delivery.place,
+            partition=submission.delivery.topic_partition,
             offset=submission.delivery.offset,
             tenure=submission.delivery.tenure,
             info=self._info,

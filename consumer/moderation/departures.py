@@ -26,7 +26,7 @@ from consumer.moderation.lobby import Lobby
 from consumer.moderation.pace import Departure, Pace
 from consumer.moderation.quota import Share, Shares
 from consumer.observability import metrics
-from consumer.records import Answer, Place
+from consumer.records import Answer, Partition
 
 LONGEST_LOOK = 0.05  # seconds after which pace and share are looked at again
 
@@ -181,7 +181,7 @@ class Paced:
         departures: Departures,
         pace: Pace,
         flight: Flight,
-        owns: Callable[[Place, int], bool],
+        owns: Callable[[Partition, int], bool],
         clock: Clock,
         region: str = "",
     ) -> None:
@@ -195,9 +195,9 @@ class Paced:
 
     async def ask(self, question: Question) -> Answer:
         leaving = await self._departures.next(question.lane, self._region, paid=question.paid)
-        if not self._owns(question.place, question.tenure):
+        if not self._owns(question.partition, question.tenure):
             leaving.departure.withdrawn()
-            raise Lost(f"{question.place.topic}/{question.place.partition}")
+            raise Lost(f"{question.partition.topic}/{question.partition.number}")
         try:
             with self._flight:
                 answer = await self._inner.ask(replace(question, on_sent=partial(self._send, leaving, question)))

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import NamedTuple, Protocol
 
-from consumer.records import Place, beyond
+from consumer.records import Partition, beyond
 
 MARGIN = 1.0  # seconds before eviction at which the lease ends
 
@@ -37,7 +37,7 @@ MARGIN = 1.0  # seconds before eviction at which the lease ends
 class Owned(NamedTuple):
     """A partition, and what its owner may send for it."""
 
-    partition: Place
+    partition: Partition
     lane: str
     calls: int  # a second
 
@@ -203,9 +203,9 @@ class Quota:
             if contradicted.intersection(due.topics):
                 continue
             all_of_lane = _in_order(due.topics, counts)
-            for place, partition in enumerate(all_of_lane):
+            for index, partition in enumerate(all_of_lane):
                 if partition in partitions:
-                    yield Owned(partition, lane, part_of_partition(place, len(all_of_lane), due.calls))
+                    yield Owned(partition, lane, part_of_partition(index, len(all_of_lane), due.calls))
 
     def _in_steps(self) -> Iterator[Step]:
         for starts in sorted(set(self._starts.values())):
@@ -215,6 +215,6 @@ class Quota:
             yield Step(starts, by_lane)
 
 
-def _in_order(topics: Collection[str], counts: Mapping[str, int]) -> list[Place]:
+def _in_order(topics: Collection[str], counts: Mapping[str, int]) -> list[Partition]:
     """Return a lane's partitions in an order that every replica has, however its configuration lists the topics."""
-    return [Place(topic, number) for topic in sorted(topics) for number in range(counts.get(topic, 0))]
+    return [Partition(topic, number) for topic in sorted(topics) for number in range(counts.get(topic, 0))]

@@ -96,7 +96,7 @@ class Retrying:
                 log.warning(
                     "call.failed", data_id=question.data_id, service=question.service, region=failure.region,
                     kind=failure.kind, code=failure.code, attempt=attempt, retry_in=round(delay, 3),
-                    topic=question.place.topic, partition=question.place.partition, offset=question.offset,
+                    topic=question.partition.topic, partition=question.partition.number, offset=question.offset,
                     **({"detail": failure.detail} if failure.detail else {}),
                 )  # fmt: skip
                 with self._lobby.waiting() if isinstance(failure, Unavailable) else contextlib.nullcontext():

@@ -14,7 +14,7 @@ from consumer.intake.tail import Tail
 from consumer.kafka_access import KafkaAccess
 from consumer.lanes import DEFAULT
 from consumer.moderation.quota import Due, Quota
-from consumer.records import Place
+from consumer.records import Partition
 from tests.kafka import NewRecord, publish
 from tests.kafka.waiting import DEADLINE
 
@@ -92,7 +92,7 @@ async def reading(
 ) -> AsyncIterator[Reader]:
     """A member of the group that reads until the block ends, and then commits what was settled."""
 
-    async def nothing_in_flight(_: Collection[Place]) -> None:
+    async def nothing_in_flight(_: Collection[Partition]) -> None:
         return
 
     settings, clock = kafka_settings(broker, uploads), clock or SystemClock()

@@ -314,5 +314,5 @@ def all_settled(first: Reader, second: Reader, count: int) -> bool:
     """Settle what has come, and say whether that was all."""
     for reader in (first, second):
         reader.settle_all()
-    read = {(record.delivery.place, record.delivery.offset) for record in (*first.records, *second.records)}
+    read = {(record.delivery.topic_partition, record.delivery.offset) for record in (*first.records, *second.records)}
     return len(read) == count

@@ -9,10 +9,10 @@ from consumer.intake.admission import Admission
 LIMITS = AdmissionSettings(max_records=10, max_records_per_partition=4, max_bytes=100)
 
 
-def holding(*sizes: int, place: Hashable = "a") -> Admission:
+def holding(*sizes: int, partition: Hashable = "a") -> Admission:
     admission = Admission(LIMITS)
     for size in sizes:
-        admission.admit(place, size)
+        admission.admit(partition, size)
     return admission
 
 
@@ -54,12 +54,12 @@ def test_all_are_paused_while_the_records_are_used_up() -> None:
     Many small messages reach the limit of records, whatever partitions they are of.
     """
     admission = Admission(LIMITS)
-    for place in range(10):
-        admission.admit(place, 1)
+    for partition in range(10):
+        admission.admit(partition, 1)
     crowded = [(admission.crowded, admission.room)]
 
-    for place in range(5):
-        admission.dismiss(place, 1)
+    for partition in range(5):
+        admission.dismiss(partition, 1)
         crowded.append((admission.crowded, admission.room))
 
     assert crowded == [(True, 0), (True, 1), (True, 2), (True, 3), (True, 4), (False, 5)]
@@ -71,15 +71,15 @@ def test_what_is_dismissed_leaves_nothing_behind(admitted: list[tuple[int, int]]
     However much was held, dismissing all of it in any order restores all the room.
     """
     admission = Admission(LIMITS)
-    for place, size in admitted:
-        admission.admit(place, size)
+    for partition, size in admitted:
+        admission.admit(partition, size)
     random.shuffle(admitted)  # type: ignore[attr-defined]
-    for place, size in admitted:
-        admission.dismiss(place, size)
+    for partition, size in admitted:
+        admission.dismiss(partition, size)
 
     assert admission.room == LIMITS.max_records
     assert not admission.crowded
-    assert not any(admission.is_full(place) for place in range(4))
+    assert not any(admission.is_full(partition) for partition in range(4))
 
 
 def test_a_lane_is_crowded_before_it_takes_what_others_need() -> None:

@@ -3,7 +3,7 @@ from consumer.intake.committer import commit_of
 from consumer.intake.journal import Journal
 from consumer.intake.mark import Mark
 from consumer.intake.offsets import PartitionLedger
-from consumer.records import Place
+from consumer.records import Partition
 
 
 def test_the_mark_goes_back_by_as_much_as_the_broker_is_behind() -> None:
@@ -15,7 +15,7 @@ def test_the_mark_goes_back_by_as_much_as_the_broker_is_behind() -> None:
     ledger.open(0, 1_000.0)
 
     told = [brokers.notice(1_000.5, 970_500, 1), brokers.notice(1_001.0, 990_000, 1)]
-    _, metadata = commit_of(Place("uploads", 0), ledger, Journal(), "0123abcd", 1_001.0, behind=brokers.behind)
+    _, metadata = commit_of(Partition("uploads", 0), ledger, Journal(), "0123abcd", 1_001.0, behind=brokers.behind)
 
     assert told == [30.0, None]
     assert Mark.read(metadata) == Mark(970.0, "0123abcd")

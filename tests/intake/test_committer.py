@@ -6,10 +6,10 @@ from prometheus_client import REGISTRY
 
 from consumer.intake.committer import LAST_COMMIT_DEADLINE, Commit, Committer
 from consumer.observability.heartbeat import PATIENCE
-from consumer.records import Place
+from consumer.records import Partition
 from tests.clock import ManualClock
 
-FIRST, SECOND = Place("uploads", 0), Place("uploads", 1)
+FIRST, SECOND = Partition("uploads", 0), Partition("uploads", 1)
 
 
 class Group:
@@ -18,7 +18,7 @@ class Group:
     def __init__(self, clock: ManualClock, seconds: float = 0.0) -> None:
         self.clock = clock
         self.seconds = seconds
-        self.due: dict[Place, tuple[int, str]] = {}
+        self.due: dict[Partition, tuple[int, str]] = {}
         self.commits: list[Commit] = []
         self.refused = 0
         self.under_way = 0

@@ -1,10 +1,10 @@
 from math import inf
 
 from consumer.intake.journal import Journal
-from consumer.records import Place, SourceId
+from consumer.records import Partition, SourceId
 from tests.events import delivery
 
-PLACE = Place("uploads", 0)
+PLACE = Partition("uploads", 0)
 
 
 def test_it_knows_what_was_published_of_a_record() -> None:
@@ -29,11 +29,11 @@ def test_it_forgets_what_will_not_be_read_again() -> None:
     for offset in range(4):
         journal.note(PLACE, offset, SourceId("a"), 10.0)
         journal.note(PLACE, offset, SourceId("b"), 10.0)
-    journal.note(Place("uploads", 1), 0, SourceId("c"), 10.0)
+    journal.note(Partition("uploads", 1), 0, SourceId("c"), 10.0)
 
     journal.forget(PLACE, 3)
     after_commit = len(journal)
-    journal.keep_only([Place("uploads", 1)])
+    journal.keep_only([Partition("uploads", 1)])
 
     assert after_commit == 3
     assert len(journal) == 1

@@ -23,10 +23,10 @@ from consumer.intake.tail import Outcome
 from consumer.kafka_access import KafkaAccess
 from consumer.lanes import DEFAULT
 from consumer.moderation.quota import Due, Quota
-from consumer.records import Place, SourceId
+from consumer.records import Partition, SourceId
 from tests.events import delivery
 
-PLACE, PARTITION = Place("uploads", 0), TopicPartition("uploads", 0)
+PLACE, PARTITION = Partition("uploads", 0), TopicPartition("uploads", 0)
 OURS, ANOTHERS = "00000000", "11111111"
 
 
@@ -187,7 +187,7 @@ async def replica(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Replica]:
         commit_interval=0.02,
     )
 
-    async def nothing_in_flight(_: Collection[Place]) -> None:
+    async def nothing_in_flight(_: Collection[Partition]) -> None:
         await asyncio.sleep(0.05)
 
     source = KafkaSource(

@@ -16,10 +16,10 @@ from consumer.intake.journal import Journal
 from consumer.intake.mark import must_be_read
 from consumer.intake.offsets import PartitionLedger
 from consumer.intake.windows import Windows
-from consumer.records import Place, SourceId
+from consumer.records import Partition, SourceId
 from tests.events import delivery
 
-PLACE = Place("uploads", 0)
+PLACE = Partition("uploads", 0)
 SKEW = 2.0  # seconds: the setting
 SCHEDULES = 4_000
 RECORDS = 40
@@ -122,7 +122,7 @@ class Owner:
 class ShortJournal(Journal):
     """One that a commit's mark takes no notice of."""
 
-    def earliest(self, place: Place, offset: int) -> float:
+    def earliest(self, partition: Partition, offset: int) -> float:
         return inf
 
 

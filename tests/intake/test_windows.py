@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 
 from consumer.intake.journal import Journal
 from consumer.intake.windows import MIN_ROOM, YOUNG, Windows, turn
-from consumer.records import Place, SourceId
+from consumer.records import Partition, SourceId
 from tests.events import delivery
 
-PLACES = [Place("uploads", number) for number in range(4)]
+PLACES = [Partition("uploads", number) for number in range(4)]
 OUTCOMES = st.lists(
     st.tuples(st.sampled_from(PLACES), st.integers(0, 40), st.sampled_from("abc"), st.floats(0, 1e6)), max_size=200
 )
@@ -16,7 +16,7 @@ OUTCOMES = st.lists(
 
 @given(OUTCOMES, st.integers(1, 30), st.dictionaries(st.sampled_from(PLACES), st.integers(0, 20), min_size=1))
 def test_a_window_is_whole_and_fits(
-    outcomes: list[tuple[Place, int, str, float]], most: int, begins: dict[Place, int]
+    outcomes: list[tuple[Partition, int, str, float]], most: int, begins: dict[Partition, int]
 ) -> None:
     """
     Below its limit all that was read of a partition is known, from there on nothing; together they fit, but for the
@@ -24,16 +24,16 @@ def test_a_window_is_whole_and_fits(
     """
     journal = Journal()
     windows = Windows(journal, begins, most)
-    for place, offset, name, at in outcomes:
-        windows.note(place, offset, SourceId(name), at)
+    for partition, offset, name, at in outcomes:
+        windows.note(partition, offset, SourceId(name), at)
 
     wanted = {each[:3] for each in outcomes if begins.get(each[0], inf) <= each[1]}
-    for place, offset, name in wanted:
-        known = journal.holds(delivery(offset=offset, partition=place.partition), SourceId(name))
-        assert known == (offset < windows.limits.get(place, inf))
-    assert all(limit > begins[place] for place, limit in windows.limits.items())
-    lowest = {place: min((each[1] for each in wanted if each[0] == place), default=inf) for place in begins}
-    assert all(limit > lowest[place] for place, limit in windows.limits.items())
+    for partition, offset, name in wanted:
+        known = journal.holds(delivery(offset=offset, partition=partition.number), SourceId(name))
+        assert known == (offset < windows.limits.get(partition, inf))
+    assert all(limit > begins[partition] for partition, limit in windows.limits.items())
+    lowest = {partition: min((each[1] for each in wanted if each[0] == partition), default=inf) for partition in begins}
+    assert all(limit > lowest[partition] for partition, limit in windows.limits.items())
     assert len(journal) <= max(most, sum(each[1] == lowest[each[0]] for each in wanted))
 
 
@@ -53,7 +53,9 @@ def test_what_others_hold_leaves_room_to_move_on() -> None:
 
 
 @given(st.dictionaries(st.sampled_from(PLACES), st.floats(0, 1e9), min_size=1), st.floats(1e9, 2e9))
-def test_turns_go_from_young_to_old_and_read_little_more_than_one_would(since: dict[Place, float], now: float) -> None:
+def test_turns_go_from_young_to_old_and_read_little_more_than_one_would(
+    since: dict[Partition, float], now: float
+) -> None:
     """
     Each goes back four times further than the one before, so that one old partition holds the others for moments.
     """
@@ -61,7 +63,7 @@ def test_turns_go_from_young_to_old_and_read_little_more_than_one_would(since: d
     while left:
         served = turn(left, now)
         assert served
-        ages.append(max(now - left.pop(place) for place in served))
+        ages.append(max(now - left.pop(partition) for partition in served))
 
     assert ages == sorted(ages)
     assert sum(ages) <= ages[-1] * 4 / 3 + 4 * YOUNG + max(ages)

@@ -8,14 +8,14 @@ from consumer.clock import Clock
 from consumer.errors import CallFailed
 from consumer.moderation import Question
 from consumer.moderation.quota import Share
-from consumer.records import Answer, ByUrl, Label, Place
+from consumer.records import Answer, ByUrl, Label, Partition
 
-PLACE = Place("uploads", 0)
+PLACE = Partition("uploads", 0)
 
 
 def question(data_id: str = "image-1", url: str = "https://img.example.com/1.jpg") -> Question:
     """A question about an image by URL."""
-    return Question(data_id=data_id, reach=ByUrl(url), service="baselineCheck_global", place=PLACE)
+    return Question(data_id=data_id, reach=ByUrl(url), service="baselineCheck_global", partition=PLACE)
 
 
 def answer(service: str = "baselineCheck_global") -> Answer:

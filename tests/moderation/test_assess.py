@@ -45,7 +45,8 @@ async def test_every_service_is_asked_about_the_image() -> None:
 
     asked = Question(
         data_id=submission().id, reach=ByUrl("https://img.example.com/1.jpg?token=secret"), service=BASELINE,
-        place=submission().delivery.place, info=("customImage",), referer="www.example.com", privacy=privacy,
+        partition=submission().delivery.topic_partition,
+        info=("customImage",), referer="www.example.com", privacy=privacy,
         received=submission().delivery.received,
     )  # fmt: skip
     assert moderator.asked[0] == asked

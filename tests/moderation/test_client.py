@@ -35,7 +35,7 @@ QUESTION = Question(
     data_id="image-1",
     reach=ByObject("uploads", "a.png", "ap-southeast-1"),
     service="baselineCheck_global",
-    place=PLACE,
+    partition=PLACE,
     referer="www.example.com",
     info=("customImage", "textInImage"),
 )

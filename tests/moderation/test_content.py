@@ -70,12 +70,12 @@ def test_unpacking_ends_at_its_bound(encoding: str) -> None:
     st.integers(0, 255),
 )
 @example(GZIPPED, "gzip", 3, 0xFF)
-def test_any_bytes_are_unpacked_or_refused(body: bytes, encoding: str, place: int, change: int) -> None:
+def test_any_bytes_are_unpacked_or_refused(body: bytes, encoding: str, partition: int, change: int) -> None:
     """
     A byte changed anywhere, in any encoding, leads to a body or to a reason, and to no other exception.
     """
     garbled = bytearray(body)
-    if place < len(garbled):
-        garbled[place] ^= change
+    if partition < len(garbled):
+        garbled[partition] ^= change
     with contextlib.suppress(Unreadable):
         assert len(unpacked(bytes(garbled), encoding)) <= MOST_BYTES

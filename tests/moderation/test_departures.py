@@ -10,7 +10,7 @@ from consumer.moderation import Moderator, Overtaken, Question
 from consumer.moderation.departures import Departures, Paced
 from consumer.moderation.lobby import Lobby
 from consumer.moderation.pace import Pace
-from consumer.records import Answer, Place
+from consumer.records import Answer, Partition
 from tests.clock import ManualClock
 from tests.moderation.questions import PLACE, GivenShares, ScriptedModerator, question
 
@@ -49,12 +49,17 @@ class Gate:
         self.provider = ScriptedModerator(self.clock, latency=0.3)
         self.departures = Departures(self.pace, self.shares, self.clock, self.lobby)
         self.flight = Flight(self.clock)
-        self.gone: set[Place] = set()
+        self.gone: set[Partition] = set()
         self.paced = self.paced_over(self.provider)
 
     def paced_over(self, provider: Moderator) -> Paced:
         return Paced(
-            provider, self.departures, self.pace, self.flight, lambda place, _: place not in self.gone, self.clock
+            provider,
+            self.departures,
+            self.pace,
+            self.flight,
+            lambda partition, _: partition not in self.gone,
+            self.clock,
         )
 
     def ask(self, data_id: str, lane: str = "live") -> asyncio.Task[Answer]:

@@ -51,7 +51,7 @@ class World:
 
     async def ask(self, data_id: str, attempt: int = 1) -> Answer | CallFailed:
         """Ask once, as a retry would."""
-        asked = Question(data_id=data_id, reach=question().reach, service=SERVICE, place=PLACE, attempt=attempt)
+        asked = Question(data_id=data_id, reach=question().reach, service=SERVICE, partition=PLACE, attempt=attempt)
         try:
             return await self.regions.ask(asked)
         except CallFailed as failure:

@@ -48,7 +48,7 @@ def test_an_object_is_named_raw() -> None:
         data_id="d",
         reach=ByObject("ugc", "a b/测试+~*.jpg", "cn-beijing"),
         service="s",
-        place=PLACE,
+        partition=PLACE,
         info=("customImage", "logoData"),
         referer="www.example.com",
     )

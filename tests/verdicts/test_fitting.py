@@ -116,7 +116,7 @@ def check_journal(read: Delivery, outcome: Outcome, record: Encoded) -> None:
     found = Tail(settings, KafkaAccess(settings), 1.0)._outcome(read_back(outcome.topic, record))
 
     assert found is not None
-    assert (found.id, found.place, found.offset) == (outcome.id, read.place, read.offset)
+    assert (found.id, found.partition, found.offset) == (outcome.id, read.topic_partition, read.offset)
 
 
 def size(record: Encoded) -> int:
