@@ -20,7 +20,7 @@ import uvloop
 from consumer.clock import Clock, SystemClock
 from consumer.config import Config, Credentials, Policy
 from consumer.errors import ConsumerError, Misconfigured
-from consumer.flight import Flight
+from consumer.flight import InFlight
 from consumer.holding import Holding
 from consumer.intake.admission import Admission
 from consumer.intake.decode import Bindings, Rules
@@ -34,14 +34,14 @@ from consumer.moderation import Moderator
 from consumer.moderation.assess import Assessing
 from consumer.moderation.breaker import BreakerLimits
 from consumer.moderation.client import HttpModerator, Timeouts
-from consumer.moderation.departures import Departures, Paced
+from consumer.moderation.departures import Gate, Paced
 from consumer.moderation.keys import Keys, keys_of
-from consumer.moderation.lobby import Lobby
+from consumer.moderation.lobby import InterruptibleWaits
 from consumer.moderation.pace import Pace
 from consumer.moderation.quota import Due, Quota, Shares, WhilePublishing
 from consumer.moderation.regions import Guarded, Region, Regions
 from consumer.moderation.retries import Retrying, RetryPolicy
-from consumer.moderation.slots import Limited, Slots
+from consumer.moderation.slots import ConcurrencyLimit, Limited
 from consumer.moderation.startable import Startable
 from consumer.moderation.transport import Ways, open_transport
 from consumer.observability import metrics
@@ -120,7 +120,7 @@ async def open_service(
         say_in_every_line(group=config.kafka.group_id, replica=f"{gethostname()}-{replica}")
         ways = Ways.of(config.provider, environment)
         access = KafkaAccess(config.kafka)
-        flight, journal, tail = Flight(clock), Journal(), Tail(config.kafka, access, config.journal.clock_skew)
+        in_flight, journal, tail = InFlight(clock), Journal(), Tail(config.kafka, access, config.journal.clock_skew)
         quota = quota_of(config)
         source = KafkaSource(
             config.kafka,
@@ -138,14 +138,14 @@ async def open_service(
         await stack.enter_async_context(serving(config.health, health))
         tracing = await stack.enter_async_context(tracing_of(config, environment))
         doubts = Doubts(tail.find, clock)
-        sink = await stack.enter_async_context(KafkaSink.open(config.kafka, access, doubts, flight, clock))
+        sink = await stack.enter_async_context(KafkaSink.open(config.kafka, access, doubts, in_flight, clock))
         sink.acknowledged = source.acknowledged
         health.reasons_not_ready.append(sink.reasons_not_ready)
         await stack.enter_async_context(access.watched(clock))
         keys = keys_of(config.provider, credentials, clock)
         transport = await stack.enter_async_context(open_transport(config.provider.max_in_flight, ways))
-        held = Lobby()
-        refused = RefusedOutcomes(clock, held.waiting)
+        held = InterruptibleWaits()
+        refused = RefusedOutcomes(clock, held.interruptible)
         health.reasons_not_ready.append(refused.reasons_not_ready)
         health.degraded.append(refused.degraded)
         shares = WhilePublishing(quota, lambda: sink.takes_more() and refused.takes_more())
@@ -156,7 +156,7 @@ async def open_service(
             clock,
             tracing,
             shares,
-            flight,
+            in_flight,
             source.owns,
             calls=len(policy.settings.services),
         )
@@ -193,7 +193,7 @@ async def open_service(
         service = Service(
             source,
             tracing.pipeline(pipeline),
-            flight,
+            in_flight,
             while_held(provider, holding, held),
             config.shutdown,
             weights=config.weights,
@@ -223,16 +223,16 @@ class Provider(NamedTuple):
     """The provider as the service sees it. See `service.Calls`."""
 
     moderator: Moderator
-    room: Callable[[Collection[str]], Awaitable[None]]
-    """Returns when another question of one of these lanes could be asked at once."""
-    has_room: Callable[[str], bool]
-    """Whether another question of this lane could be asked at once."""
+    wait_for_capacity: Callable[[Collection[str]], Awaitable[None]]
+    """Returns when another request of one of these lanes could be sent at once."""
+    has_capacity: Callable[[str], bool]
+    """Whether another request of this lane could be sent at once."""
     give_up_waiting: Callable[[], None]
     """Cancels who waits for a provider that is away."""
     reasons_not_ready: Callable[[], list[str]]
 
 
-def while_held(provider: Provider, holding: Holding, held: Lobby) -> Provider:
+def while_held(provider: Provider, holding: Holding, held: InterruptibleWaits) -> Provider:
     """The provider for which nothing begins while every image meets an unexpected error; a stop waits for none held."""
 
     def give_up_waiting() -> None:
@@ -240,8 +240,8 @@ def while_held(provider: Provider, holding: Holding, held: Lobby) -> Provider:
         provider.give_up_waiting()
 
     return provider._replace(
-        room=holding.room(provider.room),
-        has_room=holding.has_room(provider.has_room),
+        wait_for_capacity=holding.wait_for_capacity(provider.wait_for_capacity),
+        has_capacity=holding.has_capacity(provider.has_capacity),
         give_up_waiting=give_up_waiting,
     )
 
@@ -263,7 +263,7 @@ def layers(
     clock: Clock,
     tracing: Tracing,
     shares: Shares,
-    flight: Flight,
+    in_flight: InFlight,
     owns: Callable[[Partition, int], bool],
     *,
     calls: int,
@@ -276,10 +276,10 @@ def layers(
     account's, and shared by its regions. `shares` says what this replica may send; an image needs so many `calls`.
     """
     timeouts = Timeouts(connect=config.provider.connect_timeout, read=config.provider.read_timeout)
-    lobby, line = Lobby(), Lobby()
-    slots = Slots(config.provider.max_in_flight, config.weights)
+    waits, line = InterruptibleWaits(), InterruptibleWaits()
+    slots = ConcurrencyLimit(config.provider.max_in_flight, config.weights)
     pace = Pace(0, jitter=config.quota.jitter, burst=config.quota.burst)
-    departures = Departures(pace, shares, clock, line)
+    gate = Gate(pace, shares, clock, line)
     startable = Startable(shares, slots, calls, config.shutdown.drain_timeout, clock)
     breaker = BreakerLimits(
         **config.breaker.model_dump(), others=config.retries.others_answered, full=config.provider.max_in_flight
@@ -289,28 +289,28 @@ def layers(
     def region(name: str, base_url: str) -> Region:
         http = HttpModerator(transport, base_url, name, keys, timeouts, clock)
         guarded = Guarded(tracing.moderator(http, name, base_url), name, answered_services, clock)
-        paced = Paced(guarded, departures, pace, flight, owns, clock, name)
+        paced = Paced(guarded, gate, pace, in_flight, owns, clock, name)
         return Region(name, Limited(paced, slots, line), breaker)
 
-    regions = Regions([region(*each) for each in config.provider.regions], clock, lobby)
+    regions = Regions([region(*each) for each in config.provider.regions], clock, waits)
 
-    async def room(lanes: Collection[str] = ()) -> None:
+    async def wait_for_capacity(lanes: Collection[str] = ()) -> None:
         while True:
-            await regions.room()
-            await slots.room(lanes)
-            if startable.has_room():
+            await regions.wait_for_capacity()
+            await slots.wait_for_capacity(lanes)
+            if startable.has_capacity():
                 return
-            await startable.room()
+            await startable.wait_for_capacity()
 
     def give_up_waiting() -> None:
-        lobby.close()
+        waits.close()
         line.close()
 
     _show(shares, pace, clock, config.weights)
     return Provider(
-        moderator=Retrying(regions, RetryPolicy(**config.retries.model_dump()), clock, lobby),
-        room=room,
-        has_room=lambda lane: regions.has_room() and slots.has_room(lane) and startable.has_room(),
+        moderator=Retrying(regions, RetryPolicy(**config.retries.model_dump()), clock, waits),
+        wait_for_capacity=wait_for_capacity,
+        has_capacity=lambda lane: regions.has_capacity() and slots.has_capacity(lane) and startable.has_capacity(),
         give_up_waiting=give_up_waiting,
         reasons_not_ready=lambda: regions.reasons_not_ready() + pace.reasons_not_ready(clock.now()),
     )

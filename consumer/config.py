@@ -544,7 +544,7 @@ class ShutdownSettings(Settings):
     )
 
 
-Telling = Literal["none", "count", "hash", "text"]
+Disclosure = Literal["none", "count", "hash", "text"]
 MOST_TEXTS = 50
 LONGEST_TEXT = 256  # characters
 
@@ -565,14 +565,14 @@ class PrivacySettings(Settings):
     keep_query: bool = Field(
         False, description="Keep the query of image URLs in verdicts. Presigned queries are credentials."
     )
-    recognised_text: Telling = Field(
+    recognised_text: Disclosure = Field(
         "none",
         description="Lines of text in the image, as `hits.recognised_text`; the policy's info needs textInImage.",
     )
-    public_figures: Telling = Field(
+    public_figures: Disclosure = Field(
         "none", description="Names of people, as `hits.figures`; the policy's info needs publicFigure."
     )
-    keywords: Telling = Field(
+    keywords: Disclosure = Field(
         "none", description="Words that were matched, as `hits.keywords`; the policy's info needs textInImage."
     )
 

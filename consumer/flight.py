@@ -12,7 +12,7 @@ from consumer.observability import metrics
 HAND_OVER = 0.05  # seconds in which a verdict that another one held up is on its way, if there is one
 
 
-class Flight:
+class InFlight:
     """Counts what is in flight."""
 
     def __init__(self, clock: Clock) -> None:
@@ -32,7 +32,7 @@ class Flight:
             self._landed.set()
         metrics.IN_FLIGHT.set(self._count)
 
-    async def quiet(self) -> None:
+    async def drained(self) -> None:
         """Return once nothing is in flight, for long enough that one message of a key hands over to the next."""
         while True:
             await self._landed.wait()

@@ -7,7 +7,7 @@ import structlog
 
 from consumer.clock import Clock
 from consumer.errors import Lost
-from consumer.moderation.lobby import Lobby
+from consumer.moderation.lobby import InterruptibleWaits
 from consumer.observability import metrics
 from consumer.observability.harmless import harmless
 from consumer.observability.tracebacks import frames_of
@@ -23,10 +23,10 @@ class Holding:
 
     errors: UnexpectedErrors
     clock: Clock
-    lobby: Lobby
+    waits: InterruptibleWaits
     """Who is held has nothing in flight: a stop cancels it."""
-    owns: Callable[[Partition, int], bool] = lambda partition, tenure: True
-    """Whether a partition is this replica's, in that tenure still."""
+    owns: Callable[[Partition, int], bool] = lambda partition, epoch: True
+    """Whether a partition is this replica's, in that ownership epoch still."""
 
     async def is_own(self, image: SourceId, delivery: Delivery, error: Exception) -> bool:
         """
@@ -44,11 +44,11 @@ class Holding:
             )  # fmt: skip
         if delay is None:
             return True
-        with self.lobby.waiting():
+        with self.waits.interruptible():
             await self.clock.sleep(delay)
             while (wait := self.errors.wait(self.clock.now())) > 0:
                 await self.clock.sleep(wait)
-        if not self.owns(delivery.topic_partition, delivery.tenure):
+        if not self.owns(delivery.topic_partition, delivery.epoch):
             raise Lost(f"{delivery.topic}/{delivery.partition}")
         self.tried()
         return False
@@ -66,14 +66,16 @@ class Holding:
         self.errors.forget(image)
         metrics.INTERNAL_HELD.set(self.errors.held)
 
-    def has_room(self, inner: Callable[[str], bool]) -> Callable[[str], bool]:
+    def has_capacity(self, inner: Callable[[str], bool]) -> Callable[[str], bool]:
         """Whether another call could be made, and another image may be tried."""
         return lambda lane: self.errors.wait(self.clock.now()) <= 0 and inner(lane)
 
-    def room(self, inner: Callable[[Collection[str]], Awaitable[None]]) -> Callable[[Collection[str]], Awaitable[None]]:
+    def wait_for_capacity(
+        self, inner: Callable[[Collection[str]], Awaitable[None]]
+    ) -> Callable[[Collection[str]], Awaitable[None]]:
         """Returns when another call could be made, and another image may be tried."""
 
-        async def room(lanes: Collection[str]) -> None:
+        async def wait_for_capacity(lanes: Collection[str]) -> None:
             while True:
                 while (wait := self.errors.wait(self.clock.now())) > 0:
                     await self.clock.sleep(wait)
@@ -81,7 +83,7 @@ class Holding:
                 if self.errors.wait(self.clock.now()) <= 0:
                     return
 
-        return room
+        return wait_for_capacity
 
     def reasons_not_ready(self) -> list[str]:
         """See `UnexpectedErrors`."""

@@ -3,13 +3,13 @@ How every Kafka client of this service gets in: TLS, SASL, and secrets that chan
 
     access.options ──► AIOKafkaConsumer(**options), AIOKafkaProducer(…), AIOKafkaAdminClient(…)
           ▲                            │
-    files, looked at                adopt: its next connections use what the files then hold
+    files, looked at                register: its next connections use what the files then hold
 
 A refused password, token or certificate is waited out, not died of: in a rotation the broker's side may be ahead of the
 files or behind them, and a process that ends would only be started again, ever later. `reasons_not_ready` and the log
 say what is wrong meanwhile. Connections that stand are not touched: Kafka asks who somebody is only when one begins.
 
-While no client hears a broker, whatever the protocol, we knock, so that readiness can name the brokers and what is
+While no client hears a broker, whatever the protocol, we probe them, so that readiness can name the brokers and what is
 wrong with them; and clients whose brokers have all moved are sent to the bootstrap servers again.
 """
 
@@ -40,11 +40,14 @@ log = structlog.get_logger()
 
 LOOK_INTERVAL = 1.0  # seconds between looks at the clients …
 FILES_INTERVAL = 5.0  # … and at the files; what is found counts once it was found twice
-KNOCK_INTERVAL = 30.0  # seconds between connections that only show whether the next ones will be let in
-KNOCK_TIMEOUT = 10.0  # seconds
-SHORT_KNOCK_TIMEOUT = 4.0  # seconds, while no client hears a broker …
-FIRST_KNOCK_TIMEOUT = 1.5  # … and at the first knock then, so that brokers without answer are named within five
-FIRST_DELAY, LONGEST_DELAY = 1.0, 10.0  # seconds between attempts at the start; a refused password is no hammer
+PROBE_INTERVAL = 30.0  # seconds between connections that only show whether the next ones will be let in
+PROBE_TIMEOUT = 10.0  # seconds
+SHORT_PROBE_TIMEOUT = 4.0  # seconds, while no client hears a broker …
+FIRST_PROBE_TIMEOUT = 1.5  # … and at the first probe then, so that brokers without answer are named within five
+FIRST_DELAY, LONGEST_DELAY = (
+    1.0,
+    10.0,
+)  # seconds between attempts at the start; exponential backoff: do not hammer the broker with a wrong password
 REMINDER = 60.0  # seconds until a reason that stays is logged again
 
 Client = TypeVar("Client")  # AIOKafkaConsumer, AIOKafkaProducer or AIOKafkaAdminClient
@@ -85,7 +88,7 @@ class KafkaAccess:
             }
         return options
 
-    def adopt(self, client: Client) -> Client:
+    def register(self, client: Client) -> Client:
         """Let a client's next connections use secrets that have changed since it was made."""
         # aiokafka 0.14: the producer's is public, consumer and admin client keep theirs to themselves.
         self._clients.add(getattr(client, "client", None) or client._client)  # type: ignore[attr-defined]
@@ -95,10 +98,10 @@ class KafkaAccess:
         """Say why no broker lets us in, and how to mend it; nothing where one does."""
         return [f"kafka: {self._refusal.reason}"] if self._refusal else []
 
-    async def enter(self, clock: Clock) -> None:
+    async def wait_until_connected(self, clock: Clock) -> None:
         """Return once a broker lets us in, however long that takes."""
         delay = FIRST_DELAY
-        while refusal := await self.knock():
+        while refusal := await self.probe():
             self._note(refusal, clock)
             await clock.sleep(delay)
             delay = min(delay * 2, LONGEST_DELAY) if refusal.lasting else FIRST_DELAY
@@ -117,7 +120,7 @@ class KafkaAccess:
             await asyncio.wait([watching])
 
     async def _watch(self, clock: Clock) -> None:
-        look_at = knock_at = clock.now()
+        look_at = probe_at = clock.now()
         was_heard = False
         while True:
             await clock.sleep(LOOK_INTERVAL)
@@ -127,11 +130,11 @@ class KafkaAccess:
                     look_at, changed = clock.now() + FILES_INTERVAL, self._look()
                 heard = self._who_hear()
                 if not heard:
-                    knock_at = clock.now() + KNOCK_INTERVAL
-                    await self._look_for_brokers(FIRST_KNOCK_TIMEOUT if was_heard else SHORT_KNOCK_TIMEOUT, clock)
-                elif changed or (self._is_secured and clock.now() >= knock_at):
-                    knock_at = clock.now() + KNOCK_INTERVAL
-                    refusal = await self.knock()
+                    probe_at = clock.now() + PROBE_INTERVAL
+                    await self._look_for_brokers(FIRST_PROBE_TIMEOUT if was_heard else SHORT_PROBE_TIMEOUT, clock)
+                elif changed or (self._is_secured and clock.now() >= probe_at):
+                    probe_at = clock.now() + PROBE_INTERVAL
+                    refusal = await self.probe()
                     # One broker that is away is the clients' business, while they hear others.
                     self._note(refusal if refusal and refusal.lasting else None, clock)
                 else:
@@ -141,16 +144,16 @@ class KafkaAccess:
                 was_heard = bool(heard)
                 await self._send_back_who_is_lost()
             except Exception:
-                log.exception("kafka.watch_met_a_bug")  # what is not watched must not stop what works
+                log.exception("kafka.watch_unexpected_error")  # what is not watched must not stop what works
 
     def _who_hear(self) -> list[AIOKafkaClient]:
         return [client for client in self._clients if is_heard(client, time.monotonic())]
 
     async def _look_for_brokers(self, timeout: float, clock: Clock) -> None:
         """Find out why no client hears any. `timeout` is in seconds, for each connection."""
-        refusal = await self.knock(timeout)
+        refusal = await self.probe(timeout)
         if refusal is None and (elsewhere := self._brokers - self._bootstrap_servers):
-            refusal = await self._let_in(elsewhere, timeout)
+            refusal = await self._probe_all(elsewhere, timeout)
             if refusal:
                 said = f"{refusal.reason}; brokers name this address as theirs: see their advertised.listeners"
                 refusal = refusal._replace(reason=said)
@@ -195,30 +198,30 @@ class KafkaAccess:
         log.info("kafka.secrets_changed", settings=changed)
         return True
 
-    async def knock(self, timeout: float = KNOCK_TIMEOUT) -> Refusal | None:
+    async def probe(self, timeout: float = PROBE_TIMEOUT) -> Refusal | None:
         """
         Connect to a broker as the clients do; say why none lets us in. One that refuses says more than one away.
 
         `timeout` is in seconds, for each of the bootstrap servers.
         """
-        return await self._let_in(self._bootstrap_servers, timeout)
+        return await self._probe_all(self._bootstrap_servers, timeout)
 
-    async def _let_in(self, addresses: Collection[Address], timeout: float) -> Refusal | None:
-        """As `knock` does, at all of these addresses at once: one that never answers keeps no other waiting."""
-        knocks = {asyncio.create_task(self._knock_at(*each, timeout), name="knock") for each in sorted(addresses)}
+    async def _probe_all(self, addresses: Collection[Address], timeout: float) -> Refusal | None:
+        """As `probe` does, at all of these addresses at once: one that never answers keeps no other waiting."""
+        probes = {asyncio.create_task(self._probe_at(*each, timeout), name="probe") for each in sorted(addresses)}
         refusals: list[Refusal] = []
         try:
-            for ended in asyncio.as_completed(knocks):
+            for ended in asyncio.as_completed(probes):
                 if (refusal := await ended) is None:
                     return None
                 refusals.append(refusal)
         finally:
-            for knock in knocks:
-                knock.cancel()
-            await asyncio.wait(knocks)
+            for probe in probes:
+                probe.cancel()
+            await asyncio.wait(probes)
         return max(refusals, key=lambda refusal: refusal.lasting)
 
-    async def _knock_at(self, host: str, port: int, timeout: float) -> Refusal | None:
+    async def _probe_at(self, host: str, port: int, timeout: float) -> Refusal | None:
         try:
             async with asyncio.timeout(timeout):
                 await self._connect(host, port)
@@ -245,7 +248,7 @@ class KafkaAccess:
         before, self._refusal = self._refusal, refusal
         if refusal is None:
             if before is not None:
-                log.info("kafka.let_in")
+                log.info("kafka.connected")
         elif refusal != before or clock.now() >= self._remind_at:
             self._remind_at = clock.now() + REMINDER
             event = "kafka.refused" if refusal.lasting else "kafka.unreachable"

@@ -29,7 +29,7 @@ def whole_parts(weights: Mapping[str, float], whole: int) -> dict[str, int]:
     return parts
 
 
-class Weights:
+class FairQueue:
     """
     Whose turn it is: in any stretch, lanes that wait all the time get turns by weight.
 
@@ -64,7 +64,7 @@ class Weights:
         return self._weights.get(lane, 0.0)
 
 
-class Portions:
+class ReservedCapacity:
     """
     Places of a limit: a third is reserved for lanes by weight, and the rest is anybody's.
 
@@ -109,7 +109,7 @@ class Waiting(Generic[Item]):
     """Items that wait to begin, in the order of each lane."""
 
     def __init__(self, weights: Mapping[str, float]) -> None:
-        self._turns = Weights(weights)
+        self._turns = FairQueue(weights)
         self._items: dict[str, deque[Item]] = {lane: deque() for lane in weights}
 
     def __len__(self) -> int:

@@ -61,7 +61,7 @@ class Delivery:
     value: bytes | None
     headers: Headers
     received: float  # unix seconds
-    tenure: int = 0  # of the partition with this replica; another one begins when another replica may have had it
+    epoch: int = 0  # ownership epoch of the partition: a new one begins when another replica may have had it
     unreadable: Unreadable | None = None
 
     @property
@@ -151,7 +151,7 @@ class ByObject:
     region: str
 
 
-Reach = ByUrl | ByObject
+ImageLocation = ByUrl | ByObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +176,7 @@ class Submission:
     subject: Subject
     image: Image
     of: int  # images in the event
-    reach: Reach
+    location: ImageLocation
     # Compact JSON objects, as they will be written; the images of an event share them. `extra` holds the members that
     # this version does not know.
     context: bytes = b"{}"
@@ -220,7 +220,7 @@ class Hits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ModerationResult:
     """The provider's accepted answer about one image by one service."""
 
     service: str
@@ -249,7 +249,7 @@ class Failure:
 class Assessment:
     """All that was learned of one image: what the services answered, or why one could not."""
 
-    answers: tuple[Answer, ...] = ()
+    answers: tuple[ModerationResult, ...] = ()
     failure: Failure | None = None  # of the first service that could not answer
     later_failures: tuple[Failure, ...] = ()  # of the others
     queued: float | None = None  # seconds from reading the event to the call that was answered

@@ -23,7 +23,7 @@ import structlog
 
 from consumer.config import ShutdownSettings
 from consumer.errors import ConsumerError, Lost
-from consumer.flight import Flight
+from consumer.flight import InFlight
 from consumer.intake import Record, Source
 from consumer.lanes import Waiting
 from consumer.observability import metrics
@@ -46,18 +46,18 @@ class RecordName(NamedTuple):
     partition: Partition
     offset: int
     timestamp: float
-    tenure: int  # what was begun in an earlier one is not joined: another replica may have finished it
+    epoch: int  # what was begun in an earlier one is not joined: another replica may have finished it
 
 
 State = Literal["waiting", "judging", "behind its key", "publishing"]
 
 
 @dataclass(slots=True, eq=False)
-class Begun:
+class ActiveMessage:
     """A message that is being carried, and every reading of it that waits for its end."""
 
     records: list[Record]
-    turn: "Turn"
+    turn: "KeyTurn"
     task: asyncio.Task[None] = field(init=False)
 
     @property
@@ -69,12 +69,12 @@ class Calls(Protocol):
     """The provider, as far as it limits what is begun."""
 
     @property
-    def has_room(self) -> Callable[[str], bool]:
+    def has_capacity(self) -> Callable[[str], bool]:
         """Whether another call of a lane could be made."""
         ...
 
     @property
-    def room(self) -> Callable[[Collection[str]], Awaitable[None]]:
+    def wait_for_capacity(self) -> Callable[[Collection[str]], Awaitable[None]]:
         """Returns when another call of one of these lanes could be made."""
         ...
 
@@ -91,7 +91,7 @@ class Service:
         self,
         source: Source,
         pipeline: Pipeline,
-        flight: Flight,
+        in_flight: InFlight,
         calls: Calls,
         limits: ShutdownSettings,
         *,
@@ -102,15 +102,15 @@ class Service:
         """`weights` are the lanes'."""
         self._source = source
         self._pipeline = pipeline
-        self._flight = flight
+        self._in_flight = in_flight
         self._calls = calls
         self._limits = limits
         self._lane_by_topic = lane_by_topic
         self._waiting: Waiting[Record] = Waiting(weights)
         self._lanes = len(weights)
         self._arrived = asyncio.Event()
-        self._begun: dict[RecordName, Begun] = {}
-        self._order = Order(keep_order)
+        self._active: dict[RecordName, ActiveMessage] = {}
+        self._order = KeyOrder(keep_order)
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -131,8 +131,8 @@ class Service:
         self._source.stop_reading()
         self._drop(lambda _: True)
         self._calls.give_up_waiting()
-        log.info("service.draining", begun=len(self._begun), timeout=self._limits.drain_timeout)
-        tasks = [begun.task for begun in self._begun.values()]
+        log.info("service.draining", active=len(self._active), timeout=self._limits.drain_timeout)
+        tasks = [active.task for active in self._active.values()]
         await asyncio.wait([starter, *tasks], timeout=self._limits.drain_timeout)
         late = [task for task in tasks if not task.done()]
         for task in (reader, *late):  # while a rebalance lasts, aiokafka's `getmany` does not end by itself
@@ -147,9 +147,9 @@ class Service:
     async def drain(self, revoked: Collection[Partition]) -> None:
         """Drop what waits of some partitions, and wait until nothing is in flight, at most `drain_on_revoke`."""
         self._drop(lambda record: record.delivery.topic_partition in revoked)
-        quiet = asyncio.create_task(self._flight.quiet(), name="quiet")
-        await asyncio.wait([quiet], timeout=self._limits.drain_on_revoke)
-        quiet.cancel()
+        drained = asyncio.create_task(self._in_flight.drained(), name="quiet")
+        await asyncio.wait([drained], timeout=self._limits.drain_on_revoke)
+        drained.cancel()
 
     def offsets(self) -> Sequence[Mapping[str, Any]]:
         """
@@ -157,7 +157,7 @@ class Service:
 
         Moments are unix seconds. What is open and not yet begun is `waiting`.
         """
-        states = {(name.partition, name.offset): begun.turn.state for name, begun in self._begun.items()}
+        states = {(name.partition, name.offset): active.turn.state for name, active in self._active.items()}
         return [
             {
                 "topic": reading.partition.topic,
@@ -176,9 +176,9 @@ class Service:
 
     def oldest_upload(self, topic: str) -> float | None:
         """Kafka's timestamp of the oldest message of a topic that was read and has no outcome; None where none is."""
-        begun = (each.delivery for each in self._begun.values())
+        active = (each.delivery for each in self._active.values())
         waiting = (record.delivery for record in self._waiting)
-        return min((each.timestamp for each in chain(begun, waiting) if each.topic == topic), default=None)
+        return min((each.timestamp for each in chain(active, waiting) if each.topic == topic), default=None)
 
     async def _read(self) -> None:
         async for batch in self._source.batches():
@@ -188,8 +188,8 @@ class Service:
     def _take(self, batch: Sequence[Record]) -> None:
         """Let records wait, but for those that were begun before a rebalance and are read again after it."""
         for record in batch:
-            if (begun := self._begun.get(_name(record.delivery))) is not None:
-                begun.records.append(record)
+            if (active := self._active.get(_name(record.delivery))) is not None:
+                active.records.append(record)
                 metrics.REDELIVERED_JOINED.inc()
             else:
                 self._waiting.add(self._lane_by_topic[record.delivery.topic], [record])
@@ -197,47 +197,47 @@ class Service:
     async def _start(self) -> None:
         """Begin records one by one, whenever another call of their lane could be made."""
         while True:
-            if (record := self._waiting.next(self._calls.has_room)) is None:
+            if (record := self._waiting.next(self._calls.has_capacity)) is None:
                 await self._something_to_begin()
                 continue
-            self._begin(record)
+            self._start_message(record)
             await asyncio.sleep(0)  # the record takes its slot before the next one asks for room
 
     async def _something_to_begin(self) -> None:
         """Return when a record has arrived, or a lane that has one waiting has room."""
         lanes = self._waiting.lanes
         if len(lanes) == self._lanes:  # on the path of every record: nobody who arrives could begin before these
-            await self._calls.room(lanes)
+            await self._calls.wait_for_capacity(lanes)
             return
         self._arrived.clear()
         wakers: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._arrived.wait())]
         if lanes:
-            wakers.append(asyncio.ensure_future(self._calls.room(lanes)))
+            wakers.append(asyncio.ensure_future(self._calls.wait_for_capacity(lanes)))
         try:
             await asyncio.wait(wakers, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for waker in wakers:
                 waker.cancel()
 
-    def _begin(self, record: Record) -> None:
+    def _start_message(self, record: Record) -> None:
         name = _name(record.delivery)
-        begun = Begun([record], self._order.take(record.delivery, self._source.settled_owner))
-        self._begun[name] = begun
-        begun.task = asyncio.create_task(self._carry(name, begun))
+        active = ActiveMessage([record], self._order.take(record.delivery, self._source.settled_owner))
+        self._active[name] = active
+        active.task = asyncio.create_task(self._carry(name, active))
 
-    async def _carry(self, name: RecordName, begun: Begun) -> None:
+    async def _carry(self, name: RecordName, active: ActiveMessage) -> None:
         """Carry a message to its end, and settle every reading of it."""
         try:
-            await self._pipeline.carry(begun.delivery, begun.turn)
+            await self._pipeline.carry(active.delivery, active.turn)
         except Lost:
-            begun.turn.leave()  # those behind it find out for themselves
+            active.turn.leave()  # those behind it find out for themselves
             self._end(name, settled=False)
         except asyncio.CancelledError:
-            begun.turn.give_up()
+            active.turn.give_up()
             self._end(name, settled=False)
             raise
         except Exception as error:  # noqa: BLE001 — passed on: it stops the service
-            begun.turn.give_up()
+            active.turn.give_up()
             self._end(name, settled=False)
             log.error(  # noqa: TRY400 — `run` raises it, traceback and all
                 "message.left_open", topic=name.partition.topic, partition=name.partition.number, offset=name.offset,
@@ -246,11 +246,11 @@ class Service:
             if not self._failed.done():
                 self._failed.set_exception(error)
         else:
-            begun.turn.leave()
+            active.turn.leave()
             self._end(name, settled=True)
 
     def _end(self, name: RecordName, *, settled: bool) -> None:
-        for record in self._begun.pop(name).records:
+        for record in self._active.pop(name).records:
             record.settle() if settled else record.release()
 
     def _drop(self, is_dropped: Callable[[Record], bool]) -> None:
@@ -258,7 +258,7 @@ class Service:
             record.release()
 
 
-class Order:
+class KeyOrder:
     """
     The order of each key. Its messages are judged at once and publish one after the other.
 
@@ -267,30 +267,30 @@ class Order:
 
     def __init__(self, kept: bool) -> None:
         self._kept = kept
-        self._last: dict[tuple[Partition, bytes], Turn] = {}
+        self._last: dict[tuple[Partition, bytes], KeyTurn] = {}
 
-    def take(self, delivery: Delivery, settled_owner: Callable[[Partition, int], Awaitable[bool]]) -> "Turn":
+    def take(self, delivery: Delivery, settled_owner: Callable[[Partition, int], Awaitable[bool]]) -> "KeyTurn":
         """Stand behind every earlier message of the key."""
-        is_ours = partial(settled_owner, delivery.topic_partition, delivery.tenure)
+        is_ours = partial(settled_owner, delivery.topic_partition, delivery.epoch)
         if delivery.key is None or not self._kept:
-            return Turn(is_ours, None, lambda turn: None)
+            return KeyTurn(is_ours, None, lambda turn: None)
         key = (delivery.topic_partition, delivery.key)
-        turn = self._last[key] = Turn(is_ours, self._last.get(key), lambda turn: self._forget(key, turn))
+        turn = self._last[key] = KeyTurn(is_ours, self._last.get(key), lambda turn: self._forget(key, turn))
         return turn
 
-    def _forget(self, key: tuple[Partition, bytes], turn: "Turn") -> None:
+    def _forget(self, key: tuple[Partition, bytes], turn: "KeyTurn") -> None:
         if self._last.get(key) is turn:
             del self._last[key]
 
 
-class Turn:
+class KeyTurn:
     """One message's place in its key's order."""
 
     def __init__(
         self,
         is_ours: Callable[[], Awaitable[bool]],
-        previous: "Turn | None",
-        forget: Callable[["Turn"], None],
+        previous: "KeyTurn | None",
+        forget: Callable[["KeyTurn"], None],
     ) -> None:
         self._is_ours = is_ours
         self._previous = previous
@@ -336,4 +336,4 @@ class Turn:
 
 
 def _name(delivery: Delivery) -> RecordName:
-    return RecordName(delivery.topic_partition, delivery.offset, delivery.timestamp, delivery.tenure)
+    return RecordName(delivery.topic_partition, delivery.offset, delivery.timestamp, delivery.epoch)

@@ -40,5 +40,5 @@ def submission(read: Delivery | None = None, url: str = "https://img.example.com
         id=source_id("group", read, "event-1", "0"), delivery=read, event_id="event-1",
         event_time="2026-11-20T10:00:00.000Z", tenant="shop-eu", purpose="avatar",
         subject=Subject(id="u_1/avatar", type="user_avatar", revision=3), image=Image(id="0", url=url), of=1,
-        reach=ByUrl(url),
+        location=ByUrl(url),
     )  # fmt: skip

@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 from consumer.config import OutputTopics, Policy, PolicySettings
 from consumer.errors import Lost, Undecodable
 from consumer.holding import Holding
-from consumer.moderation.lobby import Lobby
+from consumer.moderation.lobby import InterruptibleWaits
 from consumer.pipeline import Pipeline
 from consumer.records import Assessment, Decision, Decoded, Delivery, Partition, Submission, Verdict
 from consumer.unexpected import IN_A_ROW, OTHERS_JUDGED, UnexpectedErrors
@@ -30,14 +30,14 @@ class Rig:
     """A pipeline with a clock of its own, where messages at `BAD` meet what is given."""
 
     def __init__(self, **parts: Any) -> None:
-        self.clock, self.sink, self.lobby = ManualClock(), ListSink(), Lobby()
+        self.clock, self.sink, self.waits = ManualClock(), ListSink(), InterruptibleWaits()
         self.errors, self.lost = UnexpectedErrors(), False
-        self.holding = Holding(self.errors, self.clock, self.lobby, self._owns)
+        self.holding = Holding(self.errors, self.clock, self.waits, self._owns)
         self.asked: list[int] = []
         made = pipeline(self.sink, holding=self.holding, **{"assess": self.assess, **parts})
         self.pipeline: Pipeline = replace(made, clock=self.clock)
 
-    def _owns(self, partition: Partition, tenure: int) -> bool:
+    def _owns(self, partition: Partition, epoch: int) -> bool:
         return not self.lost
 
     async def assess(self, asked: Submission) -> Assessment:
@@ -226,14 +226,14 @@ async def test_new_images_begin_one_in_a_second_while_work_is_halted() -> None:
     async def inner(lanes: object) -> None:
         return
 
-    has_room, room = rig.holding.has_room(lambda lane: True), rig.holding.room(inner)
-    first = has_room("default")
+    has_capacity, room = rig.holding.has_capacity(lambda lane: True), rig.holding.wait_for_capacity(inner)
+    first = has_capacity("default")
     rig.holding.tried()
-    second = has_room("default")
+    second = has_capacity("default")
     before = rig.clock.now()
     await rig.clock.run(room(["default"]))
 
-    assert (first, second, has_room("default")) == (True, False, True)
+    assert (first, second, has_capacity("default")) == (True, False, True)
     assert rig.clock.now() == before + 1.0
 
 
@@ -245,7 +245,7 @@ async def test_a_stop_leaves_what_is_held_uncommitted() -> None:
     bad = asyncio.ensure_future(rig.pipeline.carry(delivery(offset=BAD), FirstTurn()))
     await asyncio.sleep(0)
 
-    rig.lobby.close()
+    rig.waits.close()
     [ending] = await asyncio.gather(bad, return_exceptions=True)
 
     assert isinstance(ending, asyncio.CancelledError)

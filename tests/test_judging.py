@@ -9,13 +9,13 @@ import pytest
 
 from consumer.config import Policy, PolicySettings, PrivacySettings
 from consumer.errors import CallFailed
-from consumer.moderation import Question
+from consumer.moderation import ModerationRequest
 from consumer.moderation.wire import read_answer
 from consumer.records import Assessment, ByUrl, Decision, Hits
 from consumer.verdicts.noticing import LABELS
 from consumer.verdicts.policy import Deciding
 from tests.events import submission
-from tests.moderation.questions import PLACE
+from tests.moderation.requests import PARTITION
 
 RESPONSES = Path(__file__).parent / "samples" / "responses"
 DECIDING = Deciding(Policy(settings=PolicySettings(policy="test", version=1), sha256="ab"))
@@ -23,17 +23,17 @@ OUTCOME = {"none": "pass", "low": "pass", "medium": "review", "high": "block"}
 STRICTNESS = ["pass", "review", "block"]
 
 
-def question(data_id: str = "image-1", privacy: PrivacySettings | None = None) -> Question:
-    return Question(
+def request(data_id: str = "image-1", privacy: PrivacySettings | None = None) -> ModerationRequest:
+    return ModerationRequest(
         data_id=data_id,
-        reach=ByUrl("https://img.example.com/1.jpg"),
+        location=ByUrl("https://img.example.com/1.jpg"),
         service="baselineCheck_global",
-        place=PLACE,
+        partition=PARTITION,
         privacy=privacy or PrivacySettings(),
     )
 
 
-def decided(status: int, body: bytes, asked: Question) -> Decision:
+def decided(status: int, body: bytes, asked: ModerationRequest) -> Decision:
     """The decision about an answer, which must be acceptable."""
     answer = read_answer(status, {}, body, asked)
     return DECIDING.decide(submission(), Assessment(answers=(answer,)), 0.0).decision
@@ -57,7 +57,7 @@ def test_the_vendors_examples_are_decided_as_they_say(name: str, decision: str, 
     Vendor: every example of an answer is accepted, its hits are counted, and its overall level decides.
     """
     body = (RESPONSES / f"{name}.json").read_bytes()
-    asked = question(orjson.loads(body)["Data"]["DataId"] or "image-1")
+    asked = request(orjson.loads(body)["Data"]["DataId"] or "image-1")
 
     answer = read_answer(200, {}, body, asked)
 
@@ -83,7 +83,7 @@ def test_the_vendors_examples_tell_their_texts_when_asked(name: str, privacy: di
     Lines, names and words are where the examples have them.
     """
     hits = read_answer(
-        200, {}, (RESPONSES / f"{name}.json").read_bytes(), question(privacy=PrivacySettings(**privacy))
+        200, {}, (RESPONSES / f"{name}.json").read_bytes(), request(privacy=PrivacySettings(**privacy))
     ).hits
 
     found = (hits.matched_words, hits.recognised_text, hits.figures, hits.keywords)
@@ -100,8 +100,8 @@ def test_a_label_of_the_vendors_table_is_decided_by_its_level(label: str, suffix
         own = {"Label": label + suffix, "Confidence": 81.22, "RiskLevel": level}
         without = {"Label": label + suffix, "Confidence": 81.22}
 
-        assert decided(200, response({"RiskLevel": "none", "Result": [own]}), question()) == outcome
-        assert decided(200, response({"RiskLevel": level, "Result": [without]}), question()) == outcome
+        assert decided(200, response({"RiskLevel": "none", "Result": [own]}), request()) == outcome
+        assert decided(200, response({"RiskLevel": level, "Result": [without]}), request()) == outcome
 
 
 def response(data: Any, code: Any = 200) -> bytes:
@@ -197,7 +197,7 @@ def test_an_answer_passes_only_where_all_of_it_is_harmless() -> None:
         status, answer = Answers(Random(seed)).status_and_answer()
 
         try:
-            decision: str | None = decided(status, orjson.dumps(answer), question(privacy=TELL_ALL)).value
+            decision: str | None = decided(status, orjson.dumps(answer), request(privacy=TELL_ALL)).value
         except CallFailed:
             decision = None
         except Exception as error:

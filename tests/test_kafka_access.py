@@ -129,7 +129,7 @@ async def test_servers_that_never_answer_are_waited_for_together() -> None:
         addresses = [f"127.0.0.1:{server.sockets[0].getsockname()[1]}" for server in servers]
         access = KafkaAccess(KafkaSettings(bootstrap_servers=",".join(addresses)))
         began = time.monotonic()
-        refusal = await access.knock(0.5)
+        refusal = await access.probe(0.5)
         took = time.monotonic() - began
 
     assert refusal is not None

@@ -3,7 +3,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.lanes import Portions, Waiting, Weights, whole_parts
+from consumer.lanes import FairQueue, ReservedCapacity, Waiting, whole_parts
 
 LIVE_AND_BACKFILL = {"live": 9.0, "backfill": 1.0}
 
@@ -23,7 +23,7 @@ def test_lanes_that_wait_all_the_time_have_turns_by_weight() -> None:
     """
     Nine for one and one for the other, in every ten.
     """
-    turns, served = Weights(LIVE_AND_BACKFILL), list[str]()
+    turns, served = FairQueue(LIVE_AND_BACKFILL), list[str]()
 
     for _ in range(100):
         served.append(turns.first(["backfill", "live"]))
@@ -37,7 +37,7 @@ def test_a_lane_that_wakes_is_next_and_has_nothing_saved_up() -> None:
     """
     After the other lane was alone for long, the one that wakes has the next turn, and then its part and no more.
     """
-    turns, served = Weights({"a": 1.0, "b": 1.0}), list[str]()
+    turns, served = FairQueue({"a": 1.0, "b": 1.0}), list[str]()
     for _ in range(50):
         turns.served("a")
 
@@ -52,7 +52,7 @@ def test_a_lane_without_weight_has_its_turn_when_no_other_waits() -> None:
     """
     What is left of a lane whose partitions have gone delays nobody.
     """
-    turns = Weights({"a": 1.0, "b": 0.0})
+    turns = FairQueue({"a": 1.0, "b": 0.0})
     for _ in range(5):
         turns.served("a")
 
@@ -71,7 +71,7 @@ def test_no_lane_takes_what_is_reserved_for_another(
     """
     However lanes take and give back, no more places are taken than there are, and each has its reserve left to take.
     """
-    portions = Portions(size, weights)
+    portions = ReservedCapacity(size, weights)
     reserves = {lane: _left_by_others(size, weights, lane) for lane in weights}
     for lane, takes in moves:
         if lane in weights and takes and portions.free(lane):
@@ -85,7 +85,7 @@ def test_no_lane_takes_what_is_reserved_for_another(
 
 def _left_by_others(size: int, weights: dict[str, float], lane: str) -> int:
     """Places that a lane can still take when all the others have taken all they may."""
-    portions = Portions(size, weights)
+    portions = ReservedCapacity(size, weights)
     for other in weights:
         if other != lane:
             portions.take(other, portions.free(other))
@@ -96,7 +96,7 @@ def test_a_lane_alone_may_have_two_thirds() -> None:
     """
     A third is reserved by weight, so that a lane that wakes finds places; what is not is lent.
     """
-    portions = Portions(60, LIVE_AND_BACKFILL)
+    portions = ReservedCapacity(60, LIVE_AND_BACKFILL)
 
     alone = portions.free("backfill")
     portions.take("backfill", alone)

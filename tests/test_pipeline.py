@@ -10,9 +10,19 @@ from consumer.config import OutputTopics, Policy, PolicySettings
 from consumer.errors import Lost, Undecodable
 from consumer.holding import Holding
 from consumer.intake.journal import Journal
-from consumer.moderation.lobby import Lobby
+from consumer.moderation.lobby import InterruptibleWaits
 from consumer.pipeline import Pipeline
-from consumer.records import Answer, Assessment, Decoded, Delivery, Ignored, Label, Submission, Verdict, source_id
+from consumer.records import (
+    Assessment,
+    Decoded,
+    Delivery,
+    Ignored,
+    Label,
+    ModerationResult,
+    Submission,
+    Verdict,
+    source_id,
+)
 from consumer.unexpected import UnexpectedErrors
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.outcomes import Outcome, Outcomes
@@ -23,7 +33,9 @@ from tests.events import delivery, submission
 
 DECIDING = Deciding(Policy(settings=PolicySettings(policy="test", version=1), sha256="ab"))
 OUTCOMES = Outcomes(Encoding(group="group"), OutputTopics())
-HARMLESS = Assessment(answers=(Answer(service="s", request_id="R", risk_level="none", labels=(Label("nonLabel"),)),))
+HARMLESS = Assessment(
+    answers=(ModerationResult(service="s", request_id="R", risk_level="none", labels=(Label("nonLabel"),)),)
+)
 
 
 class ListSink:
@@ -32,7 +44,7 @@ class ListSink:
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []
 
-    async def room(self) -> None:
+    async def wait_for_capacity(self) -> None:
         return
 
     async def publish(self, outcome: Outcome) -> None:
@@ -80,8 +92,8 @@ def pipeline(
     clock = ManualClock()
     return Pipeline(
         decode=decode, assess=assess, decide=decide, fall_back=DECIDING.fall_back, outcomes=outcomes,
-        holding=holding or Holding(UnexpectedErrors(), clock, Lobby()), sink=sink, clock=clock,
-        refused=RefusedOutcomes(clock, Lobby().waiting),
+        holding=holding or Holding(UnexpectedErrors(), clock, InterruptibleWaits()), sink=sink, clock=clock,
+        refused=RefusedOutcomes(clock, InterruptibleWaits().interruptible),
         journal=Journal() if journal is None else journal,
     )  # fmt: skip
 

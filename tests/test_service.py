@@ -6,10 +6,10 @@ import pytest
 
 from consumer.clock import SystemClock
 from consumer.config import ShutdownSettings
-from consumer.flight import Flight
+from consumer.flight import InFlight
 from consumer.intake import Reading
 from consumer.lanes import DEFAULT
-from consumer.pipeline import Turn
+from consumer.pipeline import KeyTurn
 from consumer.records import Delivery, Partition
 from consumer.service import DrainTimeout, Service
 from tests.events import delivery
@@ -39,7 +39,7 @@ class ListedSource:
     def __init__(self, deliveries: Sequence[Delivery]) -> None:
         self.records: list[ListedRecord] = []
         self.lost: set[Partition] = set()
-        self.tenure = 0  # of every partition
+        self.epoch = 0  # of every partition
         self.is_rebalancing = False  # reading does not end
         self.settled = asyncio.Event()  # who owns what
         self.settled.set()
@@ -69,9 +69,9 @@ class ListedSource:
             )
         ]  # fmt: skip
 
-    async def settled_owner(self, partition: Partition, tenure: int) -> bool:
+    async def settled_owner(self, partition: Partition, epoch: int) -> bool:
         await self.settled.wait()
-        return partition not in self.lost and tenure == self.tenure
+        return partition not in self.lost and epoch == self.epoch
 
     @property
     def fates(self) -> list[str]:
@@ -93,7 +93,7 @@ class GatedPipeline:
     gates: dict[int, asyncio.Event] = field(default_factory=dict)
     failures: dict[int, Exception] = field(default_factory=dict)
     ignored: set[int] = field(default_factory=set)
-    flight: Flight = field(default_factory=lambda: Flight(SystemClock()))
+    in_flight: InFlight = field(default_factory=lambda: InFlight(SystemClock()))
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     def gate(self, offset: int) -> asyncio.Event:
@@ -103,25 +103,25 @@ class GatedPipeline:
         for offset in offsets:
             self.gate(offset).set()
 
-    async def carry(self, delivery: Delivery, turn: Turn) -> None:
+    async def carry(self, delivery: Delivery, turn: KeyTurn) -> None:
         self.begun.append(delivery.offset)
         await self._notify()
         if delivery.offset in self.ignored:
             return
-        with self.flight:
+        with self.in_flight:
             await self.gate(delivery.offset).wait()
         if delivery.offset in self.failures:
             raise self.failures[delivery.offset]
-        with self.flight:
+        with self.in_flight:
             await turn.wait()
         self.published.append(delivery.offset)
         await self._notify()
 
-    def has_room(self, lane: str) -> bool:
+    def has_capacity(self, lane: str) -> bool:
         return len(self.begun) - len(self.published) < self.size
 
-    async def room(self, lanes: Collection[str]) -> None:
-        await self.until(lambda: self.has_room(DEFAULT))
+    async def wait_for_capacity(self, lanes: Collection[str]) -> None:
+        await self.until(lambda: self.has_capacity(DEFAULT))
 
     def give_up_waiting(self) -> None:
         return
@@ -139,7 +139,7 @@ class GatedPipeline:
 class ParkedPipeline(GatedPipeline):
     """Its messages wait for their calls: nothing is in flight."""
 
-    async def carry(self, delivery: Delivery, turn: Turn) -> None:
+    async def carry(self, delivery: Delivery, turn: KeyTurn) -> None:
         self.begun.append(delivery.offset)
         await self._notify()
         await self.gate(delivery.offset).wait()
@@ -154,7 +154,7 @@ def service_of(
     return Service(
         source,
         pipeline,  # type: ignore[arg-type]
-        pipeline.flight,
+        pipeline.in_flight,
         pipeline,
         limits,
         weights={DEFAULT: 1.0},
@@ -436,8 +436,8 @@ async def test_what_was_begun_before_another_replica_had_the_partition_publishes
     running = asyncio.create_task(service_of(source, pipeline).run(stop))
     await pipeline.until(lambda: pipeline.begun == [0, 1, 2])
 
-    source.tenure = 1
-    source.deliver([replace(delivery(offset=n), tenure=1) for n in (1, 2)])
+    source.epoch = 1
+    source.deliver([replace(delivery(offset=n), epoch=1) for n in (1, 2)])
     await pipeline.until(lambda: pipeline.begun == [0, 1, 2, 1, 2])
     pipeline.open(2, 1, 0)
     await source.until(["released"] * 3 + ["settled"] * 2)

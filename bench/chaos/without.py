@@ -29,7 +29,7 @@ def registry() -> None:
     readings = itertools.count()
 
     def name(delivery: Delivery) -> service.RecordName:
-        return service.RecordName(delivery.topic_partition, delivery.offset, next(readings), delivery.tenure)
+        return service.RecordName(delivery.topic_partition, delivery.offset, next(readings), delivery.epoch)
 
     service._name = name
 

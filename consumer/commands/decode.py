@@ -48,7 +48,7 @@ def show(value: bytes | None, headers: Headers, config: Config | None) -> tuple[
 
 
 def _line(submission: Submission, form: str, keep_query: bool) -> dict[str, Any]:
-    image, reach = submission.image, submission.reach
+    image, location = submission.image, submission.location
     ref = image.ref
     return {
         "bucket": ref.bucket if ref else None,
@@ -56,7 +56,7 @@ def _line(submission: Submission, form: str, keep_query: bool) -> dict[str, Any]
         "region": ref.region if ref else None,
         "version": ref.version if ref else None,
         "size": image.size,
-        "url": shown_url(reach.url, keep_query=keep_query) if isinstance(reach, ByUrl) else None,
+        "url": shown_url(location.url, keep_query=keep_query) if isinstance(location, ByUrl) else None,
         "format": form,
         "event_id": submission.event_id,
         "event_time": submission.event_time,

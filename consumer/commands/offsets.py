@@ -65,7 +65,7 @@ async def standings(settings: KafkaSettings) -> list[Standing]:
         Misconfigured: a file of `kafka.security` cannot be read.
     """
     access = KafkaAccess(settings)
-    if refusal := await access.knock():
+    if refusal := await access.probe():
         raise NotAnswered(f"kafka.bootstrap_servers: {refusal.reason}")
     try:
         async with admin_client(access) as admin, reader(access, *settings.topics) as consumer:

@@ -67,8 +67,8 @@ class Source(Protocol):
         """How far each partition is read, with at most so many of its open records."""
         ...
 
-    async def settled_owner(self, partition: Partition, tenure: int) -> bool:
-        """Wait until it is certain whether a partition is this replica's, in that tenure still, and say so."""
+    async def settled_owner(self, partition: Partition, epoch: int) -> bool:
+        """Wait until it is certain whether a partition is this replica's, in that ownership epoch still, and say so."""
         ...
 
     def stop_reading(self) -> None:

@@ -9,7 +9,7 @@ mark, a partition would throw its fetched records away with every settled one.
 from collections.abc import Hashable, Mapping
 
 from consumer.config import AdmissionSettings
-from consumer.lanes import DEFAULT, Portions
+from consumer.lanes import DEFAULT, ReservedCapacity
 from consumer.observability import metrics
 
 
@@ -20,8 +20,8 @@ class Admission:
         """`weights` are the lanes'; without them there is one."""
         self._limits = limits
         weights = weights or {DEFAULT: 1.0}
-        self._records = Portions(limits.max_records, weights)
-        self._bytes = Portions(limits.max_bytes, weights)
+        self._records = ReservedCapacity(limits.max_records, weights)
+        self._bytes = ReservedCapacity(limits.max_bytes, weights)
         self._held: dict[Hashable, int] = {}
         self._crowded = dict.fromkeys(weights, False)
 
@@ -35,7 +35,7 @@ class Admission:
         return self._crowded[lane]
 
     @property
-    def room(self) -> int:
+    def free_records(self) -> int:
         """Records that may still be admitted, as far as their number goes."""
         return max(0, self._records.size - self._records.held)
 
@@ -73,7 +73,7 @@ class Admission:
         metrics.LANE_RECORDS_HELD.labels(lane).set(self._records.held_by(lane))
 
 
-def _half_is_free(portions: Portions, lane: str) -> bool:
+def _half_is_free(portions: ReservedCapacity, lane: str) -> bool:
     """Whether of what the lane may hold now at least half is free."""
     held = portions.held_by(lane)
     return held <= (held + portions.free(lane)) // 2

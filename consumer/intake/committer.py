@@ -137,7 +137,7 @@ class Committer:
             return False
         except Exception:
             metrics.COMMIT_FAILURES.inc()
-            log.exception("commit.met_a_bug")  # the next second's commit must be tried all the same
+            log.exception("commit.unexpected_error")  # the next second's commit must be tried all the same
             return False
         else:
             self._acknowledged_at = self._clock.now()

@@ -144,8 +144,8 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         self._damaged = DamagedUploads(settings.skip_damaged, clock)
         self._polling = Heartbeat("the poll loop", clock)
         self._assigned: dict[Partition, Assigned] = {}
-        self._tenures: dict[Partition, int] = {}  # of the partitions whose journal is in memory
-        self._last_tenure = 0
+        self._epochs: dict[Partition, int] = {}  # of the partitions whose journal is in memory
+        self._last_epoch = 0
         self._generation = -1
         self._assigned_at = 0.0
         self._proven = -inf  # when the latest commit was sent that was acknowledged
@@ -179,7 +179,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             partition_assignment_strategy=(RangePartitionAssignor,),
         )
         internals.create_no_topics(self._consumer)
-        self._access.adopt(self._consumer)
+        self._access.register(self._consumer)
         self._consumer.subscribe(self._settings.topics, listener=self)
         try:
             await self._consumer.start()
@@ -257,10 +257,10 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             for partition, assigned in sorted(self._assigned.items())
         ]
 
-    def owns(self, partition: Partition, tenure: int) -> bool:
-        """Whether a partition is assigned to this replica and taken over, in that tenure still."""
+    def owns(self, partition: Partition, epoch: int) -> bool:
+        """Whether a partition is assigned to this replica and taken over, in that ownership epoch still."""
         assigned = self._assigned.get(partition)
-        return assigned is not None and assigned.taken_over and self._tenures.get(partition) == tenure
+        return assigned is not None and assigned.taken_over and self._epochs.get(partition) == epoch
 
     def _is_member(self) -> bool:
         """
@@ -278,9 +278,9 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         if not self._assigned or any(assigned.taken_over for assigned in self._assigned.values()):
             self._lease.committed(self._proven)
 
-    async def settled_owner(self, partition: Partition, tenure: int) -> bool:
-        while not (self.owns(partition, tenure) and self._is_member()):
-            if not self._rejoining and self._tenures.get(partition) != tenure:
+    async def settled_owner(self, partition: Partition, epoch: int) -> bool:
+        while not (self.owns(partition, epoch) and self._is_member()):
+            if not self._rejoining and self._epochs.get(partition) != epoch:
                 return False
             moved = self._moved
             with contextlib.suppress(TimeoutError):
@@ -298,7 +298,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             polled = await self._consumer.getmany(
                 *readable,
                 timeout_ms=round((POLL_TIMEOUT if readable else SHORT_POLL_TIMEOUT) * 1000),
-                max_records=max(1, min(MAX_POLL_RECORDS, self._admission.room)),
+                max_records=max(1, min(MAX_POLL_RECORDS, self._admission.free_records)),
             )
             received = self._clock.wall()
             self._notice_resets()
@@ -403,7 +403,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             value=record.value,
             headers=record.headers,
             received=received,
-            tenure=self._tenures.get(partition, 0),
+            epoch=self._epochs.get(partition, 0),
             unreadable=getattr(record, "unreadable", None),
         )
         assigned.ledger.open(record.offset, received)
@@ -436,9 +436,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         for partition in map(Partition._make, assigned):
             self._assigned.setdefault(partition, Assigned(partition))
         self._journal.keep_only(self._assigned)
-        self._tenures = {
-            partition: tenure for partition, tenure in self._tenures.items() if partition in self._assigned
-        }
+        self._epochs = {partition: epoch for partition, epoch in self._epochs.items() if partition in self._assigned}
         self._generation = internals.generation(self._consumer)
         self._assigned_at = self._clock.now()
         self._rejoining = False
@@ -524,7 +522,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _find_starts(self) -> Mapping[Partition, Start]:
         """Where those partitions begin that wait to be taken over, or for more of their journal."""
         new = [each for each in self._assigned.values() if not each.taken_over and not each.rewound]
-        remembered = self._tenures.keys() - self._partly_known
+        remembered = self._epochs.keys() - self._partly_known
         starts: dict[Partition, Start] = {}
         if new:
             counts = {each.partition.topic: 0 for each in new}
@@ -583,7 +581,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         return counts
 
     def _prepare(self, partition: Partition, start: Start, limit: int | None) -> None:
-        """Note where a partition begins. What was begun of one that others had before is theirs: a new tenure."""
+        """Note where a partition begins. What was started of one that others had is theirs: a new epoch."""
         if start.moved:
             self._start_at(partition, start.offset)
         current = self._assigned[partition]
@@ -597,8 +595,8 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         if current.taken_over:
             return
         current.ledger.begin(start.offset)
-        if start.others or partition not in self._tenures:
-            self._begin_tenure(current)
+        if start.others or partition not in self._epochs:
+            self._start_epoch(current)
         current.prepared = True
         assert current.ledger.watermark is not None
         # What has come already lies before the committed offset where the log was begun anew.
@@ -612,11 +610,11 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         self._assigned[partition] = Assigned(partition)
         self._consumer.seek(TopicPartition(*partition), offset)
 
-    def _begin_tenure(self, assigned: Assigned) -> None:
-        self._last_tenure += 1
-        self._tenures[assigned.partition] = self._last_tenure
+    def _start_epoch(self, assigned: Assigned) -> None:
+        self._last_epoch += 1
+        self._epochs[assigned.partition] = self._last_epoch
         assigned.early = [
-            replace(record, delivery=replace(record.delivery, tenure=self._last_tenure)) for record in assigned.early
+            replace(record, delivery=replace(record.delivery, epoch=self._last_epoch)) for record in assigned.early
         ]
 
     def _due(self) -> Commit:

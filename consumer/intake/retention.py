@@ -68,7 +68,7 @@ class Retention:
             except (KafkaError, OSError, TimeoutError) as error:
                 log.debug("retention.not_told", error=type(error).__name__)  # who is away is said elsewhere
             except Exception:
-                log.exception("retention.met_a_bug")  # a metric must not stop the service
+                log.exception("retention.unexpected_error")  # a metric must not stop the service
             await self._clock.sleep(LOOK_INTERVAL)
 
 

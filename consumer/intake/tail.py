@@ -96,7 +96,7 @@ class Tail:
             auto_offset_reset="earliest",
             fetch_max_wait_ms=100,
         )
-        self.access.adopt(consumer)
+        self.access.register(consumer)
         starting = asyncio.create_task(consumer.start(), name="journal's consumer")
         try:
             await asyncio.shield(starting)

@@ -13,38 +13,40 @@ from consumer.config import PrivacySettings
 from consumer.errors import ConsumerError
 from consumer.lanes import DEFAULT
 from consumer.moderation.breaker import Permit
-from consumer.records import Answer, Partition, Reach
+from consumer.records import ImageLocation, ModerationResult, Partition
 
 
-class Overtaken(ConsumerError):
+class GrantRevoked(ConsumerError):
     """The call may not depart any more, because of what happened while it waited; nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """One image, one service. Asked again it is the same question, signed anew."""
+class ModerationRequest:
+    """One image, one service. Asked again it is the same request, signed anew."""
 
     data_id: str  # Vendor: at most 64 of A-Z a-z 0-9 _ - .
-    reach: Reach
+    location: ImageLocation
     service: str
     partition: Partition  # of the message that asks
     offset: int = 0  # likewise, for the log
-    tenure: int = 0  # likewise; see `Delivery`
+    epoch: int = 0  # likewise; see `Delivery`
     info: tuple[str, ...] = ()  # Vendor: `infoType`
     referer: str | None = None  # Vendor: at most 256 characters
     privacy: PrivacySettings = field(default_factory=PrivacySettings)  # which texts of the answer are read
-    received: float | None = None  # unix seconds at which the event was read, where this is the image's first question
+    received: float | None = None  # unix seconds at which the event was read, where this is the image's first request
     attempt: int = 1
     lane: str = DEFAULT  # whose part of the quota it uses
-    on_sent: Callable[[], None] | None = None  # told just before the call's bytes go out; `Overtaken` keeps them back
+    on_sent: Callable[[], None] | None = (
+        None  # told just before the call's bytes go out; `GrantRevoked` keeps them back
+    )
     first_departures: dict[str, int] = field(default_factory=dict)  # by region: the numbers of its first calls
     paid: bool = False  # an earlier answer about this image is paid for, and not published
     permit: Permit | None = None  # from the breaker of the region that is asked
 
 
 class Moderator(Protocol):
-    """Answers questions."""
+    """Answers requests."""
 
-    async def ask(self, question: Question) -> Answer:
+    async def ask(self, request: ModerationRequest) -> ModerationResult:
         """Return the accepted answer. `CallFailed` escapes: from `Retrying`, only once no attempt is left."""
         ...

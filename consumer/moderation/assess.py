@@ -7,10 +7,10 @@ import structlog
 from consumer.config import PrivacySettings
 from consumer.errors import CallFailed, Lost
 from consumer.lanes import DEFAULT
-from consumer.moderation import Moderator, Question
+from consumer.moderation import ModerationRequest, Moderator
 from consumer.moderation.wire import data_id
 from consumer.observability import metrics
-from consumer.records import Answer, Assessment, Failure, Submission
+from consumer.records import Assessment, Failure, ModerationResult, Submission
 
 log = structlog.get_logger()
 
@@ -39,13 +39,13 @@ class Assessing:
     async def assess(self, submission: Submission) -> Assessment:
         """Return what every service answered and, where one could not, why. Of `errors.py` only `Lost` escapes."""
         metrics.SUBMISSIONS.inc()
-        answers: list[Answer] = []
+        answers: list[ModerationResult] = []
         failures: list[Failure] = []
         received: float | None = submission.delivery.received
         for service in self._services:
             try:
                 answers.append(
-                    await self._moderator.ask(self._question(submission, service, received, paid=bool(answers)))
+                    await self._moderator.ask(self._request(submission, service, received, paid=bool(answers)))
                 )
             except Lost:
                 metrics.PAID_IN_VAIN.inc(len(answers))
@@ -61,14 +61,16 @@ class Assessing:
             provider=sum(answer.took for answer in answers) if answers else None,
         )
 
-    def _question(self, submission: Submission, service: str, received: float | None, *, paid: bool) -> Question:
-        return Question(
+    def _request(
+        self, submission: Submission, service: str, received: float | None, *, paid: bool
+    ) -> ModerationRequest:
+        return ModerationRequest(
             data_id=data_id(submission.id),
-            reach=submission.reach,
+            location=submission.location,
             service=service,
             partition=submission.delivery.topic_partition,
             offset=submission.delivery.offset,
-            tenure=submission.delivery.tenure,
+            epoch=submission.delivery.epoch,
             info=self._info,
             referer=self._referer,
             privacy=self._privacy,

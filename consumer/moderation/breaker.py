@@ -177,12 +177,12 @@ class Breaker:
         self, service: str, region: str, now: float, *, is_waited_for: bool, is_asked: bool
     ) -> str | None:
         """
-        Say what holds questions to this service in this region back, or None.
+        Say what holds requests to this service in this region back, or None.
 
         While it ramps that is only so where one waits for a permit: a replica that is asked little would else not be
         ready for as long as it takes to close.
 
-        `is_waited_for`: a question waits for a permit. `is_asked`: one does, or waits to be asked again.
+        `is_waited_for`: a request waits for a permit. `is_asked`: one does, or waits to be asked again.
         """
         if self.cause is None or self.opened_at is None:
             return None

@@ -18,14 +18,14 @@ import structlog
 
 from consumer.clock import Clock
 from consumer.errors import CallFailed, ConsumerError, ProviderFailed
-from consumer.moderation import Question, signing, wire
+from consumer.moderation import ModerationRequest, signing, wire
 from consumer.moderation.keys import Keys
 from consumer.moderation.reading import read_body
 from consumer.moderation.transport import Sending, sending
 from consumer.observability import metrics
 from consumer.observability.harmless import harmless
 from consumer.observability.tracebacks import frames_of
-from consumer.records import Answer
+from consumer.records import ModerationResult
 
 log = structlog.get_logger()
 
@@ -39,7 +39,7 @@ class Timeouts:
 
 
 class HttpModerator:
-    """Asks one region once. Every failure is a `CallFailed` that names the region; `Overtaken` passes through."""
+    """Asks one region once. Every failure is a `CallFailed` that names the region; `GrantRevoked` passes through."""
 
     def __init__(
         self,
@@ -59,23 +59,23 @@ class HttpModerator:
         self._timeouts = {"timeout": {"connect": timeouts.connect, "read": timeouts.read}}
         self._clock = clock
 
-    async def ask(self, question: Question) -> Answer:
-        request = self._request(question)
-        call = Sending(question.on_sent)
+    async def ask(self, request: ModerationRequest) -> ModerationResult:
+        http_request = self._http_request(request)
+        call = Sending(request.on_sent)
         sending.set(call)
         sent, began = self._clock.wall(), self._clock.now()
         try:
-            response, content = await self._exchange(request, call)
+            response, content = await self._exchange(http_request, call)
             took = self._clock.now() - began
             metrics.PROVIDER_SECONDS.observe(took)
-            answer = wire.read_answer(response.status_code, response.headers, content, question)
+            answer = wire.read_answer(response.status_code, response.headers, content, request)
         except CallFailed as failure:
             failure.region = self._region
             raise
         return replace(answer, region=self._region, sent=sent, took=took)
 
-    def _request(self, question: Question) -> httpx.Request:
-        body = wire.request_body(question)
+    def _http_request(self, request: ModerationRequest) -> httpx.Request:
+        body = wire.request_body(request)
         headers = signing.signed_headers(
             action=wire.ACTION,
             version=wire.VERSION,

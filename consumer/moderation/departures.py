@@ -3,7 +3,7 @@ Calls wait here for their moment, and depart by lane.
 
     waiting by lane ──► the pace says when, the share how many, the weights which lane ──► departs ──► its bytes go out
                                                                                                           │
-                             the lease is over: `Overtaken`, nothing is sent ◄── looked at once more ─────┘
+                             the lease is over: `GrantRevoked`, nothing is sent ◄── looked at once more ─────┘
 
 A process may be stopped at any point for any time. So the clock and the lease are looked at when a call departs, and
 again in the last moment before its bytes go out, which is much later for a call that opens a connection first.
@@ -19,20 +19,20 @@ from functools import partial
 
 from consumer.clock import Clock
 from consumer.errors import CallFailed, Lost, Throttled
-from consumer.flight import Flight
-from consumer.lanes import Weights
-from consumer.moderation import Moderator, Overtaken, Question
-from consumer.moderation.lobby import Lobby
+from consumer.flight import InFlight
+from consumer.lanes import FairQueue
+from consumer.moderation import GrantRevoked, ModerationRequest, Moderator
+from consumer.moderation.lobby import InterruptibleWaits
 from consumer.moderation.pace import Departure, Pace
 from consumer.moderation.quota import Share, Shares
 from consumer.observability import metrics
-from consumer.records import Answer, Partition
+from consumer.records import ModerationResult, Partition
 
 LONGEST_LOOK = 0.05  # seconds after which pace and share are looked at again
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Leaving:
+class Grant:
     """A call that was let go under a lease, and may be sent under no other."""
 
     departure: Departure
@@ -40,52 +40,52 @@ class Leaving:
     lane: str
 
 
-Waiter = asyncio.Future[Leaving | None]
+Waiter = asyncio.Future[Grant | None]
 
 
-class Departures:
+class Gate:
     """The one gate that all calls of this replica go through."""
 
-    def __init__(self, pace: Pace, shares: Shares, clock: Clock, lobby: Lobby) -> None:
+    def __init__(self, pace: Pace, shares: Shares, clock: Clock, waits: InterruptibleWaits) -> None:
         self._pace = pace
         self._shares = shares
         self._clock = clock
-        self._lobby = lobby
-        self._turns = Weights({})
+        self._waits = waits
+        self._turns = FairQueue({})
         self._waiting: dict[tuple[str, str], deque[Waiter]] = {}  # by lane and region
         self._opened = asyncio.Event()  # there is a share
         self._shut_out = 0  # who waits for that
         self._waking: asyncio.Task[None] | None = None
         self._withheld: tuple[float, str] | None = None  # since when nothing may leave though calls wait, and by what
 
-    async def next(self, lane: str, region: str = "", *, paid: bool = False) -> Leaving:
+    async def next(self, lane: str, region: str = "", *, paid: bool = False) -> Grant:
         """
         Return when a call of this lane to this region departs.
 
-        Who waits is in the lobby, as it has cost nothing; but where something is `paid`, only while there is no share.
+        The wait is interruptible, as it has cost nothing; but where something is `paid`, only while there is no share.
         """
         with metrics.LANE_WAITING.labels(lane).track_inprogress():
             if paid:
-                return await self._next(lane, region, self._lobby.waiting)
-            with self._lobby.waiting():
+                return await self._next(lane, region, self._waits.interruptible)
+            with self._waits.interruptible():
                 return await self._next(lane, region, contextlib.nullcontext)
 
-    def send(self, leaving: Leaving) -> None:
-        """Note that the call is sent now. Where its lease is over, withdraw it and raise `Overtaken`."""
+    def send(self, grant: Grant) -> None:
+        """Note that the call is sent now. Where its lease is over, withdraw it and raise `GrantRevoked`."""
         now = self._clock.now()
         share = self._shares.share(now)
-        if share.lease != leaving.lease or not share.total:
-            leaving.departure.withdrawn()
-            raise Overtaken
-        leaving.departure.sent(now)
-        metrics.LANE_CALLS.labels(leaving.lane).inc()
+        if share.lease != grant.lease or not share.total:
+            grant.departure.withdrawn()
+            raise GrantRevoked
+        grant.departure.sent(now)
+        metrics.LANE_CALLS.labels(grant.lane).inc()
 
-    async def _next(self, lane: str, region: str, shut_out: Callable[[], AbstractContextManager[None]]) -> Leaving:
+    async def _next(self, lane: str, region: str, shut_out: Callable[[], AbstractContextManager[None]]) -> Grant:
         while True:
             if not self._look().total:
                 await self._until_opened(shut_out)
-            if leaving := await self._in_line(lane, region):
-                return leaving
+            if grant := await self._in_line(lane, region):
+                return grant
 
     async def _until_opened(self, shut_out: Callable[[], AbstractContextManager[None]]) -> None:
         self._shut_out += 1
@@ -96,7 +96,7 @@ class Departures:
         finally:
             self._shut_out -= 1
 
-    async def _in_line(self, lane: str, region: str) -> Leaving | None:
+    async def _in_line(self, lane: str, region: str) -> Grant | None:
         """Return when a call of this lane to this region departs, or None when there is no share any more."""
         waiter: Waiter = asyncio.get_running_loop().create_future()
         self._waiting.setdefault((lane, region), deque()).append(waiter)
@@ -104,8 +104,8 @@ class Departures:
         try:
             return await waiter
         except asyncio.CancelledError:
-            if not waiter.cancelled() and (leaving := waiter.result()):
-                leaving.departure.withdrawn()
+            if not waiter.cancelled() and (grant := waiter.result()):
+                grant.departure.withdrawn()
             raise
 
     def _look(self) -> Share:
@@ -127,7 +127,7 @@ class Departures:
             lane = self._turns.first(waiting)
             self._turns.served(lane)
             waiters = self._waiting.pop(waiting[lane])
-            waiters.popleft().set_result(Leaving(self._pace.depart(now), share.lease, lane))
+            waiters.popleft().set_result(Grant(self._pace.depart(now), share.lease, lane))
             self._waiting[waiting[lane]] = waiters
             waiting = self._those_in_line()
         if (waiting or self._shut_out) and self._waking is None:
@@ -170,7 +170,7 @@ class Departures:
 
 class Paced:
     """
-    A `Moderator` whose questions depart in the order they came, lane by lane, no faster than the pace allows.
+    A `Moderator` whose requests depart in the order they came, lane by lane, no faster than the pace allows.
 
     None departs whose message is another replica's by now: `Lost` escapes.
     """
@@ -178,45 +178,45 @@ class Paced:
     def __init__(
         self,
         inner: Moderator,
-        departures: Departures,
+        gate: Gate,
         pace: Pace,
-        flight: Flight,
+        in_flight: InFlight,
         owns: Callable[[Partition, int], bool],
         clock: Clock,
         region: str = "",
     ) -> None:
         self._inner = inner
         self._region = region
-        self._departures = departures
+        self._gate = gate
         self._pace = pace
-        self._flight = flight
+        self._in_flight = in_flight
         self._owns = owns
         self._clock = clock
 
-    async def ask(self, question: Question) -> Answer:
-        leaving = await self._departures.next(question.lane, self._region, paid=question.paid)
-        if not self._owns(question.partition, question.tenure):
-            leaving.departure.withdrawn()
-            raise Lost(f"{question.partition.topic}/{question.partition.number}")
+    async def ask(self, request: ModerationRequest) -> ModerationResult:
+        grant = await self._gate.next(request.lane, self._region, paid=request.paid)
+        if not self._owns(request.partition, request.epoch):
+            grant.departure.withdrawn()
+            raise Lost(f"{request.partition.topic}/{request.partition.number}")
         try:
-            with self._flight:
-                answer = await self._inner.ask(replace(question, on_sent=partial(self._send, leaving, question)))
+            with self._in_flight:
+                answer = await self._inner.ask(replace(request, on_sent=partial(self._send, grant, request)))
         except Throttled:
             self._pace.throttled(self._clock.now())
-            metrics.LANE_THROTTLED.labels(question.lane).inc()
+            metrics.LANE_THROTTLED.labels(request.lane).inc()
             raise
         except CallFailed:
             self._pace.answered()
             raise
-        except Overtaken:
-            leaving.departure.withdrawn()
+        except GrantRevoked:
+            grant.departure.withdrawn()
             raise
         finally:
-            leaving.departure.sent(self._clock.now())  # for a call that never went out
+            grant.departure.sent(self._clock.now())  # for a call that never went out
         self._pace.answered()
         return answer
 
-    def _send(self, leaving: Leaving, question: Question) -> None:
-        self._departures.send(leaving)
-        if question.received is not None and question.attempt == 1:
-            metrics.QUEUE_SECONDS.observe(self._clock.wall() - question.received)
+    def _send(self, grant: Grant, request: ModerationRequest) -> None:
+        self._gate.send(grant)
+        if request.received is not None and request.attempt == 1:
+            metrics.QUEUE_SECONDS.observe(self._clock.wall() - request.received)

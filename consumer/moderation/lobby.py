@@ -1,25 +1,25 @@
-"""Where questions wait with nothing in flight, so that a stop need not wait for them."""
+"""Waits with nothing in flight, which a stop interrupts instead of waiting for their end."""
 
 import asyncio
 import contextlib
 from collections.abc import Iterator
 
 
-class Lobby:
-    """Those who wait for a provider that may not come back soon. Once it is closed nobody waits any more."""
+class InterruptibleWaits:
+    """The tasks that wait for what may take long. Once this is closed, no task waits any more."""
 
     def __init__(self) -> None:
         self._waiting: set[asyncio.Task[object]] = set()
         self._closed = False
 
     @property
-    def has_anybody(self) -> bool:
-        """Whether anybody waits."""
+    def any_waiting(self) -> bool:
+        """Whether a task waits."""
         return bool(self._waiting)
 
     @contextlib.contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Count the current task as waiting; when the lobby closes, it is cancelled."""
+    def interruptible(self) -> Iterator[None]:
+        """Count the current task as waiting; it is cancelled when this is closed."""
         if self._closed:
             raise asyncio.CancelledError
         task = asyncio.current_task()
@@ -31,7 +31,7 @@ class Lobby:
             self._waiting.discard(task)
 
     def close(self) -> None:
-        """Cancel everybody who waits, and everybody who will."""
+        """Cancel every task that waits, and every one that tries to."""
         self._closed = True
         for task in self._waiting:
             task.cancel()

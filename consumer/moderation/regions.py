@@ -5,12 +5,12 @@ Which region is asked, and when the provider is asked at all.
                                                                                              │
                        the region's breaker for this service ◄── how the call ended ─────────┘
 
-A question waits here without a slot. Its permit is looked at once more when the call departs, because the breaker may
-have opened while the question waited for its slot and its moment. A call that may not be sent any more, because the
+A request waits here without a slot. Its permit is looked at once more when the call departs, because the breaker may
+have opened while the request waited for its slot and its moment. A call that may not be sent any more, because the
 breaker opened or the lease of the quota ended, waits here again.
 
 The second region, which must share the first one's configuration at the provider, is asked while the first one's
-breaker is open, and about a question that the first one has failed twice. The account is the same everywhere, so what
+breaker is open, and about a request that the first one has failed twice. The account is the same everywhere, so what
 it is refused in one region is not tried in another.
 """
 
@@ -23,12 +23,12 @@ from typing import Any
 
 from consumer.clock import Clock
 from consumer.errors import AccountRefused, CallFailed, InputRefused, ProviderFailed
-from consumer.moderation import Moderator, Overtaken, Question
+from consumer.moderation import GrantRevoked, ModerationRequest, Moderator
 from consumer.moderation.breaker import Breaker, BreakerLimits, Permit
-from consumer.moderation.lobby import Lobby
+from consumer.moderation.lobby import InterruptibleWaits
 from consumer.moderation.noticing import BreakerChanges
 from consumer.observability import metrics
-from consumer.records import Answer
+from consumer.records import ModerationResult
 
 FIRST_REGION_ATTEMPTS = 2
 
@@ -45,34 +45,34 @@ class Region:
 class Regions:
     """A `Moderator` that asks the first region which may be asked, and waits while none may."""
 
-    def __init__(self, regions: Sequence[Region], clock: Clock, lobby: Lobby) -> None:
+    def __init__(self, regions: Sequence[Region], clock: Clock, waits: InterruptibleWaits) -> None:
         self._regions = tuple(regions)
         self._clock = clock
-        self._lobby = lobby
+        self._waits = waits
         self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # wake in the order they came
         self._moved = asyncio.Event()
         self._changes = BreakerChanges()
 
-    async def ask(self, question: Question) -> Answer:
+    async def ask(self, request: ModerationRequest) -> ModerationResult:
         while True:
-            region, permit = await self._permit(question)
+            region, permit = await self._permit(request)
             try:
-                return await region.moderator.ask(replace(question, permit=permit))
-            except Overtaken:
+                return await region.moderator.ask(replace(request, permit=permit))
+            except GrantRevoked:
                 continue
             finally:
-                permit.abandoned()  # a question that was cancelled on its way has returned it nowhere else
-                breaker = region.breakers[question.service]
-                self._changes.look(region.name, question.service, breaker, self._clock.now())
+                permit.abandoned()  # a request that was cancelled on its way has returned it nowhere else
+                breaker = region.breakers[request.service]
+                self._changes.look(region.name, request.service, breaker, self._clock.now())
                 self._wake()
 
-    def has_room(self) -> bool:
+    def has_capacity(self) -> bool:
         """Whether nobody waits for a permit."""
         return not any(turn.locked() for turn in self._turns.values())
 
-    async def room(self) -> None:
+    async def wait_for_capacity(self) -> None:
         """Wait until nobody waits for a permit."""
-        while not self.has_room():
+        while not self.has_capacity():
             await self._moved.wait()
 
     def reasons_not_ready(self) -> list[str]:
@@ -89,19 +89,19 @@ class Regions:
                     region.name,
                     now,
                     is_waited_for=is_waited_for,
-                    is_asked=is_waited_for or self._lobby.has_anybody,
+                    is_asked=is_waited_for or self._waits.any_waiting,
                 )
             )
         ]
 
-    async def _permit(self, question: Question) -> tuple[Region, Permit]:
-        turn = self._turns[question.service]
-        if not turn.locked() and not isinstance(found := self._find(question), float):
+    async def _permit(self, request: ModerationRequest) -> tuple[Region, Permit]:
+        turn = self._turns[request.service]
+        if not turn.locked() and not isinstance(found := self._find(request), float):
             return found
-        with self._lobby.waiting():
+        with self._waits.interruptible():
             try:
                 async with turn:
-                    while isinstance(found := self._find(question), float):
+                    while isinstance(found := self._find(request), float):
                         began = self._clock.now()
                         await self._something(found)
                         metrics.QUOTA_WITHHELD_SECONDS.labels("provider").inc(self._clock.now() - began)
@@ -109,12 +109,12 @@ class Regions:
             finally:
                 self._wake()
 
-    def _find(self, question: Question) -> tuple[Region, Permit] | float:
+    def _find(self, request: ModerationRequest) -> tuple[Region, Permit] | float:
         """Take a permit of the best region that gives one now, or say in how many seconds one may."""
         now = self._clock.now()
         soonest = inf
-        for region in self._regions if question.attempt <= FIRST_REGION_ATTEMPTS else self._regions[::-1]:
-            breaker = region.breakers[question.service]
+        for region in self._regions if request.attempt <= FIRST_REGION_ATTEMPTS else self._regions[::-1]:
+            breaker = region.breakers[request.service]
             wait = breaker.wait(now)
             if wait <= 0:
                 return region, breaker.permit(now)
@@ -145,7 +145,7 @@ class Guarded:
     """
     A `Moderator` that lets only calls with a good permit depart, and tells the breaker how they ended.
 
-    A failure is told how many others were answered whose calls departed after the question's first one: were there
+    A failure is told how many others were answered whose calls departed after the request's first one: were there
     any, it is no sign of an outage.
     """
 
@@ -156,17 +156,17 @@ class Guarded:
         self._answered_services = answered_services
         self._clock = clock
 
-    async def ask(self, question: Question) -> Answer:
-        permit = question.permit
-        assert permit is not None, "Regions gives every question its permit"
+    async def ask(self, request: ModerationRequest) -> ModerationResult:
+        permit = request.permit
+        assert permit is not None, "Regions gives every request its permit"
         if not permit.depart():
-            raise Overtaken
+            raise GrantRevoked
         assert permit.departure is not None
-        first_departure = question.first_departures.setdefault(self._region, permit.departure)
+        first_departure = request.first_departures.setdefault(self._region, permit.departure)
         try:
-            answer = await self._inner.ask(question)
+            answer = await self._inner.ask(request)
         except CallFailed as error:
-            failure = self._blamed(error, question.service)
+            failure = self._blamed(error, request.service)
             failure.region = self._region
             failure.others_answered = permit.others_answered_since(first_departure)
             if not isinstance(failure, ProviderFailed | AccountRefused):
@@ -175,7 +175,7 @@ class Guarded:
                 permit.failed(failure, self._clock.now())
             raise failure from error.__cause__
         permit.succeeded()
-        self._answered_services.add(question.service)
+        self._answered_services.add(request.service)
         return answer
 
     def _blamed(self, failure: CallFailed, service: str) -> CallFailed:

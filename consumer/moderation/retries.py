@@ -6,7 +6,7 @@ answered, by the same service in the same region, whose calls departed after its
 when its attempts are used up. Until then it is the provider's, and the image waits, for as long as it takes. So one
 image that is never answered stops nobody, and an outage ends nothing.
 
-While a question waits to be asked again it holds no slot, and when its time comes it is paced like any other.
+While a request waits to be asked again it holds no slot, and when its time comes it is paced like any other.
 """
 
 import contextlib
@@ -17,11 +17,11 @@ import structlog
 
 from consumer.clock import Clock
 from consumer.errors import CallFailed, Expired, NonceUsed, Throttled, Unavailable, Unjudgeable, Unreachable
-from consumer.moderation import Moderator, Question
-from consumer.moderation.lobby import Lobby
+from consumer.moderation import ModerationRequest, Moderator
+from consumer.moderation.lobby import InterruptibleWaits
 from consumer.moderation.presigned import expiry
 from consumer.observability import metrics
-from consumer.records import Answer, ByUrl
+from consumer.records import ByUrl, ModerationResult
 
 log = structlog.get_logger()
 
@@ -39,7 +39,7 @@ class RetryPolicy:
 
 def delay_before_retry(failure: CallFailed, attempt: int, policy: RetryPolicy, dice: float) -> float | None:
     """
-    Seconds until a question that failed on its `attempt`th call (from 1) is asked again, or None to give up.
+    Seconds until a request that failed on its `attempt`th call (from 1) is asked again, or None to give up.
 
     The backoff doubles up to `max_delay` and is fully jittered: `dice`, from 0 to 1, says how much of it is waited.
     What the provider asks for is waited at least.
@@ -72,46 +72,46 @@ class Retrying:
         inner: Moderator,
         policy: RetryPolicy,
         clock: Clock,
-        lobby: Lobby,
+        waits: InterruptibleWaits,
         dice: random.Random | None = None,
     ) -> None:
         self._inner = inner
         self._policy = policy
         self._clock = clock
-        self._lobby = lobby
+        self._waits = waits
         self._dice = dice or random.Random()  # noqa: S311 — spreads retries, guards nothing
 
-    async def ask(self, question: Question) -> Answer:
+    async def ask(self, request: ModerationRequest) -> ModerationResult:
         attempt = 1
         while True:
             try:
-                answer = await self._inner.ask(question)
+                answer = await self._inner.ask(request)
             except CallFailed as error:
-                failure = self._explained(error, question)
+                failure = self._explained(error, request)
                 _count(failure)
                 delay = delay_before_retry(failure, attempt, self._policy, self._dice.random())
                 if delay is None:
                     failure.attempts = attempt
                     raise failure from error.__cause__
                 log.warning(
-                    "call.failed", data_id=question.data_id, service=question.service, region=failure.region,
+                    "call.failed", data_id=request.data_id, service=request.service, region=failure.region,
                     kind=failure.kind, code=failure.code, attempt=attempt, retry_in=round(delay, 3),
-                    topic=question.partition.topic, partition=question.partition.number, offset=question.offset,
+                    topic=request.partition.topic, partition=request.partition.number, offset=request.offset,
                     **({"detail": failure.detail} if failure.detail else {}),
                 )  # fmt: skip
-                with self._lobby.waiting() if isinstance(failure, Unavailable) else contextlib.nullcontext():
+                with self._waits.interruptible() if isinstance(failure, Unavailable) else contextlib.nullcontext():
                     await self._clock.sleep(delay)
                 attempt += 1
-                question = replace(question, attempt=attempt)
+                request = replace(request, attempt=attempt)
             else:
                 metrics.CALLS_BILLED.inc()
                 return replace(answer, attempts=attempt) if attempt > 1 else answer
 
-    def _explained(self, failure: CallFailed, question: Question) -> CallFailed:
+    def _explained(self, failure: CallFailed, request: ModerationRequest) -> CallFailed:
         """Say so when an image could not be fetched because its URL has expired: no attempt will mend that."""
-        if not isinstance(failure, Unreachable) or not isinstance(question.reach, ByUrl):
+        if not isinstance(failure, Unreachable) or not isinstance(request.location, ByUrl):
             return failure
-        expires = expiry(question.reach.url)
+        expires = expiry(request.location.url)
         if expires is None or self._clock.wall() < expires:
             return failure
         expired = Expired("expired")

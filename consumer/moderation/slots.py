@@ -5,21 +5,21 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Collection, Mapping
 
-from consumer.lanes import DEFAULT, Portions, Weights
-from consumer.moderation import Moderator, Question
-from consumer.moderation.lobby import Lobby
+from consumer.lanes import DEFAULT, FairQueue, ReservedCapacity
+from consumer.moderation import ModerationRequest, Moderator
+from consumer.moderation.lobby import InterruptibleWaits
 from consumer.observability import metrics
-from consumer.records import Answer
+from consumer.records import ModerationResult
 
 
-class Slots:
+class ConcurrencyLimit:
     """A number of slots, taken by lane as `Portions` allows, and within a lane in the order they are asked for."""
 
     def __init__(self, size: int, weights: Mapping[str, float] | None = None) -> None:
         self.size = size
         weights = weights or {DEFAULT: 1.0}
-        self._portions = Portions(size, weights)
-        self._turns = Weights(weights)
+        self._capacity = ReservedCapacity(size, weights)
+        self._turns = FairQueue(weights)
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {lane: deque() for lane in weights}
         self._changed = asyncio.Event()
         self._shown = {lane: metrics.LANE_CALLS_IN_FLIGHT.labels(lane) for lane in weights}
@@ -27,15 +27,15 @@ class Slots:
     @property
     def held(self) -> int:
         """Slots taken or waited for."""
-        return self._portions.held + sum(map(len, self._waiting.values()))
+        return self._capacity.held + sum(map(len, self._waiting.values()))
 
-    def has_room(self, lane: str = DEFAULT) -> bool:
+    def has_capacity(self, lane: str = DEFAULT) -> bool:
         """Whether the lane has a slot free and nobody waits for it."""
-        return not self._waiting[lane] and self._portions.free(lane) > 0
+        return not self._waiting[lane] and self._capacity.free(lane) > 0
 
-    async def room(self, lanes: Collection[str] = ()) -> None:
+    async def wait_for_capacity(self, lanes: Collection[str] = ()) -> None:
         """Wait until one of the lanes has room; of all lanes where none is named."""
-        while not any(self.has_room(lane) for lane in lanes or self._waiting):
+        while not any(self.has_capacity(lane) for lane in lanes or self._waiting):
             await self._changed.wait()
 
     @contextlib.asynccontextmanager
@@ -45,7 +45,7 @@ class Slots:
         try:
             yield
         finally:
-            self._portions.take(lane, -1)
+            self._capacity.take(lane, -1)
             self._move()
 
     async def _take(self, lane: str) -> None:
@@ -56,7 +56,7 @@ class Slots:
             await taken
         except BaseException:
             if not taken.cancelled():  # it was given in the same moment
-                self._portions.take(lane, -1)
+                self._capacity.take(lane, -1)
             elif taken in self._waiting[lane]:
                 self._waiting[lane].remove(taken)
             self._move()
@@ -64,13 +64,13 @@ class Slots:
 
     def _move(self) -> None:
         """Give the free slots to those who wait, and let everybody who wants room look again."""
-        while lanes := [lane for lane in self._those_in_line() if self._portions.free(lane)]:
+        while lanes := [lane for lane in self._those_in_line() if self._capacity.free(lane)]:
             lane = self._turns.first(lanes)
             self._turns.served(lane)
-            self._portions.take(lane)
+            self._capacity.take(lane)
             self._waiting[lane].popleft().set_result(None)
         for lane, line in self._waiting.items():
-            self._shown[lane].set(self._portions.held_by(lane) + len(line))
+            self._shown[lane].set(self._capacity.held_by(lane) + len(line))
         metrics.CALLS_IN_FLIGHT.set(self.held)
         self._changed.set()
         self._changed = asyncio.Event()
@@ -87,16 +87,16 @@ class Limited:
     """
     A `Moderator` that holds a slot for each call, waiting for the pace included.
 
-    Who waits for a slot, and has cost nothing, is in the lobby.
+    The wait for a slot is interruptible while the image has cost nothing.
     """
 
-    def __init__(self, inner: Moderator, slots: Slots, lobby: Lobby) -> None:
+    def __init__(self, inner: Moderator, slots: ConcurrencyLimit, waits: InterruptibleWaits) -> None:
         self._inner = inner
-        self._slots = slots
-        self._lobby = lobby
+        self._limit = slots
+        self._waits = waits
 
-    async def ask(self, question: Question) -> Answer:
+    async def ask(self, request: ModerationRequest) -> ModerationResult:
         async with contextlib.AsyncExitStack() as stack:
-            with contextlib.nullcontext() if question.paid else self._lobby.waiting():
-                await stack.enter_async_context(self._slots.slot(question.lane))
-            return await self._inner.ask(question)
+            with contextlib.nullcontext() if request.paid else self._waits.interruptible():
+                await stack.enter_async_context(self._limit.slot(request.lane))
+            return await self._inner.ask(request)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from consumer.clock import Clock
 from consumer.moderation.quota import Shares
-from consumer.moderation.slots import Slots
+from consumer.moderation.slots import ConcurrencyLimit
 
 LOOK = 0.05  # seconds after which the share is looked at again
 PART = 0.5  # of the time that a stop has, for starting calls; the rest is for what they take
@@ -25,20 +25,20 @@ class Startable:
     """Compares the calls that what is begun still needs with what the share can start in time."""
 
     shares: Shares
-    slots: Slots
+    slots: ConcurrencyLimit
     calls: int
     """For each image: one for each service."""
     drain_timeout: float  # seconds
     clock: Clock
 
-    def has_room(self) -> bool:
+    def has_capacity(self) -> bool:
         """Whether another image could be begun. Without any share nothing is paid for, and the slots are the bound."""
         share = self.shares.share(self.clock.now()).total
         if not share or not self.slots.held:
             return True
         return (self.slots.held + 1) * self.calls <= calls_in_time(share, self.drain_timeout)
 
-    async def room(self) -> None:
+    async def wait_for_capacity(self) -> None:
         """Return when another image could be begun."""
-        while not self.has_room():
+        while not self.has_capacity():
             await self.clock.sleep(LOOK)

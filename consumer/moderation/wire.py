@@ -1,5 +1,5 @@
 """
-The provider's JSON: a question becomes a form body, a body becomes an answer or a failure.
+The provider's JSON: a request becomes a form body, a body becomes an answer or a failure.
 
 Vendor: Image Moderation 2.0, version 2022-03-02. Its pages draw the request as JSON; what goes over the wire is a form
 of two strings, the second of them JSON text.
@@ -15,11 +15,11 @@ from urllib.parse import quote
 
 import orjson
 
-from consumer.config import LONGEST_TEXT, MOST_TEXTS, PrivacySettings, Telling
+from consumer.config import LONGEST_TEXT, MOST_TEXTS, Disclosure, PrivacySettings
 from consumer.errors import CallFailed, Malformed, ProviderFailed
-from consumer.moderation import Question
+from consumer.moderation import ModerationRequest
 from consumer.moderation.failures import failure_of
-from consumer.records import Answer, ByUrl, Hits, Label
+from consumer.records import ByUrl, Hits, Label, ModerationResult
 
 ACTION = "ImageModeration"
 VERSION = "2022-03-02"
@@ -46,24 +46,24 @@ def data_id(submission_id: str) -> str:
     return hashlib.sha256(submission_id.encode()).hexdigest()
 
 
-def request_body(question: Question) -> bytes:
-    """Encode a question as the form that the provider reads. Object keys go raw, only JSON- and form-encoded."""
-    parameters: dict[str, str] = {"dataId": question.data_id}
-    if isinstance(question.reach, ByUrl):
-        parameters["imageUrl"] = question.reach.url
+def request_body(request: ModerationRequest) -> bytes:
+    """Encode a request as the form that the provider reads. Object keys go raw, only JSON- and form-encoded."""
+    parameters: dict[str, str] = {"dataId": request.data_id}
+    if isinstance(request.location, ByUrl):
+        parameters["imageUrl"] = request.location.url
     else:
-        parameters["ossBucketName"] = question.reach.bucket
-        parameters["ossObjectName"] = question.reach.key
-        parameters["ossRegionId"] = question.reach.region
-    if question.referer:
-        parameters["referer"] = question.referer
-    if question.info:
-        parameters["infoType"] = ",".join(question.info)
+        parameters["ossBucketName"] = request.location.bucket
+        parameters["ossObjectName"] = request.location.key
+        parameters["ossRegionId"] = request.location.region
+    if request.referer:
+        parameters["referer"] = request.referer
+    if request.info:
+        parameters["infoType"] = ",".join(request.info)
     encoded = quote(orjson.dumps(parameters), safe="~")
-    return f"Service={quote(question.service, safe='~')}&ServiceParameters={encoded}".encode()
+    return f"Service={quote(request.service, safe='~')}&ServiceParameters={encoded}".encode()
 
 
-def read_answer(status: int, headers: Mapping[str, str], body: bytes, question: Question) -> Answer:
+def read_answer(status: int, headers: Mapping[str, str], body: bytes, request: ModerationRequest) -> ModerationResult:
     """
     Accept an answer, or raise why it is none.
 
@@ -85,7 +85,7 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes, question: 
         raise failure_of(status, code if isinstance(code, int | str) else None, _retry_after(headers))
     try:
         _ONCE.decode(body.decode())
-        return _accept(answer, question)
+        return _accept(answer, request)
     except RecursionError:
         raise Malformed("nesting", billed="yes") from None
     except _Unacceptable as error:
@@ -105,13 +105,13 @@ def _once(members: list[tuple[str, Any]]) -> None:
 _ONCE = json.JSONDecoder(object_pairs_hook=_once, parse_float=str, parse_int=str)
 
 
-def _accept(answer: Mapping[str, Any], question: Question) -> Answer:
+def _accept(answer: Mapping[str, Any], request: ModerationRequest) -> ModerationResult:
     if "Code" in answer and "code" in answer:
         raise _Unacceptable("Code")
     data = answer.get("Data")
     if not isinstance(data, dict):
         raise _Unacceptable("Data")
-    if data.get("DataId") not in (None, "", question.data_id):
+    if data.get("DataId") not in (None, "", request.data_id):
         raise _Unacceptable("DataId")
     result = data.get("Result")
     if not isinstance(result, list) or not 0 < len(result) <= MOST_NAMES:
@@ -120,12 +120,12 @@ def _accept(answer: Mapping[str, Any], question: Question) -> Answer:
     if isinstance(request_id, str) and len(request_id) > LONGEST_REQUEST_ID:
         raise _Unacceptable("RequestId")
     extension = data.get("Ext")
-    return Answer(
-        service=question.service,
+    return ModerationResult(
+        service=request.service,
         request_id=request_id if isinstance(request_id, str) else None,
         risk_level=_level(data),
         labels=tuple(_label(element) for element in result),
-        hits=_hits(extension, question.privacy) if extension else Hits(),
+        hits=_hits(extension, request.privacy) if extension else Hits(),
     )
 
 
@@ -173,7 +173,7 @@ def _hits(extension: Any, privacy: PrivacySettings) -> Hits:
     )
 
 
-def _told(values: Iterable[Any], telling: Telling) -> tuple[str, ...]:
+def _told(values: Iterable[Any], telling: Disclosure) -> tuple[str, ...]:
     """Bring texts into the form in which they may be told; those that may not are not read."""
     if telling in ("none", "count"):
         return ()

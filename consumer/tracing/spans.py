@@ -31,11 +31,11 @@ from opentelemetry.util.types import AttributeValue
 
 from consumer.config import KafkaSettings
 from consumer.errors import CallFailed, Misconfigured
-from consumer.moderation import Moderator, Question
+from consumer.moderation import ModerationRequest, Moderator
 from consumer.observability.harmless import harmless
-from consumer.pipeline import Pipeline, Turn
+from consumer.pipeline import KeyTurn, Pipeline
 from consumer.proxies import BadProxy, Proxies
-from consumer.records import Answer, Delivery
+from consumer.records import Delivery, ModerationResult
 from consumer.verdicts import Sink
 from consumer.verdicts.encode import Encoded, EncodedHeaders
 from consumer.verdicts.outcomes import Outcome
@@ -119,7 +119,7 @@ class TracedPipeline(Pipeline):
     tracer: Tracer
     group: str
 
-    async def carry(self, delivery: Delivery, turn: Turn) -> None:
+    async def carry(self, delivery: Delivery, turn: KeyTurn) -> None:
         attributes: Attributes = {
             "messaging.system": "kafka",
             "messaging.operation.type": "process",
@@ -148,12 +148,12 @@ class TracedModerator:
             "moderation.region": region,
         }
 
-    async def ask(self, question: Question) -> Answer:
-        attributes = {**self._attributes, "moderation.service": question.service}
-        if question.attempt > 1:
-            attributes["http.request.resend_count"] = question.attempt - 1
+    async def ask(self, request: ModerationRequest) -> ModerationResult:
+        attributes = {**self._attributes, "moderation.service": request.service}
+        if request.attempt > 1:
+            attributes["http.request.resend_count"] = request.attempt - 1
         with _span(self._tracer, "POST ImageModeration", SpanKind.CLIENT, attributes):
-            return await self._moderator.ask(question)
+            return await self._moderator.ask(request)
 
 
 class TracedTransport(httpx.AsyncBaseTransport):
@@ -180,8 +180,8 @@ class TracedSink:
         self._sink = sink
         self._tracer = tracer
 
-    async def room(self) -> None:
-        await self._sink.room()
+    async def wait_for_capacity(self) -> None:
+        await self._sink.wait_for_capacity()
 
     async def publish(self, outcome: Outcome) -> None:
         sending: Attributes = {

@@ -13,7 +13,7 @@ from consumer.verdicts.outcomes import Outcome
 class Sink(Protocol):
     """Takes outcomes. What returns has been acknowledged by all in-sync replicas."""
 
-    async def room(self) -> None:
+    async def wait_for_capacity(self) -> None:
         """Wait while outcomes are not acknowledged: what is not handed over yet can still be dropped."""
         ...
 

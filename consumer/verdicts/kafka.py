@@ -23,7 +23,7 @@ from aiokafka.structs import RecordMetadata
 from consumer.clock import Clock
 from consumer.config import KafkaSettings
 from consumer.errors import OutcomeRefused
-from consumer.flight import Flight
+from consumer.flight import InFlight
 from consumer.kafka.producing import Refused
 from consumer.kafka_access import KafkaAccess
 from consumer.observability import metrics
@@ -56,7 +56,7 @@ class KafkaSink:
     settings: KafkaSettings
     producers: Producers
     doubts: Doubts
-    flight: Flight
+    in_flight: InFlight
     clock: Clock
     acknowledged: Callable[[float, int, int], None] = lambda *_: None
     """Told when a record was sent (unix seconds), and the timestamp (milliseconds) and its type that it got."""
@@ -71,7 +71,7 @@ class KafkaSink:
         settings: KafkaSettings,
         access: KafkaAccess,
         doubts: Doubts,
-        flight: Flight,
+        in_flight: InFlight,
         clock: Clock,
         request_timeout: float = 40.0,
     ) -> AsyncIterator["KafkaSink"]:
@@ -82,13 +82,13 @@ class KafkaSink:
         """
         producers = Producers(access, request_timeout, clock)
         try:
-            await access.enter(clock)
+            await access.wait_until_connected(clock)
             await producers.open()
-            yield cls(settings, producers, doubts, flight, clock)
+            yield cls(settings, producers, doubts, in_flight, clock)
         finally:
             await producers.close()
 
-    async def room(self) -> None:
+    async def wait_for_capacity(self) -> None:
         while not self.takes_more():
             await self._moved.wait()
 
@@ -122,7 +122,7 @@ class KafkaSink:
         self._sending[sending] = None
         metrics.PUBLISHES_PENDING.set(len(self._sending))
         try:
-            with self.flight:
+            with self.in_flight:
                 while not await self._is_sent(outcome, sending):
                     if await self.doubts.is_published(outcome.id, began):
                         return

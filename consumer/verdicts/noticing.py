@@ -12,7 +12,7 @@ import orjson
 import structlog
 
 from consumer.observability import metrics
-from consumer.records import Answer, Assessment, Submission, Verdict
+from consumer.records import Assessment, ModerationResult, Submission, Verdict
 from consumer.verdicts.policy import NOTHING_FOUND, outranks_overall
 
 log = structlog.get_logger()
@@ -39,7 +39,7 @@ class Noticing:
             self._notice(answer)
         return self._decide(submission, assessment, now)
 
-    def _notice(self, answer: Answer) -> None:
+    def _notice(self, answer: ModerationResult) -> None:
         if outranks_overall(answer):
             metrics.STRICTER_LABELS.inc()
         if answer.service != LISTED_SERVICE:

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from consumer.config import Policy
 from consumer.records import (
     STRICTNESS,
-    Answer,
     Assessment,
     Decision,
     Finding,
+    ModerationResult,
     PolicyName,
     Reason,
     Submission,
@@ -88,7 +88,7 @@ class Deciding:
         return self._routes.get(finding.level, ("default:unknown_level", Decision.REVIEW))
 
 
-def findings_of(answer: Answer) -> Iterator[Finding]:
+def findings_of(answer: ModerationResult) -> Iterator[Finding]:
     """Normalise an answer: a finding for every label, and one for an overall level that no label reaches."""
     highest = -1
     for label in answer.labels:
@@ -107,13 +107,13 @@ def findings_of(answer: Answer) -> Iterator[Finding]:
         yield Finding(service=answer.service, label=UNEXPLAINED, confidence=None, level=overall, level_source="overall")
 
 
-def outranks_overall(answer: Answer) -> bool:
+def outranks_overall(answer: ModerationResult) -> bool:
     """Whether a label's own level is above the overall one, which the vendor says is the highest."""
     overall = RANK.get(answer.risk_level or "", len(RANK))
     return any(RANK.get(label.level or "", -1) > overall for label in answer.labels)
 
 
-def _overall(answers: Sequence[Answer]) -> str | None:
+def _overall(answers: Sequence[ModerationResult]) -> str | None:
     """The highest overall level that was answered; one that is unknown is above all."""
     levels = [answer.risk_level or "unknown" for answer in answers]
     return max(levels, key=lambda level: RANK.get(level, len(RANK)), default=None)

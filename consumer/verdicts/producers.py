@@ -132,7 +132,7 @@ class Producers:
         options = {"max_batch_size": self._batch_size, **self._common, **kind.options}
         while True:
             client = producer(**self._access.options, **options)
-            self._access.adopt(client)
+            self._access.register(client)
             try:
                 await client.start()
             except KafkaConnectionError:

@@ -16,7 +16,7 @@ from consumer.commands.schema import Name, file_of, schema, written
 from consumer.config import Policy, PolicySettings, PrivacySettings
 from consumer.errors import Undecodable
 from consumer.intake.decode import Rejection, decode, recognise
-from consumer.records import Answer, Assessment, Failure, Hits, Label, Verdict
+from consumer.records import Assessment, Failure, Hits, Label, ModerationResult, Verdict
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.policy import Deciding
 from tests.events import delivery, submission, upload
@@ -142,7 +142,7 @@ def test_shipped_events_are_valid() -> None:
 
 
 ANSWERS = [
-    Answer(
+    ModerationResult(
         service="baselineCheck_global", request_id="ABCD", risk_level="high", region="ap-southeast-1",
         labels=(Label("pornographic_adultContent", 97.2, "high"), Label("pt_logo", None, None)),
         hits=Hits(
@@ -150,7 +150,7 @@ ANSWERS = [
             matched_words=1, recognised_text=("text",), figures=("name",), keywords=("word",),
         ),
     ),
-    Answer(service="aigcDetector_global", request_id=None, risk_level=None, labels=(Label("nonLabel"),)),
+    ModerationResult(service="aigcDetector_global", request_id=None, risk_level=None, labels=(Label("nonLabel"),)),
 ]  # fmt: skip
 FAILURES = [Failure(kind=kind, code="404", attempts=3) for kind in ("fetch", "image", "account", "internal")]
 

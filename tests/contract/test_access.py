@@ -37,7 +37,7 @@ async def test_every_client_gets_in(
     await secured_kafka.cluster.create_topic(topic)
     way_in = access(secured_kafka.settings(listener, mechanism))
 
-    await way_in.enter(HastyClock())
+    await way_in.wait_until_connected(HastyClock())
     async with AIOKafkaProducer(**way_in.options) as producer:
         await producer.send_and_wait(topic, b"value")
     async with AIOKafkaConsumer(topic, **way_in.options, auto_offset_reset="earliest") as consumer:
@@ -63,7 +63,7 @@ class HastyClock(ManualClock):
 async def refusal(settings: dict[str, Any]) -> str:
     """What is said to somebody who does not get in."""
     way_in = access(settings)
-    trying = asyncio.create_task(way_in.enter(ManualClock()))  # which nobody lets go on
+    trying = asyncio.create_task(way_in.wait_until_connected(ManualClock()))  # which nobody lets go on
     await told(way_in, lambda reasons: bool(reasons))
     assert not trying.done()
     trying.cancel()
@@ -134,7 +134,7 @@ async def test_another_hosts_certificate_is_said_to_be_one(secured_kafka: Secure
     by_name = {**settings, "bootstrap_servers": settings["bootstrap_servers"].replace("127.0.0.1", "localhost")}
 
     reason = await refusal(by_name)
-    await access(changed(by_name, "tls", check_hostname=False)).enter(HastyClock())
+    await access(changed(by_name, "tls", check_hostname=False)).wait_until_connected(HastyClock())
 
     assert "the broker's certificate is another host's" in reason
 
@@ -193,8 +193,8 @@ async def test_a_password_that_is_put_right_lets_everybody_in(
     right, password = secured_kafka.settings(SASL, "SCRAM-SHA-256"), tmp_path / "password"
     password.write_text("of last week")
     way_in = access(changed(right, "sasl", password_file=str(password)))
-    producer = way_in.adopt(AIOKafkaProducer(**way_in.options))
-    entering = asyncio.create_task(way_in.enter(HastyClock()))
+    producer = way_in.register(AIOKafkaProducer(**way_in.options))
+    entering = asyncio.create_task(way_in.wait_until_connected(HastyClock()))
     await told(way_in, lambda reasons: bool(reasons))
 
     password.write_bytes((secured_kafka.folder / "password").read_bytes())
@@ -217,7 +217,7 @@ async def test_a_password_that_goes_wrong_is_noticed_before_it_is_needed(
     good = (secured_kafka.folder / "password").read_bytes()
     password.write_bytes(good)
     way_in, clock = access(changed(right, "sasl", password_file=str(password))), HastyClock()
-    async with way_in.adopt(AIOKafkaProducer(**way_in.options)) as producer:
+    async with way_in.register(AIOKafkaProducer(**way_in.options)) as producer:
         await producer.send_and_wait(topic, b"before")
         async with way_in.watched(clock):
             password.write_text("a wrong one")
@@ -238,8 +238,8 @@ async def test_a_certificate_that_is_renewed_is_shown_from_then_on(
     write_certificate(shown, trustme.CA(), "nobody")
     settings = changed(secured_kafka.settings(MUTUAL), "tls", certificate_file=str(shown), key_file=str(shown))
     way_in = access(settings)
-    producer = way_in.adopt(AIOKafkaProducer(**way_in.options))
-    entering = asyncio.create_task(way_in.enter(HastyClock()))
+    producer = way_in.register(AIOKafkaProducer(**way_in.options))
+    entering = asyncio.create_task(way_in.wait_until_connected(HastyClock()))
     await told(way_in, lambda reasons: bool(reasons))
 
     shown.write_bytes((secured_kafka.folder / "client.pem").read_bytes())

@@ -5,7 +5,7 @@ import asyncio
 from consumer.clock import SystemClock
 from consumer.config import AdmissionSettings, Policy, PolicySettings
 from consumer.errors import Undecodable
-from consumer.flight import Flight
+from consumer.flight import InFlight
 from consumer.intake.kafka import MAX_POLL_RECORDS, POLL_TIMEOUT
 from consumer.intake.tail import Tail
 from consumer.kafka_access import KafkaAccess
@@ -89,7 +89,7 @@ async def test_outcomes_are_published_where_they_belong(broker: Broker, uploads:
     clock, access = SystemClock(), KafkaAccess(settings)
     outcomes = Outcomes(Encoding(group="g"), settings.outputs)
     doubts = Doubts(Tail(settings, access, 1.0).find, clock)
-    async with KafkaSink.open(settings, access, doubts, Flight(clock), clock) as sink:
+    async with KafkaSink.open(settings, access, doubts, InFlight(clock), clock) as sink:
         await sink.publish(outcomes.verdict(verdict))
         await sink.publish(outcomes.dead_letter(poison, Undecodable("not_json", "at byte 0"), 0.0))
 

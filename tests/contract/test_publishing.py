@@ -12,7 +12,7 @@ import pytest
 from consumer.clock import SystemClock
 from consumer.config import Policy, PolicySettings
 from consumer.errors import OutcomeRefused, Undecodable
-from consumer.flight import Flight
+from consumer.flight import InFlight
 from consumer.intake.tail import Tail
 from consumer.kafka.producing import Refused
 from consumer.kafka_access import KafkaAccess
@@ -49,7 +49,7 @@ async def publishing(broker: Broker, prefix: str, *, request_timeout: float = 40
     settings, clock = kafka_settings(broker, prefix), SystemClock()
     access = KafkaAccess(settings)
     doubts = Doubts(Tail(settings, access, 1.0).find, clock)
-    async with KafkaSink.open(settings, access, doubts, Flight(clock), clock, request_timeout) as sink:
+    async with KafkaSink.open(settings, access, doubts, InFlight(clock), clock, request_timeout) as sink:
         yield sink
 
 

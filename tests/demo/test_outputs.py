@@ -8,7 +8,7 @@ from consumer.config import Policy, PolicySettings
 from consumer.demo.outcomes import WHOLE, Outcome, Place, Source
 from consumer.demo.outputs import read_record
 from consumer.errors import Undecodable
-from consumer.records import Answer, Assessment, Failure, Label
+from consumer.records import Assessment, Failure, Label, ModerationResult
 from consumer.verdicts.encode import Encoded, Encoding
 from consumer.verdicts.policy import Deciding
 from tests.events import delivery, submission
@@ -35,7 +35,7 @@ def test_a_verdict_names_its_upload_and_its_level() -> None:
     """
     A verdict tells which image of which upload it is about, its risk level, when the call departed and what it took.
     """
-    answer = Answer(
+    answer = ModerationResult(
         service="baselineCheck_global",
         request_id="R",
         risk_level="high",

@@ -36,28 +36,32 @@ def made(count: int) -> list[Upload]:
     return list(uploads(count, SITE, 1_795_000_000.0))
 
 
-def file_behind(reach: ByUrl | ByObject) -> bytes | None:
+def file_behind(location: ByUrl | ByObject) -> bytes | None:
     """What the provider would get: from a bucket, from the images' server, or from the uploads' own URLs."""
-    if isinstance(reach, ByObject):
-        return SITE.files[OBJECTS[reach.key]] if reach.bucket == OSS_BUCKET else None
-    path = unquote(urlsplit(reach.url).path).removeprefix("/")
+    if isinstance(location, ByObject):
+        return SITE.files[OBJECTS[location.key]] if location.bucket == OSS_BUCKET else None
+    path = unquote(urlsplit(location.url).path).removeprefix("/")
     bucket, _, key = path.partition("/")
-    if reach.url.startswith(CDN) and bucket in PUBLIC:
+    if location.url.startswith(CDN) and bucket in PUBLIC:
         return SITE.files[OBJECTS[key]]
     return SITE.files.get(path.rpartition("/")[2])
 
 
 def outcome_by_the_rules(submission: Submission) -> Outcome:
     """What the emulated provider answers about an image, and where the demo's policy sends it."""
-    content = file_behind(submission.reach)
+    content = file_behind(submission.location)
     if content is None:
         return Outcome(Place.REVIEW, "error: fetch")
     try:
         picture = look(content, "")
     except ServiceError as refusal:
         return Outcome(Place.REVIEW, {407: "error: image"}[refusal.code])
-    reach = submission.reach
-    image = ImageUrl(reach.url) if isinstance(reach, ByUrl) else OssObject(reach.region, reach.bucket, reach.key)
+    location = submission.location
+    image = (
+        ImageUrl(location.url)
+        if isinstance(location, ByUrl)
+        else OssObject(location.region, location.bucket, location.key)
+    )
     asked = Parameters("baselineCheck_global", image, data_id="", info_types=frozenset())
     level: Any = judgement(RULES, asked, picture)["RiskLevel"]
     route = load_policy(SETTINGS.policy).settings.route

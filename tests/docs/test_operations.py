@@ -60,7 +60,7 @@ REFUSED = [
     text
     for function in [
         *functions(tree("kafka_refusals.py")),
-        *functions(tree("kafka_access.py"), "_knock_at", "_look_for_brokers", "_line"),
+        *functions(tree("kafka_access.py"), "_probe_at", "_look_for_brokers", "_line"),
         *functions(tree("kafka_access.py"), "_read"),
     ]
     for text in wordings(function)

@@ -56,11 +56,11 @@ def test_all_are_paused_while_the_records_are_used_up() -> None:
     admission = Admission(LIMITS)
     for partition in range(10):
         admission.admit(partition, 1)
-    crowded = [(admission.crowded, admission.room)]
+    crowded = [(admission.crowded, admission.free_records)]
 
     for partition in range(5):
         admission.dismiss(partition, 1)
-        crowded.append((admission.crowded, admission.room))
+        crowded.append((admission.crowded, admission.free_records))
 
     assert crowded == [(True, 0), (True, 1), (True, 2), (True, 3), (True, 4), (False, 5)]
 
@@ -77,7 +77,7 @@ def test_what_is_dismissed_leaves_nothing_behind(admitted: list[tuple[int, int]]
     for partition, size in admitted:
         admission.dismiss(partition, size)
 
-    assert admission.room == LIMITS.max_records
+    assert admission.free_records == LIMITS.max_records
     assert not admission.crowded
     assert not any(admission.is_full(partition) for partition in range(4))
 

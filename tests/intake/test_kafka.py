@@ -209,15 +209,15 @@ async def test_records_of_an_assignment_that_was_never_taken_over_are_let_go(mon
     async with replica(monkeypatch) as ours:
         ours.member.offsets[PARTITION] = OffsetAndMetadata(0, str(Mark(5.0, ANOTHERS)))
         ours.outputs.opened.clear()
-        room = ours.admission.room
+        room = ours.admission.free_records
 
         await ours.gain(PARTITION)
         ours.member.fetch(0, 1, 2)
-        await until(lambda: ours.admission.room == room - 3)
+        await until(lambda: ours.admission.free_records == room - 3)
         await ours.lose()
 
         assert ours.records == []
-        assert ours.admission.room == room
+        assert ours.admission.free_records == room
 
 
 async def test_a_drain_hands_nothing_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,10 +227,10 @@ async def test_a_drain_hands_nothing_on(monkeypatch: pytest.MonkeyPatch) -> None
     async with replica(monkeypatch) as ours:
         ours.member.offsets[PARTITION] = OffsetAndMetadata(0, str(Mark(5.0, ANOTHERS)))
         ours.outputs.opened.clear()
-        room = ours.admission.room
+        room = ours.admission.free_records
         await ours.gain(PARTITION)
         ours.member.fetch(0, 1, 2)
-        await until(lambda: ours.admission.room == room - 3)
+        await until(lambda: ours.admission.free_records == room - 3)
         ours.member.polled.clear()
         await asyncio.sleep(0.02)
         ours.outputs.opened.set()
@@ -242,7 +242,7 @@ async def test_a_drain_hands_nothing_on(monkeypatch: pytest.MonkeyPatch) -> None
         await draining
 
         assert ours.records == []
-        assert ours.admission.room == room
+        assert ours.admission.free_records == room
 
 
 async def test_no_call_departs_before_its_partition_is_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -308,7 +308,9 @@ async def test_what_was_not_forgotten_is_not_read_again(monkeypatch: pytest.Monk
         assert ours.source.owns(PLACE, 1)
 
 
-async def test_a_tenure_lasts_until_another_replica_may_have_had_the_partition(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_ownership_epoch_lasts_until_another_replica_may_have_had_the_partition(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """
     What was begun goes on through a rebalance that gives the partition back, but not through one that gives it away,
     nor when another replica has committed meanwhile, though this one never heard of it.
@@ -317,7 +319,7 @@ async def test_a_tenure_lasts_until_another_replica_may_have_had_the_partition(m
         await ours.take_over(PARTITION)
         ours.member.fetch(0)
         await until(lambda: len(ours.records) == 1)
-        [first] = [record.delivery.tenure for record in ours.records]
+        [first] = [record.delivery.epoch for record in ours.records]
 
         await ours.lose()
         await ours.take_over(PARTITION)
@@ -329,7 +331,7 @@ async def test_a_tenure_lasts_until_another_replica_may_have_had_the_partition(m
         ours.member.fetch(1)
         ours.outputs.opened.set()
         await until(lambda: len(ours.records) == 2)
-        second = ours.records[1].delivery.tenure
+        second = ours.records[1].delivery.epoch
         had_by_another = await ours.source.settled_owner(PLACE, first)
         still_ours = await ours.source.settled_owner(PLACE, second)
         await ours.lose()

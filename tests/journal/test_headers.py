@@ -51,5 +51,5 @@ def test_an_output_of_ours_that_is_buried_is_read_as_the_dead_letter_that_it_is(
 
     both = dict(verdict + letter)
 
-    assert OF_DEAD_LETTER.read("g", both) == Source(SourceId("letter"), delivery(b"{}").partition, 2)
+    assert OF_DEAD_LETTER.read("g", both) == Source(SourceId("letter"), delivery(b"{}").topic_partition, 2)
     assert {name for name, _ in verdict} & {name for name, _ in letter} == {GROUP}

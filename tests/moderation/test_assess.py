@@ -2,9 +2,9 @@ from collections.abc import Callable, Mapping
 
 from consumer.config import PrivacySettings
 from consumer.errors import CallFailed, ImageRefused, Malformed, ProviderFailed
-from consumer.moderation import Question
+from consumer.moderation import ModerationRequest
 from consumer.moderation.assess import Assessing
-from consumer.records import Answer, ByUrl, Failure, Label
+from consumer.records import ByUrl, Failure, Label, ModerationResult
 from tests.events import submission
 
 BASELINE, AIGC, OTHER = "baselineCheck_global", "aigcDetector_global", "another"
@@ -15,14 +15,14 @@ class ServiceModerator:
 
     def __init__(self, failures: Mapping[str, Callable[[], CallFailed]] | None = None) -> None:
         self._failures = failures or {}
-        self.asked: list[Question] = []
+        self.asked: list[ModerationRequest] = []
 
-    async def ask(self, question: Question) -> Answer:
-        self.asked.append(question)
-        if question.service in self._failures:
-            raise self._failures[question.service]()
-        return Answer(
-            service=question.service, request_id="R", risk_level="none", labels=(Label("nonLabel"),),
+    async def ask(self, request: ModerationRequest) -> ModerationResult:
+        self.asked.append(request)
+        if request.service in self._failures:
+            raise self._failures[request.service]()
+        return ModerationResult(
+            service=request.service, request_id="R", risk_level="none", labels=(Label("nonLabel"),),
             sent=1_763_632_801.25, took=0.5, attempts=2,
         )  # fmt: skip
 
@@ -35,7 +35,7 @@ def failing(kind: type[CallFailed], code: str, *, attempts: int = 1, region: str
 
 async def test_every_service_is_asked_about_the_image() -> None:
     """
-    One question a service: the submission's id, its image, and what the configuration wants to know and to send.
+    One request a service: the submission's id, its image, and what the configuration wants to know and to send.
     """
     privacy = PrivacySettings(recognised_text="hash")
     moderator = ServiceModerator()
@@ -43,15 +43,15 @@ async def test_every_service_is_asked_about_the_image() -> None:
 
     assessment = await assessing.assess(submission())
 
-    asked = Question(
-        data_id=submission().id, reach=ByUrl("https://img.example.com/1.jpg?token=secret"), service=BASELINE,
+    asked = ModerationRequest(
+        data_id=submission().id, location=ByUrl("https://img.example.com/1.jpg?token=secret"), service=BASELINE,
         partition=submission().delivery.topic_partition,
         info=("customImage",), referer="www.example.com", privacy=privacy,
         received=submission().delivery.received,
     )  # fmt: skip
     assert moderator.asked[0] == asked
     assert moderator.asked[1].received is None  # an image waits for its first call only
-    assert [question.service for question in moderator.asked] == [BASELINE, AIGC]
+    assert [request.service for request in moderator.asked] == [BASELINE, AIGC]
     assert [answer.service for answer in assessment.answers] == [BASELINE, AIGC]
     assert (assessment.failures, assessment.attempts, assessment.billed_calls) == ((), 4, 2)
 
@@ -64,7 +64,7 @@ async def test_questions_use_the_part_of_the_quota_that_their_topic_is_in() -> N
 
     await Assessing(moderator, [BASELINE], [], lane_of={"uploads": "live"}.__getitem__).assess(submission())
 
-    assert [question.lane for question in moderator.asked] == ["live"]
+    assert [request.lane for request in moderator.asked] == ["live"]
 
 
 async def test_the_time_of_an_image_is_told() -> None:

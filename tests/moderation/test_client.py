@@ -15,14 +15,14 @@ from consumer.config import Credentials
 from consumer.emulator import EmulatorSettings, Fault, Throttle, What, running
 from consumer.emulator.faults import Match
 from consumer.errors import AccountRefused, CallFailed, ClockOff, ProviderFailed, Throttled
-from consumer.moderation import Overtaken, Question
+from consumer.moderation import GrantRevoked, ModerationRequest
 from consumer.moderation.client import HttpModerator, Timeouts
 from consumer.moderation.keys import FixedKeys, Keys
 from consumer.moderation.transport import open_transport
 from consumer.records import ByObject
 from tests.clock import ManualClock
 from tests.emulator.pictures import picture
-from tests.moderation.questions import PLACE
+from tests.moderation.requests import PARTITION
 
 KEY = Credentials(access_key_id="key-id", access_key_secret=SecretStr("key-secret"))
 ACCOUNT = EmulatorSettings(
@@ -31,11 +31,11 @@ ACCOUNT = EmulatorSettings(
     oss={"uploads": {"a.png": picture()}},
     regions=("ap-southeast-1", "eu-west-1"),
 )
-QUESTION = Question(
+REQUEST = ModerationRequest(
     data_id="image-1",
-    reach=ByObject("uploads", "a.png", "ap-southeast-1"),
+    location=ByObject("uploads", "a.png", "ap-southeast-1"),
     service="baselineCheck_global",
-    partition=PLACE,
+    partition=PARTITION,
     referer="www.example.com",
     info=("customImage", "textInImage"),
 )
@@ -72,9 +72,9 @@ def moderator(
 
 
 async def failure(asked: HttpModerator) -> CallFailed:
-    """What a question fails with."""
+    """What a request fails with."""
     with pytest.raises(CallFailed) as failed:
-        await asked.ask(QUESTION)
+        await asked.ask(REQUEST)
     return failed.value
 
 
@@ -85,7 +85,7 @@ async def test_an_answer_says_where_and_when_it_was_given(transport: httpx.Async
     clock = SystemClock()
     before = clock.wall()
     async with running(ACCOUNT) as emulator:
-        answer = await moderator(transport, emulator.url, clock=clock).ask(QUESTION)
+        answer = await moderator(transport, emulator.url, clock=clock).ask(REQUEST)
         [call] = emulator.calls
 
     assert (answer.risk_level, answer.region, answer.attempts) == ("none", "ap-southeast-1", 1)
@@ -104,7 +104,7 @@ async def test_each_region_is_asked_at_its_own_address(transport: httpx.AsyncBas
         )
 
         failed = await failure(first)
-        answer = await second.ask(QUESTION)
+        answer = await second.ask(REQUEST)
 
     assert (failed.code, failed.region) == ("500", "ap-southeast-1")
     assert answer.region == "eu-west-1"
@@ -117,7 +117,7 @@ async def test_a_temporary_key_is_accepted_with_its_token(transport: httpx.Async
     temporary = ACCOUNT.model_copy(update={"security_token": SecretStr("token+/=")})
     keys = ReplaceableKeys(KEY.model_copy(update={"security_token": SecretStr("token+/=")}))
     async with running(temporary) as emulator:
-        answer = await moderator(transport, emulator.url, keys=keys).ask(QUESTION)
+        answer = await moderator(transport, emulator.url, keys=keys).ask(REQUEST)
         refused = await failure(moderator(transport, emulator.url))
 
     assert answer.risk_level == "none"
@@ -134,7 +134,7 @@ async def test_every_call_is_signed_with_the_key_of_its_moment(transport: httpx.
         asked = moderator(transport, emulator.url, keys=keys)
         refused = await failure(asked)
         keys.credentials = KEY
-        answer = await asked.ask(QUESTION)
+        answer = await asked.ask(REQUEST)
 
     assert refused.code == "SignatureDoesNotMatch"
     assert answer.risk_level == "none"
@@ -175,7 +175,7 @@ async def test_a_failure_of_the_provider_says_whether_it_may_have_been_billed(
         emulator.faults.add(Fault(what=what, times=1))
 
         failed = await failure(asked)
-        answer = await asked.ask(QUESTION)
+        answer = await asked.ask(REQUEST)
         unfired = emulator.faults.unfired()
 
     assert isinstance(failed, ProviderFailed)
@@ -276,9 +276,9 @@ async def test_connections_are_used_again() -> None:
         asked = moderator(transport, url)
 
         for _ in range(5):
-            await asked.ask(QUESTION)
+            await asked.ask(REQUEST)
         one_by_one = list(calls)
-        await asyncio.gather(*(asked.ask(QUESTION) for _ in range(20)))
+        await asyncio.gather(*(asked.ask(REQUEST) for _ in range(20)))
 
     assert one_by_one == [5]
     assert len(calls) <= 3
@@ -296,11 +296,11 @@ async def test_a_call_can_be_kept_back_until_its_bytes_go_out(transport: httpx.A
         writer.close()
 
     def refuse() -> None:
-        raise Overtaken
+        raise GrantRevoked
 
     async with await asyncio.start_server(take, "127.0.0.1", 0) as server:
         host, port = server.sockets[0].getsockname()
-        with pytest.raises(Overtaken):
-            await moderator(transport, f"http://{host}:{port}").ask(replace(QUESTION, on_sent=refuse))
+        with pytest.raises(GrantRevoked):
+            await moderator(transport, f"http://{host}:{port}").ask(replace(REQUEST, on_sent=refuse))
 
         assert await asyncio.wait_for(received, 5.0) == b""

@@ -11,16 +11,16 @@ import pytest
 
 from consumer.clock import SystemClock
 from consumer.errors import CallFailed, ProviderFailed, Throttled
-from consumer.moderation import Question
+from consumer.moderation import ModerationRequest
 from consumer.moderation.client import HttpModerator, Timeouts
 from consumer.moderation.content import MOST_BYTES
 from consumer.moderation.keys import FixedKeys
 from consumer.moderation.transport import open_transport
-from consumer.records import Answer
+from consumer.records import ModerationResult
 from tests.fuzz.answers import sent
 from tests.fuzz.provider import Asked, RawProvider, good, response
 from tests.fuzz.replies import send
-from tests.moderation.questions import question
+from tests.moderation.requests import request
 from tests.moderation.test_client import KEY
 
 GOOD = good("image-1")
@@ -36,13 +36,13 @@ async def transport() -> AsyncIterator[httpx.AsyncBaseTransport]:
 
 
 async def asked(
-    transport: httpx.AsyncBaseTransport, endpoint: str, question: Question, read: float = PATIENT
-) -> Answer | CallFailed:
+    transport: httpx.AsyncBaseTransport, endpoint: str, request: ModerationRequest, read: float = PATIENT
+) -> ModerationResult | CallFailed:
     """Ask once. Any exception but a failure of the call escapes."""
     timeouts = Timeouts(connect=read, read=read)
     moderator = HttpModerator(transport, endpoint, "ap-southeast-1", FixedKeys(KEY), timeouts, SystemClock())
     try:
-        return await moderator.ask(question)
+        return await moderator.ask(request)
     except CallFailed as failure:
         return failure
 
@@ -144,18 +144,18 @@ async def test_what_no_provider_sends_is_a_failure_of_the_provider(
     try:
         async with RawProvider.serving(respond) as provider:
             read = IMPATIENT if code == "timeout" else PATIENT
-            failed = await asyncio.wait_for(asked(transport, provider.endpoint, question(), read), 2 * read + 2.0)
+            failed = await asyncio.wait_for(asked(transport, provider.endpoint, request(), read), 2 * read + 2.0)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     async with RawProvider.serving(raw(response(GOOD))) as provider:
-        answer = await asked(transport, provider.endpoint, question())
+        answer = await asked(transport, provider.endpoint, request())
 
     assert isinstance(failed, ProviderFailed)
     assert failed.region == "ap-southeast-1"
     assert code is None or failed.code == code
     assert peak < 5 * MIB
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, ModerationResult)
 
 
 @pytest.mark.parametrize("hint", ["9999999", "9" * 4000, "60001"])
@@ -167,7 +167,7 @@ async def test_no_longer_than_a_minute_is_waited_because_the_provider_asks(
     """
     throttled = response(b'{"Code":"Throttling.User"}', 429, ("x-acs-retry-after", hint))
     async with RawProvider.serving(raw(throttled)) as provider:
-        failed = await asked(transport, provider.endpoint, question())
+        failed = await asked(transport, provider.endpoint, request())
 
     assert isinstance(failed, Throttled)
     assert failed.retry_after == 60.0
@@ -178,19 +178,19 @@ async def test_any_answer_is_one_or_a_failure_of_the_call(transport: httpx.Async
     Answers by dice, of every kind: none raises anything else, and none that is accepted lacks its labels.
     """
     numbers = iter(range(400))
-    endings: list[Answer | CallFailed] = []
+    endings: list[ModerationResult | CallFailed] = []
 
     async def respond(call: Asked, writer: asyncio.StreamWriter) -> bool:
         return await send(sent(11, int(call.data_id), 0, call.data_id, faulty=1.0), writer)
 
     async def ask() -> None:
         for number in numbers:
-            endings.append(await asked(transport, provider.endpoint, question(str(number)), IMPATIENT))
+            endings.append(await asked(transport, provider.endpoint, request(str(number)), IMPATIENT))
 
     async with RawProvider.serving(respond) as provider:
         await asyncio.gather(*(ask() for _ in range(IN_FLIGHT)))
 
-    accepted = [ending for ending in endings if isinstance(ending, Answer)]
+    accepted = [ending for ending in endings if isinstance(ending, ModerationResult)]
     assert len(endings) == 400
     assert 20 < len(accepted) < 380
     assert all(answer.labels for answer in accepted)

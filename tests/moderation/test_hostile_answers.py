@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from consumer.config import LONGEST_TEXT, MOST_TEXTS, PrivacySettings
 from consumer.errors import CallFailed, Malformed, ProviderFailed
 from consumer.moderation.wire import LONGEST_LEVEL, LONGEST_NAME, LONGEST_REQUEST_ID, MOST_NAMES, read_answer
-from consumer.records import Answer
-from tests.moderation.questions import question
+from consumer.records import ModerationResult
+from tests.moderation.requests import request
 
-ASKED = replace(question(), privacy=PrivacySettings(recognised_text="text", public_figures="text", keywords="text"))
+ASKED = replace(request(), privacy=PrivacySettings(recognised_text="text", public_figures="text", keywords="text"))
 FINDING = {"Label": "violent_explosion", "Confidence": 81.5, "RiskLevel": "high"}
 
 
@@ -23,7 +23,7 @@ def document(**changes: Any) -> dict[str, Any]:
     return {"RequestId": "R-1", "Code": 200, "Msg": "OK", "Data": data}
 
 
-def read(body: str | bytes, status: int = 200) -> Answer:
+def read(body: str | bytes, status: int = 200) -> ModerationResult:
     return read_answer(status, {}, body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass"), ASKED)
 
 

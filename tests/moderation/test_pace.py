@@ -9,21 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.errors import CallFailed, ImageRefused, ProviderFailed, Throttled, Unreachable
-from consumer.flight import Flight
+from consumer.flight import InFlight
 from consumer.lanes import DEFAULT
 from consumer.moderation import Moderator
-from consumer.moderation.departures import Departures, Paced
-from consumer.moderation.lobby import Lobby
+from consumer.moderation.departures import Gate, Paced
+from consumer.moderation.lobby import InterruptibleWaits
 from consumer.moderation.pace import Departure, Pace
 from tests.clock import ManualClock
-from tests.moderation.questions import GivenShares, ScriptedModerator, question
+from tests.moderation.requests import GivenShares, ScriptedModerator, request
 
 
-def most_in_a_second(departures: list[float]) -> int:
+def most_in_a_second(gate: list[float]) -> int:
     """The most departures in any interval of one second, both ends included."""
     most, first = 0, 0
-    for last, moment in enumerate(departures):
-        while moment - departures[first] > 1.0:
+    for last, moment in enumerate(gate):
+        while moment - gate[first] > 1.0:
             first += 1
         most = max(most, last - first + 1)
     return most
@@ -31,18 +31,18 @@ def most_in_a_second(departures: list[float]) -> int:
 
 def paced(inner: Moderator, pace: Pace, clock: ManualClock) -> Paced:
     """A layer whose share is always the one that `pace` begins with."""
-    departures = Departures(pace, GivenShares({DEFAULT: pace.share}), clock, Lobby())
-    return Paced(inner, departures, pace, Flight(clock), lambda *_: True, clock)
+    gate = Gate(pace, GivenShares({DEFAULT: pace.share}), clock, InterruptibleWaits())
+    return Paced(inner, gate, pace, InFlight(clock), lambda *_: True, clock)
 
 
 def depart_at_will(pace: Pace, moments: list[float]) -> list[float]:
     """Let a caller try at each of `moments` and depart when the pace allows it."""
-    now, departures = 0.0, []
+    now, gate = 0.0, []
     for moment in moments:
         now = max(now, moment, pace.earliest())
         pace.depart(now).sent(now)
-        departures.append(now)
-    return departures
+        gate.append(now)
+    return gate
 
 
 @settings(max_examples=300, deadline=None)
@@ -58,9 +58,9 @@ def test_no_sliding_second_holds_more_than_the_quota(qps: int, jitter: float, bu
     """
     moments = [sum(waits[: n + 1]) for n in range(len(waits))]
 
-    departures = depart_at_will(Pace(qps, jitter=jitter + 1e-6, burst=burst), moments)
+    gate = depart_at_will(Pace(qps, jitter=jitter + 1e-6, burst=burst), moments)
 
-    assert most_in_a_second(departures) <= qps
+    assert most_in_a_second(gate) <= qps
 
 
 @settings(max_examples=300, deadline=None)
@@ -99,20 +99,20 @@ def test_a_crowd_uses_the_quota_but_for_the_jitter(qps: int) -> None:
     """
     With work always waiting, the mean rate is Q over one second plus jitter.
     """
-    departures = depart_at_will(Pace(qps, jitter=0.02), [0.0] * qps * 10)
+    gate = depart_at_will(Pace(qps, jitter=0.02), [0.0] * qps * 10)
 
-    assert (len(departures) - 1) / (departures[-1] - departures[0]) >= 0.975 * qps
+    assert (len(gate) - 1) / (gate[-1] - gate[0]) >= 0.975 * qps
 
 
 def test_calls_are_spread_over_the_second() -> None:
     """
     Apart from the first burst, departures are a Qth of a second apart.
     """
-    departures = depart_at_will(Pace(100, jitter=0.0, burst=0.03), [0.0] * 100)
+    gate = depart_at_will(Pace(100, jitter=0.0, burst=0.03), [0.0] * 100)
 
-    gaps = [later - earlier for earlier, later in pairwise(departures)]
+    gaps = [later - earlier for earlier, later in pairwise(gate)]
     assert gaps[2:] == pytest.approx([0.01] * 97)
-    assert departures[2] == pytest.approx(0.0)
+    assert gate[2] == pytest.approx(0.0)
 
 
 def test_a_stall_is_caught_up() -> None:
@@ -135,7 +135,7 @@ async def test_questions_depart_in_the_order_they_came() -> None:
     provider = ScriptedModerator(clock, latency=0.3)
     moderator = paced(provider, Pace(10, jitter=0.0, burst=0.0), clock)
 
-    await clock.run(asyncio.gather(*(moderator.ask(question(str(n))) for n in range(25))))
+    await clock.run(asyncio.gather(*(moderator.ask(request(str(n))) for n in range(25))))
 
     assert provider.asked == [str(n) for n in range(25)]
     assert provider.asked_at == pytest.approx([1000 + n / 10 for n in range(25)])
@@ -143,12 +143,12 @@ async def test_questions_depart_in_the_order_they_came() -> None:
 
 async def test_one_who_gives_up_waiting_does_not_take_a_place() -> None:
     """
-    A question that is cancelled while it waits leaves its moment to the next.
+    A request that is cancelled while it waits leaves its moment to the next.
     """
     clock = ManualClock()
     provider = ScriptedModerator(clock)
     moderator = paced(provider, Pace(1, jitter=0.0, burst=0.0), clock)
-    asked = [asyncio.ensure_future(moderator.ask(question(str(n)))) for n in range(3)]
+    asked = [asyncio.ensure_future(moderator.ask(request(str(n)))) for n in range(3)]
 
     async def give_up() -> None:
         await clock.sleep(0.5)
@@ -194,7 +194,7 @@ async def test_a_throttled_call_slows_the_calls_behind_it() -> None:
     moderator = paced(ScriptedModerator(clock, [lambda: Throttled("403")]), pace, clock)
 
     with pytest.raises(Throttled):
-        await clock.run(moderator.ask(question()))
+        await clock.run(moderator.ask(request()))
 
     assert pace.rate(clock.now()) == 5.0
 
@@ -225,12 +225,12 @@ def test_throttling_that_nobody_meets_any_more_is_no_reason() -> None:
 
     pace.throttled(60.0)
     meanwhile = pace.reasons_not_ready(100.0)
-    quiet = pace.reasons_not_ready(180.0)
+    drained = pace.reasons_not_ready(180.0)
     pace.throttled(500.0)
     anew = pace.reasons_not_ready(504.0)
 
     assert len(meanwhile) == 1
-    assert quiet == []
+    assert drained == []
     assert anew == ["provider: throttles every call, for 4 s; 90 a second are sent"]
 
 
@@ -247,7 +247,7 @@ async def test_a_call_that_fails_for_another_reason_was_not_throttled(failure: C
     before = pace.reasons_not_ready(clock.now())
 
     with pytest.raises(type(failure)):
-        await clock.run(moderator.ask(question()))
+        await clock.run(moderator.ask(request()))
 
     assert len(before) == 1
     assert pace.reasons_not_ready(clock.now()) == []
@@ -262,14 +262,14 @@ def test_no_second_holds_more_than_the_share_at_its_end(changes: list[tuple[floa
     """
     However the share grows, shrinks or goes, a call departs only where the second before it holds less than the share.
     """
-    pace, now, departures = Pace(10, jitter=1e-6, burst=burst), 0.0, list[float]()
+    pace, now, gate = Pace(10, jitter=1e-6, burst=burst), 0.0, list[float]()
     for seconds, share in [*changes, (1.0, 0)]:
         until = now + seconds
         while (moment := max(now, pace.earliest())) <= until:
             now = moment
             pace.depart(now).sent(now)
-            departures.append(now)
-            assert sum(now - 1.0 <= each for each in departures) <= pace.share
+            gate.append(now)
+            assert sum(now - 1.0 <= each for each in gate) <= pace.share
         now = until
         pace.change(share)
 

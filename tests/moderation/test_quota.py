@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.moderation.quota import Due, Quota, WhilePublishing, part_of_partition
-from tests.moderation.questions import GivenShares
+from tests.moderation.requests import GivenShares
 
 LANES = {"live": Due(("a", "b"), 90), "backfill": Due(("c",), 10)}
 COUNTS = {"a": 4, "b": 2, "c": 3}

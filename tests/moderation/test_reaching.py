@@ -18,7 +18,7 @@ from consumer.errors import CallFailed, Misconfigured, ProviderFailed
 from consumer.moderation.client import HttpModerator, Timeouts
 from consumer.moderation.keys import FixedKeys
 from consumer.moderation.transport import Ways, open_transport
-from tests.moderation.test_client import ACCOUNT, KEY, QUESTION
+from tests.moderation.test_client import ACCOUNT, KEY, REQUEST
 from tests.proxying import PrivateAuthority, ProxyServer, proxy, tls_in_front_of
 
 TIMEOUTS = Timeouts(connect=1.0, read=1.0)
@@ -47,12 +47,12 @@ async def provider_with_tls(authority: PrivateAuthority, **certificate: Any) -> 
 
 
 async def ask(url: str, environment: Mapping[str, str] | None = None, **settings: Any) -> str:
-    """Ask a question once: the answer's risk, or `code (detail)` of a failure that is certain not to be billed."""
+    """Ask a request once: the answer's risk, or `code (detail)` of a failure that is certain not to be billed."""
     provider = Config.model_validate({"provider": {"endpoint": url, **settings}}).provider
     async with open_transport(4, Ways.of(provider, environment or {})) as transport:
         asked = HttpModerator(transport, url, "ap-southeast-1", FixedKeys(KEY), TIMEOUTS, SystemClock())
         try:
-            return (await asked.ask(QUESTION)).risk_level or ""
+            return (await asked.ask(REQUEST)).risk_level or ""
         except CallFailed as error:
             failure = error
     assert (type(failure), failure.billed, failure.region) == (ProviderFailed, "no", "ap-southeast-1")
@@ -120,9 +120,9 @@ async def test_a_new_authority_in_the_file_is_trusted_without_a_restart(
             asked = HttpModerator(transport, url, "ap-southeast-1", FixedKeys(KEY), TIMEOUTS, SystemClock())
             authority.write(ca_file)
             with pytest.raises(ProviderFailed, match="tls"):
-                await asked.ask(QUESTION)
+                await asked.ask(REQUEST)
 
-            assert (await asked.ask(QUESTION)).risk_level == "none"
+            assert (await asked.ask(REQUEST)).risk_level == "none"
 
 
 async def test_each_step_of_the_way_is_named(authority: PrivateAuthority, ca_file: Path) -> None:

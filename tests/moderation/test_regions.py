@@ -7,14 +7,14 @@ import structlog
 
 from consumer.errors import AccountRefused, CallFailed, ImageRefused, InputRefused, ProviderFailed
 from consumer.lanes import DEFAULT
-from consumer.moderation import Question
+from consumer.moderation import ModerationRequest
 from consumer.moderation.breaker import BreakerLimits, State
-from consumer.moderation.lobby import Lobby
+from consumer.moderation.lobby import InterruptibleWaits
 from consumer.moderation.regions import Guarded, Region, Regions
-from consumer.moderation.slots import Limited, Slots
-from consumer.records import Answer
+from consumer.moderation.slots import ConcurrencyLimit, Limited
+from consumer.records import ModerationResult
 from tests.clock import ManualClock
-from tests.moderation.questions import PLACE, answer, question
+from tests.moderation.requests import PARTITION, answer, request
 
 SERVICE = "baselineCheck_global"
 LIMITS = BreakerLimits(provider_failures=3, account_failures=2, probe_interval=1.0, full=4)
@@ -28,12 +28,12 @@ class Provider:
         self.failing = failing
         self.asked: list[tuple[float, str]] = []
 
-    async def ask(self, question: Question) -> Answer:
-        self.asked.append((self.clock.now(), question.data_id))
+    async def ask(self, request: ModerationRequest) -> ModerationResult:
+        self.asked.append((self.clock.now(), request.data_id))
         await self.clock.sleep(0.1)
         if self.failing:
             raise self.failing()
-        return answer(question.service)
+        return answer(request.service)
 
 
 class World:
@@ -42,16 +42,22 @@ class World:
     def __init__(self, *providers: Provider, slots: int = 100) -> None:
         self.clock = providers[0].clock
         self.answered: set[str] = set()
-        self.slots = Slots(slots)
+        self.slots = ConcurrencyLimit(slots)
         self.all = [
-            Region(name, Limited(Guarded(provider, name, self.answered, self.clock), self.slots, Lobby()), LIMITS)
+            Region(
+                name,
+                Limited(Guarded(provider, name, self.answered, self.clock), self.slots, InterruptibleWaits()),
+                LIMITS,
+            )
             for name, provider in zip(("first", "second"), providers, strict=False)
         ]
-        self.regions = Regions(self.all, self.clock, Lobby())
+        self.regions = Regions(self.all, self.clock, InterruptibleWaits())
 
-    async def ask(self, data_id: str, attempt: int = 1) -> Answer | CallFailed:
+    async def ask(self, data_id: str, attempt: int = 1) -> ModerationResult | CallFailed:
         """Ask once, as a retry would."""
-        asked = Question(data_id=data_id, reach=question().reach, service=SERVICE, partition=PLACE, attempt=attempt)
+        asked = ModerationRequest(
+            data_id=data_id, location=request().location, service=SERVICE, partition=PARTITION, attempt=attempt
+        )
         try:
             return await self.regions.ask(asked)
         except CallFailed as failure:
@@ -83,7 +89,7 @@ async def test_while_the_first_region_is_away_the_second_is_asked_and_the_first_
 
 async def test_the_first_region_is_asked_again_once_it_is_back() -> None:
     """
-    A probe finds out, and the first region has all the questions soon after.
+    A probe finds out, and the first region has all the requests soon after.
     """
     clock = ManualClock()
     first, second = Provider(clock, lambda: ProviderFailed("500")), Provider(clock)
@@ -165,7 +171,7 @@ async def test_a_call_that_waits_for_its_slot_does_not_depart_into_an_outage() -
     await clock.run(asyncio.wait(asked))
 
     assert departed == LIMITS.provider_failures
-    assert sum(isinstance(each.result(), Answer) for each in asked) == 10 - LIMITS.provider_failures
+    assert sum(isinstance(each.result(), ModerationResult) for each in asked) == 10 - LIMITS.provider_failures
 
 
 async def test_a_cancelled_question_gives_its_permit_back() -> None:
@@ -183,20 +189,20 @@ async def test_a_cancelled_question_gives_its_permit_back() -> None:
         probe.cancel()
     provider.failing = None
 
-    assert isinstance(await clock.run(world.ask("next")), Answer)
+    assert isinstance(await clock.run(world.ask("next")), ModerationResult)
 
 
 async def test_there_is_room_for_more_while_nobody_waits() -> None:
     """
-    In an outage one question waits to probe, and no more need to be begun.
+    In an outage one request waits to probe, and no more need to be begun.
     """
     clock = ManualClock()
     provider = Provider(clock, lambda: AccountRefused("408"))
     world = World(provider)
     await clock.run(world.ask_in_turn(2))
-    await clock.run(world.regions.room())
+    await clock.run(world.regions.wait_for_capacity())
     waiting = asyncio.ensure_future(world.ask("probe"))
-    room = asyncio.ensure_future(world.regions.room())
+    room = asyncio.ensure_future(world.regions.wait_for_capacity())
     await clock.run(clock.sleep(0.5))
 
     room_while_waiting = room.done()

@@ -21,16 +21,16 @@ from consumer.errors import (
     Throttled,
     Unreachable,
 )
-from consumer.moderation.lobby import Lobby
+from consumer.moderation.lobby import InterruptibleWaits
 from consumer.moderation.retries import Retrying, RetryPolicy, delay_before_retry
 from tests.clock import ManualClock
-from tests.moderation.questions import ScriptedModerator, question
+from tests.moderation.requests import ScriptedModerator, request
 
 POLICY = RetryPolicy(first_delay=0.5, max_delay=30.0, fetch_attempts=3, attempts=5, others_answered=20)
 
 
 def retrying(provider: ScriptedModerator, clock: ManualClock) -> Retrying:
-    return Retrying(provider, POLICY, clock, Lobby(), random.Random(1))
+    return Retrying(provider, POLICY, clock, InterruptibleWaits(), random.Random(1))
 
 
 def failed(kind: type[CallFailed], others_answered: int) -> CallFailed:
@@ -112,7 +112,7 @@ async def test_it_asks_until_there_is_an_answer() -> None:
     ]
     provider = ScriptedModerator(clock, failures)
 
-    answer = await clock.run(retrying(provider, clock).ask(question()))
+    answer = await clock.run(retrying(provider, clock).ask(request()))
 
     assert answer.attempts == 3
     first, second, third = provider.asked_at
@@ -128,23 +128,23 @@ async def test_giving_up_tells_how_often_it_was_tried() -> None:
     provider = ScriptedModerator(clock, [lambda: Unreachable("405")] * 5)
 
     with pytest.raises(Unreachable) as gave_up:
-        await clock.run(retrying(provider, clock).ask(question()))
+        await clock.run(retrying(provider, clock).ask(request()))
 
     assert gave_up.value.attempts == len(provider.asked) == 3
 
 
-async def test_closing_the_lobby_ends_waiting_for_the_provider_but_not_for_an_image() -> None:
+async def test_interrupting_the_waits_ends_waiting_for_the_provider_but_not_for_an_image() -> None:
     """
     A stop does not wait for an outage to end; an image that is asked about a second time is finished.
     """
-    clock, lobby = ManualClock(), Lobby()
-    away = Retrying(ScriptedModerator(clock, [lambda: ProviderFailed("500")] * 9), POLICY, clock, lobby)
-    slow = Retrying(ScriptedModerator(clock, [lambda: Unreachable("404")]), POLICY, clock, lobby)
-    waiting = asyncio.ensure_future(away.ask(question()))
-    finishing = asyncio.ensure_future(slow.ask(question()))
+    clock, waits = ManualClock(), InterruptibleWaits()
+    away = Retrying(ScriptedModerator(clock, [lambda: ProviderFailed("500")] * 9), POLICY, clock, waits)
+    slow = Retrying(ScriptedModerator(clock, [lambda: Unreachable("404")]), POLICY, clock, waits)
+    waiting = asyncio.ensure_future(away.ask(request()))
+    finishing = asyncio.ensure_future(slow.ask(request()))
     await asyncio.sleep(0)
 
-    lobby.close()
+    waits.close()
     await clock.run(asyncio.wait([waiting, finishing]))
 
     assert waiting.cancelled()
@@ -161,8 +161,8 @@ async def test_an_image_behind_an_expired_url_is_given_up_at_once() -> None:
     url = "https://ugc.example.com/a.jpg?Signature=a&Expires="
 
     with pytest.raises(Expired) as gave_up:
-        await clock.run(layer.ask(question(url=f"{url}1767323045")))
-    answer = await clock.run(layer.ask(question(url=f"{url}1767323999")))
+        await clock.run(layer.ask(request(url=f"{url}1767323045")))
+    answer = await clock.run(layer.ask(request(url=f"{url}1767323999")))
 
     assert (gave_up.value.kind, gave_up.value.code, gave_up.value.attempts) == ("fetch", "expired", 1)
     assert answer.attempts == 2
@@ -173,7 +173,7 @@ async def test_a_failed_call_names_the_message_that_it_was_for() -> None:
     Topic, partition and offset, so that who reads the log finds the upload.
     """
     clock = ManualClock()
-    asked = replace(question(), offset=17)
+    asked = replace(request(), offset=17)
 
     with structlog.testing.capture_logs() as logs:
         await clock.run(retrying(ScriptedModerator(clock, [lambda: ProviderFailed("500")]), clock).ask(asked))

@@ -4,10 +4,10 @@ from dataclasses import replace
 import pytest
 
 from consumer.errors import CallFailed, ProviderFailed
-from consumer.moderation.lobby import Lobby
-from consumer.moderation.slots import Limited, Slots
+from consumer.moderation.lobby import InterruptibleWaits
+from consumer.moderation.slots import ConcurrencyLimit, Limited
 from tests.clock import ManualClock
-from tests.moderation.questions import ScriptedModerator, question
+from tests.moderation.requests import ScriptedModerator, request
 
 
 async def test_no_more_calls_are_in_flight_than_there_are_slots() -> None:
@@ -16,9 +16,9 @@ async def test_no_more_calls_are_in_flight_than_there_are_slots() -> None:
     """
     clock = ManualClock()
     provider = ScriptedModerator(clock, latency=1.0)
-    moderator = Limited(provider, Slots(4), Lobby())
+    moderator = Limited(provider, ConcurrencyLimit(4), InterruptibleWaits())
 
-    await clock.run(asyncio.gather(*(moderator.ask(question(str(n))) for n in range(10))))
+    await clock.run(asyncio.gather(*(moderator.ask(request(str(n))) for n in range(10))))
 
     assert provider.most_in_flight == 4
     assert provider.asked == [str(n) for n in range(10)]
@@ -29,20 +29,22 @@ async def test_failures_and_cancellations_give_their_slot_back() -> None:
     However a call ends, its slot is free afterwards; one that was only waited for is not lost either.
     """
     clock = ManualClock()
-    slots = Slots(1)
-    moderator = Limited(ScriptedModerator(clock, [lambda: ProviderFailed("500")], latency=1.0), slots, Lobby())
+    slots = ConcurrencyLimit(1)
+    moderator = Limited(
+        ScriptedModerator(clock, [lambda: ProviderFailed("500")], latency=1.0), slots, InterruptibleWaits()
+    )
 
     with pytest.raises(CallFailed):
-        await clock.run(moderator.ask(question()))
-    holding = asyncio.ensure_future(moderator.ask(question()))
-    waiting = asyncio.ensure_future(moderator.ask(question()))
+        await clock.run(moderator.ask(request()))
+    holding = asyncio.ensure_future(moderator.ask(request()))
+    waiting = asyncio.ensure_future(moderator.ask(request()))
     await asyncio.sleep(0)
     waiting.cancel()
     holding.cancel()
     await asyncio.wait([holding, waiting])
 
     assert slots.held == 0
-    await clock.run(moderator.ask(question()))
+    await clock.run(moderator.ask(request()))
 
 
 async def test_room_is_there_when_a_slot_is_free_and_nobody_waits() -> None:
@@ -50,13 +52,13 @@ async def test_room_is_there_when_a_slot_is_free_and_nobody_waits() -> None:
     Whoever asks for room waits until the next call could be sent at once.
     """
     clock = ManualClock()
-    slots = Slots(2)
-    moderator = Limited(ScriptedModerator(clock, latency=1.0), slots, Lobby())
-    calls = [asyncio.ensure_future(moderator.ask(question(str(n)))) for n in range(3)]
+    slots = ConcurrencyLimit(2)
+    moderator = Limited(ScriptedModerator(clock, latency=1.0), slots, InterruptibleWaits())
+    calls = [asyncio.ensure_future(moderator.ask(request(str(n)))) for n in range(3)]
 
     async def moment_of_room() -> float:
         await asyncio.sleep(0)
-        await slots.room()
+        await slots.wait_for_capacity()
         return clock.now()
 
     room_at, *_ = await clock.run(asyncio.gather(moment_of_room(), *calls))
@@ -71,13 +73,13 @@ async def test_a_lane_that_wakes_finds_the_slots_that_are_reserved_for_it() -> N
     """
     clock = ManualClock()
     provider = ScriptedModerator(clock, latency=1.0)
-    slots = Slots(30, {"live": 9.0, "backfill": 1.0})
-    moderator = Limited(provider, slots, Lobby())
-    asked = [asyncio.ensure_future(moderator.ask(replace(question(f"b{n}"), lane="backfill"))) for n in range(60)]
+    slots = ConcurrencyLimit(30, {"live": 9.0, "backfill": 1.0})
+    moderator = Limited(provider, slots, InterruptibleWaits())
+    asked = [asyncio.ensure_future(moderator.ask(replace(request(f"b{n}"), lane="backfill"))) for n in range(60)]
     await clock.run(clock.sleep(0.5))
-    alone = provider.in_flight, slots.has_room("live"), slots.has_room("backfill")
+    alone = provider.in_flight, slots.has_capacity("live"), slots.has_capacity("backfill")
 
-    asked += [asyncio.ensure_future(moderator.ask(replace(question(f"l{n}"), lane="live"))) for n in range(30)]
+    asked += [asyncio.ensure_future(moderator.ask(replace(request(f"l{n}"), lane="live"))) for n in range(30)]
     await clock.run(clock.sleep(0.1))
     at_once = [data_id for data_id in provider.asked if data_id.startswith("l")]
     await clock.run(clock.sleep(0.6))
@@ -95,14 +97,14 @@ async def test_room_can_be_asked_for_by_lane() -> None:
     A lane without room does not keep those from beginning that have some.
     """
     clock = ManualClock()
-    slots = Slots(6, {"live": 1.0, "backfill": 1.0})
-    moderator = Limited(ScriptedModerator(clock, latency=1.0), slots, Lobby())
-    asked = [asyncio.ensure_future(moderator.ask(replace(question(str(n)), lane="backfill"))) for n in range(6)]
+    slots = ConcurrencyLimit(6, {"live": 1.0, "backfill": 1.0})
+    moderator = Limited(ScriptedModerator(clock, latency=1.0), slots, InterruptibleWaits())
+    asked = [asyncio.ensure_future(moderator.ask(replace(request(str(n)), lane="backfill"))) for n in range(6)]
     await clock.run(clock.sleep(0.5))
 
-    await clock.run(slots.room(["live"]))
+    await clock.run(slots.wait_for_capacity(["live"]))
     live_at = clock.now()
-    await clock.run(slots.room(["backfill"]))
+    await clock.run(slots.wait_for_capacity(["backfill"]))
 
     assert live_at == 1000.5
     assert clock.now() == 1001.0  # five calls ended, the sixth took a slot
@@ -113,15 +115,15 @@ async def test_a_stop_lets_go_of_who_waits_for_a_slot() -> None:
     """
     The slot stays whole, and goes to an image of which an answer is paid for already.
     """
-    clock, lobby, slots = ManualClock(), Lobby(), Slots(1)
-    moderator = Limited(ScriptedModerator(clock, latency=1.0), slots, lobby)
-    holds = asyncio.ensure_future(moderator.ask(question("holds")))
+    clock, waits, slots = ManualClock(), InterruptibleWaits(), ConcurrencyLimit(1)
+    moderator = Limited(ScriptedModerator(clock, latency=1.0), slots, waits)
+    holds = asyncio.ensure_future(moderator.ask(request("holds")))
     await clock.run(clock.sleep(0.1))
-    free = asyncio.ensure_future(moderator.ask(question("free")))
-    paid = asyncio.ensure_future(moderator.ask(replace(question("paid"), paid=True)))
+    free = asyncio.ensure_future(moderator.ask(request("free")))
+    paid = asyncio.ensure_future(moderator.ask(replace(request("paid"), paid=True)))
     await clock.run(clock.sleep(0.1))
 
-    lobby.close()
+    waits.close()
     await clock.run(asyncio.wait([holds, free, paid]))
 
     assert holds.result()

@@ -6,10 +6,10 @@ from contextlib import AsyncExitStack
 import pytest
 
 from consumer.lanes import DEFAULT
-from consumer.moderation.slots import Slots
+from consumer.moderation.slots import ConcurrencyLimit
 from consumer.moderation.startable import Startable, calls_in_time
 from tests.clock import ManualClock
-from tests.moderation.questions import GivenShares
+from tests.moderation.requests import GivenShares
 
 
 @pytest.mark.parametrize(
@@ -19,12 +19,12 @@ async def test_no_more_is_begun_than_the_share_can_start_in_time(share: int, cal
     """
     With 25 s for a stop, half of which is for starting calls; an image is begun in any case, and 64 at the most.
     """
-    slots = Slots(64)
+    slots = ConcurrencyLimit(64)
     startable = Startable(GivenShares({DEFAULT: share}), slots, calls, 25.0, ManualClock())
     count = 0
 
     async with AsyncExitStack() as held:
-        while slots.has_room() and startable.has_room():
+        while slots.has_capacity() and startable.has_capacity():
             await held.enter_async_context(slots.slot(DEFAULT))
             count += 1
 
@@ -35,10 +35,10 @@ async def test_who_waits_for_room_sees_that_the_share_grew() -> None:
     """
     Within a twentieth of a second.
     """
-    clock, slots, shares = ManualClock(), Slots(64), GivenShares({DEFAULT: 1})
+    clock, slots, shares = ManualClock(), ConcurrencyLimit(64), GivenShares({DEFAULT: 1})
     startable = Startable(shares, slots, 1, 2.0, clock)
     async with slots.slot(DEFAULT):
-        waiting = asyncio.ensure_future(startable.room())
+        waiting = asyncio.ensure_future(startable.wait_for_capacity())
         await clock.run(clock.sleep(1.0))
         waited = not waiting.done()
 

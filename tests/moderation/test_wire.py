@@ -9,12 +9,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from consumer.config import PrivacySettings, Telling
+from consumer.config import Disclosure, PrivacySettings
 from consumer.errors import CallFailed, Malformed, ProviderFailed, Throttled
-from consumer.moderation import Question
+from consumer.moderation import ModerationRequest
 from consumer.moderation.wire import data_id, read_answer, request_body
 from consumer.records import ByObject, Hits, Label
-from tests.moderation.questions import PLACE, question
+from tests.moderation.requests import PARTITION, request
 
 
 def parameters_of(body: bytes) -> dict[str, str]:
@@ -35,7 +35,7 @@ def test_an_image_by_url_is_a_form_of_two_strings() -> None:
     """
     Vendor: `ServiceParameters` is JSON text inside a form, not an object.
     """
-    body = request_body(question(url="https://img.example.com/a%20b.jpg?x=1&y=2"))
+    body = request_body(request(url="https://img.example.com/a%20b.jpg?x=1&y=2"))
 
     assert parameters_of(body) == {"dataId": "image-1", "imageUrl": "https://img.example.com/a%20b.jpg?x=1&y=2"}
 
@@ -44,11 +44,11 @@ def test_an_object_is_named_raw() -> None:
     """
     Vendor: bucket, object and region go together, and the object's name as it is, spaces and Chinese included.
     """
-    asked = Question(
+    asked = ModerationRequest(
         data_id="d",
-        reach=ByObject("ugc", "a b/测试+~*.jpg", "cn-beijing"),
+        location=ByObject("ugc", "a b/测试+~*.jpg", "cn-beijing"),
         service="s",
-        partition=PLACE,
+        partition=PARTITION,
         info=("customImage", "logoData"),
         referer="www.example.com",
     )
@@ -93,7 +93,7 @@ def test_the_whole_answer_is_read() -> None:
         ],
     )
 
-    answer = read_answer(200, {}, body, question())
+    answer = read_answer(200, {}, body, request())
 
     assert answer.labels == (
         Label("violent_explosion", 81.22, "high"), Label("pt_logo", 70.0), Label("nonLabel_lib"),
@@ -116,8 +116,8 @@ COUNTED = Hits(
 )
 
 
-def hits(extension: Any, **privacy: Telling) -> Hits:
-    asked = replace(question(), privacy=PrivacySettings(**privacy))
+def hits(extension: Any, **privacy: Disclosure) -> Hits:
+    asked = replace(request(), privacy=PrivacySettings(**privacy))
     return read_answer(200, {}, reply(Ext=extension), asked).hits
 
 
@@ -238,7 +238,7 @@ def test_a_billed_answer_that_is_not_as_promised_is_refused(changes: dict[str, A
     One element that cannot be read makes the whole answer worthless, and it was paid for.
     """
     with pytest.raises(Malformed) as refused:
-        read_answer(200, {}, reply(**changes), question())
+        read_answer(200, {}, reply(**changes), request())
 
     assert refused.value.billed == "yes"
 
@@ -248,7 +248,7 @@ def test_the_echo_may_be_missing_but_not_wrong(data_id: str | None) -> None:
     """
     `DataId` is accepted absent, empty or ours.
     """
-    assert read_answer(200, {}, reply(DataId=data_id), question()).risk_level == "none"
+    assert read_answer(200, {}, reply(DataId=data_id), request()).risk_level == "none"
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>502</html>", b"[]", b"null", b'{"Code":200', b"\xff"])
@@ -257,9 +257,9 @@ def test_what_is_not_json_is_the_providers_fault(body: bytes) -> None:
     A 2xx that cannot be read may have been billed; an error status was not.
     """
     with pytest.raises(ProviderFailed) as unread:
-        read_answer(200, {}, body, question())
+        read_answer(200, {}, body, request())
     with pytest.raises(ProviderFailed) as refused:
-        read_answer(502, {}, body, question())
+        read_answer(502, {}, body, request())
 
     assert (unread.value.billed, refused.value.billed) == ("maybe", "no")
 
@@ -269,7 +269,7 @@ def test_status_and_code_must_both_be_good() -> None:
     `Code` 200 under an HTTP error is no answer.
     """
     with pytest.raises(ProviderFailed):
-        read_answer(500, {}, reply(), question())
+        read_answer(500, {}, reply(), request())
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_a_hint_to_wait_is_in_milliseconds(value: str, seconds: float) -> None:
     at the most.
     """
     with pytest.raises(Throttled) as throttled:
-        read_answer(400, {"x-acs-retry-after": value}, b'{"Code":"Throttling.User"}', question())
+        read_answer(400, {"x-acs-retry-after": value}, b'{"Code":"Throttling.User"}', request())
 
     assert throttled.value.retry_after == seconds
 
@@ -310,7 +310,7 @@ def test_any_answer_is_accepted_or_a_failure(status: int, body: bytes, data: Any
     """
     Whatever comes over the wire, reading it ends as an answer with labels or as a failure, and as nothing else.
     """
-    asked = replace(question(), privacy=PrivacySettings(recognised_text="text", public_figures="hash", keywords="text"))
+    asked = replace(request(), privacy=PrivacySettings(recognised_text="text", public_figures="hash", keywords="text"))
     for content in (body, orjson.dumps({"Code": 200, "Data": {"Result": [{"Label": "a"}], "Ext": data}})):
         try:
             answer = read_answer(status, {}, content, asked)

@@ -18,13 +18,13 @@ from consumer.app import layers
 from consumer.clock import SystemClock
 from consumer.config import Config, Credentials, OutputTopics, Policy, PolicySettings
 from consumer.emulator import Emulator, Fault
-from consumer.flight import Flight
+from consumer.flight import InFlight
 from consumer.holding import Holding
 from consumer.intake.decode import Bindings, decode
 from consumer.intake.journal import Journal
 from consumer.moderation.assess import Assessing
 from consumer.moderation.keys import FixedKeys
-from consumer.moderation.lobby import Lobby
+from consumer.moderation.lobby import InterruptibleWaits
 from consumer.moderation.transport import open_transport
 from consumer.pipeline import Pipeline
 from consumer.records import Headers
@@ -36,7 +36,7 @@ from consumer.verdicts.outcomes import Outcome, Outcomes
 from consumer.verdicts.policy import Deciding
 from consumer.verdicts.refused import RefusedOutcomes
 from tests.events import delivery, upload
-from tests.moderation.questions import GivenShares
+from tests.moderation.requests import GivenShares
 from tests.scenarios.provider import BUCKET, KEY, REGION, emulated
 
 DECIDING = Deciding(Policy(settings=PolicySettings(policy="test", version=1), sha256="ab"))
@@ -51,14 +51,14 @@ class EncodedSink:
     def __init__(self) -> None:
         self.encoded: list[Encoded] = []
 
-    async def room(self) -> None:
+    async def wait_for_capacity(self) -> None:
         return
 
     async def publish(self, outcome: Outcome) -> None:
         self.encoded.append(outcome.record)
 
 
-class Turn:
+class KeyTurn:
     """One that has come."""
 
     async def wait(self) -> None:
@@ -75,7 +75,15 @@ async def service(emulator: Emulator, tracing: Tracing) -> AsyncIterator[tuple[P
     async with open_transport(4) as transport:
         shares = GivenShares(config.calls_by_lane)
         provider = layers(
-            config, keys, tracing.transport(transport), clock, tracing, shares, Flight(clock), lambda *_: True, calls=1
+            config,
+            keys,
+            tracing.transport(transport),
+            clock,
+            tracing,
+            shares,
+            InFlight(clock),
+            lambda *_: True,
+            calls=1,
         )
         pipeline = Pipeline(
             decode=partial(decode, bindings=Bindings(()), group="group"),
@@ -83,10 +91,10 @@ async def service(emulator: Emulator, tracing: Tracing) -> AsyncIterator[tuple[P
             decide=DECIDING.decide,
             fall_back=DECIDING.fall_back,
             outcomes=Outcomes(Encoding(group="group"), OutputTopics()),
-            holding=Holding(UnexpectedErrors(), clock, Lobby()),
+            holding=Holding(UnexpectedErrors(), clock, InterruptibleWaits()),
             journal=Journal(),
             sink=tracing.sink(sink),
-            refused=RefusedOutcomes(clock, Lobby().waiting),
+            refused=RefusedOutcomes(clock, InterruptibleWaits().interruptible),
             clock=clock,
         )
         yield tracing.pipeline(pipeline), sink
@@ -117,7 +125,7 @@ async def carried(value: bytes, headers: Headers = (), faults: Sequence[Fault] =
         emulated(["good"], latency=0.0, faults=tuple(faults)) as emulator,
         service(emulator, Spans(provider, Config().kafka)) as (pipeline, sink),
     ):
-        await pipeline.carry(delivery(value, offset=7, headers=headers), Turn())
+        await pipeline.carry(delivery(value, offset=7, headers=headers), KeyTurn())
     return Traced(sink, memory.get_finished_spans())
 
 
@@ -248,7 +256,7 @@ async def test_messages_at_once_keep_their_traces_apart() -> None:
         emulated(["good"], latency=0.01) as emulator,
         service(emulator, Spans(provider, Config().kafka)) as (pipeline, sink),
     ):
-        await asyncio.gather(*(pipeline.carry(event, Turn()) for event in events))
+        await asyncio.gather(*(pipeline.carry(event, KeyTurn()) for event in events))
 
     named = [dict(outcome.headers)["traceparent"] for outcome in sink.encoded]
     assert sorted((name or b"").split(b"-")[1].decode() for name in named) == traces
@@ -261,7 +269,7 @@ async def test_what_is_not_sampled_still_names_a_span() -> None:
     provider = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)
     async with emulated(["good"]) as emulator, service(emulator, Spans(provider, Config().kafka)) as (pipeline, sink):
         event = delivery(upload("e", images=[IMAGE]), headers=[("traceparent", TRACEPARENT.encode())])
-        await pipeline.carry(event, Turn())
+        await pipeline.carry(event, KeyTurn())
 
     [outcome] = sink.encoded
     assert (dict(outcome.headers)["traceparent"] or b"").decode().startswith(f"00-{TRACE}-")
@@ -275,7 +283,7 @@ async def test_without_tracing_nothing_is_wrapped() -> None:
     untraced, transport = Untraced(), httpx.MockTransport(lambda _: httpx.Response(200))
     async with emulated(["good"]) as emulator, service(emulator, untraced) as (pipeline, sink):
         event = delivery(upload("e", images=[IMAGE]), headers=[("traceparent", TRACEPARENT.encode())])
-        await pipeline.carry(event, Turn())
+        await pipeline.carry(event, KeyTurn())
 
     assert type(pipeline) is Pipeline
     assert untraced.transport(transport) is transport

@@ -4,9 +4,9 @@ from typing import Any
 import orjson
 import pytest
 
-from consumer.config import Policy, PolicySettings, PrivacySettings, Telling
+from consumer.config import Disclosure, Policy, PolicySettings, PrivacySettings
 from consumer.errors import Undecodable
-from consumer.records import Answer, Assessment, Failure, Hits, Image, Label, ObjectRef, Verdict
+from consumer.records import Assessment, Failure, Hits, Image, Label, ModerationResult, ObjectRef, Verdict
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.policy import Deciding
 from tests.events import delivery, submission
@@ -22,7 +22,7 @@ def verdict(assessment: Assessment) -> Verdict:
 BLOCKED = verdict(
     Assessment(
         answers=(
-            Answer(
+            ModerationResult(
                 service="baselineCheck_global", request_id="ABCD", risk_level="high", region="ap-southeast-1",
                 labels=(Label("pornographic_adultContent", 97.2, "high"), Label("pt_logo", 20.0, "low")),
             ),
@@ -192,10 +192,11 @@ SECOND = Hits(text_lines=2, recognised_text=("two", "three"), matched_words=1, k
 TOLD = ("recognised_text", "figures", "keywords")
 
 
-def shown(*hits: Hits, **privacy: Telling) -> dict[str, Any]:
+def shown(*hits: Hits, **privacy: Disclosure) -> dict[str, Any]:
     """What a verdict tells in `hits` beside the counters."""
     answers = tuple(
-        Answer(service="s", request_id="R", risk_level="none", labels=(Label("nonLabel"),), hits=each) for each in hits
+        ModerationResult(service="s", request_id="R", risk_level="none", labels=(Label("nonLabel"),), hits=each)
+        for each in hits
     )
     encoding = Encoding(group="group", privacy=PrivacySettings(**privacy))
     told = orjson.loads(encoding.verdict(verdict(Assessment(answers=answers))).value or b"")["hits"]
@@ -232,7 +233,7 @@ def test_what_is_asked_for_is_told_also_where_there_is_none() -> None:
 
 
 @pytest.mark.parametrize("telling", ["hash", "text"])
-def test_services_together_tell_no_more_than_one(telling: Telling) -> None:
+def test_services_together_tell_no_more_than_one(telling: Disclosure) -> None:
     """
     At most 50 texts stand in a verdict, whatever the number of services.
     """

@@ -21,7 +21,18 @@ from consumer.config import KafkaSettings, OutputTopics, Policy, PolicySettings
 from consumer.errors import Undecodable
 from consumer.intake.tail import Tail
 from consumer.kafka_access import KafkaAccess
-from consumer.records import Answer, Assessment, Delivery, Failure, Hits, Image, Label, ObjectRef, Subject, Verdict
+from consumer.records import (
+    Assessment,
+    Delivery,
+    Failure,
+    Hits,
+    Image,
+    Label,
+    ModerationResult,
+    ObjectRef,
+    Subject,
+    Verdict,
+)
 from consumer.verdicts.bounds import MOST_KEY, MOST_VALUE
 from consumer.verdicts.encode import Encoded, Encoding
 from consumer.verdicts.outcomes import Outcome, Outcomes
@@ -76,7 +87,7 @@ def verdicts(draw: st.DrawFn) -> Verdict:
         subject=Subject(id=draw(TEXTS), type=draw(one), revision=draw(st.sampled_from([None, -1, 2**63, 2**70]))),
         image=Image(id=draw(TEXTS), url=draw(one), ref=draw(st.sampled_from([None, ref])), mime=draw(one)),
     )  # fmt: skip
-    answer = Answer(
+    answer = ModerationResult(
         service="s", request_id=draw(one), risk_level=draw(one), labels=tuple(draw(LABELS)),
         hits=Hits(logos=(draw(TEXTS),)), region="r",
     )  # fmt: skip
@@ -164,7 +175,7 @@ def test_a_verdict_that_would_be_too_large_says_what_it_lacks() -> None:
     An answer with 6,000 labels: decided by all of them, and written without most.
     """
     labels = tuple(Label(f"label_{n}", 50.0, "high") for n in range(6_000))
-    answer = Answer(service="s", request_id="R", risk_level="high", labels=labels)
+    answer = ModerationResult(service="s", request_id="R", risk_level="high", labels=labels)
     event = replace(submission(), context=b'{"a":1}', image=replace(submission().image, mime="image/png"))
 
     record = OUTCOMES.verdict(DECIDING.decide(event, Assessment(answers=(answer,)), 0.0)).record

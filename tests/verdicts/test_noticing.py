@@ -7,7 +7,7 @@ import structlog
 from prometheus_client import REGISTRY
 
 from consumer.config import Policy, PolicySettings
-from consumer.records import Answer, Assessment, Decision, Label
+from consumer.records import Assessment, Decision, Label, ModerationResult
 from consumer.verdicts.noticing import LABELS, MOST_LOGGED, Noticing, is_listed
 from consumer.verdicts.policy import Deciding
 from tests.events import submission
@@ -22,11 +22,11 @@ def logged() -> Iterator[list[structlog.typing.EventDict]]:
         yield events
 
 
-def answer(level: str, *labels: Label, service: str = "baselineCheck_global") -> Answer:
-    return Answer(service=service, request_id="R", risk_level=level, labels=labels)
+def answer(level: str, *labels: Label, service: str = "baselineCheck_global") -> ModerationResult:
+    return ModerationResult(service=service, request_id="R", risk_level=level, labels=labels)
 
 
-def decided(noticing: Noticing, *answers: Answer) -> Decision:
+def decided(noticing: Noticing, *answers: ModerationResult) -> Decision:
     return noticing.decide(submission(), Assessment(answers=answers), 0.0).decision
 
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.config import Policy, PolicySettings
-from consumer.records import STRICTNESS, Answer, Assessment, Decision, Failure, Label
+from consumer.records import STRICTNESS, Assessment, Decision, Failure, Label, ModerationResult
 from consumer.verdicts.policy import Deciding, findings_of, outranks_overall
 from tests.events import submission
 
@@ -17,11 +17,11 @@ def deciding(**changes: Any) -> Deciding:
     return Deciding(Policy(settings=PolicySettings(policy="test", version=1, **changes), sha256="ab"))
 
 
-def answer(level: str | None, *labels: Label, service: str = "baselineCheck_global") -> Answer:
-    return Answer(service=service, request_id="R", risk_level=level, labels=labels)
+def answer(level: str | None, *labels: Label, service: str = "baselineCheck_global") -> ModerationResult:
+    return ModerationResult(service=service, request_id="R", risk_level=level, labels=labels)
 
 
-def decision(*answers: Answer, failure: Failure | None = None, **policy: Any) -> Decision:
+def decision(*answers: ModerationResult, failure: Failure | None = None, **policy: Any) -> Decision:
     return deciding(**policy).decide(submission(), Assessment(answers=answers, failure=failure), 0.0).decision
 
 
@@ -171,7 +171,9 @@ def test_a_label_above_the_overall_level_is_noticed() -> None:
 
 @settings(max_examples=2000, deadline=None)
 @given(st.lists(answers, max_size=3), st.none() | st.just(Failure(kind="fetch", code="404")))
-def test_it_never_passes_unless_everything_is_harmless(given_answers: list[Answer], failure: Failure | None) -> None:
+def test_it_never_passes_unless_everything_is_harmless(
+    given_answers: list[ModerationResult], failure: Failure | None
+) -> None:
     """
     `pass` needs an answer, no failure, and no level above low or unknown, neither of a label nor overall.
     """

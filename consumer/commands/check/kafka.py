@@ -41,7 +41,7 @@ async def look_at_kafka(config: Config, outage: float, now: float) -> list[Findi
         with _quiet():
             async with asyncio.timeout(DEADLINE):
                 access = KafkaAccess(config.kafka)
-                if refusal := await access.knock():
+                if refusal := await access.probe():
                     return [wrong("broker", refusal.reason), _nothing_more()]
                 findings.append(ok("broker", f"{servers} answers"))
                 async with admin_client(access) as admin:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from consumer.config import Binding
 from consumer.intake.decode.reasons import Rejection
 from consumer.intake.decode.urls import encoded_key, web_url
-from consumer.records import ByObject, ByUrl, Reach
+from consumer.records import ByObject, ByUrl, ImageLocation
 
 SAYS_NOTHING = frozenset(
     {
@@ -75,7 +75,7 @@ class Place:
         media = media_type(content_type)
         return "/" not in media or media in SAYS_NOTHING or self.content_types.fullmatch(media) is not None
 
-    def reach(self, bucket: str, key: str, region: str | None, where: str) -> Reach:
+    def location(self, bucket: str, key: str, region: str | None, where: str) -> ImageLocation:
         """
         Say how the provider gets at the object; `region` is the event's, `where` the key's path in it.
 

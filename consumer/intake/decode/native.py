@@ -23,7 +23,7 @@ from consumer.intake.decode.members import (
 from consumer.intake.decode.origin import Origin
 from consumer.intake.decode.reasons import Rejection
 from consumer.intake.decode.urls import MAX_URL, web_url
-from consumer.records import ByObject, ByUrl, Image, ObjectRef, Reach, Subject, Submission, source_id
+from consumer.records import ByObject, ByUrl, Image, ImageLocation, ObjectRef, Subject, Submission, source_id
 
 SCHEMA = "image.uploaded.v1"
 FAMILY = "image.uploaded."
@@ -84,13 +84,13 @@ def read(document: Document, origin: Origin) -> tuple[Submission, ...]:
             subject=subject,
             image=image,
             of=len(images),
-            reach=reach,
+            location=location,
             context=carried.context,
             attrs=carried.attrs,
             extra=extra,
             omitted=carried.omitted,
         )
-        for (image, reach), extra in zip(images, carried.extras, strict=True)
+        for (image, location), extra in zip(images, carried.extras, strict=True)
     )
 
 
@@ -118,7 +118,7 @@ def _items(document: Document) -> list[Document]:
     return items
 
 
-def _image(item: Document, index: int, origin: Origin) -> tuple[Image, Reach]:
+def _image(item: Document, index: int, origin: Origin) -> tuple[Image, ImageLocation]:
     where = f"images[{index}]."
     url = optional_text(item, "url", where, limit=MAX_URL)
     ref = _ref(item, where)
@@ -151,10 +151,10 @@ def _ref(item: Document, where: str) -> ObjectRef | None:
     )
 
 
-def _reach(ref: ObjectRef, where: str, origin: Origin) -> Reach:
+def _reach(ref: ObjectRef, where: str, origin: Origin) -> ImageLocation:
     place = origin.bindings.find(ref.bucket, ref.key)
     if place is not None:
-        return place.reach(ref.bucket, ref.key, ref.region, where + "ref.key")
+        return place.location(ref.bucket, ref.key, ref.region, where + "ref.key")
     if ref.store == "oss" and ref.region is not None:
         return ByObject(ref.bucket, ref.key, ref.region)
     raise Rejection.UNBOUND_BUCKET.at(where + "ref.bucket", f"no binding covers the object in {named(ref.bucket)}")

@@ -168,5 +168,5 @@ def _submission(index: int, of: int, created: CreatedObject, key: str, place: Pl
             size=created.size,
         ),
         of=of,
-        reach=place.reach(created.bucket, key, created.region, created.where),
+        location=place.location(created.bucket, key, created.region, created.where),
     )

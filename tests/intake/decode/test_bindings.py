@@ -47,7 +47,7 @@ def test_a_template_takes_the_percent_encoded_key(template: str, url: str) -> No
     place = Bindings([Binding(bucket="ugc", via="url", url=template)]).find("ugc", "a/b & c?.jpg")
 
     assert place is not None
-    assert place.reach("ugc", "a/b & c?.jpg", None, "key") == ByUrl(url)
+    assert place.location("ugc", "a/b & c?.jpg", None, "key") == ByUrl(url)
 
 
 @pytest.mark.parametrize("key", [".", "..", "../a", "a/../b", "a/..", "./a", "a/./b"])
@@ -59,7 +59,7 @@ def test_a_key_that_urls_would_resolve_away_is_refused(key: str) -> None:
     assert place is not None
 
     with pytest.raises(Undecodable) as refusal:
-        place.reach("ugc", key, None, "key")
+        place.location("ugc", key, None, "key")
 
     assert refusal.value.reason == "bad_key"
 
@@ -72,4 +72,4 @@ def test_dots_and_slashes_within_names_are_only_characters(key: str) -> None:
     place = Bindings([Binding(bucket="ugc", via="url", url="https://cdn.example.com/{key}")]).find("ugc", key)
 
     assert place is not None
-    assert place.reach("ugc", key, None, "key") == ByUrl(f"https://cdn.example.com/{key}")
+    assert place.location("ugc", key, None, "key") == ByUrl(f"https://cdn.example.com/{key}")

@@ -34,8 +34,8 @@ def test_every_image_becomes_a_submission_with_all_that_the_event_says() -> None
     )
     assert first.context == b'{"country":"DE","trust":"new"}'
     assert (first.attrs, first.extra, first.omitted) == (b'{"campaign":"winter"}', b"{}", ())
-    assert first.reach == ByObject("ugc", "a/b c.jpg", "ap-southeast-1")
-    assert second.reach == ByUrl("https://cdn.example.com/u_123/1.webp?expires=1&signature=c2VjcmV0")
+    assert first.location == ByObject("ugc", "a/b c.jpg", "ap-southeast-1")
+    assert second.location == ByUrl("https://cdn.example.com/u_123/1.webp?expires=1&signature=c2VjcmV0")
     assert first.of == second.of == 2
     assert first.id != second.id
 
@@ -333,7 +333,7 @@ def test_the_provider_is_given_the_url_in_ascii(url: str, sent: str) -> None:
     """
     _, second = submitted(message(sample("native", images__1__url=url)))
 
-    assert second.reach == ByUrl(sent)
+    assert second.location == ByUrl(sent)
     assert second.image.url == url
 
 
@@ -343,7 +343,7 @@ def test_a_url_wins_over_a_reference() -> None:
     """
     first, _ = submitted(message(sample("native", images__0__url="https://cdn.example.com/a")))
 
-    assert first.reach == ByUrl("https://cdn.example.com/a")
+    assert first.location == ByUrl("https://cdn.example.com/a")
     assert first.image.ref == ObjectRef(store="oss", bucket="ugc", key="a/b c.jpg", region="ap-southeast-1")
 
 
@@ -367,7 +367,7 @@ def test_a_binding_decides_how_a_reference_is_reached_but_not_whose_it_is() -> N
 
     first, _ = submitted(message(sample("native")), bindings)
 
-    assert first.reach == ByUrl("https://cdn.example.com/a/b%20c.jpg")
+    assert first.location == ByUrl("https://cdn.example.com/a/b%20c.jpg")
     assert (first.tenant, first.purpose) == ("shop-eu", "avatar")
 
 
@@ -380,7 +380,7 @@ def test_a_reference_that_does_not_say_enough_needs_a_binding(ref: dict[str, Any
 
     (first, _) = submitted(event, Bindings([Binding(bucket="ugc", via="oss", region="cn-shanghai")]))
 
-    assert first.reach == ByObject("ugc", "a/b c.jpg", ref["region"] or "cn-shanghai")
+    assert first.location == ByObject("ugc", "a/b c.jpg", ref["region"] or "cn-shanghai")
     assert refused(event, Bindings())[0] == "unbound_bucket"
 
 

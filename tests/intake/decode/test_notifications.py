@@ -39,7 +39,7 @@ def test_the_created_object_is_the_image_and_the_subject(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name, tenant, purpose, reach",
+    "name, tenant, purpose, location",
     [
         ("aws_s3", "shop", "avatar",
          ByUrl("https://avatars.example.com/ugc-uploads/avatars/red%20flower%20%281%29.jpg")),
@@ -53,14 +53,14 @@ def test_the_created_object_is_the_image_and_the_subject(name: str) -> None:
     ],
 )  # fmt: skip
 def test_the_binding_says_whose_it_is_and_how_it_is_reached(
-    name: str, tenant: str, purpose: str, reach: ByUrl | ByObject
+    name: str, tenant: str, purpose: str, location: ByUrl | ByObject
 ) -> None:
     """
     A notification knows no tenant: that, the purpose and the way are the binding's with the longest prefix.
     """
     (submission,) = submitted(message(sample(name)))
 
-    assert (submission.tenant, submission.purpose, submission.reach) == (tenant, purpose, reach)
+    assert (submission.tenant, submission.purpose, submission.location) == (tenant, purpose, location)
 
 
 @pytest.mark.parametrize(
@@ -396,7 +396,7 @@ def test_the_events_region_comes_before_the_bindings() -> None:
     (told,) = submitted(message(sample("oss")), bindings)
     (untold,) = submitted(message(sample("oss", events__0__region="")), bindings)
 
-    assert [each.reach for each in (told, untold)] == [
+    assert [each.location for each in (told, untold)] == [
         ByObject("ugc-oss", "avatars/50% off + more.png", "ap-southeast-1"),
         ByObject("ugc-oss", "avatars/50% off + more.png", "cn-shanghai"),
     ]

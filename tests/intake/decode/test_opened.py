@@ -134,7 +134,7 @@ def test_an_envelope_is_opened(envelope: str) -> None:
 
     [opened] = submitted(message(ENVELOPES[envelope](upload())), WHERE)
 
-    assert (opened.image.ref, opened.reach, opened.subject) == (plain.image.ref, plain.reach, plain.subject)
+    assert (opened.image.ref, opened.location, opened.subject) == (plain.image.ref, plain.location, plain.subject)
 
 
 @pytest.mark.parametrize("envelope", [name for name in ENVELOPES if "base64 for URLs" not in name])

@@ -110,10 +110,10 @@ def check_submissions(read: Delivery, decoded: Sequence[Submission]) -> None:
         check_outcome(read, OUTCOMES.verdict(DECIDING.decide(each, Assessment(), 0.0)))
         assert each.subject.id
         assert (each.image.url is None) <= (each.image.ref is not None)
-        if isinstance(each.reach, ByUrl):
-            assert each.reach.url.isascii()
-            assert len(each.reach.url) <= 2048
-        assert isinstance(each.reach, ByUrl | ByObject)
+        if isinstance(each.location, ByUrl):
+            assert each.location.url.isascii()
+            assert len(each.location.url) <= 2048
+        assert isinstance(each.location, ByUrl | ByObject)
         assert all(isinstance(orjson.loads(part), dict) for part in (each.context, each.attrs, each.extra))
 
 

@@ -1,4 +1,4 @@
-"""Questions to ask, and a moderator that answers them as it is told."""
+"""Requests to ask, and a moderator that answers them as it is told."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,21 +6,21 @@ from math import inf
 
 from consumer.clock import Clock
 from consumer.errors import CallFailed
-from consumer.moderation import Question
+from consumer.moderation import ModerationRequest
 from consumer.moderation.quota import Share
-from consumer.records import Answer, ByUrl, Label, Partition
+from consumer.records import ByUrl, Label, ModerationResult, Partition
 
-PLACE = Partition("uploads", 0)
-
-
-def question(data_id: str = "image-1", url: str = "https://img.example.com/1.jpg") -> Question:
-    """A question about an image by URL."""
-    return Question(data_id=data_id, reach=ByUrl(url), service="baselineCheck_global", partition=PLACE)
+PARTITION = Partition("uploads", 0)
 
 
-def answer(service: str = "baselineCheck_global") -> Answer:
+def request(data_id: str = "image-1", url: str = "https://img.example.com/1.jpg") -> ModerationRequest:
+    """A request about an image by URL."""
+    return ModerationRequest(data_id=data_id, location=ByUrl(url), service="baselineCheck_global", partition=PARTITION)
+
+
+def answer(service: str = "baselineCheck_global") -> ModerationResult:
     """An answer that found nothing."""
-    return Answer(service=service, request_id="R", risk_level="none", labels=(Label("nonLabel"),))
+    return ModerationResult(service=service, request_id="R", risk_level="none", labels=(Label("nonLabel"),))
 
 
 @dataclass
@@ -53,11 +53,11 @@ class ScriptedModerator:
         self.in_flight = 0
         self.most_in_flight = 0
 
-    async def ask(self, question: Question) -> Answer:
-        if question.on_sent:
-            question.on_sent()
+    async def ask(self, request: ModerationRequest) -> ModerationResult:
+        if request.on_sent:
+            request.on_sent()
         self.asked_at.append(self._clock.now())
-        self.asked.append(question.data_id)
+        self.asked.append(request.data_id)
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
@@ -65,6 +65,6 @@ class ScriptedModerator:
                 await self._clock.sleep(self._latency)
             if self._failures:
                 raise self._failures.pop(0)()
-            return answer(question.service)
+            return answer(request.service)
         finally:
             self.in_flight -= 1
