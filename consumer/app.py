@@ -29,7 +29,7 @@ from consumer.intake.kafka import KafkaSource
 from consumer.intake.noticing import decode_noticing
 from consumer.intake.retention import Retention, retention_of
 from consumer.intake.tail import Tail
-from consumer.kafka_access import KafkaAccess
+from consumer.kafka.security import KafkaAccess
 from consumer.moderation import Moderator
 from consumer.moderation.assess import Assessing
 from consumer.moderation.breaker import BreakerLimits

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 
 from consumer.config import KafkaSettings
 from consumer.errors import Misconfigured
-from consumer.kafka_access import KafkaAccess
+from consumer.kafka.security import KafkaAccess
 
 
 def problems_of(security: dict[str, Any]) -> list[str]:

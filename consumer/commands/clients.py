@@ -4,9 +4,9 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
+from consumer.kafka.admin import REQUEST_TIMEOUT
 from consumer.kafka.reading import Consumer, Damage, Skip
-from consumer.kafka_access import KafkaAccess
-from consumer.kafka_admin import REQUEST_TIMEOUT
+from consumer.kafka.security import KafkaAccess
 
 MAX_BATCH_BYTES = 16_777_216
 

@@ -22,8 +22,8 @@ from consumer.commands.clients import reader
 from consumer.config import KafkaSettings
 from consumer.errors import ConsumerError, Misconfigured
 from consumer.intake.mark import Mark
-from consumer.kafka_access import KafkaAccess
-from consumer.kafka_admin import admin_client
+from consumer.kafka.admin import admin_client
+from consumer.kafka.security import KafkaAccess
 from consumer.proxies import Proxies, Proxy
 from consumer.redaction import redacted
 

@@ -51,7 +51,7 @@ from consumer.intake.windows import turn
 from consumer.kafka import internals
 from consumer.kafka.damage import DamagedUploads
 from consumer.kafka.reading import Consumer
-from consumer.kafka_access import KafkaAccess
+from consumer.kafka.security import KafkaAccess
 from consumer.observability import metrics
 from consumer.observability.heartbeat import Heartbeat
 from consumer.records import Delivery, Partition, beyond, seconds

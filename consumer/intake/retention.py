@@ -16,8 +16,8 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from consumer.clock import Clock
-from consumer.kafka_access import KafkaAccess
-from consumer.kafka_admin import admin_client, topic_settings
+from consumer.kafka.admin import admin_client, topic_settings
+from consumer.kafka.security import KafkaAccess
 
 log = structlog.get_logger()
 

@@ -19,7 +19,7 @@ from consumer.journal import headers
 from consumer.kafka import internals
 from consumer.kafka.damage import pass_over
 from consumer.kafka.reading import Consumer
-from consumer.kafka_access import KafkaAccess
+from consumer.kafka.security import KafkaAccess
 from consumer.records import Partition, SourceId, seconds
 
 POLL_TIMEOUT = 0.2  # seconds

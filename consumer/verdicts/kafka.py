@@ -25,7 +25,7 @@ from consumer.config import KafkaSettings
 from consumer.errors import OutcomeRefused
 from consumer.flight import InFlight
 from consumer.kafka.producing import Refused
-from consumer.kafka_access import KafkaAccess
+from consumer.kafka.security import KafkaAccess
 from consumer.observability import metrics
 from consumer.verdicts.doubts import Doubts
 from consumer.verdicts.outcomes import Outcome

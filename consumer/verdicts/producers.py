@@ -20,7 +20,7 @@ from aiokafka.structs import RecordMetadata
 
 from consumer.clock import Clock, ends_within
 from consumer.kafka.producing import Refused, producer, refusal, shrink_batches
-from consumer.kafka_access import KafkaAccess
+from consumer.kafka.security import KafkaAccess
 from consumer.verdicts.bounds import MOST_DEAD_LETTER
 from consumer.verdicts.encode import Encoded
 

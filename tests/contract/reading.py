@@ -11,7 +11,7 @@ from consumer.intake.admission import Admission
 from consumer.intake.journal import Journal
 from consumer.intake.kafka import KafkaRecord, KafkaSource
 from consumer.intake.tail import Tail
-from consumer.kafka_access import KafkaAccess
+from consumer.kafka.security import KafkaAccess
 from consumer.lanes import DEFAULT
 from consumer.moderation.quota import Due, Quota
 from consumer.records import Partition

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from consumer.config import KafkaSettings
-from consumer.kafka_access import KafkaAccess
+from consumer.kafka.security import KafkaAccess
 from tests.clock import ManualClock
 from tests.kafka.secured import CLEAR, MUTUAL, PLAIN, SASL, SecuredKafka, token, write_certificate
 

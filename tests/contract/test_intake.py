@@ -8,7 +8,7 @@ from consumer.errors import Undecodable
 from consumer.flight import InFlight
 from consumer.intake.kafka import MAX_POLL_RECORDS, POLL_TIMEOUT
 from consumer.intake.tail import Tail
-from consumer.kafka_access import KafkaAccess
+from consumer.kafka.security import KafkaAccess
 from consumer.records import Assessment, Failure
 from consumer.verdicts.doubts import Doubts
 from consumer.verdicts.encode import Encoding

@@ -5,7 +5,7 @@ import contextlib
 from dataclasses import replace
 
 from consumer.intake.tail import Tail
-from consumer.kafka_access import KafkaAccess
+from consumer.kafka.security import KafkaAccess
 from tests.contract.reading import kafka_settings
 from tests.contract.test_takeover import LONG_AGO, publish_verdicts, verdict
 from tests.kafka import KafkaCluster

@@ -15,7 +15,7 @@ from consumer.errors import OutcomeRefused, Undecodable
 from consumer.flight import InFlight
 from consumer.intake.tail import Tail
 from consumer.kafka.producing import Refused
-from consumer.kafka_access import KafkaAccess
+from consumer.kafka.security import KafkaAccess
 from consumer.records import Assessment, Failure
 from consumer.verdicts.doubts import Doubts
 from consumer.verdicts.encode import Encoded, Encoding

@@ -13,7 +13,7 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from consumer.intake.tail import Tail
 from consumer.kafka import damage
 from consumer.kafka.reading import TOO_LARGE, Consumer, Fetched, PartitionRecords
-from consumer.kafka_access import KafkaAccess
+from consumer.kafka.security import KafkaAccess
 from tests.contract.reading import Reader, kafka_settings, reading, upload
 from tests.kafka import KafkaCluster, NewRecord, committed, publish
 from tests.kafka.batches import CODECS, RawRecord, Segment, batch, produce

@@ -59,9 +59,9 @@ BEGUN = [text for module in MODULES.values() for text in wordings(module) if tex
 REFUSED = [
     text
     for function in [
-        *functions(tree("kafka_refusals.py")),
-        *functions(tree("kafka_access.py"), "_probe_at", "_look_for_brokers", "_line"),
-        *functions(tree("kafka_access.py"), "_read"),
+        *functions(tree("kafka/refusals.py")),
+        *functions(tree("kafka/security.py"), "_probe_at", "_look_for_brokers", "_line"),
+        *functions(tree("kafka/security.py"), "_read"),
     ]
     for text in wordings(function)
     if " " in text.strip("… ")

@@ -20,7 +20,7 @@ from consumer.intake.journal import Journal
 from consumer.intake.kafka import KafkaRecord, KafkaSource
 from consumer.intake.mark import Mark
 from consumer.intake.tail import Outcome
-from consumer.kafka_access import KafkaAccess
+from consumer.kafka.security import KafkaAccess
 from consumer.lanes import DEFAULT
 from consumer.moderation.quota import Due, Quota
 from consumer.records import Partition, SourceId

@@ -6,7 +6,7 @@ from aiokafka.errors import KafkaConnectionError
 from consumer.config import KafkaSettings
 from consumer.emulator.broker import EmbeddedBroker
 from consumer.intake.retention import LOOK_INTERVAL, Retention, kept, retention_of
-from consumer.kafka_access import KafkaAccess
+from consumer.kafka.security import KafkaAccess
 from tests.clock import ManualClock
 
 DAY = 86_400.0

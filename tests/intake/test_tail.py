@@ -3,7 +3,7 @@ from aiokafka import ConsumerRecord
 
 from consumer.config import KafkaSettings, OutputTopics
 from consumer.intake.tail import Tail
-from consumer.kafka_access import KafkaAccess
+from consumer.kafka.security import KafkaAccess
 
 SETTINGS = KafkaSettings(
     bootstrap_servers="127.0.0.1:9",

@@ -20,7 +20,7 @@ from consumer.commands.schema import Name, schema
 from consumer.config import KafkaSettings, OutputTopics, Policy, PolicySettings
 from consumer.errors import Undecodable
 from consumer.intake.tail import Tail
-from consumer.kafka_access import KafkaAccess
+from consumer.kafka.security import KafkaAccess
 from consumer.records import (
     Assessment,
     Delivery,

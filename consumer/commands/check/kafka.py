@@ -18,8 +18,8 @@ from consumer.commands.check.topics import Backlog, Topic, retention, topics
 from consumer.commands.clients import reader
 from consumer.config import Config, KafkaSettings
 from consumer.errors import Misconfigured
-from consumer.kafka_access import KafkaAccess
-from consumer.kafka_admin import admin_client, topic_settings
+from consumer.kafka.admin import admin_client, topic_settings
+from consumer.kafka.security import KafkaAccess
 from consumer.records import seconds
 
 DEADLINE = 20.0  # seconds, for all of it

@@ -8,7 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
-from consumer.kafka_access import KafkaAccess
+from consumer.kafka.security import KafkaAccess
 
 REQUEST_TIMEOUT = 5.0  # seconds
 

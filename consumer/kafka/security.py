@@ -34,7 +34,7 @@ from consumer.clock import Clock
 from consumer.config import KafkaSecurity, KafkaSettings
 from consumer.errors import Misconfigured
 from consumer.kafka.presence import Address, bootstrap, is_heard, known, named
-from consumer.kafka_refusals import Refusal, explain
+from consumer.kafka.refusals import Refusal, explain
 
 log = structlog.get_logger()
 
