@@ -24,11 +24,11 @@ from consumer.flight import InFlight
 from consumer.holding import Holding
 from consumer.intake.admission import Admission
 from consumer.intake.decode import Bindings, Rules
-from consumer.intake.journal import Journal
 from consumer.intake.kafka import KafkaSource
 from consumer.intake.noticing import decode_noticing
 from consumer.intake.retention import Retention, retention_of
-from consumer.intake.tail import Tail
+from consumer.journal.journal import Journal
+from consumer.journal.reader import Tail
 from consumer.kafka.security import KafkaAccess
 from consumer.moderation import Moderator
 from consumer.moderation.assess import Assessing

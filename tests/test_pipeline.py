@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 from consumer.config import OutputTopics, Policy, PolicySettings
 from consumer.errors import Lost, Undecodable
 from consumer.holding import Holding
-from consumer.intake.journal import Journal
+from consumer.journal.journal import Journal
 from consumer.moderation.lobby import InterruptibleWaits
 from consumer.pipeline import Pipeline
 from consumer.records import (

@@ -14,7 +14,7 @@ from consumer.records import Delivery, SourceId
 
 def journal() -> None:
     """Find nothing in the outputs."""
-    from consumer.intake.journal import Journal
+    from consumer.journal.journal import Journal
 
     def holds(self: Journal, delivery: Delivery, outcome: SourceId) -> bool:
         return False

@@ -21,7 +21,7 @@ from consumer.authorities import Authorities
 from consumer.commands.clients import reader
 from consumer.config import KafkaSettings
 from consumer.errors import ConsumerError, Misconfigured
-from consumer.intake.mark import Mark
+from consumer.journal.commit_metadata import Mark
 from consumer.kafka.admin import admin_client
 from consumer.kafka.security import KafkaAccess
 from consumer.proxies import Proxies, Proxy

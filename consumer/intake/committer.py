@@ -17,9 +17,9 @@ import structlog
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from consumer.clock import Clock
-from consumer.intake.journal import Journal
-from consumer.intake.mark import Mark
 from consumer.intake.offsets import PartitionLedger
+from consumer.journal.commit_metadata import Mark
+from consumer.journal.journal import Journal
 from consumer.observability import metrics
 from consumer.observability.heartbeat import Heartbeat
 from consumer.records import Partition

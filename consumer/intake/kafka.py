@@ -41,13 +41,13 @@ from consumer.config import JournalSettings, KafkaSettings
 from consumer.intake import Lease, Reading
 from consumer.intake.admission import Admission
 from consumer.intake.committer import Commit, Committer, commit_of
-from consumer.intake.journal import Journal
-from consumer.intake.mark import BEGINNING, Mark
 from consumer.intake.offsets import PartitionLedger
 from consumer.intake.readback import ReadBack
 from consumer.intake.starts import Start, Starts
-from consumer.intake.tail import Tail
 from consumer.intake.windows import turn
+from consumer.journal.commit_metadata import BEGINNING, Mark
+from consumer.journal.journal import Journal
+from consumer.journal.reader import Tail
 from consumer.kafka import internals
 from consumer.kafka.damage import DamagedUploads
 from consumer.kafka.reading import Consumer

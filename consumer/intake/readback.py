@@ -9,10 +9,10 @@ import structlog
 
 from consumer.clock import Clock
 from consumer.config import JournalSettings
-from consumer.intake.journal import Journal
-from consumer.intake.mark import BEGINNING
-from consumer.intake.tail import Tail
 from consumer.intake.windows import Windows
+from consumer.journal.commit_metadata import BEGINNING
+from consumer.journal.journal import Journal
+from consumer.journal.reader import Tail
 from consumer.observability import metrics
 from consumer.records import Partition
 

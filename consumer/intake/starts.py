@@ -23,7 +23,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from consumer.clock import Clock
 from consumer.config import KafkaSettings
-from consumer.intake.mark import BEGINNING, Mark, must_be_read
+from consumer.journal.commit_metadata import BEGINNING, Mark, must_be_read
 from consumer.kafka import internals
 from consumer.records import Partition
 

@@ -14,7 +14,7 @@ Every partition keeps its lowest record, so that each reading moves all of them 
 from collections.abc import Mapping
 from math import inf
 
-from consumer.intake.journal import Journal
+from consumer.journal.journal import Journal
 from consumer.records import Partition, SourceId
 
 YOUNG = 60.0  # seconds of journal, which are read in moments

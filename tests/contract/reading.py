@@ -8,9 +8,9 @@ from typing import Literal, Protocol
 from consumer.clock import Clock, SystemClock
 from consumer.config import AdmissionSettings, JournalSettings, KafkaSettings, OutputTopics
 from consumer.intake.admission import Admission
-from consumer.intake.journal import Journal
 from consumer.intake.kafka import KafkaRecord, KafkaSource
-from consumer.intake.tail import Tail
+from consumer.journal.journal import Journal
+from consumer.journal.reader import Tail
 from consumer.kafka.security import KafkaAccess
 from consumer.lanes import DEFAULT
 from consumer.moderation.quota import Due, Quota

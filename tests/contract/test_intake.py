@@ -7,7 +7,7 @@ from consumer.config import AdmissionSettings, Policy, PolicySettings
 from consumer.errors import Undecodable
 from consumer.flight import InFlight
 from consumer.intake.kafka import MAX_POLL_RECORDS, POLL_TIMEOUT
-from consumer.intake.tail import Tail
+from consumer.journal.reader import Tail
 from consumer.kafka.security import KafkaAccess
 from consumer.records import Assessment, Failure
 from consumer.verdicts.doubts import Doubts

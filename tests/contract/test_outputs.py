@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from dataclasses import replace
 
-from consumer.intake.tail import Tail
+from consumer.journal.reader import Tail
 from consumer.kafka.security import KafkaAccess
 from tests.contract.reading import kafka_settings
 from tests.contract.test_takeover import LONG_AGO, publish_verdicts, verdict

@@ -13,7 +13,7 @@ from consumer.clock import SystemClock
 from consumer.config import Policy, PolicySettings
 from consumer.errors import OutcomeRefused, Undecodable
 from consumer.flight import InFlight
-from consumer.intake.tail import Tail
+from consumer.journal.reader import Tail
 from consumer.kafka.producing import Refused
 from consumer.kafka.security import KafkaAccess
 from consumer.records import Assessment, Failure

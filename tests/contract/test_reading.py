@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import DefaultRecordBatch
 
-from consumer.intake.tail import Tail
+from consumer.journal.reader import Tail
 from consumer.kafka import damage
 from consumer.kafka.reading import TOO_LARGE, Consumer, Fetched, PartitionRecords
 from consumer.kafka.security import KafkaAccess

@@ -10,8 +10,8 @@ from aiokafka import TopicPartition
 from aiokafka.admin import NewPartitions, RecordsToDelete
 
 from consumer.config import JournalSettings
-from consumer.intake.journal import Journal
-from consumer.intake.mark import Mark
+from consumer.journal.commit_metadata import Mark
+from consumer.journal.journal import Journal
 from consumer.observability import metrics
 from consumer.records import SourceId
 from tests.contract.reading import Reader, kafka_settings, reading, upload

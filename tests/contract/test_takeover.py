@@ -10,9 +10,9 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 
 from consumer.config import AdmissionSettings
-from consumer.intake.journal import Journal
 from consumer.intake.kafka import MAX_POLL_RECORDS
-from consumer.intake.mark import Mark
+from consumer.journal.commit_metadata import Mark
+from consumer.journal.journal import Journal
 from consumer.records import SourceId
 from tests.contract.consumers import joined
 from tests.contract.reading import Reader, kafka_settings, reading, upload

@@ -15,11 +15,11 @@ from consumer.clock import SystemClock
 from consumer.config import AdmissionSettings, JournalSettings, KafkaSettings, OutputTopics
 from consumer.intake import kafka
 from consumer.intake.admission import Admission
-from consumer.intake.broker_clock import BrokerClock
-from consumer.intake.journal import Journal
 from consumer.intake.kafka import KafkaRecord, KafkaSource
-from consumer.intake.mark import Mark
-from consumer.intake.tail import Outcome
+from consumer.journal.broker_clock import BrokerClock
+from consumer.journal.commit_metadata import Mark
+from consumer.journal.journal import Journal
+from consumer.journal.reader import Outcome
 from consumer.kafka.security import KafkaAccess
 from consumer.lanes import DEFAULT
 from consumer.moderation.quota import Due, Quota

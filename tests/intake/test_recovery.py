@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from math import inf
 
 from consumer.intake.committer import commit_of
-from consumer.intake.journal import Journal
-from consumer.intake.mark import must_be_read
 from consumer.intake.offsets import PartitionLedger
 from consumer.intake.windows import Windows
+from consumer.journal.commit_metadata import must_be_read
+from consumer.journal.journal import Journal
 from consumer.records import Partition, SourceId
 from tests.events import delivery
 

@@ -3,8 +3,8 @@ from math import inf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.intake.journal import Journal
 from consumer.intake.windows import MIN_ROOM, YOUNG, Windows, turn
+from consumer.journal.journal import Journal
 from consumer.records import Partition, SourceId
 from tests.events import delivery
 

@@ -21,7 +21,7 @@ from consumer.emulator import Emulator, Fault
 from consumer.flight import InFlight
 from consumer.holding import Holding
 from consumer.intake.decode import Bindings, decode
-from consumer.intake.journal import Journal
+from consumer.journal.journal import Journal
 from consumer.moderation.assess import Assessing
 from consumer.moderation.keys import FixedKeys
 from consumer.moderation.lobby import InterruptibleWaits

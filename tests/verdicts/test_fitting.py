@@ -19,7 +19,7 @@ from jsonschema import Draft202012Validator
 from consumer.commands.schema import Name, schema
 from consumer.config import KafkaSettings, OutputTopics, Policy, PolicySettings
 from consumer.errors import Undecodable
-from consumer.intake.tail import Tail
+from consumer.journal.reader import Tail
 from consumer.kafka.security import KafkaAccess
 from consumer.records import (
     Assessment,

@@ -2,7 +2,7 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from consumer.config import KafkaSettings, OutputTopics
-from consumer.intake.tail import Tail
+from consumer.journal.reader import Tail
 from consumer.kafka.security import KafkaAccess
 
 SETTINGS = KafkaSettings(

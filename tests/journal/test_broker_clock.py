@@ -1,8 +1,8 @@
-from consumer.intake.broker_clock import BrokerClock
 from consumer.intake.committer import commit_of
-from consumer.intake.journal import Journal
-from consumer.intake.mark import Mark
 from consumer.intake.offsets import PartitionLedger
+from consumer.journal.broker_clock import BrokerClock
+from consumer.journal.commit_metadata import Mark
+from consumer.journal.journal import Journal
 from consumer.records import Partition
 
 

@@ -9,7 +9,7 @@ neither paid for nor published a second time.
 from collections.abc import Collection
 from math import inf
 
-from consumer.intake.outcomes import PackedOutcomes
+from consumer.journal.outcomes import PackedOutcomes
 from consumer.records import Delivery, Partition, SourceId
 
 NOTHING = PackedOutcomes()

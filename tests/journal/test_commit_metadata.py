@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.intake.mark import BEGINNING, Mark, must_be_read
+from consumer.journal.commit_metadata import BEGINNING, Mark, must_be_read
 
 OURS, ANOTHER = "0123abcd", "ffffffff"
 

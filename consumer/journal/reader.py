@@ -14,8 +14,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from consumer.clock import ends_within
 from consumer.config import KafkaSettings
-from consumer.intake.broker_clock import BrokerClock
 from consumer.journal import headers
+from consumer.journal.broker_clock import BrokerClock
 from consumer.kafka import internals
 from consumer.kafka.damage import pass_over
 from consumer.kafka.reading import Consumer

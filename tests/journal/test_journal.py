@@ -1,6 +1,6 @@
 from math import inf
 
-from consumer.intake.journal import Journal
+from consumer.journal.journal import Journal
 from consumer.records import Partition, SourceId
 from tests.events import delivery
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from consumer.intake import outcomes
-from consumer.intake.outcomes import PackedOutcomes
+from consumer.journal import outcomes
+from consumer.journal.outcomes import PackedOutcomes
 from consumer.records import SourceId
 
 OFFSETS = st.integers(0, 60)
