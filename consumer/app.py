@@ -24,11 +24,11 @@ from consumer.flight import InFlight
 from consumer.holding import Holding
 from consumer.intake.admission import Admission
 from consumer.intake.decode import Bindings, Rules
-from consumer.intake.kafka import KafkaSource
 from consumer.intake.noticing import decode_noticing
 from consumer.intake.retention import Retention, retention_of
+from consumer.intake.source import KafkaSource
 from consumer.journal.journal import Journal
-from consumer.journal.reader import Tail
+from consumer.journal.reader import OutputReader
 from consumer.kafka.security import KafkaAccess
 from consumer.moderation import Moderator
 from consumer.moderation.assess import Assessing
@@ -53,13 +53,13 @@ from consumer.records import Partition
 from consumer.service import Service
 from consumer.tracing import Tracing, tracing_of
 from consumer.unexpected import UnexpectedErrors
-from consumer.verdicts.doubts import Doubts
 from consumer.verdicts.encode import Encoding
-from consumer.verdicts.kafka import KafkaSink
 from consumer.verdicts.noticing import Noticing
 from consumer.verdicts.outcomes import Outcomes
 from consumer.verdicts.policy import Deciding
 from consumer.verdicts.refused import RefusedOutcomes
+from consumer.verdicts.sink import KafkaSink
+from consumer.verdicts.unconfirmed import UnconfirmedPublishes
 
 log = structlog.get_logger()
 
@@ -120,7 +120,11 @@ async def open_service(
         say_in_every_line(group=config.kafka.group_id, replica=f"{gethostname()}-{replica}")
         ways = Ways.of(config.provider, environment)
         access = KafkaAccess(config.kafka)
-        in_flight, journal, tail = InFlight(clock), Journal(), Tail(config.kafka, access, config.journal.clock_skew)
+        in_flight, journal, outputs = (
+            InFlight(clock),
+            Journal(),
+            OutputReader(config.kafka, access, config.journal.clock_skew),
+        )
         quota = quota_of(config)
         source = KafkaSource(
             config.kafka,
@@ -128,7 +132,7 @@ async def open_service(
             Admission(config.admission, config.weights),
             config.lane_by_topic,
             journal,
-            tail,
+            outputs,
             config.journal,
             quota,
             replica,
@@ -137,8 +141,8 @@ async def open_service(
         health = Health([access.reasons_not_ready, source.reasons_not_ready], [source.complaints], [source.degraded])
         await stack.enter_async_context(serving(config.health, health))
         tracing = await stack.enter_async_context(tracing_of(config, environment))
-        doubts = Doubts(tail.find, clock)
-        sink = await stack.enter_async_context(KafkaSink.open(config.kafka, access, doubts, in_flight, clock))
+        unconfirmed = UnconfirmedPublishes(outputs.find, clock)
+        sink = await stack.enter_async_context(KafkaSink.open(config.kafka, access, unconfirmed, in_flight, clock))
         sink.acknowledged = source.acknowledged
         health.reasons_not_ready.append(sink.reasons_not_ready)
         await stack.enter_async_context(access.watched(clock))

@@ -192,7 +192,7 @@ def schema(
 @app.command("config")
 def show_config(config: ConfigFile = None, overrides: Overrides = None) -> None:
     """Print the configuration as it takes effect, and where each value came from. No secret is shown."""
-    from consumer.commands.effective import effective
+    from consumer.commands.config import effective
 
     path = usual(config)
     typer.echo(effective(load_with_origins(path, os.environ, overrides or ()), path, os.environ))

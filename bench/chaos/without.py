@@ -36,7 +36,7 @@ def registry() -> None:
 
 def committer() -> None:
     """Commit all that was read, not what lies behind the lowest open record."""
-    from consumer.intake.offsets import PartitionLedger
+    from consumer.intake.ledger import PartitionLedger
 
     PartitionLedger.watermark = property(lambda self: self._next)  # type: ignore[assignment,method-assign]
 

@@ -21,7 +21,7 @@ from consumer.authorities import Authorities
 from consumer.commands.clients import reader
 from consumer.config import KafkaSettings
 from consumer.errors import ConsumerError, Misconfigured
-from consumer.journal.commit_metadata import Mark
+from consumer.journal.commit_metadata import CommitMetadata
 from consumer.kafka.admin import admin_client
 from consumer.kafka.security import KafkaAccess
 from consumer.proxies import Proxies, Proxy
@@ -52,8 +52,8 @@ class Standing:
     @property
     def journal_from(self) -> float | None:
         """Since when the next owner must read the outputs; None where the commit is not ours."""
-        mark = Mark.read(self.metadata)
-        return mark.journal_from if mark else None
+        metadata = CommitMetadata.read(self.metadata)
+        return metadata.journal_from if metadata else None
 
 
 async def standings(settings: KafkaSettings) -> list[Standing]:

@@ -1,9 +1,9 @@
 """
 Read no faster than the service finishes, and commit only what is finished.
 
-`kafka.py` reads, `committer.py` commits what `offsets.py` allows, `journal.py` knows what is published already and
-`tail.py` finds that out, `admission.py` says what may be held, `decode/` turns bytes into submissions. What becomes of
-a submission is not known here.
+`source.py` reads, `committer.py` commits what `ledger.py` allows, `admission.py` says what may be held, `decode/` turns
+bytes into submissions. What is published already is the journal's to know, and what becomes of a submission is not
+known here.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence

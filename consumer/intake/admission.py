@@ -1,5 +1,5 @@
 """
-How much may be held: records, bytes, and records of each partition. Values only; `kafka.py` acts on them.
+How much may be held: records, bytes, and records of each partition. Values only; `source.py` acts on them.
 
 Records and bytes are shared by the lanes as `Portions` says: what a backfill may hold leaves a reserve for every other
 lane. Reading pauses when a limit is reached and goes on when half of what is held is done: paused and resumed at one

@@ -17,8 +17,8 @@ import structlog
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from consumer.clock import Clock
-from consumer.intake.offsets import PartitionLedger
-from consumer.journal.commit_metadata import Mark
+from consumer.intake.ledger import PartitionLedger
+from consumer.journal.commit_metadata import CommitMetadata
 from consumer.journal.journal import Journal
 from consumer.observability import metrics
 from consumer.observability.heartbeat import Heartbeat
@@ -51,7 +51,7 @@ def commit_of(
     offset = ledger.watermark
     assert offset is not None, f"nothing is known of {partition.topic}/{partition.number} yet"
     earliest = min(ledger.earliest_output(now), journal.earliest(partition, offset), unknown_since)
-    return offset, str(Mark(max(0.0, earliest - behind), owner))
+    return offset, str(CommitMetadata(max(0.0, earliest - behind), owner))
 
 
 class Committer:

@@ -12,7 +12,7 @@ from consumer.config import JournalSettings
 from consumer.intake.windows import Windows
 from consumer.journal.commit_metadata import BEGINNING
 from consumer.journal.journal import Journal
-from consumer.journal.reader import Tail
+from consumer.journal.reader import OutputReader
 from consumer.observability import metrics
 from consumer.records import Partition
 
@@ -22,8 +22,8 @@ log = structlog.get_logger()
 class ReadBack:
     """Fills the journal, and says how far it is with that."""
 
-    def __init__(self, tail: Tail, journal: Journal, limits: JournalSettings, clock: Clock) -> None:
-        self._tail = tail
+    def __init__(self, outputs: OutputReader, journal: Journal, limits: JournalSettings, clock: Clock) -> None:
+        self._outputs = outputs
         self._journal = journal
         self._limits = limits
         self._clock = clock
@@ -46,7 +46,7 @@ class ReadBack:
         pays = self._limits.on_limit == "pay"
         windows = Windows(self._journal, begins, 2**63 if pays else self._limits.max_outcomes)
         try:
-            async with contextlib.aclosing(self._tail.read(start)) as batches:
+            async with contextlib.aclosing(self._outputs.read(start)) as batches:
                 async for outcomes in batches:
                     self._read += len(outcomes)
                     metrics.JOURNAL_READ.inc(len(outcomes))

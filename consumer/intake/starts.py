@@ -2,7 +2,7 @@
 Where the reading of a partition begins, and since when its journal must be read first.
 
     a commit of this very process ........... there; it remembers what it has published itself
-    a commit of another ..................... there, and the journal since the commit's mark
+    a commit of another ..................... there, and the journal since `journal_from` of its metadata
     a commit that is none of the service's .. there, and the journal from the outputs' beginning
     none, `earliest` ........................ the log's beginning; offsets that Kafka has forgotten look the same, so
                                               the journal from the outputs' beginning, unless the log is empty or
@@ -23,7 +23,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from consumer.clock import Clock
 from consumer.config import KafkaSettings
-from consumer.journal.commit_metadata import BEGINNING, Mark, must_be_read
+from consumer.journal.commit_metadata import BEGINNING, CommitMetadata, must_be_read
 from consumer.kafka import internals
 from consumer.records import Partition
 
@@ -84,9 +84,9 @@ class Starts:
         }
 
     def _committed(self, found: OffsetAndMetadata, remembered: bool) -> Start:
-        mark = Mark.read(found.metadata or "")
+        metadata = CommitMetadata.read(found.metadata or "")
         since = must_be_read(found.metadata or "", self._owner if remembered else None)
-        return Start(found.offset, since, others=mark is None or mark.owner != self._owner)
+        return Start(found.offset, since, others=metadata is None or metadata.owner != self._owner)
 
     async def _beginning(self, consumer: AIOKafkaConsumer, partition: TopicPartition, read: bool) -> Start | None:
         """Of a partition without a commit; `read` where there are outputs that may know of it."""
@@ -111,10 +111,10 @@ class Starts:
             bounds = await _bounds(consumer, [each for each in partitions if each not in committed])
             if bounds is None:
                 continue
-            mark = str(Mark(self._clock.wall(), self._owner))
+            metadata = str(CommitMetadata(self._clock.wall(), self._owner))
             found = {each: end for each, (_, end) in bounds.items()}
             await internals.commit_once(
-                consumer, {each: OffsetAndMetadata(end, mark) for each, end in found.items()}, generation
+                consumer, {each: OffsetAndMetadata(end, metadata) for each, end in found.items()}, generation
             )
             log.info(
                 "topic.begun_at_its_end", topic=topic, offsets={each.partition: end for each, end in found.items()}

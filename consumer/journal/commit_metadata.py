@@ -13,11 +13,11 @@ import re
 from dataclasses import dataclass
 from math import floor
 
-_MARK = re.compile(r"mc1 (\d{1,12}\.\d{3}) ([0-9a-f]{8})")
+_PATTERN = re.compile(r"mc1 (\d{1,12}\.\d{3}) ([0-9a-f]{8})")
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class CommitMetadata:
     """What a commit of ours says of the journal."""
 
     journal_from: float  # unix seconds
@@ -27,9 +27,9 @@ class Mark:
         return f"mc1 {floor(self.journal_from * 1000) / 1000:.3f} {self.owner}"  # never later than it says
 
     @classmethod
-    def read(cls, metadata: str) -> "Mark | None":
-        """The mark in a commit's metadata, or None where it is somebody else's or damaged."""
-        found = _MARK.fullmatch(metadata)
+    def read(cls, metadata: str) -> "CommitMetadata | None":
+        """What a commit says, or None where it is somebody else's or damaged."""
+        found = _PATTERN.fullmatch(metadata)
         return cls(float(found[1]), found[2]) if found else None
 
 
@@ -46,7 +46,7 @@ def must_be_read(metadata: str | None, owner: str | None) -> float | None:
     """
     if metadata is None:
         return None
-    mark = Mark.read(metadata)
-    if mark is None:
+    ours = CommitMetadata.read(metadata)
+    if ours is None:
         return BEGINNING
-    return None if mark.owner == owner else mark.journal_from
+    return None if ours.owner == owner else ours.journal_from

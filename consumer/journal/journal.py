@@ -1,5 +1,5 @@
 """
-What the outputs already hold. Values only; `tail.py` reads them.
+What the outputs already hold. Values only; `reader.py` reads them.
 
 There is no database: every verdict and dead letter carries its id, so the output topics are the journal of what was
 done. What is settled beyond the committed offset is read again after a crash or a rebalance, and is found here: it is

@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Tail:
+class OutputReader:
     """The output topics of one group."""
 
     settings: KafkaSettings

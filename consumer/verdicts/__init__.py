@@ -2,7 +2,7 @@
 Decide, and make it durable.
 
 `policy.py` turns an assessment into a verdict, `outcomes.py` and `encode.py` a verdict or a dead letter into a record,
-`kafka.py` publishes it. How an image was judged is not known here.
+`sink.py` publishes it. How an image was judged is not known here.
 """
 
 from typing import Protocol

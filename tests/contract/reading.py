@@ -8,9 +8,9 @@ from typing import Literal, Protocol
 from consumer.clock import Clock, SystemClock
 from consumer.config import AdmissionSettings, JournalSettings, KafkaSettings, OutputTopics
 from consumer.intake.admission import Admission
-from consumer.intake.kafka import KafkaRecord, KafkaSource
+from consumer.intake.source import KafkaRecord, KafkaSource
 from consumer.journal.journal import Journal
-from consumer.journal.reader import Tail
+from consumer.journal.reader import OutputReader
 from consumer.kafka.security import KafkaAccess
 from consumer.lanes import DEFAULT
 from consumer.moderation.quota import Due, Quota
@@ -106,7 +106,7 @@ async def reading(
         Admission(limits),
         {uploads: DEFAULT},
         journal,
-        Tail(settings, access, 1.0),
+        OutputReader(settings, access, 1.0),
         journal_limits or JournalSettings(),
         Quota({DEFAULT: Due((uploads,), 100)}, session_timeout=settings.session_timeout, window=1.0),
         owner,

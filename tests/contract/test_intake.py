@@ -6,15 +6,15 @@ from consumer.clock import SystemClock
 from consumer.config import AdmissionSettings, Policy, PolicySettings
 from consumer.errors import Undecodable
 from consumer.flight import InFlight
-from consumer.intake.kafka import MAX_POLL_RECORDS, POLL_TIMEOUT
-from consumer.journal.reader import Tail
+from consumer.intake.source import MAX_POLL_RECORDS, POLL_TIMEOUT
+from consumer.journal.reader import OutputReader
 from consumer.kafka.security import KafkaAccess
 from consumer.records import Assessment, Failure
-from consumer.verdicts.doubts import Doubts
 from consumer.verdicts.encode import Encoding
-from consumer.verdicts.kafka import KafkaSink
 from consumer.verdicts.outcomes import Outcomes
 from consumer.verdicts.policy import Deciding
+from consumer.verdicts.sink import KafkaSink
+from consumer.verdicts.unconfirmed import UnconfirmedPublishes
 from tests.contract.reading import Broker, kafka_settings, reading, upload
 from tests.events import delivery, submission
 from tests.kafka import read_all
@@ -88,8 +88,8 @@ async def test_outcomes_are_published_where_they_belong(broker: Broker, uploads:
 
     clock, access = SystemClock(), KafkaAccess(settings)
     outcomes = Outcomes(Encoding(group="g"), settings.outputs)
-    doubts = Doubts(Tail(settings, access, 1.0).find, clock)
-    async with KafkaSink.open(settings, access, doubts, InFlight(clock), clock) as sink:
+    unconfirmed = UnconfirmedPublishes(OutputReader(settings, access, 1.0).find, clock)
+    async with KafkaSink.open(settings, access, unconfirmed, InFlight(clock), clock) as sink:
         await sink.publish(outcomes.verdict(verdict))
         await sink.publish(outcomes.dead_letter(poison, Undecodable("not_json", "at byte 0"), 0.0))
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from dataclasses import replace
 
-from consumer.journal.reader import Tail
+from consumer.journal.reader import OutputReader
 from consumer.kafka.security import KafkaAccess
 from tests.contract.reading import kafka_settings
 from tests.contract.test_takeover import LONG_AGO, publish_verdicts, verdict
@@ -31,7 +31,7 @@ async def test_a_look_up_ends_though_its_topic_is_made_again_meanwhile(kafka: Ka
     read = 0
     async with (
         asyncio.timeout(60),
-        contextlib.aclosing(Tail(settings, KafkaAccess(settings), 1.0).read(0.0)) as batches,
+        contextlib.aclosing(OutputReader(settings, KafkaAccess(settings), 1.0).read(0.0)) as batches,
     ):
         await anext(batches)
         async with admin_client(kafka.bootstrap_servers) as admin:

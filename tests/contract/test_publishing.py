@@ -13,17 +13,17 @@ from consumer.clock import SystemClock
 from consumer.config import Policy, PolicySettings
 from consumer.errors import OutcomeRefused, Undecodable
 from consumer.flight import InFlight
-from consumer.journal.reader import Tail
+from consumer.journal.reader import OutputReader
 from consumer.kafka.producing import Refused
 from consumer.kafka.security import KafkaAccess
 from consumer.records import Assessment, Failure
-from consumer.verdicts.doubts import Doubts
 from consumer.verdicts.encode import Encoded, Encoding
-from consumer.verdicts.kafka import KafkaSink
 from consumer.verdicts.outcomes import Outcome, Outcomes
 from consumer.verdicts.policy import Deciding
 from consumer.verdicts.producers import Producers
 from consumer.verdicts.refused import RefusedOutcomes
+from consumer.verdicts.sink import KafkaSink
+from consumer.verdicts.unconfirmed import UnconfirmedPublishes
 from tests.contract.reading import Broker, kafka_settings, output_topics
 from tests.events import delivery, submission
 from tests.kafka import KafkaCluster, read_all
@@ -48,8 +48,8 @@ async def publishing(broker: Broker, prefix: str, *, request_timeout: float = 40
     """A sink whose producers give up on a batch without a leader after `request_timeout` seconds."""
     settings, clock = kafka_settings(broker, prefix), SystemClock()
     access = KafkaAccess(settings)
-    doubts = Doubts(Tail(settings, access, 1.0).find, clock)
-    async with KafkaSink.open(settings, access, doubts, InFlight(clock), clock, request_timeout) as sink:
+    unconfirmed = UnconfirmedPublishes(OutputReader(settings, access, 1.0).find, clock)
+    async with KafkaSink.open(settings, access, unconfirmed, InFlight(clock), clock, request_timeout) as sink:
         yield sink
 
 

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import DefaultRecordBatch
 
-from consumer.journal.reader import Tail
+from consumer.journal.reader import OutputReader
 from consumer.kafka import damage
 from consumer.kafka.reading import TOO_LARGE, Consumer, Fetched, PartitionRecords
 from consumer.kafka.security import KafkaAccess
@@ -52,7 +52,9 @@ def verdict(uploads: str, offset: int) -> NewRecord:
 async def outcomes(kafka: KafkaCluster, uploads: str) -> list[int]:
     """The source offsets of what the outputs hold, as a take-over reads them."""
     settings = kafka_settings(kafka, uploads)
-    return [each.offset async for found in Tail(settings, KafkaAccess(settings), 1.0).read(0.0) for each in found]
+    return [
+        each.offset async for found in OutputReader(settings, KafkaAccess(settings), 1.0).read(0.0) for each in found
+    ]
 
 
 @pytest.mark.parametrize("codec", [None, *CODECS[1:]])

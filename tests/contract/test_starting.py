@@ -10,7 +10,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import NewPartitions, RecordsToDelete
 
 from consumer.config import JournalSettings
-from consumer.journal.commit_metadata import Mark
+from consumer.journal.commit_metadata import CommitMetadata
 from consumer.journal.journal import Journal
 from consumer.observability import metrics
 from consumer.records import SourceId
@@ -105,7 +105,7 @@ async def test_what_retention_deleted_before_it_was_read_is_told(kafka: KafkaClu
     A log that begins beyond the next offset has lost uploads: counted, and read on from its beginning, not its end.
     """
     await upload(kafka, uploads, 10, partition=PARTITION)
-    await commit(kafka, uploads, 2, str(Mark(LONG_AGO, ANOTHER)))
+    await commit(kafka, uploads, 2, str(CommitMetadata(LONG_AGO, ANOTHER)))
     await delete_before(kafka, uploads, 6)
 
     async with reading(kafka, uploads, auto_offset_reset=reset) as reader:  # type: ignore[arg-type]

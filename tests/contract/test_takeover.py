@@ -10,8 +10,8 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 
 from consumer.config import AdmissionSettings
-from consumer.intake.kafka import MAX_POLL_RECORDS
-from consumer.journal.commit_metadata import Mark
+from consumer.intake.source import MAX_POLL_RECORDS
+from consumer.journal.commit_metadata import CommitMetadata
 from consumer.journal.journal import Journal
 from consumer.records import SourceId
 from tests.contract.consumers import joined
@@ -78,7 +78,7 @@ async def test_the_next_owner_knows_what_was_published_beyond_the_committed_offs
     A crashed owner's verdicts are found in whatever output they stand, those of other partitions and groups are not.
     """
     await upload(kafka, uploads, 6, partition=PARTITION)
-    await commit(kafka, uploads, 1, str(Mark(LONG_AGO, ANOTHER)))
+    await commit(kafka, uploads, 1, str(CommitMetadata(LONG_AGO, ANOTHER)))
     await publish_verdicts(
         kafka, uploads, verdict(uploads, 0), verdict(uploads, 2), verdict(uploads, 4),
         verdict(uploads, 3, group="other"), verdict(uploads, 5, partition=PARTITION + 1),
@@ -93,7 +93,7 @@ async def test_only_the_journal_since_the_mark_is_read(kafka: KafkaCluster, uplo
     What is older than the committed mark, by more than clocks may differ, is behind the committed offset for certain.
     """
     await upload(kafka, uploads, 4, partition=PARTITION)
-    await commit(kafka, uploads, 0, str(Mark(LONG_AGO, ANOTHER)))
+    await commit(kafka, uploads, 0, str(CommitMetadata(LONG_AGO, ANOTHER)))
     await publish_verdicts(
         kafka, uploads, verdict(uploads, 0, at=LONG_AGO - 100), verdict(uploads, 1, at=LONG_AGO - 0.5)
     )
@@ -127,7 +127,7 @@ async def test_a_group_that_never_committed_has_no_journal(kafka: KafkaCluster, 
         found = (await committed(kafka.bootstrap_servers, uploads))[TopicPartition(uploads, PARTITION)]
 
     assert found.offset == 0
-    assert Mark.read(found.metadata) is not None
+    assert CommitMetadata.read(found.metadata) is not None
 
 
 async def test_dead_letters_are_known_by_their_own_headers(kafka: KafkaCluster, uploads: str) -> None:
@@ -135,7 +135,7 @@ async def test_dead_letters_are_known_by_their_own_headers(kafka: KafkaCluster, 
     A buried message that was itself an output keeps a verdict's headers, which say nothing of its source.
     """
     await upload(kafka, uploads, 4, partition=PARTITION)
-    await commit(kafka, uploads, 0, str(Mark(LONG_AGO, ANOTHER)))
+    await commit(kafka, uploads, 0, str(CommitMetadata(LONG_AGO, ANOTHER)))
     misleading = verdict(uploads, 1)
     ours = {"dlq_id": "id-3", "dlq_source_topic": uploads, "dlq_source_partition": "1", "dlq_source_offset": "3"}
     headers = [*misleading.headers, *((name, value.encode()) for name, value in ours.items())]
@@ -185,7 +185,7 @@ async def test_a_commit_that_retention_overtook_is_no_obstacle(kafka: KafkaClust
     With records deleted beyond the committed offset, reading goes on from what is left, and so does committing.
     """
     await upload(kafka, uploads, 10, partition=PARTITION)
-    await commit(kafka, uploads, 2, str(Mark(LONG_AGO, ANOTHER)))
+    await commit(kafka, uploads, 2, str(CommitMetadata(LONG_AGO, ANOTHER)))
     await publish_verdicts(kafka, uploads, verdict(uploads, 7))
     async with admin_client(kafka.bootstrap_servers) as admin:
         await admin.delete_records({TopicPartition(uploads, PARTITION): RecordsToDelete(before_offset=6)})
@@ -206,7 +206,7 @@ async def test_a_topic_that_was_made_anew_is_read_from_its_beginning(kafka: Kafk
     A committed offset beyond the end of the log is another log's: what is there is read, and committed lower.
     """
     await upload(kafka, uploads, 3, partition=PARTITION)
-    await commit(kafka, uploads, 500, str(Mark(LONG_AGO, ANOTHER)))
+    await commit(kafka, uploads, 500, str(CommitMetadata(LONG_AGO, ANOTHER)))
 
     async with reading(kafka, uploads) as reader:
         await reader.until(lambda: len(reader.records) == 3)

@@ -6,7 +6,7 @@ import asyncio
 
 from aiokafka.admin import NewPartitions
 
-from consumer.intake import kafka as intake
+from consumer.intake import source as intake
 from tests.contract.reading import kafka_settings, reading, upload
 from tests.kafka import KafkaCluster
 from tests.kafka.admin import admin_client

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from consumer.intake.committer import commit_of
-from consumer.intake.offsets import PartitionLedger
+from consumer.intake.ledger import PartitionLedger
 from consumer.intake.windows import Windows
 from consumer.journal.commit_metadata import must_be_read
 from consumer.journal.journal import Journal

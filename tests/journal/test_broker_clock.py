@@ -1,7 +1,7 @@
 from consumer.intake.committer import commit_of
-from consumer.intake.offsets import PartitionLedger
+from consumer.intake.ledger import PartitionLedger
 from consumer.journal.broker_clock import BrokerClock
-from consumer.journal.commit_metadata import Mark
+from consumer.journal.commit_metadata import CommitMetadata
 from consumer.journal.journal import Journal
 from consumer.records import Partition
 
@@ -18,7 +18,7 @@ def test_the_mark_goes_back_by_as_much_as_the_broker_is_behind() -> None:
     _, metadata = commit_of(Partition("uploads", 0), ledger, Journal(), "0123abcd", 1_001.0, behind=brokers.behind)
 
     assert told == [30.0, None]
-    assert Mark.read(metadata) == Mark(970.0, "0123abcd")
+    assert CommitMetadata.read(metadata) == CommitMetadata(970.0, "0123abcd")
 
 
 def test_the_producers_own_time_says_nothing_of_the_brokers_clock() -> None:

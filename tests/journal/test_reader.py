@@ -2,7 +2,7 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from consumer.config import KafkaSettings, OutputTopics
-from consumer.journal.reader import Tail
+from consumer.journal.reader import OutputReader
 from consumer.kafka.security import KafkaAccess
 
 SETTINGS = KafkaSettings(
@@ -31,4 +31,4 @@ def test_a_stranger_in_the_outputs_is_passed_over(header: str, value: bytes | No
         "pass", 0, 9, 1_763_632_800_123, 0, None, None, None, -1, -1, headers
     )
 
-    assert Tail(SETTINGS, KafkaAccess(SETTINGS), 5.0)._outcome(record) is None
+    assert OutputReader(SETTINGS, KafkaAccess(SETTINGS), 5.0)._outcome(record) is None

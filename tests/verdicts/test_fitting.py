@@ -19,7 +19,7 @@ from jsonschema import Draft202012Validator
 from consumer.commands.schema import Name, schema
 from consumer.config import KafkaSettings, OutputTopics, Policy, PolicySettings
 from consumer.errors import Undecodable
-from consumer.journal.reader import Tail
+from consumer.journal.reader import OutputReader
 from consumer.kafka.security import KafkaAccess
 from consumer.records import (
     Assessment,
@@ -124,7 +124,7 @@ def read_back(topic: str, record: Encoded) -> ConsumerRecord[bytes, bytes]:
 def check_journal(read: Delivery, outcome: Outcome, record: Encoded) -> None:
     """The reader of the outputs finds the outcome, and which record it is about."""
     settings = KafkaSettings()
-    found = Tail(settings, KafkaAccess(settings), 1.0)._outcome(read_back(outcome.topic, record))
+    found = OutputReader(settings, KafkaAccess(settings), 1.0)._outcome(read_back(outcome.topic, record))
 
     assert found is not None
     assert (found.id, found.partition, found.offset) == (outcome.id, read.topic_partition, read.offset)

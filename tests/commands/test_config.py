@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from consumer.commands.effective import WIDTH, effective
+from consumer.commands.config import WIDTH, effective
 from consumer.config import load_with_origins
 from tests.commands.cli import command
 

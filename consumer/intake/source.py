@@ -41,13 +41,13 @@ from consumer.config import JournalSettings, KafkaSettings
 from consumer.intake import Lease, Reading
 from consumer.intake.admission import Admission
 from consumer.intake.committer import Commit, Committer, commit_of
-from consumer.intake.offsets import PartitionLedger
+from consumer.intake.ledger import PartitionLedger
 from consumer.intake.readback import ReadBack
 from consumer.intake.starts import Start, Starts
 from consumer.intake.windows import turn
-from consumer.journal.commit_metadata import BEGINNING, Mark
+from consumer.journal.commit_metadata import BEGINNING, CommitMetadata
 from consumer.journal.journal import Journal
-from consumer.journal.reader import Tail
+from consumer.journal.reader import OutputReader
 from consumer.kafka import internals
 from consumer.kafka.damage import DamagedUploads
 from consumer.kafka.reading import Consumer
@@ -118,13 +118,13 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         admission: Admission,
         lane_by_topic: Mapping[str, str],
         journal: Journal,
-        tail: Tail,
+        outputs: OutputReader,
         limits: JournalSettings,
         lease: Lease,
         owner: str,
         clock: Clock,
     ) -> None:
-        """`owner` names this process in its commits; see `mark.py`."""
+        """`owner` names this process in its commits; see `journal/commit_metadata.py`."""
         self._settings = settings
         self._access = access
         self._admission = admission
@@ -134,9 +134,9 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         self._lease = lease
         self._owner = owner
         self._clock = clock
-        self._outputs_clock = tail.brokers
+        self._outputs_clock = outputs.brokers
         self._clock_skew = limits.clock_skew
-        self._read_back = ReadBack(tail, journal, limits, clock)
+        self._read_back = ReadBack(outputs, journal, limits, clock)
         self._starts = Starts(settings, owner, clock)
         self._partly_known: set[Partition] = set()  # of which not all that this process has published is in the journal
         self._stuck: set[Partition] = set()  # too much is published behind their lowest open record
@@ -244,12 +244,12 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def readings(self, most_open: int) -> list[Reading]:
         """How far each partition is read, with at most so many of its open records."""
-        due = {partition: Mark.read(metadata) for partition, (_, metadata) in self._due().items()}
+        due = {partition: CommitMetadata.read(metadata) for partition, (_, metadata) in self._due().items()}
         return [
             Reading(
                 partition=partition,
                 committed=self._committer.committed(partition),
-                journal_from=mark.journal_from if (mark := due.get(partition)) else None,
+                journal_from=metadata.journal_from if (metadata := due.get(partition)) else None,
                 taken_over=assigned.taken_over,
                 open=len(assigned.ledger),
                 oldest=assigned.ledger.oldest(most_open),

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from aiokafka.errors import KafkaConnectionError
 
 from consumer.records import SourceId
-from consumer.verdicts.doubts import Doubts
+from consumer.verdicts.unconfirmed import UnconfirmedPublishes
 from tests.clock import ManualClock
 
 
@@ -35,7 +35,7 @@ async def test_those_who_doubt_at_once_are_answered_by_one_reading() -> None:
     """
     clock = ManualClock()
     outputs = Outputs(clock, {A, C})
-    doubts = Doubts(outputs.find, clock)
+    doubts = UnconfirmedPublishes(outputs.find, clock)
 
     answers = await clock.run(
         asyncio.gather(doubts.is_published(A, 50.0), doubts.is_published(B, 40.0), doubts.is_published(C, 45.0))
@@ -53,7 +53,7 @@ async def test_while_no_broker_answers_nobody_is_told_anything() -> None:
     outputs = Outputs(clock, {A})
     outputs.away = 3
 
-    assert await clock.run(Doubts(outputs.find, clock).is_published(A, 50.0))
+    assert await clock.run(UnconfirmedPublishes(outputs.find, clock).is_published(A, 50.0))
     assert len(outputs.readings) == 4
 
 
@@ -62,7 +62,7 @@ async def test_two_may_doubt_the_same_outcome() -> None:
     A message that was begun anew may be published while its first publish is still in doubt: both are answered.
     """
     clock = ManualClock()
-    doubts = Doubts(Outputs(clock, {A}).find, clock)
+    doubts = UnconfirmedPublishes(Outputs(clock, {A}).find, clock)
 
     answers = await clock.run(asyncio.gather(*(doubts.is_published(A, since) for since in (50.0, 40.0, 45.0))))
 
@@ -74,7 +74,7 @@ async def test_one_who_gives_up_looking_leaves_the_others_an_answer() -> None:
     Whoever comes next looks for all that were asked about.
     """
     clock = ManualClock()
-    doubts = Doubts(Outputs(clock, {A, B}).find, clock)
+    doubts = UnconfirmedPublishes(Outputs(clock, {A, B}).find, clock)
     first, second, third = (asyncio.ensure_future(doubts.is_published(each, 50.0)) for each in (C, A, B))
     await clock.run(first)
     await asyncio.sleep(0)  # the second one looks, for the third one too

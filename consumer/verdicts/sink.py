@@ -27,9 +27,9 @@ from consumer.flight import InFlight
 from consumer.kafka.producing import Refused
 from consumer.kafka.security import KafkaAccess
 from consumer.observability import metrics
-from consumer.verdicts.doubts import Doubts
 from consumer.verdicts.outcomes import Outcome
 from consumer.verdicts.producers import Producers
+from consumer.verdicts.unconfirmed import UnconfirmedPublishes
 
 log = structlog.get_logger()
 
@@ -55,7 +55,7 @@ class KafkaSink:
 
     settings: KafkaSettings
     producers: Producers
-    doubts: Doubts
+    unconfirmed: UnconfirmedPublishes
     in_flight: InFlight
     clock: Clock
     acknowledged: Callable[[float, int, int], None] = lambda *_: None
@@ -70,7 +70,7 @@ class KafkaSink:
         cls,
         settings: KafkaSettings,
         access: KafkaAccess,
-        doubts: Doubts,
+        unconfirmed: UnconfirmedPublishes,
         in_flight: InFlight,
         clock: Clock,
         request_timeout: float = 40.0,
@@ -84,7 +84,7 @@ class KafkaSink:
         try:
             await access.wait_until_connected(clock)
             await producers.open()
-            yield cls(settings, producers, doubts, in_flight, clock)
+            yield cls(settings, producers, unconfirmed, in_flight, clock)
         finally:
             await producers.close()
 
@@ -124,7 +124,7 @@ class KafkaSink:
         try:
             with self.in_flight:
                 while not await self._is_sent(outcome, sending):
-                    if await self.doubts.is_published(outcome.id, began):
+                    if await self.unconfirmed.is_published(outcome.id, began):
                         return
         finally:
             del self._sending[sending]

@@ -13,11 +13,11 @@ from aiokafka.structs import OffsetAndMetadata
 
 from consumer.clock import SystemClock
 from consumer.config import AdmissionSettings, JournalSettings, KafkaSettings, OutputTopics
-from consumer.intake import kafka
+from consumer.intake import source as source_module
 from consumer.intake.admission import Admission
-from consumer.intake.kafka import KafkaRecord, KafkaSource
+from consumer.intake.source import KafkaRecord, KafkaSource
 from consumer.journal.broker_clock import BrokerClock
-from consumer.journal.commit_metadata import Mark
+from consumer.journal.commit_metadata import CommitMetadata
 from consumer.journal.journal import Journal
 from consumer.journal.reader import Outcome
 from consumer.kafka.security import KafkaAccess
@@ -176,7 +176,7 @@ async def replica(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Replica]:
     member, outputs, journal, admission = Member(), Outputs(), Journal(), Admission(AdmissionSettings())
     outputs.opened.set()
     quota = Quota({DEFAULT: Due(("uploads",), 100)}, session_timeout=6.0, window=0.0)
-    monkeypatch.setattr(kafka, "Consumer", lambda **_: member)
+    monkeypatch.setattr(source_module, "Consumer", lambda **_: member)
     settings = KafkaSettings(
         bootstrap_servers="127.0.0.1:9",
         group_id="group",
@@ -207,7 +207,7 @@ async def test_records_of_an_assignment_that_was_never_taken_over_are_let_go(mon
     They were admitted and nobody got them: after a storm of rebalances there is as much room as before.
     """
     async with replica(monkeypatch) as ours:
-        ours.member.offsets[PARTITION] = OffsetAndMetadata(0, str(Mark(5.0, ANOTHERS)))
+        ours.member.offsets[PARTITION] = OffsetAndMetadata(0, str(CommitMetadata(5.0, ANOTHERS)))
         ours.outputs.opened.clear()
         room = ours.admission.free_records
 
@@ -225,7 +225,7 @@ async def test_a_drain_hands_nothing_on(monkeypatch: pytest.MonkeyPatch) -> None
     What had come before the takeover and was not handed on by its end will be read again, perhaps by another replica.
     """
     async with replica(monkeypatch) as ours:
-        ours.member.offsets[PARTITION] = OffsetAndMetadata(0, str(Mark(5.0, ANOTHERS)))
+        ours.member.offsets[PARTITION] = OffsetAndMetadata(0, str(CommitMetadata(5.0, ANOTHERS)))
         ours.outputs.opened.clear()
         room = ours.admission.free_records
         await ours.gain(PARTITION)
@@ -325,7 +325,7 @@ async def test_an_ownership_epoch_lasts_until_another_replica_may_have_had_the_p
         await ours.take_over(PARTITION)
         given_back = await ours.source.settled_owner(PLACE, first)
         await ours.lose()
-        ours.member.offsets[PARTITION] = OffsetAndMetadata(1, str(Mark(5.0, ANOTHERS)))
+        ours.member.offsets[PARTITION] = OffsetAndMetadata(1, str(CommitMetadata(5.0, ANOTHERS)))
         ours.outputs.opened.clear()
         await ours.gain(PARTITION)
         ours.member.fetch(1)
@@ -348,7 +348,7 @@ async def test_no_share_is_taken_by_counts_that_contradict_the_assignment(monkey
     """
     A broker may not have heard yet of partitions that the group has assigned already: it is asked again.
     """
-    monkeypatch.setattr(kafka, "RETRY_DELAY", 0.02)
+    monkeypatch.setattr(source_module, "RETRY_DELAY", 0.02)
     async with replica(monkeypatch) as ours:
         ours.member.counted = {0}
         added = TopicPartition("uploads", 1)

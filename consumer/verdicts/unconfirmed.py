@@ -30,8 +30,8 @@ class Asked(NamedTuple):
     answer: asyncio.Future[bool]
 
 
-class Doubts:
-    """Answers who doubts, several at a time."""
+class UnconfirmedPublishes:
+    """Looks up, in batches, whether publishes whose acknowledgement was lost were written."""
 
     def __init__(self, find: Find, clock: Clock) -> None:
         self._find = find

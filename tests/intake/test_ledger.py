@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.intake.offsets import PartitionLedger
+from consumer.intake.ledger import PartitionLedger
 
 
 @st.composite
