@@ -12,7 +12,7 @@ from typing import Protocol
 
 import aiohttp
 
-from consumer.moderation.pace import Pace
+from consumer.dispatch.pace import Pace
 
 
 class Limiter(Protocol):

@@ -19,8 +19,14 @@ import uvloop
 
 from consumer.clock import Clock, SystemClock
 from consumer.config import Config, Credentials, Policy
+from consumer.dispatch.concurrency import ConcurrencyLimit, Limited
+from consumer.dispatch.gate import Gate, Paced
+from consumer.dispatch.in_flight import InFlight
+from consumer.dispatch.pace import Pace
+from consumer.dispatch.quota import Due, Quota, Shares, WhilePublishing
+from consumer.dispatch.startable import Startable
+from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import ConsumerError, Misconfigured
-from consumer.flight import InFlight
 from consumer.holding import Holding
 from consumer.intake.admission import Admission
 from consumer.intake.decode import Bindings, Rules
@@ -34,15 +40,9 @@ from consumer.moderation import Moderator
 from consumer.moderation.assess import Assessing
 from consumer.moderation.breaker import BreakerLimits
 from consumer.moderation.client import HttpModerator, Timeouts
-from consumer.moderation.departures import Gate, Paced
 from consumer.moderation.keys import Keys, keys_of
-from consumer.moderation.lobby import InterruptibleWaits
-from consumer.moderation.pace import Pace
-from consumer.moderation.quota import Due, Quota, Shares, WhilePublishing
 from consumer.moderation.regions import Guarded, Region, Regions
 from consumer.moderation.retries import Retrying, RetryPolicy
-from consumer.moderation.slots import ConcurrencyLimit, Limited
-from consumer.moderation.startable import Startable
 from consumer.moderation.transport import Ways, open_transport
 from consumer.observability import metrics
 from consumer.observability.changes import State, told

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import structlog
 
 from consumer.clock import Clock
+from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import Lost
-from consumer.moderation.lobby import InterruptibleWaits
 from consumer.observability import metrics
 from consumer.observability.harmless import harmless
 from consumer.observability.tracebacks import frames_of

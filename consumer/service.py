@@ -22,8 +22,8 @@ from typing import Any, Literal, NamedTuple, Protocol
 import structlog
 
 from consumer.config import ShutdownSettings
+from consumer.dispatch.in_flight import InFlight
 from consumer.errors import ConsumerError, Lost
-from consumer.flight import InFlight
 from consumer.intake import Record, Source
 from consumer.lanes import Waiting
 from consumer.observability import metrics

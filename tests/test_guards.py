@@ -10,9 +10,9 @@ import pytest
 from prometheus_client import REGISTRY
 
 from consumer.config import OutputTopics, Policy, PolicySettings
+from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import Lost, Undecodable
 from consumer.holding import Holding
-from consumer.moderation.lobby import InterruptibleWaits
 from consumer.pipeline import Pipeline
 from consumer.records import Assessment, Decision, Decoded, Delivery, Partition, Submission, Verdict
 from consumer.unexpected import IN_A_ROW, OTHERS_JUDGED, UnexpectedErrors

@@ -7,10 +7,10 @@ import pytest
 from prometheus_client import REGISTRY
 
 from consumer.config import OutputTopics, Policy, PolicySettings
+from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import Lost, Undecodable
 from consumer.holding import Holding
 from consumer.journal.journal import Journal
-from consumer.moderation.lobby import InterruptibleWaits
 from consumer.pipeline import Pipeline
 from consumer.records import (
     Assessment,

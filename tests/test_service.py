@@ -6,7 +6,7 @@ import pytest
 
 from consumer.clock import SystemClock
 from consumer.config import ShutdownSettings
-from consumer.flight import InFlight
+from consumer.dispatch.in_flight import InFlight
 from consumer.intake import Reading
 from consumer.lanes import DEFAULT
 from consumer.pipeline import KeyTurn

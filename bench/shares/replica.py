@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.shares.group import Verdict
-from consumer.moderation.pace import Departure, Pace
-from consumer.moderation.quota import Due, Quota
+from consumer.dispatch.pace import Departure, Pace
+from consumer.dispatch.quota import Due, Quota
 
 if TYPE_CHECKING:
     from bench.shares.world import World

@@ -17,7 +17,7 @@ from bench.shares.group import Assignment, Group, Verdict
 from bench.shares.replica import Habits, Replica
 from bench.shares.schedule import Kind, Scenario
 from bench.windows import busiest_window
-from consumer.moderation.quota import Quota
+from consumer.dispatch.quota import Quota
 
 Action = Callable[[], None]
 

@@ -22,11 +22,11 @@ from math import inf
 from typing import Any
 
 from consumer.clock import Clock
+from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import AccountRefused, CallFailed, InputRefused, ProviderFailed
 from consumer.moderation import GrantRevoked, ModerationRequest, Moderator
 from consumer.moderation.breaker import Breaker, BreakerLimits, Permit
-from consumer.moderation.lobby import InterruptibleWaits
-from consumer.moderation.noticing import BreakerChanges
+from consumer.moderation.breaker_changes import BreakerChanges
 from consumer.observability import metrics
 from consumer.records import ModerationResult
 

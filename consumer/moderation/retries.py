@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 import structlog
 
 from consumer.clock import Clock
+from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import CallFailed, Expired, NonceUsed, Throttled, Unavailable, Unjudgeable, Unreachable
 from consumer.moderation import ModerationRequest, Moderator
-from consumer.moderation.lobby import InterruptibleWaits
 from consumer.moderation.presigned import expiry
 from consumer.observability import metrics
 from consumer.records import ByUrl, ModerationResult

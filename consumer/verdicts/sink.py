@@ -22,8 +22,8 @@ from aiokafka.structs import RecordMetadata
 
 from consumer.clock import Clock
 from consumer.config import KafkaSettings
+from consumer.dispatch.in_flight import InFlight
 from consumer.errors import OutcomeRefused
-from consumer.flight import InFlight
 from consumer.kafka.producing import Refused
 from consumer.kafka.security import KafkaAccess
 from consumer.observability import metrics

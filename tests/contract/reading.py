@@ -7,13 +7,13 @@ from typing import Literal, Protocol
 
 from consumer.clock import Clock, SystemClock
 from consumer.config import AdmissionSettings, JournalSettings, KafkaSettings, OutputTopics
+from consumer.dispatch.quota import Due, Quota
 from consumer.intake.admission import Admission
 from consumer.intake.source import KafkaRecord, KafkaSource
 from consumer.journal.journal import Journal
 from consumer.journal.reader import OutputReader
 from consumer.kafka.security import KafkaAccess
 from consumer.lanes import DEFAULT
-from consumer.moderation.quota import Due, Quota
 from consumer.records import Partition
 from tests.kafka import NewRecord, publish
 from tests.kafka.waiting import DEADLINE

@@ -4,8 +4,8 @@ import asyncio
 
 from consumer.clock import SystemClock
 from consumer.config import AdmissionSettings, Policy, PolicySettings
+from consumer.dispatch.in_flight import InFlight
 from consumer.errors import Undecodable
-from consumer.flight import InFlight
 from consumer.intake.source import MAX_POLL_RECORDS, POLL_TIMEOUT
 from consumer.journal.reader import OutputReader
 from consumer.kafka.security import KafkaAccess

@@ -11,8 +11,8 @@ import pytest
 
 from consumer.clock import SystemClock
 from consumer.config import Policy, PolicySettings
+from consumer.dispatch.in_flight import InFlight
 from consumer.errors import OutcomeRefused, Undecodable
-from consumer.flight import InFlight
 from consumer.journal.reader import OutputReader
 from consumer.kafka.producing import Refused
 from consumer.kafka.security import KafkaAccess

@@ -13,6 +13,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from consumer.clock import SystemClock
 from consumer.config import AdmissionSettings, JournalSettings, KafkaSettings, OutputTopics
+from consumer.dispatch.quota import Due, Quota
 from consumer.intake import source as source_module
 from consumer.intake.admission import Admission
 from consumer.intake.source import KafkaRecord, KafkaSource
@@ -22,7 +23,6 @@ from consumer.journal.journal import Journal
 from consumer.journal.reader import Outcome
 from consumer.kafka.security import KafkaAccess
 from consumer.lanes import DEFAULT
-from consumer.moderation.quota import Due, Quota
 from consumer.records import Partition, SourceId
 from tests.events import delivery
 

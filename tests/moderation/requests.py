@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from math import inf
 
 from consumer.clock import Clock
+from consumer.dispatch.quota import Share
 from consumer.errors import CallFailed
 from consumer.moderation import ModerationRequest
-from consumer.moderation.quota import Share
 from consumer.records import ByUrl, Label, ModerationResult, Partition
 
 PARTITION = Partition("uploads", 0)

@@ -5,13 +5,13 @@ from itertools import pairwise
 import pytest
 import structlog
 
+from consumer.dispatch.concurrency import ConcurrencyLimit, Limited
+from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import AccountRefused, CallFailed, ImageRefused, InputRefused, ProviderFailed
 from consumer.lanes import DEFAULT
 from consumer.moderation import ModerationRequest
 from consumer.moderation.breaker import BreakerLimits, State
-from consumer.moderation.lobby import InterruptibleWaits
 from consumer.moderation.regions import Guarded, Region, Regions
-from consumer.moderation.slots import ConcurrencyLimit, Limited
 from consumer.records import ModerationResult
 from tests.clock import ManualClock
 from tests.moderation.requests import PARTITION, answer, request

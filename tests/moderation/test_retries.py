@@ -8,6 +8,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import (
     AccountRefused,
     CallFailed,
@@ -21,7 +22,6 @@ from consumer.errors import (
     Throttled,
     Unreachable,
 )
-from consumer.moderation.lobby import InterruptibleWaits
 from consumer.moderation.retries import Retrying, RetryPolicy, delay_before_retry
 from tests.clock import ManualClock
 from tests.moderation.requests import ScriptedModerator, request

@@ -17,14 +17,14 @@ from opentelemetry.trace import SpanKind, StatusCode
 from consumer.app import layers
 from consumer.clock import SystemClock
 from consumer.config import Config, Credentials, OutputTopics, Policy, PolicySettings
+from consumer.dispatch.in_flight import InFlight
+from consumer.dispatch.waits import InterruptibleWaits
 from consumer.emulator import Emulator, Fault
-from consumer.flight import InFlight
 from consumer.holding import Holding
 from consumer.intake.decode import Bindings, decode
 from consumer.journal.journal import Journal
 from consumer.moderation.assess import Assessing
 from consumer.moderation.keys import FixedKeys
-from consumer.moderation.lobby import InterruptibleWaits
 from consumer.moderation.transport import open_transport
 from consumer.pipeline import Pipeline
 from consumer.records import Headers

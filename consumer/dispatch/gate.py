@@ -18,13 +18,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from consumer.clock import Clock
+from consumer.dispatch.in_flight import InFlight
+from consumer.dispatch.pace import Departure, Pace
+from consumer.dispatch.quota import Share, Shares
+from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import CallFailed, Lost, Throttled
-from consumer.flight import InFlight
 from consumer.lanes import FairQueue
 from consumer.moderation import GrantRevoked, ModerationRequest, Moderator
-from consumer.moderation.lobby import InterruptibleWaits
-from consumer.moderation.pace import Departure, Pace
-from consumer.moderation.quota import Share, Shares
 from consumer.observability import metrics
 from consumer.records import ModerationResult, Partition
 

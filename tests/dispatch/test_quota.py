@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.moderation.quota import Due, Quota, WhilePublishing, part_of_partition
+from consumer.dispatch.quota import Due, Quota, WhilePublishing, part_of_partition
 from tests.moderation.requests import GivenShares
 
 LANES = {"live": Due(("a", "b"), 90), "backfill": Due(("c",), 10)}

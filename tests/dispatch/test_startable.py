@@ -5,9 +5,9 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from consumer.dispatch.concurrency import ConcurrencyLimit
+from consumer.dispatch.startable import Startable, calls_in_time
 from consumer.lanes import DEFAULT
-from consumer.moderation.slots import ConcurrencyLimit
-from consumer.moderation.startable import Startable, calls_in_time
 from tests.clock import ManualClock
 from tests.moderation.requests import GivenShares
 

@@ -3,9 +3,9 @@ from dataclasses import replace
 
 import pytest
 
+from consumer.dispatch.concurrency import ConcurrencyLimit, Limited
+from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import CallFailed, ProviderFailed
-from consumer.moderation.lobby import InterruptibleWaits
-from consumer.moderation.slots import ConcurrencyLimit, Limited
 from tests.clock import ManualClock
 from tests.moderation.requests import ScriptedModerator, request
 

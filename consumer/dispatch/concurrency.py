@@ -5,9 +5,9 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Collection, Mapping
 
+from consumer.dispatch.waits import InterruptibleWaits
 from consumer.lanes import DEFAULT, FairQueue, ReservedCapacity
 from consumer.moderation import ModerationRequest, Moderator
-from consumer.moderation.lobby import InterruptibleWaits
 from consumer.observability import metrics
 from consumer.records import ModerationResult
 

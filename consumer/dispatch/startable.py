@@ -8,8 +8,8 @@ each would have paid for one answer and wait for the next when the process is to
 from dataclasses import dataclass
 
 from consumer.clock import Clock
-from consumer.moderation.quota import Shares
-from consumer.moderation.slots import ConcurrencyLimit
+from consumer.dispatch.concurrency import ConcurrencyLimit
+from consumer.dispatch.quota import Shares
 
 LOOK = 0.05  # seconds after which the share is looked at again
 PART = 0.5  # of the time that a stop has, for starting calls; the rest is for what they take

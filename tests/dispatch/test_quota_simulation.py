@@ -7,7 +7,7 @@ import pytest
 
 from bench.shares.schedule import FIGURES, Scenario, troubled
 from bench.shares.world import Outcome, run
-from consumer.moderation.quota import Due, Quota
+from consumer.dispatch.quota import Due, Quota
 
 SCHEDULES = 1_000
 ENOUGH_TO_FAIL = 300
