@@ -19,8 +19,8 @@ import uvloop
 
 from consumer.clock import Clock, SystemClock
 from consumer.config import Config, Credentials, Policy
-from consumer.dispatch.concurrency import ConcurrencyLimit, Limited
-from consumer.dispatch.gate import Gate, Paced
+from consumer.dispatch.concurrency import ConcurrencyLimit
+from consumer.dispatch.gate import Gate
 from consumer.dispatch.in_flight import InFlight
 from consumer.dispatch.pace import Pace
 from consumer.dispatch.quota import Due, Quota, Shares, WhilePublishing
@@ -41,6 +41,7 @@ from consumer.moderation.assess import Assessing
 from consumer.moderation.breaker import BreakerLimits
 from consumer.moderation.client import HttpModerator, Timeouts
 from consumer.moderation.keys import Keys, keys_of
+from consumer.moderation.paced import Limited, Paced
 from consumer.moderation.regions import Guarded, Region, Regions
 from consumer.moderation.retries import Retrying, RetryPolicy
 from consumer.moderation.transport import Ways, open_transport

@@ -5,11 +5,8 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Collection, Mapping
 
-from consumer.dispatch.waits import InterruptibleWaits
 from consumer.lanes import DEFAULT, FairQueue, ReservedCapacity
-from consumer.moderation import ModerationRequest, Moderator
 from consumer.observability import metrics
-from consumer.records import ModerationResult
 
 
 class ConcurrencyLimit:
@@ -81,22 +78,3 @@ class ConcurrencyLimit:
             while line and line[0].done():
                 line.popleft()
         return [lane for lane, line in self._waiting.items() if line]
-
-
-class Limited:
-    """
-    A `Moderator` that holds a slot for each call, waiting for the pace included.
-
-    The wait for a slot is interruptible while the image has cost nothing.
-    """
-
-    def __init__(self, inner: Moderator, slots: ConcurrencyLimit, waits: InterruptibleWaits) -> None:
-        self._inner = inner
-        self._limit = slots
-        self._waits = waits
-
-    async def ask(self, request: ModerationRequest) -> ModerationResult:
-        async with contextlib.AsyncExitStack() as stack:
-            with contextlib.nullcontext() if request.paid else self._waits.interruptible():
-                await stack.enter_async_context(self._limit.slot(request.lane))
-            return await self._inner.ask(request)

@@ -14,21 +14,21 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 
 from consumer.clock import Clock
-from consumer.dispatch.in_flight import InFlight
 from consumer.dispatch.pace import Departure, Pace
 from consumer.dispatch.quota import Share, Shares
 from consumer.dispatch.waits import InterruptibleWaits
-from consumer.errors import CallFailed, Lost, Throttled
+from consumer.errors import ConsumerError
 from consumer.lanes import FairQueue
-from consumer.moderation import GrantRevoked, ModerationRequest, Moderator
 from consumer.observability import metrics
-from consumer.records import ModerationResult, Partition
 
 LONGEST_LOOK = 0.05  # seconds after which pace and share are looked at again
+
+
+class GrantRevoked(ConsumerError):
+    """The call may not depart any more, because of what happened while it waited; nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,57 +166,3 @@ class Gate:
             while waiters:
                 if not (waiter := waiters.popleft()).done():
                     waiter.set_result(None)
-
-
-class Paced:
-    """
-    A `Moderator` whose requests depart in the order they came, lane by lane, no faster than the pace allows.
-
-    None departs whose message is another replica's by now: `Lost` escapes.
-    """
-
-    def __init__(
-        self,
-        inner: Moderator,
-        gate: Gate,
-        pace: Pace,
-        in_flight: InFlight,
-        owns: Callable[[Partition, int], bool],
-        clock: Clock,
-        region: str = "",
-    ) -> None:
-        self._inner = inner
-        self._region = region
-        self._gate = gate
-        self._pace = pace
-        self._in_flight = in_flight
-        self._owns = owns
-        self._clock = clock
-
-    async def ask(self, request: ModerationRequest) -> ModerationResult:
-        grant = await self._gate.next(request.lane, self._region, paid=request.paid)
-        if not self._owns(request.partition, request.epoch):
-            grant.departure.withdrawn()
-            raise Lost(f"{request.partition.topic}/{request.partition.number}")
-        try:
-            with self._in_flight:
-                answer = await self._inner.ask(replace(request, on_sent=partial(self._send, grant, request)))
-        except Throttled:
-            self._pace.throttled(self._clock.now())
-            metrics.LANE_THROTTLED.labels(request.lane).inc()
-            raise
-        except CallFailed:
-            self._pace.answered()
-            raise
-        except GrantRevoked:
-            grant.departure.withdrawn()
-            raise
-        finally:
-            grant.departure.sent(self._clock.now())  # for a call that never went out
-        self._pace.answered()
-        return answer
-
-    def _send(self, grant: Grant, request: ModerationRequest) -> None:
-        self._gate.send(grant)
-        if request.received is not None and request.attempt == 1:
-            metrics.QUEUE_SECONDS.observe(self._clock.wall() - request.received)

@@ -10,14 +10,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from consumer.config import PrivacySettings
-from consumer.errors import ConsumerError
 from consumer.lanes import DEFAULT
 from consumer.moderation.breaker import Permit
 from consumer.records import ImageLocation, ModerationResult, Partition
-
-
-class GrantRevoked(ConsumerError):
-    """The call may not depart any more, because of what happened while it waited; nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

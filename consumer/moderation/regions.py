@@ -22,9 +22,10 @@ from math import inf
 from typing import Any
 
 from consumer.clock import Clock
+from consumer.dispatch.gate import GrantRevoked
 from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import AccountRefused, CallFailed, InputRefused, ProviderFailed
-from consumer.moderation import GrantRevoked, ModerationRequest, Moderator
+from consumer.moderation import ModerationRequest, Moderator
 from consumer.moderation.breaker import Breaker, BreakerLimits, Permit
 from consumer.moderation.breaker_changes import BreakerChanges
 from consumer.observability import metrics

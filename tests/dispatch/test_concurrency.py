@@ -3,9 +3,10 @@ from dataclasses import replace
 
 import pytest
 
-from consumer.dispatch.concurrency import ConcurrencyLimit, Limited
+from consumer.dispatch.concurrency import ConcurrencyLimit
 from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import CallFailed, ProviderFailed
+from consumer.moderation.paced import Limited
 from tests.clock import ManualClock
 from tests.moderation.requests import ScriptedModerator, request
 

@@ -4,12 +4,13 @@ from dataclasses import dataclass, field, replace
 import pytest
 from prometheus_client import REGISTRY
 
-from consumer.dispatch.gate import Gate, Paced
+from consumer.dispatch.gate import Gate, GrantRevoked
 from consumer.dispatch.in_flight import HAND_OVER, InFlight
 from consumer.dispatch.pace import Pace
 from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import Lost
-from consumer.moderation import GrantRevoked, ModerationRequest, Moderator
+from consumer.moderation import ModerationRequest, Moderator
+from consumer.moderation.paced import Paced
 from consumer.records import ModerationResult, Partition
 from tests.clock import ManualClock
 from tests.moderation.requests import PARTITION, GivenShares, ScriptedModerator, request

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.dispatch.gate import Gate, Paced
+from consumer.dispatch.gate import Gate
 from consumer.dispatch.in_flight import InFlight
 from consumer.dispatch.pace import Departure, Pace
 from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import CallFailed, ImageRefused, ProviderFailed, Throttled, Unreachable
 from consumer.lanes import DEFAULT
 from consumer.moderation import Moderator
+from consumer.moderation.paced import Paced
 from tests.clock import ManualClock
 from tests.moderation.requests import GivenShares, ScriptedModerator, request
 

@@ -12,10 +12,11 @@ from pydantic import SecretStr
 
 from consumer.clock import Clock, SystemClock
 from consumer.config import Credentials
+from consumer.dispatch.gate import GrantRevoked
 from consumer.emulator import EmulatorSettings, Fault, Throttle, What, running
 from consumer.emulator.faults import Match
 from consumer.errors import AccountRefused, CallFailed, ClockOff, ProviderFailed, Throttled
-from consumer.moderation import GrantRevoked, ModerationRequest
+from consumer.moderation import ModerationRequest
 from consumer.moderation.client import HttpModerator, Timeouts
 from consumer.moderation.keys import FixedKeys, Keys
 from consumer.moderation.transport import open_transport

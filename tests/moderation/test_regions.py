@@ -5,12 +5,13 @@ from itertools import pairwise
 import pytest
 import structlog
 
-from consumer.dispatch.concurrency import ConcurrencyLimit, Limited
+from consumer.dispatch.concurrency import ConcurrencyLimit
 from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import AccountRefused, CallFailed, ImageRefused, InputRefused, ProviderFailed
 from consumer.lanes import DEFAULT
 from consumer.moderation import ModerationRequest
 from consumer.moderation.breaker import BreakerLimits, State
+from consumer.moderation.paced import Limited
 from consumer.moderation.regions import Guarded, Region, Regions
 from consumer.records import ModerationResult
 from tests.clock import ManualClock

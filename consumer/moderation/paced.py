@@ -1,0 +1,92 @@
+"""
+The layers that wait before a call: for one of the calls at once, and at the gate for its moment.
+"""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from consumer.clock import Clock
+from consumer.dispatch.concurrency import ConcurrencyLimit
+from consumer.dispatch.gate import Gate, Grant, GrantRevoked
+from consumer.dispatch.in_flight import InFlight
+from consumer.dispatch.pace import Pace
+from consumer.dispatch.waits import InterruptibleWaits
+from consumer.errors import CallFailed, Lost, Throttled
+from consumer.moderation import ModerationRequest, Moderator
+from consumer.observability import metrics
+from consumer.records import ModerationResult, Partition
+
+
+class Limited:
+    """
+    A `Moderator` that holds a slot for each call, waiting for the pace included.
+
+    The wait for a slot is interruptible while the image has cost nothing.
+    """
+
+    def __init__(self, inner: Moderator, slots: ConcurrencyLimit, waits: InterruptibleWaits) -> None:
+        self._inner = inner
+        self._limit = slots
+        self._waits = waits
+
+    async def ask(self, request: ModerationRequest) -> ModerationResult:
+        async with contextlib.AsyncExitStack() as stack:
+            with contextlib.nullcontext() if request.paid else self._waits.interruptible():
+                await stack.enter_async_context(self._limit.slot(request.lane))
+            return await self._inner.ask(request)
+
+
+class Paced:
+    """
+    A `Moderator` whose requests depart in the order they came, lane by lane, no faster than the pace allows.
+
+    None departs whose message is another replica's by now: `Lost` escapes.
+    """
+
+    def __init__(
+        self,
+        inner: Moderator,
+        gate: Gate,
+        pace: Pace,
+        in_flight: InFlight,
+        owns: Callable[[Partition, int], bool],
+        clock: Clock,
+        region: str = "",
+    ) -> None:
+        self._inner = inner
+        self._region = region
+        self._gate = gate
+        self._pace = pace
+        self._in_flight = in_flight
+        self._owns = owns
+        self._clock = clock
+
+    async def ask(self, request: ModerationRequest) -> ModerationResult:
+        grant = await self._gate.next(request.lane, self._region, paid=request.paid)
+        if not self._owns(request.partition, request.epoch):
+            grant.departure.withdrawn()
+            raise Lost(f"{request.partition.topic}/{request.partition.number}")
+        try:
+            with self._in_flight:
+                answer = await self._inner.ask(replace(request, on_sent=partial(self._send, grant, request)))
+        except Throttled:
+            self._pace.throttled(self._clock.now())
+            metrics.LANE_THROTTLED.labels(request.lane).inc()
+            raise
+        except CallFailed:
+            self._pace.answered()
+            raise
+        except GrantRevoked:
+            grant.departure.withdrawn()
+            raise
+        finally:
+            grant.departure.sent(self._clock.now())  # for a call that never went out
+        self._pace.answered()
+        return answer
+
+    def _send(self, grant: Grant, request: ModerationRequest) -> None:
+        self._gate.send(grant)
+        if request.received is not None and request.attempt == 1:
+            metrics.QUEUE_SECONDS.observe(self._clock.wall() - request.received)
