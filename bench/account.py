@@ -24,7 +24,7 @@ from bench.naive import LIMITERS, call, call_in_crowds
 from bench.provider.log import Arrival
 from bench.provider.process import QuickProvider
 from bench.windows import busiest_window, windows_over
-from consumer.config import KafkaSettings
+from consumer.config.kafka import KafkaSettings
 from tests.kafka import DownloadFailed, KafkaCluster, StartFailed, ToolMissing, publish
 from tests.replica import Replica
 from tests.scenarios.stage import Stage

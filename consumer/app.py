@@ -18,7 +18,8 @@ import structlog
 import uvloop
 
 from consumer.clock import Clock, SystemClock
-from consumer.config import Config, Credentials, Policy
+from consumer.config import Config
+from consumer.config.credentials import Credentials
 from consumer.dispatch.concurrency import ConcurrencyLimit
 from consumer.dispatch.gate import Gate
 from consumer.dispatch.in_flight import InFlight
@@ -50,6 +51,7 @@ from consumer.observability.changes import State, told
 from consumer.observability.health import Health, serving
 from consumer.observability.log_context import say_in_every_line
 from consumer.pipeline import Pipeline
+from consumer.policy.schema import Policy
 from consumer.records import Partition
 from consumer.service import Service
 from consumer.tracing import Tracing, tracing_of

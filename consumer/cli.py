@@ -16,16 +16,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from consumer.commands.schema import Name
-from consumer.config import (
-    KEY_ID,
-    KEY_SECRET,
-    load_config,
-    load_credentials,
-    load_policy,
-    load_with_origins,
-)
+from consumer.config.credentials import KEY_ID, KEY_SECRET, load_credentials
+from consumer.config.loading import load_config, load_with_origins
 from consumer.errors import ConsumerError, Misconfigured
 from consumer.extras import extra
+from consumer.policy.schema import load_policy
 from consumer.shipped import file_or_shipped
 
 app = typer.Typer(

@@ -21,7 +21,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import structlog
 
-from consumer.config import ShutdownSettings
+from consumer.config.operation import ShutdownSettings
 from consumer.dispatch.in_flight import InFlight
 from consumer.errors import ConsumerError, Lost
 from consumer.intake import Record, Source

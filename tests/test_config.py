@@ -5,9 +5,14 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from consumer.config import REGIONS, Config, OnError, OutputTopics, load_config, load_credentials, load_policy
+from consumer.config import Config
+from consumer.config.credentials import load_credentials
+from consumer.config.kafka import OutputTopics
+from consumer.config.loading import load_config
 from consumer.errors import CallFailed, Misconfigured
+from consumer.policy.schema import OnError, load_policy
 from consumer.records import Decision
+from consumer.vendor_facts.aliyun import REGIONS
 
 SHIPPED = Path(__file__).parent.parent / "config"
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import consumer
-from consumer.config import Binding, Include
+from consumer.config.bindings import Binding, Include
 from consumer.intake.decode.bindings import Place
 from consumer.intake.decode.origin import any_of
 

@@ -9,11 +9,12 @@ import orjson
 import pytest
 from prometheus_client import REGISTRY
 
-from consumer.config import OutputTopics, Policy, PolicySettings
+from consumer.config.kafka import OutputTopics
 from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import Lost, Undecodable
 from consumer.holding import Holding
 from consumer.pipeline import Pipeline
+from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Assessment, Decision, Decoded, Delivery, Partition, Submission, Verdict
 from consumer.unexpected import IN_A_ROW, OTHERS_JUDGED, UnexpectedErrors
 from consumer.verdicts.encode import Encoded, Encoding

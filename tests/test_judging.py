@@ -7,10 +7,11 @@ from typing import Any
 import orjson
 import pytest
 
-from consumer.config import Policy, PolicySettings, PrivacySettings
+from consumer.config.privacy import PrivacySettings
 from consumer.errors import CallFailed
 from consumer.moderation import ModerationRequest
 from consumer.moderation.wire import read_answer
+from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Assessment, ByUrl, Decision, Hits
 from consumer.verdicts.noticing import LABELS
 from consumer.verdicts.policy import Deciding

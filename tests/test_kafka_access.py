@@ -8,7 +8,7 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
 
-from consumer.config import KafkaSettings
+from consumer.config.kafka import KafkaSettings
 from consumer.errors import Misconfigured
 from consumer.kafka.security import KafkaAccess
 

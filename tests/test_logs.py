@@ -8,7 +8,7 @@ import orjson
 import pytest
 import structlog
 
-from consumer.config import LogSettings
+from consumer.config.operation import LogSettings
 from consumer.observability.logs import set_up_logs
 
 

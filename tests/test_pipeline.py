@@ -6,12 +6,13 @@ import orjson
 import pytest
 from prometheus_client import REGISTRY
 
-from consumer.config import OutputTopics, Policy, PolicySettings
+from consumer.config.kafka import OutputTopics
 from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import Lost, Undecodable
 from consumer.holding import Holding
 from consumer.journal.journal import Journal
 from consumer.pipeline import Pipeline
+from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import (
     Assessment,
     Decoded,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from consumer.config import load_config
+from consumer.config.loading import load_config
 from consumer.errors import Misconfigured
 from consumer.proxies import NONE, BadProxy, Proxies, read_proxy
 

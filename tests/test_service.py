@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from consumer.clock import SystemClock
-from consumer.config import ShutdownSettings
+from consumer.config.operation import ShutdownSettings
 from consumer.dispatch.in_flight import InFlight
 from consumer.intake import Reading
 from consumer.lanes import DEFAULT

@@ -8,7 +8,7 @@ from enum import StrEnum
 from statistics import median
 from typing import Any
 
-from consumer.config import KafkaSettings
+from consumer.config.kafka import KafkaSettings
 
 
 class Standing(StrEnum):

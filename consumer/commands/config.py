@@ -6,7 +6,9 @@ from typing import Any
 
 import yaml
 
-from consumer.config import KEY_FILES, KEY_VARIABLES, Config, Loaded, Origins
+from consumer.config import Config
+from consumer.config.credentials import KEY_FILES, KEY_VARIABLES
+from consumer.config.loading import Loaded, Origins
 from consumer.redaction import redacted
 
 WIDTH = 100  # columns

@@ -14,7 +14,8 @@ from typing import Any
 
 import orjson
 
-from consumer.config import Binding, Config
+from consumer.config import Config
+from consumer.config.bindings import Binding
 from consumer.errors import Misconfigured, Undecodable
 from consumer.intake.decode import NO_RULES, Bindings, Rules, decode, recognise
 from consumer.intake.decode.bindings import Place

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from consumer.authorities import Authorities
 from consumer.commands.clients import reader
-from consumer.config import KafkaSettings
+from consumer.config.kafka import KafkaSettings
 from consumer.errors import ConsumerError, Misconfigured
 from consumer.journal.commit_metadata import CommitMetadata
 from consumer.kafka.admin import admin_client

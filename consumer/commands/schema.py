@@ -7,9 +7,11 @@ from typing import Any
 
 import orjson
 
-from consumer.config import Config, PolicySettings, Settings
+from consumer.config import Config
+from consumer.config.base import Settings
 from consumer.intake.decode import Rejection
 from consumer.intake.decode.schema import event_schema
+from consumer.policy.schema import PolicySettings
 from consumer.verdicts.schema import DIALECT, dead_letter_schema, verdict_schema
 
 

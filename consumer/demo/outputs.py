@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
-from consumer.config import OutputTopics
+from consumer.config.kafka import OutputTopics
 from consumer.demo.outcomes import WHOLE, Outcome, Place, Seen, Source
 
 

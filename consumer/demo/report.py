@@ -12,7 +12,8 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from consumer.config import Config, OutputTopics
+from consumer.config import Config
+from consumer.config.kafka import OutputTopics
 from consumer.demo import DemoOptions
 from consumer.demo.comparison import Charges, Fact, Row, all_ok, differences, excuses
 from consumer.demo.outcomes import Place, Seen, Tally

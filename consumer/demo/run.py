@@ -21,7 +21,8 @@ from aiokafka.errors import KafkaError
 from confluent_kafka import KafkaException
 from rich.console import Console
 
-from consumer.config import Config, load_config, load_policy
+from consumer.config import Config
+from consumer.config.loading import load_config
 from consumer.demo import DemoOptions, report
 from consumer.demo.comparison import all_ok, calls_over_quota, compare, facts, held_up
 from consumer.demo.lag import measuring_lag
@@ -31,6 +32,7 @@ from consumer.demo.uploads import FEWEST, KINDS, SECTIONS, uploads
 from consumer.demo.view import showing
 from consumer.demo.watch import Stuck, Watch
 from consumer.errors import Misconfigured
+from consumer.policy.schema import load_policy
 
 MOST: Final = 10_000
 """Uploads whose verdicts the embedded broker is certain to keep until they are read."""

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import orjson
 
-from consumer.config import Binding, Config
+from consumer.config import Config
+from consumer.config.bindings import Binding
 from consumer.demo import DemoOptions
 from consumer.demo.comparison import Charges
 from consumer.demo.image_server import serving_images

@@ -8,7 +8,7 @@ mark, a partition would throw its fetched records away with every settled one.
 
 from collections.abc import Hashable, Mapping
 
-from consumer.config import AdmissionSettings
+from consumer.config.operation import AdmissionSettings
 from consumer.lanes import DEFAULT, ReservedCapacity
 from consumer.observability import metrics
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from consumer.clock import Clock
-from consumer.config import JournalSettings
+from consumer.config.kafka import JournalSettings
 from consumer.intake.windows import Windows
 from consumer.journal.commit_metadata import BEGINNING
 from consumer.journal.journal import Journal

@@ -37,7 +37,7 @@ from aiokafka.errors import CommitFailedError, KafkaError, StaleMetadata
 from aiokafka.structs import OffsetAndMetadata
 
 from consumer.clock import Clock, ends_within
-from consumer.config import JournalSettings, KafkaSettings
+from consumer.config.kafka import JournalSettings, KafkaSettings
 from consumer.intake import Lease, Reading
 from consumer.intake.admission import Admission
 from consumer.intake.committer import Commit, Committer, commit_of

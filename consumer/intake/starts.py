@@ -22,7 +22,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from consumer.clock import Clock
-from consumer.config import KafkaSettings
+from consumer.config.kafka import KafkaSettings
 from consumer.journal.commit_metadata import BEGINNING, CommitMetadata, must_be_read
 from consumer.kafka import internals
 from consumer.records import Partition

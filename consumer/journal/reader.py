@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from consumer.clock import ends_within
-from consumer.config import KafkaSettings
+from consumer.config.kafka import KafkaSettings
 from consumer.journal import headers
 from consumer.journal.broker_clock import BrokerClock
 from consumer.kafka import internals

@@ -11,7 +11,7 @@ from aiokafka.errors import (
     UnsupportedSaslMechanismError,
 )
 
-from consumer.config import KafkaSecurity
+from consumer.config.kafka import KafkaSecurity
 
 _HOSTNAME_MISMATCH, _IP_MISMATCH = 62, 64  # OpenSSL's X509_V_ERR_…
 

@@ -31,7 +31,7 @@ from aiokafka.errors import AuthenticationFailedError, IllegalSaslStateError, Ka
 from aiokafka.protocol.metadata import MetadataRequest
 
 from consumer.clock import Clock
-from consumer.config import KafkaSecurity, KafkaSettings
+from consumer.config.kafka import KafkaSecurity, KafkaSettings
 from consumer.errors import Misconfigured
 from consumer.kafka.presence import Address, bootstrap, is_heard, known, named
 from consumer.kafka.refusals import Refusal, explain

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from consumer.config import PrivacySettings
+from consumer.config.privacy import PrivacySettings
 from consumer.lanes import DEFAULT
 from consumer.moderation.breaker import Permit
 from consumer.records import ImageLocation, ModerationResult, Partition

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from consumer.config import PrivacySettings
+from consumer.config.privacy import PrivacySettings
 from consumer.errors import CallFailed, Lost
 from consumer.lanes import DEFAULT
 from consumer.moderation import ModerationRequest, Moderator

@@ -12,7 +12,8 @@ from typing import Protocol
 import structlog
 
 from consumer.clock import Clock
-from consumer.config import KEY_FILES, Credentials, ProviderSettings, read_key_files
+from consumer.config.credentials import KEY_FILES, Credentials, read_key_files
+from consumer.config.provider import ProviderSettings
 from consumer.errors import Misconfigured
 
 log = structlog.get_logger()

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from consumer.config import Credentials
+from consumer.config.credentials import Credentials
 
 ALGORITHM = "ACS3-HMAC-SHA256"
 

@@ -17,7 +17,7 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from consumer.authorities import Authorities
-from consumer.config import ProviderSettings
+from consumer.config.provider import ProviderSettings
 from consumer.errors import ConsumerError, Misconfigured, ProviderFailed
 from consumer.moderation.reaching import NotReached, Step, not_reached, refused_by
 from consumer.observability import metrics

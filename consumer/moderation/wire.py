@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import orjson
 
-from consumer.config import LONGEST_TEXT, MOST_TEXTS, Disclosure, PrivacySettings
+from consumer.config.privacy import LONGEST_TEXT, MOST_TEXTS, Disclosure, PrivacySettings
 from consumer.errors import CallFailed, Malformed, ProviderFailed
 from consumer.moderation import ModerationRequest
 from consumer.moderation.failures import failure_of

@@ -12,7 +12,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from consumer.config import HealthSettings
+from consumer.config.operation import HealthSettings
 from consumer.errors import Misconfigured
 from consumer.observability.metrics import DEGRADED
 

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 import orjson
 import structlog
 
-from consumer.config import LogSettings
+from consumer.config.operation import LogSettings
 from consumer.observability.log_context import add_context
 from consumer.observability.log_limits import LogLimits, add_left_out
 from consumer.observability.refused_requests import RefusedRequests

@@ -29,7 +29,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import AttributeValue
 
-from consumer.config import KafkaSettings
+from consumer.config.kafka import KafkaSettings
 from consumer.errors import CallFailed, Misconfigured
 from consumer.moderation import ModerationRequest, Moderator
 from consumer.observability.harmless import harmless

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from consumer.config import PrivacySettings
+from consumer.config.privacy import PrivacySettings
 from consumer.errors import Undecodable
 from consumer.journal import headers
 from consumer.records import Delivery, Headers, Verdict, source_id

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from consumer.config import OutputTopics
+from consumer.config.kafka import OutputTopics
 from consumer.errors import Undecodable
 from consumer.records import Delivery, SourceId, Verdict, source_id
 from consumer.verdicts.bounds import MOST_DEAD_LETTER

@@ -9,7 +9,7 @@ image that could not be judged goes to review, or is blocked where the policy sa
 
 from collections.abc import Iterator, Sequence
 
-from consumer.config import Policy
+from consumer.policy.schema import Policy
 from consumer.records import (
     STRICTNESS,
     Assessment,

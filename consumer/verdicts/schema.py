@@ -7,7 +7,7 @@ Subscribers must allow for members that they do not know: later versions add som
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from consumer.config import LONGEST_TEXT, MOST_TEXTS
+from consumer.config.privacy import LONGEST_TEXT, MOST_TEXTS
 from consumer.records import Decision
 
 Schema = dict[str, Any]

@@ -21,7 +21,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import RecordMetadata
 
 from consumer.clock import Clock
-from consumer.config import KafkaSettings
+from consumer.config.kafka import KafkaSettings
 from consumer.dispatch.in_flight import InFlight
 from consumer.errors import OutcomeRefused
 from consumer.kafka.producing import Refused

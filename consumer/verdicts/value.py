@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from consumer.config import MOST_TEXTS, PrivacySettings
+from consumer.config.privacy import MOST_TEXTS, PrivacySettings
 from consumer.records import Assessment, Finding, Hits, ObjectRef, Submission, Verdict
 from consumer.urls import shown_url
 from consumer.verdicts.bounds import MOST_VALUE, rfc3339, text

@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from consumer.commands.check.provider import look_at_provider
-from consumer.config import RegionUrl, load_credentials
+from consumer.config.credentials import load_credentials
+from consumer.config.provider import RegionUrl
 from consumer.emulator import Emulator, EmulatorSettings, running
 from tests.commands.cli import Ended, command
 from tests.kafka import KafkaCluster, NewRecord, publish

@@ -8,7 +8,9 @@ from consumer.commands.check.findings import Finding, lasting
 from consumer.commands.check.places import bindings
 from consumer.commands.check.sizing import calls_at_once, partitions_and_journal, partitions_and_quota
 from consumer.commands.check.topics import Backlog, Topic, retention, topics
-from consumer.config import Binding, KafkaSettings, load_config
+from consumer.config.bindings import Binding
+from consumer.config.kafka import KafkaSettings
+from consumer.config.loading import load_config
 
 DAY = 86_400.0
 SETTINGS = {

@@ -8,7 +8,8 @@ import pytest
 
 from consumer.commands.check.findings import Finding
 from consumer.commands.check.provider import look_at_provider
-from consumer.config import RegionUrl, load_credentials
+from consumer.config.credentials import load_credentials
+from consumer.config.provider import RegionUrl
 from consumer.emulator import Emulator, EmulatorSettings, Fault, running
 from tests.fuzz.provider import Asked, RawProvider, response
 from tests.scenarios.provider import KEY

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from consumer.commands.config import WIDTH, effective
-from consumer.config import load_with_origins
+from consumer.config.loading import load_with_origins
 from tests.commands.cli import command
 
 FILE = """\

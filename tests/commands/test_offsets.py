@@ -3,7 +3,7 @@
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from consumer.commands.offsets import standings
-from consumer.config import KafkaSettings
+from consumer.config.kafka import KafkaSettings
 from consumer.emulator.broker import EmbeddedBroker
 
 GROUP = "offsets"

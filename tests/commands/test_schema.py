@@ -13,9 +13,10 @@ from jsonschema import Draft202012Validator
 
 from consumer.commands.decode import EveryBucket
 from consumer.commands.schema import Name, file_of, schema, written
-from consumer.config import Policy, PolicySettings, PrivacySettings
+from consumer.config.privacy import PrivacySettings
 from consumer.errors import Undecodable
 from consumer.intake.decode import Rejection, decode, recognise
+from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Assessment, Failure, Hits, Label, ModerationResult, Verdict
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.policy import Deciding

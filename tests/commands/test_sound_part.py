@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.config import load_sound_part
+from consumer.config.loading import load_sound_part
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from typing import Literal, Protocol
 
 from consumer.clock import Clock, SystemClock
-from consumer.config import AdmissionSettings, JournalSettings, KafkaSettings, OutputTopics
+from consumer.config.kafka import JournalSettings, KafkaSettings, OutputTopics
+from consumer.config.operation import AdmissionSettings
 from consumer.dispatch.quota import Due, Quota
 from consumer.intake.admission import Admission
 from consumer.intake.source import KafkaRecord, KafkaSource

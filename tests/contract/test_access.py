@@ -11,7 +11,7 @@ import trustme
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
-from consumer.config import KafkaSettings
+from consumer.config.kafka import KafkaSettings
 from consumer.kafka.security import KafkaAccess
 from tests.clock import ManualClock
 from tests.kafka.secured import CLEAR, MUTUAL, PLAIN, SASL, SecuredKafka, token, write_certificate

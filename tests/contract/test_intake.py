@@ -3,12 +3,13 @@
 import asyncio
 
 from consumer.clock import SystemClock
-from consumer.config import AdmissionSettings, Policy, PolicySettings
+from consumer.config.operation import AdmissionSettings
 from consumer.dispatch.in_flight import InFlight
 from consumer.errors import Undecodable
 from consumer.intake.source import MAX_POLL_RECORDS, POLL_TIMEOUT
 from consumer.journal.reader import OutputReader
 from consumer.kafka.security import KafkaAccess
+from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Assessment, Failure
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.outcomes import Outcomes

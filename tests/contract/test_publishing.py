@@ -10,12 +10,12 @@ from contextlib import asynccontextmanager, nullcontext
 import pytest
 
 from consumer.clock import SystemClock
-from consumer.config import Policy, PolicySettings
 from consumer.dispatch.in_flight import InFlight
 from consumer.errors import OutcomeRefused, Undecodable
 from consumer.journal.reader import OutputReader
 from consumer.kafka.producing import Refused
 from consumer.kafka.security import KafkaAccess
+from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Assessment, Failure
 from consumer.verdicts.encode import Encoded, Encoding
 from consumer.verdicts.outcomes import Outcome, Outcomes

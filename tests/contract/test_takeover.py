@@ -9,7 +9,7 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 
-from consumer.config import AdmissionSettings
+from consumer.config.operation import AdmissionSettings
 from consumer.intake.source import MAX_POLL_RECORDS
 from consumer.journal.commit_metadata import CommitMetadata
 from consumer.journal.journal import Journal

@@ -4,10 +4,10 @@ from typing import Any
 
 from aiokafka import ConsumerRecord
 
-from consumer.config import Policy, PolicySettings
 from consumer.demo.outcomes import WHOLE, Outcome, Place, Source
 from consumer.demo.outputs import read_record
 from consumer.errors import Undecodable
+from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Assessment, Failure, Label, ModerationResult
 from consumer.verdicts.encode import Encoded, Encoding
 from consumer.verdicts.policy import Deciding

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.config import load_config, load_policy
+from consumer.config.loading import load_config
 from consumer.demo.images import draw_images
 from consumer.demo.messages import CEPH_BUCKET, MINIO_BUCKET, OBJECTS, OSS_BUCKET, S3_BUCKET, Site
 from consumer.demo.outcomes import WHOLE, Outcome, Place, Upload
@@ -23,6 +23,7 @@ from consumer.errors import Undecodable
 from consumer.intake.decode import Bindings, Omission, Rules, decode, recognise
 from consumer.intake.decode.cloudevents import BINARY, STRUCTURED
 from consumer.intake.decode.formats import BARE
+from consumer.policy.schema import load_policy
 from consumer.records import ByObject, ByUrl, Ignored, Submission
 from tests.events import delivery
 

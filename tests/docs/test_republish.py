@@ -3,7 +3,7 @@
 import runpy
 
 from consumer.clock import SystemClock
-from consumer.config import PrivacySettings
+from consumer.config.privacy import PrivacySettings
 from consumer.emulator.broker import EmbeddedBroker
 from consumer.errors import Undecodable
 from consumer.verdicts.encode import Encoding

@@ -5,9 +5,10 @@ from typing import Any
 
 import orjson
 
-from consumer.config import OutputTopics, Policy, PolicySettings
+from consumer.config.kafka import OutputTopics
 from consumer.errors import Undecodable
 from consumer.intake.decode import Bindings, decode
+from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Assessment, Failure, Ignored
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.outcomes import Outcomes

@@ -3,7 +3,7 @@
 import pytest
 from aiokafka import TopicPartition
 
-from consumer.config import KafkaSettings
+from consumer.config.kafka import KafkaSettings
 from consumer.kafka.damage import ATTEMPTS, HELD_DELAY, RETRY_DELAY, DamagedUploads, Named, pass_over
 from consumer.kafka.reading import DAMAGED, TOO_LARGE, Damage, Skip
 from tests.clock import ManualClock

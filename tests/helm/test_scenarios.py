@@ -8,7 +8,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from consumer.config import load_config, load_policy
+from consumer.config.loading import load_config
+from consumer.policy.schema import load_policy
 from tests.helm.chart import KUBERNETES, SCENARIOS, Charts
 
 EVERY = {"ConfigMap", "Service"}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from consumer.config import ShutdownSettings
+from consumer.config.operation import ShutdownSettings
 from tests.helm.chart import SCENARIOS, Charts, Refused
 
 CLOSING = 10

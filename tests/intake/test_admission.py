@@ -3,7 +3,7 @@ from collections.abc import Hashable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.config import AdmissionSettings
+from consumer.config.operation import AdmissionSettings
 from consumer.intake.admission import Admission
 
 LIMITS = AdmissionSettings(max_records=10, max_records_per_partition=4, max_bytes=100)

@@ -3,7 +3,7 @@ from math import inf, isnan
 
 from aiokafka.errors import KafkaConnectionError
 
-from consumer.config import KafkaSettings
+from consumer.config.kafka import KafkaSettings
 from consumer.emulator.broker import EmbeddedBroker
 from consumer.intake.retention import LOOK_INTERVAL, Retention, kept, retention_of
 from consumer.kafka.security import KafkaAccess

@@ -12,7 +12,8 @@ from aiokafka.errors import IllegalGenerationError, KafkaTimeoutError
 from aiokafka.structs import OffsetAndMetadata
 
 from consumer.clock import SystemClock
-from consumer.config import AdmissionSettings, JournalSettings, KafkaSettings, OutputTopics
+from consumer.config.kafka import JournalSettings, KafkaSettings, OutputTopics
+from consumer.config.operation import AdmissionSettings
 from consumer.dispatch.quota import Due, Quota
 from consumer.intake import source as source_module
 from consumer.intake.admission import Admission

@@ -1,7 +1,7 @@
 import pytest
 from aiokafka import ConsumerRecord
 
-from consumer.config import KafkaSettings, OutputTopics
+from consumer.config.kafka import KafkaSettings, OutputTopics
 from consumer.journal.reader import OutputReader
 from consumer.kafka.security import KafkaAccess
 

@@ -1,6 +1,6 @@
 from collections.abc import Callable, Mapping
 
-from consumer.config import PrivacySettings
+from consumer.config.privacy import PrivacySettings
 from consumer.errors import CallFailed, ImageRefused, Malformed, ProviderFailed
 from consumer.moderation import ModerationRequest
 from consumer.moderation.assess import Assessing

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from consumer.clock import Clock, SystemClock
-from consumer.config import Credentials
+from consumer.config.credentials import Credentials
 from consumer.dispatch.gate import GrantRevoked
 from consumer.emulator import EmulatorSettings, Fault, Throttle, What, running
 from consumer.emulator.faults import Match

@@ -5,7 +5,8 @@ import pytest
 import structlog
 from pydantic import SecretStr
 
-from consumer.config import Credentials, ProviderSettings, read_key_files
+from consumer.config.credentials import Credentials, read_key_files
+from consumer.config.provider import ProviderSettings
 from consumer.moderation.keys import LOOK_INTERVAL, FixedKeys, Keys, keys_of
 from tests.clock import ManualClock
 

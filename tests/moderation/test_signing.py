@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from consumer.config import Credentials
+from consumer.config.credentials import Credentials
 from consumer.moderation import signing
 
 VECTORS = [

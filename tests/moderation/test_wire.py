@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from consumer.config import Disclosure, PrivacySettings
+from consumer.config.privacy import Disclosure, PrivacySettings
 from consumer.errors import CallFailed, Malformed, ProviderFailed, Throttled
 from consumer.moderation import ModerationRequest
 from consumer.moderation.wire import data_id, read_answer, request_body

@@ -6,7 +6,7 @@ import httpx
 import pytest
 import structlog
 
-from consumer.config import HealthSettings
+from consumer.config.operation import HealthSettings
 from consumer.errors import Misconfigured
 from consumer.observability.health import Health, serving
 

@@ -8,7 +8,7 @@ import orjson
 import pytest
 import structlog
 
-from consumer.config import LogSettings
+from consumer.config.operation import LogSettings
 from consumer.observability import metrics
 from consumer.observability.log_context import say_in_every_line
 from consumer.observability.log_limits import INTERVAL, MOST_KINDS, LogLimits

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from consumer.config import HealthSettings, LogSettings
+from consumer.config.operation import HealthSettings, LogSettings
 from consumer.observability.health import Health, serving
 from consumer.observability.logs import set_up_logs
 from consumer.observability.metrics import REFUSED_REQUESTS

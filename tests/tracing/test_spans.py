@@ -16,7 +16,9 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from consumer.app import layers
 from consumer.clock import SystemClock
-from consumer.config import Config, Credentials, OutputTopics, Policy, PolicySettings
+from consumer.config import Config
+from consumer.config.credentials import Credentials
+from consumer.config.kafka import OutputTopics
 from consumer.dispatch.in_flight import InFlight
 from consumer.dispatch.waits import InterruptibleWaits
 from consumer.emulator import Emulator, Fault
@@ -27,6 +29,7 @@ from consumer.moderation.assess import Assessing
 from consumer.moderation.keys import FixedKeys
 from consumer.moderation.transport import open_transport
 from consumer.pipeline import Pipeline
+from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Headers
 from consumer.tracing import Tracing, Untraced
 from consumer.tracing.spans import Spans

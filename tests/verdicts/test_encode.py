@@ -4,8 +4,9 @@ from typing import Any
 import orjson
 import pytest
 
-from consumer.config import Disclosure, Policy, PolicySettings, PrivacySettings
+from consumer.config.privacy import Disclosure, PrivacySettings
 from consumer.errors import Undecodable
+from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Assessment, Failure, Hits, Image, Label, ModerationResult, ObjectRef, Verdict
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.policy import Deciding

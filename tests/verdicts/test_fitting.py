@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from consumer.commands.schema import Name, schema
-from consumer.config import KafkaSettings, OutputTopics, Policy, PolicySettings
+from consumer.config.kafka import KafkaSettings, OutputTopics
 from consumer.errors import Undecodable
 from consumer.journal.reader import OutputReader
 from consumer.kafka.security import KafkaAccess
+from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import (
     Assessment,
     Delivery,

@@ -6,7 +6,7 @@ import pytest
 import structlog
 from prometheus_client import REGISTRY
 
-from consumer.config import Policy, PolicySettings
+from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Assessment, Decision, Label, ModerationResult
 from consumer.verdicts.noticing import LABELS, MOST_LOGGED, Noticing, is_listed
 from consumer.verdicts.policy import Deciding

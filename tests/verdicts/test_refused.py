@@ -9,9 +9,10 @@ import pytest
 from aiokafka import errors
 from aiokafka.errors import KafkaError, for_code
 
-from consumer.config import OutputTopics, Policy, PolicySettings
+from consumer.config.kafka import OutputTopics
 from consumer.errors import OutcomeRefused
 from consumer.kafka.producing import REFUSALS, refusal
+from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Assessment, Failure
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.outcomes import Outcome, Outcomes

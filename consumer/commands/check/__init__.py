@@ -15,17 +15,12 @@ from consumer.commands.check.kafka import look_at_kafka
 from consumer.commands.check.places import bindings
 from consumer.commands.check.provider import look_at_provider
 from consumer.commands.check.sizing import calls_at_once
-from consumer.config import (
-    Config,
-    Credentials,
-    Policy,
-    load_config,
-    load_credentials,
-    load_policy,
-    load_sound_part,
-)
+from consumer.config import Config
+from consumer.config.credentials import Credentials, load_credentials
+from consumer.config.loading import load_config, load_sound_part
 from consumer.errors import Misconfigured
 from consumer.moderation.transport import Ways
+from consumer.policy.schema import Policy, load_policy
 
 
 async def check(

@@ -16,7 +16,8 @@ from consumer.commands.check.reading import last_records
 from consumer.commands.check.sizing import partitions_and_journal, partitions_and_quota
 from consumer.commands.check.topics import Backlog, Topic, retention, topics
 from consumer.commands.clients import reader
-from consumer.config import Config, KafkaSettings
+from consumer.config import Config
+from consumer.config.kafka import KafkaSettings
 from consumer.errors import Misconfigured
 from consumer.kafka.admin import admin_client, topic_settings
 from consumer.kafka.security import KafkaAccess

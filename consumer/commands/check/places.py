@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from consumer.commands.check.findings import Finding, ok, warning, wrong
-from consumer.config import REGIONS, Binding
+from consumer.config.bindings import Binding
+from consumer.vendor_facts.aliyun import REGIONS
 
 
 def bindings(bound: Sequence[Binding]) -> Iterator[Finding]:

@@ -21,7 +21,8 @@ import httpx
 import orjson
 
 from consumer.commands.check.findings import Finding, lasting, ok, skipped, warning, wrong
-from consumer.config import Credentials, RegionUrl
+from consumer.config.credentials import Credentials
+from consumer.config.provider import RegionUrl
 from consumer.errors import AccountRefused, CallFailed, ClockOff, InputRefused, ProviderFailed, Throttled
 from consumer.moderation import signing, wire
 from consumer.moderation.failures import failure_of

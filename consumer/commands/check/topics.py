@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import inf
 
 from consumer.commands.check.findings import Finding, lasting, ok, skipped, warning, wrong
-from consumer.config import KafkaSettings
+from consumer.config.kafka import KafkaSettings
 from consumer.intake.retention import kept
 from consumer.verdicts.producers import DEAD_LETTER_HEADROOM
 

@@ -12,7 +12,7 @@ from string import Formatter
 from typing import Self
 from urllib.parse import quote
 
-from consumer.config import Binding
+from consumer.config.bindings import Binding
 from consumer.intake.decode.reasons import Rejection
 from consumer.intake.decode.urls import encoded_key, web_url
 from consumer.records import ByObject, ByUrl, ImageLocation

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from consumer.config import Binding
+from consumer.config.bindings import Binding
 from consumer.errors import Undecodable
 from consumer.intake.decode import NO_RULES, Bindings, Rules, decode
 from consumer.intake.decode.origin import any_of

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.config import Binding
+from consumer.config.bindings import Binding
 from consumer.errors import Undecodable
 from consumer.intake.decode import Bindings
 from consumer.records import ByUrl

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from consumer.config import Binding
+from consumer.config.bindings import Binding
 from consumer.intake.decode import Bindings
 from consumer.records import ByObject, ByUrl, Image, ObjectRef, Subject
 from tests.intake.decode.messages import REMOVE, message, refused, sample, submitted

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from consumer.config import Binding, Include
+from consumer.config.bindings import Binding, Include
 from consumer.intake.decode import Bindings
 from consumer.records import ByObject, ByUrl, Image, ObjectRef, Subject
 from tests.intake.decode.messages import (

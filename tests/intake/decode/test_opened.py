@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 import pytest
 
-from consumer.config import Binding, Include
+from consumer.config.bindings import Binding, Include
 from consumer.intake.decode import Bindings
 from consumer.intake.decode.origin import MAX_ENVELOPES
 from tests.intake.decode.messages import REMOVE, ignored, ignoring, message, refused, sample, submitted

@@ -1,0 +1,83 @@
+"""
+What the objects of a bucket are, and which events are none of this service's.
+"""
+
+import string
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from consumer.config.base import Settings
+
+
+def _template(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise ValueError(f"must begin with http:// or https://, got {url!r}")
+    try:
+        parts = list(string.Formatter().parse(url))
+    except ValueError as error:
+        raise ValueError(f"is no template: {error}; got {url!r}") from None
+    names = {name for _, name, _, _ in parts if name is not None}
+    if not names <= {"bucket", "key"} or "key" not in names:
+        raise ValueError(f"takes {{key}} and {{bucket}}, and needs {{key}}, got {url!r}")
+    if any(form or conversion for _, _, form, conversion in parts):
+        raise ValueError(f"takes no formats or conversions, got {url!r}")
+    if "{key}" in url.split("://", 1)[1].replace("?", "/").replace("#", "/").split("/", 1)[0]:
+        raise ValueError(f"needs a / between the host and {{key}}, or keys would choose the host; got {url!r}")
+    return url
+
+
+class Include(Settings):
+    """Which objects are images. What it leaves out is ignored."""
+
+    keys: tuple[str, ...] = Field(
+        (),
+        description="Globs on the object's key, without regard to case and to dots and blanks at its end; none means "
+        "every key. A way around moderation for whoever chooses the key.",
+    )
+    content_types: tuple[str, ...] = Field(
+        (),
+        description="Globs on the content type, without case and parameters; none, application/octet-stream and "
+        "others that say nothing fit. A way around moderation for whoever chooses the type.",
+    )
+
+
+class Binding(Settings):
+    """What a bucket's objects are, and how the provider reaches them. The longest fitting prefix wins."""
+
+    bucket: str = Field(min_length=1)
+    prefix: str = ""
+    tenant: str = "default"
+    purpose: str = "default"
+    via: Literal["url", "oss"] = Field(
+        description="`url`: the provider downloads from the template. `oss`: it reads the bucket itself."
+    )
+    url: Annotated[str, AfterValidator(_template)] | None = Field(
+        None, description="Template such as https://cdn.example.com/{key}; the key is percent-encoded into it."
+    )
+    region: str | None = Field(None, description="The bucket's region for `oss`, where events do not say it.")
+    include: Include = Include()
+    decode_keys: bool | Literal["auto", "always", "never"] | None = Field(
+        None,
+        description="Whether keys in notifications are URL-encoded: `always` or true, `never` or false. `auto` or "
+        "null: OSS's and EventBridge's are not, S3's are, but for a key with a character that an encoder would have "
+        "escaped. Ceph does not encode keys: without `never` a plus in a key of plain characters is a space.",
+    )
+
+    @model_validator(mode="after")
+    def _says_how(self) -> Self:
+        if self.via == "url" and self.url is None:
+            raise ValueError("via: url needs a url template")
+        if self.via != "url" and self.url is not None:
+            raise ValueError(f"via: {self.via} takes no url")
+        return self
+
+
+class CloudEventsSettings(Settings):
+    """Which CloudEvents of the topics are none of this service's."""
+
+    ignore: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (),
+        description="Globs on the type, with regard to case. An event of such a type that has not an upload's shape is "
+        "ignored; of any other type it is a dead letter, `unknown_type`.",
+    )

@@ -1,0 +1,290 @@
+"""
+How uploads are read, verdicts written and outcomes read back: brokers, topics, access, journal.
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt, SecretStr, model_validator
+
+from consumer.config.base import Settings
+from consumer.redaction import redacted
+
+
+class OutputTopics(Settings):
+    """Where verdicts and dead letters go."""
+
+    block: str = "moderation.block"
+    review: str = "moderation.review"
+    pass_: str = Field("moderation.pass", alias="pass")
+    dead_letter: str = "moderation.dead-letter"
+
+    @model_validator(mode="after")
+    def _are_four_topics(self) -> Self:
+        if len(set(self.all)) < len(self.all):
+            raise ValueError(f"each outcome needs a topic of its own, got {', '.join(self.all)}")
+        return self
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every topic that an outcome can be in. Code that reads or checks the outputs takes them from here."""
+        return (*self.by_decision.values(), self.dead_letter)
+
+    @property
+    def by_decision(self) -> Mapping[str, str]:
+        """The topic of each decision's verdicts."""
+        return {"block": self.block, "review": self.review, "pass": self.pass_}
+
+
+class TlsSettings(Settings):
+    """Whose certificates are trusted and which is shown. All files are PEM, and read again when they change."""
+
+    ca_file: Path | None = Field(
+        None, description="The authorities that brokers' certificates must come from; without it, the system's."
+    )
+    certificate_file: Path | None = Field(
+        None, description="Our certificate with its chain, where brokers ask for one (mTLS); needs key_file."
+    )
+    key_file: Path | None = Field(None, description="Its private key; may be the same file.")
+    key_password_file: Path | None = Field(None, description="What the private key is encrypted with.")
+    check_hostname: bool = Field(
+        True,
+        description="Whether a broker's certificate must name the host that is called. `false` lets any holder of "
+        "a trusted certificate pose as a broker.",
+    )
+
+    def contradictions(self) -> Iterator[str]:
+        if self.certificate_file and not self.key_file:
+            yield "tls.certificate_file needs tls.key_file (the same file where it holds both)"
+        if self.key_file and not self.certificate_file:
+            yield "tls.key_file needs tls.certificate_file"
+        if self.key_password_file and not self.key_file:
+            yield "tls.key_password_file needs tls.key_file"
+
+
+class SaslSettings(Settings):
+    """How this service says who it is. Files are read again when they change."""
+
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = None
+    username: str | None = Field(None, min_length=1)
+    password_file: Path | None = Field(
+        None, description="File of the password, such as a mounted secret. A line break at its end is no part of it."
+    )
+    password: SecretStr | None = Field(
+        None,
+        min_length=1,
+        description="Instead of a file, for the environment: MODERATION__KAFKA__SECURITY__SASL__PASSWORD. Written here "
+        "it is as safe as this file.",
+    )
+    token_file: Path | None = Field(
+        None,
+        description="OAUTHBEARER: file of the token, such as a projected service-account token. Read for each "
+        "connection, so whoever renews it need tell nobody.",
+    )
+    extensions: dict[
+        Annotated[str, Field(pattern=r"^[A-Za-z]+$")], Annotated[str, Field(pattern=r"^[ -~\t\r\n]+$")]
+    ] = Field({}, description="OAUTHBEARER: what the broker wants to know beside the token, such as `logicalCluster`.")
+    allow_clear_text: bool = Field(
+        False,
+        description="Send a password (PLAIN) or token (OAUTHBEARER) without TLS, for everybody on the way to read.",
+    )
+
+    def contradictions(self) -> Iterator[str]:
+        if self.mechanism is None:
+            named = ("username", "password_file", "password", "token_file", "extensions", "allow_clear_text")
+            if given := [f"sasl.{name}" for name in named if getattr(self, name)]:
+                yield f"{', '.join(given)}: without sasl.mechanism nobody is told"
+        elif self.mechanism == "OAUTHBEARER":
+            if self.token_file is None:
+                yield "sasl.mechanism OAUTHBEARER needs sasl.token_file"
+            for name in ("username", "password_file", "password"):
+                if getattr(self, name):
+                    yield f"sasl.mechanism OAUTHBEARER takes no sasl.{name}"
+        else:
+            yield from self._contradictions_of_a_password()
+
+    def _contradictions_of_a_password(self) -> Iterator[str]:
+        if self.username is None:
+            yield f"sasl.mechanism {self.mechanism} needs sasl.username"
+        if self.password_file is None and self.password is None:
+            yield f"sasl.mechanism {self.mechanism} needs sasl.password_file, or sasl.password from the environment"
+        if self.password_file is not None and self.password is not None:
+            yield "sasl.password_file and sasl.password (or its variable) are both given: only one can be meant"
+        for name in ("token_file", "extensions"):
+            if getattr(self, name):
+                yield f"sasl.mechanism {self.mechanism} takes no sasl.{name}"
+
+
+class KafkaSecurity(Settings):
+    """How brokers and this service know each other."""
+
+    protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="Kafka's `security.protocol`: what the brokers' listener speaks. SSL means TLS."
+    )
+    tls: TlsSettings = TlsSettings()
+    sasl: SaslSettings = SaslSettings()
+
+    @property
+    def uses_tls(self) -> bool:
+        return self.protocol in ("SSL", "SASL_SSL")
+
+    @property
+    def uses_sasl(self) -> bool:
+        return self.protocol in ("SASL_PLAINTEXT", "SASL_SSL")
+
+    @model_validator(mode="after")
+    def _is_of_one_mind(self) -> Self:
+        problems = [*self._contradictions(), *self.tls.contradictions(), *self.sasl.contradictions()]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _contradictions(self) -> Iterator[str]:
+        if not self.uses_tls and self.tls != TlsSettings():
+            yield f"tls is set, but protocol {self.protocol} has no TLS: SSL and SASL_SSL do"
+        if self.uses_sasl and self.sasl.mechanism is None:
+            yield f"protocol {self.protocol} needs sasl.mechanism"
+        if not self.uses_sasl and self.sasl.mechanism is not None:
+            yield f"sasl.mechanism is set, but protocol {self.protocol} has no SASL: SASL_SSL and SASL_PLAINTEXT do"
+        if (
+            self.protocol == "SASL_PLAINTEXT"
+            and self.sasl.mechanism in ("PLAIN", "OAUTHBEARER")
+            and not self.sasl.allow_clear_text
+        ):
+            yield (
+                f"sasl.mechanism {self.sasl.mechanism} over protocol SASL_PLAINTEXT shows the secret to everybody on "
+                "the way: use SASL_SSL or a SCRAM mechanism, or set sasl.allow_clear_text"
+            )
+
+
+DamagedBatch = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+/\d{1,9}@\d{1,18}(-\d{1,18})?$")]
+_BROKER = re.compile(r"(\[[0-9A-Fa-f:.]+(%[\w.-]+)?\]|[^\s:/@\[\],]+)(:(?P<port>\d{1,5}))?")
+
+
+def _are_brokers(text: str) -> str:
+    """Let `host:port` pass, comma-separated, with or without the port; an IPv6 address with one is in brackets."""
+    brokers = [broker for broker in text.strip().split(",") if broker.strip()]
+    if not brokers:
+        raise ValueError("names no broker: write host:port, comma-separated")
+    for broker in brokers:
+        told = _BROKER.fullmatch(broker.strip())
+        if not is_ipv6(broker.strip()) and (told is None or not 0 < int(told["port"] or 9092) < 65536):
+            raise ValueError(f"{redacted(broker.strip())!r} is no broker: write host:port, such as kafka-1:9092")
+    return text
+
+
+def is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+class KafkaSettings(Settings):
+    """How uploads are read and verdicts written."""
+
+    bootstrap_servers: Annotated[str, AfterValidator(_are_brokers)] = Field(
+        "localhost:9092", description="Brokers to ask first, `host:port`, comma-separated."
+    )
+    client_id: str = "moderation-consumer"
+    security: KafkaSecurity = KafkaSecurity()
+    group_id: str = Field(
+        "moderation-consumer",
+        min_length=1,
+        description="All replicas share one. It is part of every verdict_id: a new group judges, and pays, anew.",
+    )
+    topics: tuple[str, ...] = Field(("uploads",), min_length=1, description="Where upload events are read from.")
+    outputs: OutputTopics = OutputTopics()
+    auto_offset_reset: Literal["earliest", "latest"] = Field(
+        "earliest",
+        description="Where a topic new to the group begins. `latest` skips, unjudged, what was uploaded before.",
+    )
+    session_timeout: PositiveFloat = Field(
+        30.0, description="Seconds until a silent replica loses its partitions. Shorter recovers sooner, evicts sooner."
+    )
+    heartbeat_interval: PositiveFloat = Field(
+        3.0, description="Seconds. Also how long the others may wait before they notice a rebalance."
+    )
+    rebalance_timeout: PositiveFloat = Field(
+        60.0,
+        description="Seconds a rebalance waits for this replica to drain. Must exceed `shutdown.drain_on_revoke`, and "
+        "be a session and a heartbeat at least: a replica that hangs keeps its part of the quota for a session.",
+    )
+    commit_interval: PositiveFloat = Field(
+        1.0, description="Seconds between commits. Longer commits less and reads more again after a crash."
+    )
+    max_message_bytes: PositiveInt = Field(
+        1_048_576,
+        description="The largest upload message. Dead letters may be 16 KiB larger, which their topic must take.",
+    )
+    max_unacknowledged: PositiveInt = Field(
+        256,
+        description="Outcomes sent and not acknowledged, at which nothing more is paid for. Must exceed calls a second "
+        "× 2 × Kafka's round trip; all of them repeat after a crash.",
+    )
+    max_partition_fetch_bytes: PositiveInt = Field(
+        262_144, description="Bytes fetched ahead per partition; lost, and fetched again, when a partition is paused."
+    )
+
+    max_batch_bytes: PositiveInt = Field(
+        16_777_216,
+        description="The largest batch of records, unpacked; a larger one is a dead letter. It may be held twice, not "
+        "for each partition.",
+    )
+    skip_damaged: tuple[DamagedBatch, ...] = Field(
+        (),
+        description="Damaged batches that are passed over, each a dead letter: `topic/partition@offset`, or "
+        "`topic/partition@first-last` where nobody can tell where the batch ends. Readiness and log name them.",
+    )
+
+    @model_validator(mode="after")
+    def _reads_nothing_that_it_writes(self) -> Self:
+        if loops := sorted(set(self.outputs.all) & set(self.topics)):
+            raise ValueError(f"topics that are read must not be outputs: {', '.join(loops)}")
+        return self
+
+    @model_validator(mode="after")
+    def _outlives_a_heartbeat(self) -> Self:
+        if self.heartbeat_interval * 3 > self.session_timeout:
+            raise ValueError(
+                f"session_timeout ({self.session_timeout} s) must be three heartbeat_interval "
+                f"({self.heartbeat_interval} s) or more"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _proves_its_membership(self) -> Self:
+        if self.commit_interval * 3 > self.session_timeout:
+            raise ValueError(
+                f"session_timeout ({self.session_timeout} s) must be three commit_interval "
+                f"({self.commit_interval} s) or more: commits prove that the partitions are still this replica's"
+            )
+        return self
+
+
+class JournalSettings(Settings):
+    """How the outputs are read back when a partition is taken over, so that nothing is paid or published twice."""
+
+    clock_skew: NonNegativeFloat = Field(
+        5.0, description="Seconds by which the clocks of replicas and brokers may differ. More reads further back."
+    )
+    max_outcomes: PositiveInt = Field(
+        1_000_000,
+        description="Outcomes known at once, about 80 bytes each. Where the outputs have more, they are read again, "
+        "window by window.",
+    )
+    max_outcomes_per_partition: PositiveInt = Field(
+        15_000,
+        description="Outcomes published behind the lowest open record of a partition; with more it is not read on "
+        "until that record ends. Times the partitions it must not exceed `max_outcomes`.",
+    )
+    on_limit: Literal["wait", "pay"] = Field(
+        "wait",
+        description="`wait` reads for as long as it takes. `pay` reads no further after `max_seconds` or "
+        "`max_outcomes`: what is not known then may be paid and published again; a metric says so.",
+    )
+    max_seconds: PositiveFloat = Field(60.0, description="Seconds of reading, where `on_limit` is `pay`.")

@@ -1,0 +1,41 @@
+"""
+What of an image is carried on.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from consumer.config.base import Settings
+
+Disclosure = Literal["none", "count", "hash", "text"]
+MOST_TEXTS = 50
+LONGEST_TEXT = 256  # characters
+
+
+class PrivacySettings(Settings):
+    """
+    What of an image is carried on.
+
+    Texts are told not at all, as their number, as hashes (the first 16 bytes of the SHA-256 of each, in hex) or as they
+    are, cut to 256 characters; of hashes and texts at most 50.
+    """
+
+    context: Literal["all", "none"] | tuple[str, ...] = Field(
+        "all",
+        description="What verdicts carry of an event's `context` and `attrs`, for reviewers: `all`, `none`, or a list "
+        "of the names of their members.",
+    )
+    keep_query: bool = Field(
+        False, description="Keep the query of image URLs in verdicts. Presigned queries are credentials."
+    )
+    recognised_text: Disclosure = Field(
+        "none",
+        description="Lines of text in the image, as `hits.recognised_text`; the policy's info needs textInImage.",
+    )
+    public_figures: Disclosure = Field(
+        "none", description="Names of people, as `hits.figures`; the policy's info needs publicFigure."
+    )
+    keywords: Disclosure = Field(
+        "none", description="Words that were matched, as `hits.keywords`; the policy's info needs textInImage."
+    )

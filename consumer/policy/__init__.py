@@ -1,0 +1,3 @@
+"""
+What answers lead to: a policy is read, and decides.
+"""

@@ -1,0 +1,75 @@
+"""
+A policy as it is written: what may stand in its file.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from consumer.config.base import Settings
+from consumer.config.loading import read_yaml, validated
+
+
+class Route(Settings):
+    """Which decision a risk level asks for. Vendor: act on high, review medium, treat low as none."""
+
+    high: Literal["block", "review", "pass"] = "block"
+    medium: Literal["block", "review", "pass"] = "review"
+    low: Literal["block", "review", "pass"] = "pass"
+    none: Literal["block", "review", "pass"] = "pass"
+
+
+def _never_pass(decision: Any) -> Any:
+    if decision == "pass":
+        raise ValueError("an image that could not be judged is never passed: review or block")
+    return decision
+
+
+Fallback = Annotated[Literal["review", "block"], BeforeValidator(_never_pass)]
+
+
+class OnError(Settings):
+    """Which decision an image gets that could not be judged, by why."""
+
+    fetch: Fallback = Field("review", description="The provider could not download it.")
+    image: Fallback = Field("review", description="Its size or format is refused.")
+    input: Fallback = Field("review", description="What is said of it is refused.")
+    malformed: Fallback = Field("review", description="The answer was not one that can be trusted.")
+    provider: Fallback = Field("review", description="The provider answers others, and never about this image.")
+    account: Fallback = Field("review", description="The account may ask about others, and not about this image.")
+    clock: Fallback = Field("review", description="As account: the provider says that our time is wrong.")
+    internal: Fallback = Field("review", description="A bug of this service.")
+
+
+class PolicySettings(Settings):
+    """What findings lead to."""
+
+    policy: str = Field(min_length=1, description="The policy's name, in every verdict.")
+    version: int
+    services: tuple[str, ...] = Field(
+        ("baselineCheck_global",), min_length=1, description="The provider's services. Each is billed per image."
+    )
+    info: tuple[Literal["customImage", "textInImage", "publicFigure", "logoData"], ...] = ()
+    route: Route = Route()
+    strict_recall: bool = Field(False, description="Send low risk to review.")
+    on_error: OnError = OnError()
+
+
+class Policy(Settings):
+    """A policy and the digest of the file it came from."""
+
+    settings: PolicySettings
+    sha256: str
+
+
+def load_policy(path: Path) -> Policy:
+    """
+    Read a policy file.
+
+    Raises:
+        Misconfigured: with every problem.
+    """
+    settings = validated(PolicySettings, read_yaml(path), {(): str(path)}, [])
+    return Policy(settings=settings, sha256=hashlib.sha256(path.read_bytes()).hexdigest())

@@ -1,0 +1,3 @@
+"""
+Facts of providers, values only: the configuration is validated with them, and labels are looked up in them.
+"""
