@@ -51,15 +51,15 @@ from consumer.observability.changes import State, told
 from consumer.observability.health import Health, serving
 from consumer.observability.log_context import say_in_every_line
 from consumer.pipeline import Pipeline
+from consumer.policy.decide import Deciding
+from consumer.policy.drift import Noticing
 from consumer.policy.schema import Policy
 from consumer.records import Partition
 from consumer.service import Service
 from consumer.tracing import Tracing, tracing_of
 from consumer.unexpected import UnexpectedErrors
 from consumer.verdicts.encode import Encoding
-from consumer.verdicts.noticing import Noticing
 from consumer.verdicts.outcomes import Outcomes
-from consumer.verdicts.policy import Deciding
 from consumer.verdicts.refused import RefusedOutcomes
 from consumer.verdicts.sink import KafkaSink
 from consumer.verdicts.unconfirmed import UnconfirmedPublishes

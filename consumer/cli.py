@@ -16,12 +16,13 @@ from rich.console import Console
 from rich.markup import escape
 
 from consumer.commands.schema import Name
-from consumer.config.credentials import KEY_ID, KEY_SECRET, load_credentials
+from consumer.config.credentials import load_credentials
 from consumer.config.loading import load_config, load_with_origins
 from consumer.errors import ConsumerError, Misconfigured
 from consumer.extras import extra
 from consumer.policy.schema import load_policy
 from consumer.shipped import file_or_shipped
+from consumer.vendor_facts.aliyun import KEY_ID, KEY_SECRET
 
 app = typer.Typer(
     name="moderation-consumer",

@@ -14,12 +14,12 @@ from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import Lost, Undecodable
 from consumer.holding import Holding
 from consumer.pipeline import Pipeline
+from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Assessment, Decision, Decoded, Delivery, Partition, Submission, Verdict
 from consumer.unexpected import IN_A_ROW, OTHERS_JUDGED, UnexpectedErrors
 from consumer.verdicts.encode import Encoded, Encoding
 from consumer.verdicts.outcomes import Outcomes
-from consumer.verdicts.policy import Deciding
 from tests.clock import ManualClock
 from tests.events import delivery, submission
 from tests.test_pipeline import DECIDING, HARMLESS, FirstTurn, ListSink, images, pipeline

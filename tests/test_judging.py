@@ -11,10 +11,10 @@ from consumer.config.privacy import PrivacySettings
 from consumer.errors import CallFailed
 from consumer.moderation import ModerationRequest
 from consumer.moderation.wire import read_answer
+from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Assessment, ByUrl, Decision, Hits
-from consumer.verdicts.noticing import LABELS
-from consumer.verdicts.policy import Deciding
+from consumer.vendor_facts.aliyun import LABELS
 from tests.events import submission
 from tests.moderation.requests import PARTITION
 

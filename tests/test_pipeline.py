@@ -12,6 +12,7 @@ from consumer.errors import Lost, Undecodable
 from consumer.holding import Holding
 from consumer.journal.journal import Journal
 from consumer.pipeline import Pipeline
+from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import (
     Assessment,
@@ -27,7 +28,6 @@ from consumer.records import (
 from consumer.unexpected import UnexpectedErrors
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.outcomes import Outcome, Outcomes
-from consumer.verdicts.policy import Deciding
 from consumer.verdicts.refused import RefusedOutcomes
 from tests.clock import ManualClock
 from tests.events import delivery, submission

@@ -10,11 +10,8 @@ from pydantic import SecretStr
 
 from consumer.config.base import Settings
 from consumer.errors import Misconfigured
+from consumer.vendor_facts.aliyun import KEY_ID, KEY_SECRET, SECURITY_TOKEN
 
-# Vendor: the variables that its own tools read.
-KEY_ID = "ALIBABA_CLOUD_ACCESS_KEY_ID"
-KEY_SECRET = "ALIBABA_CLOUD_ACCESS_KEY_SECRET"
-SECURITY_TOKEN = "ALIBABA_CLOUD_SECURITY_TOKEN"
 KEY_VARIABLES = {"access_key_id": KEY_ID, "access_key_secret": KEY_SECRET, "security_token": SECURITY_TOKEN}
 KEY_FILES = {part: part.replace("_", "-") for part in KEY_VARIABLES}
 _HEADER_VALUE = re.compile(r"[!-~]+")

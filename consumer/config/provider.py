@@ -18,7 +18,7 @@ from pydantic import (
 
 from consumer.config.base import Settings
 from consumer.proxies import NONE, SETTING, read_proxy
-from consumer.vendor_facts.aliyun import CONFIGURATION_GROUPS, REGIONS
+from consumer.vendor_facts.aliyun import CONFIGURATION_GROUPS, DEFAULT_REGION, REGIONS, base_url
 
 
 class RegionUrl(NamedTuple):
@@ -38,7 +38,7 @@ def _proxy(text: str | None) -> str | None:
 class ProviderSettings(Settings):
     """Where and how the provider is called. Keys come from the environment or from files, never from here."""
 
-    region: str = Field("ap-southeast-1", description="Which of the provider's regions answers.")
+    region: str = Field(DEFAULT_REGION, description="Which of the provider's regions answers.")
     fallback_region: str | None = Field(
         None, description="Which one answers while `region` fails. It must be one that shares its configuration."
     )
@@ -122,7 +122,7 @@ class ProviderSettings(Settings):
             raise ValueError(f"region {region!r} is none of {', '.join(REGIONS)}")
         if self.network == "vpc" and not REGIONS[region]:
             raise ValueError(f"region {region} has no VPC endpoint")
-        return f"https://green-cip{'-vpc' if self.network == 'vpc' else ''}.{region}.aliyuncs.com"
+        return base_url(region, vpc=self.network == "vpc")
 
 
 class QuotaSettings(Settings):

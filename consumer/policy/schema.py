@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 
 from consumer.config.base import Settings
 from consumer.config.loading import read_yaml, validated
+from consumer.vendor_facts.aliyun import DEFAULT_SERVICE, InfoType
 
 
 class Route(Settings):
@@ -49,9 +50,9 @@ class PolicySettings(Settings):
     policy: str = Field(min_length=1, description="The policy's name, in every verdict.")
     version: int
     services: tuple[str, ...] = Field(
-        ("baselineCheck_global",), min_length=1, description="The provider's services. Each is billed per image."
+        (DEFAULT_SERVICE,), min_length=1, description="The provider's services. Each is billed per image."
     )
-    info: tuple[Literal["customImage", "textInImage", "publicFigure", "logoData"], ...] = ()
+    info: tuple[InfoType, ...] = ()
     route: Route = Route()
     strict_recall: bool = Field(False, description="Send low risk to review.")
     on_error: OnError = OnError()

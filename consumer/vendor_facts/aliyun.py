@@ -2,7 +2,21 @@
 Alibaba Cloud, as its pages have it.
 """
 
-# Vendor: the regions of Image Moderation 2.0, international and mainland, and which of them have a VPC endpoint.
+from importlib.resources import files
+from typing import Literal
+
+import orjson
+
+PROVIDER = "aliyun-image-moderation-2.0"
+"""What verdicts call it."""
+
+# Its own tools read these variables.
+KEY_ID = "ALIBABA_CLOUD_ACCESS_KEY_ID"
+KEY_SECRET = "ALIBABA_CLOUD_ACCESS_KEY_SECRET"
+SECURITY_TOKEN = "ALIBABA_CLOUD_SECURITY_TOKEN"
+
+DEFAULT_REGION = "ap-southeast-1"
+# The regions of Image Moderation 2.0, international and mainland, and which of them have a VPC endpoint.
 REGIONS = {
     "ap-southeast-1": True,
     "eu-west-1": False,
@@ -15,5 +29,21 @@ REGIONS = {
     "cn-shenzhen": True,
     "cn-chengdu": False,
 }
-# Vendor: London uses Singapore's console configuration; Silicon Valley and Frankfurt use Virginia's.
+# London uses Singapore's console configuration; Silicon Valley and Frankfurt use Virginia's.
 CONFIGURATION_GROUPS = (("ap-southeast-1", "eu-west-1"), ("us-east-1", "us-west-1", "eu-central-1"))
+
+
+def base_url(region: str, *, vpc: bool) -> str:
+    """Where a region is called."""
+    return f"https://green-cip{'-vpc' if vpc else ''}.{region}.aliyuncs.com"
+
+
+DEFAULT_SERVICE = "baselineCheck_global"
+InfoType = Literal["customImage", "textInImage", "publicFigure", "logoData"]
+"""What an answer's `Ext` can tell, where it is asked for."""
+
+NOTHING_FOUND = "nonLabel"
+ALLOWLISTED = "nonLabel_lib"  # ends like a hit of a custom library, and is the opposite
+LABEL_SUFFIXES = ("_lib", "_tii")  # a hit of a custom library, text in the image; they stack
+LABELS = frozenset(orjson.loads(files(__package__).joinpath("labels.json").read_bytes())) | {NOTHING_FOUND}
+"""The labels of `DEFAULT_SERVICE`. Those that end in `_tii` stand for text in the image."""

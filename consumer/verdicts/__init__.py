@@ -1,8 +1,8 @@
 """
-Decide, and make it durable.
+Make a decision durable.
 
-`policy.py` turns an assessment into a verdict, `outcomes.py` and `encode.py` a verdict or a dead letter into a record,
-`sink.py` publishes it. How an image was judged is not known here.
+`outcomes.py` and `encode.py` turn a verdict or a dead letter into a record, `sink.py` publishes it. How an image was
+judged is not known here.
 """
 
 from typing import Protocol

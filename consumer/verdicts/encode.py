@@ -16,6 +16,7 @@ from consumer.config.privacy import PrivacySettings
 from consumer.errors import Undecodable
 from consumer.journal import headers
 from consumer.records import Delivery, Headers, Verdict, source_id
+from consumer.vendor_facts.aliyun import PROVIDER
 from consumer.verdicts.bounds import MOST_VALUE, bounded_headers, bounded_key, rfc3339, text, written_name
 from consumer.verdicts.foreign import EncodedHeaders, unreadable_headers, written_headers
 from consumer.verdicts.value import minimal, whole
@@ -46,15 +47,17 @@ class Encoding:
 
     group: str
     privacy: PrivacySettings = field(default_factory=PrivacySettings)
+    provider: str = PROVIDER
+    """What verdicts call the provider."""
 
     def verdict(self, verdict: Verdict) -> Encoded:
         """Encode a verdict, `moderation.verdict.v1`: the minimal one where the whole has more than 64 KiB."""
-        value = orjson.dumps(whole(verdict, self.privacy))
-        return self._verdict(verdict, value if len(value) <= MOST_VALUE else minimal(verdict))
+        value = orjson.dumps(whole(verdict, self.privacy, self.provider))
+        return self._verdict(verdict, value if len(value) <= MOST_VALUE else minimal(verdict, self.provider))
 
     def minimal_verdict(self, verdict: Verdict) -> Encoded:
         """Encode the least of a verdict. Nothing escapes, whatever stands in it."""
-        return self._verdict(verdict, minimal(verdict))
+        return self._verdict(verdict, minimal(verdict, self.provider))
 
     def dead_letter(self, delivery: Delivery, reason: Undecodable, now: float) -> Encoded:
         """Wrap a message that cannot be read; its own headers stay, but for those that have one of our names."""

@@ -18,14 +18,13 @@ from consumer.urls import shown_url
 from consumer.verdicts.bounds import MOST_VALUE, rfc3339, text
 
 SCHEMA = "moderation.verdict.v1"
-PROVIDER = "aliyun-image-moderation-2.0"
 ENGINE = f"moderation-consumer/{version('moderation-consumer')}"
 
 # Characters of a text and reasons that a minimal verdict keeps: what fits first counts.
 _MINIMAL = ((2_100, 16), (256, 0))
 
 
-def whole(verdict: Verdict, privacy: PrivacySettings) -> dict[str, Any]:
+def whole(verdict: Verdict, privacy: PrivacySettings, provider: str) -> dict[str, Any]:
     """All that is known of a verdict. Whatever escapes is a bug, or an event that should have been refused."""
     submission, assessment = verdict.submission, verdict.assessment
     image, failure = submission.image, assessment.failure
@@ -55,7 +54,7 @@ def whole(verdict: Verdict, privacy: PrivacySettings) -> dict[str, Any]:
         "reasons": [{"rule": reason.rule, **_finding(reason.finding, source=True)} for reason in verdict.reasons],
         "findings": [_finding(finding) for finding in verdict.findings],
         "hits": _hits(hits, privacy),
-        "provider": _provider(assessment),
+        "provider": _provider(provider, assessment),
         "policy": {"id": verdict.policy.id, "version": verdict.policy.version, "sha256": verdict.policy.sha256},
         "error": {"class": failure.kind, "code": failure.code} if failure else None,
         "context": _carried(submission, "context", privacy),
@@ -65,16 +64,16 @@ def whole(verdict: Verdict, privacy: PrivacySettings) -> dict[str, Any]:
     }
 
 
-def minimal(verdict: Verdict) -> bytes:
+def minimal(verdict: Verdict, provider: str) -> bytes:
     """The least of a verdict, encoded: at most 64 KiB, whatever stands in the verdict. Nothing escapes."""
     for texts, reasons in _MINIMAL[:-1]:
-        encoded = orjson.dumps(_minimal(verdict, texts, reasons))
+        encoded = orjson.dumps(_minimal(verdict, provider, texts, reasons))
         if len(encoded) <= MOST_VALUE:
             return encoded
-    return orjson.dumps(_minimal(verdict, *_MINIMAL[-1]))
+    return orjson.dumps(_minimal(verdict, provider, *_MINIMAL[-1]))
 
 
-def _minimal(verdict: Verdict, texts: int, most_reasons: int) -> dict[str, Any]:
+def _minimal(verdict: Verdict, provider: str, texts: int, most_reasons: int) -> dict[str, Any]:
     submission, assessment = verdict.submission, verdict.assessment
     subject, image, ref, failure = submission.subject, submission.image, submission.image.ref, assessment.failure
     reasons = [
@@ -115,7 +114,7 @@ def _minimal(verdict: Verdict, texts: int, most_reasons: int) -> dict[str, Any]:
         "reasons": reasons,
         "findings": [],
         "hits": _hits([], PrivacySettings()),
-        "provider": {**_provider(assessment), "request_id": None},
+        "provider": {**_provider(provider, assessment), "request_id": None},
         "policy": {"id": verdict.policy.id, "version": verdict.policy.version, "sha256": verdict.policy.sha256},
         "error": {"class": text(failure.kind, 64), "code": text(failure.code, 64)} if failure else None,
         "context": None,
@@ -154,11 +153,11 @@ def _tail(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _provider(assessment: Assessment) -> dict[str, Any]:
+def _provider(name: str, assessment: Assessment) -> dict[str, Any]:
     first = assessment.answers[0] if assessment.answers else None
     asked = first or assessment.failure
     return {
-        "name": PROVIDER,
+        "name": name,
         "region": (asked.region or None) if asked else None,
         "request_id": first.request_id if first else None,
         "code": 200 if first else None,

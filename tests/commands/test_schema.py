@@ -16,10 +16,10 @@ from consumer.commands.schema import Name, file_of, schema, written
 from consumer.config.privacy import PrivacySettings
 from consumer.errors import Undecodable
 from consumer.intake.decode import Rejection, decode, recognise
+from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Assessment, Failure, Hits, Label, ModerationResult, Verdict
 from consumer.verdicts.encode import Encoding
-from consumer.verdicts.policy import Deciding
 from tests.events import delivery, submission, upload
 from tests.intake.decode.messages import SAMPLES, message, sample
 from tests.intake.decode.test_properties import NASTY, UNTIMED, changed, paths

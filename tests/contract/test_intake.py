@@ -9,11 +9,11 @@ from consumer.errors import Undecodable
 from consumer.intake.source import MAX_POLL_RECORDS, POLL_TIMEOUT
 from consumer.journal.reader import OutputReader
 from consumer.kafka.security import KafkaAccess
+from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Assessment, Failure
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.outcomes import Outcomes
-from consumer.verdicts.policy import Deciding
 from consumer.verdicts.sink import KafkaSink
 from consumer.verdicts.unconfirmed import UnconfirmedPublishes
 from tests.contract.reading import Broker, kafka_settings, reading, upload

@@ -15,11 +15,11 @@ from consumer.errors import OutcomeRefused, Undecodable
 from consumer.journal.reader import OutputReader
 from consumer.kafka.producing import Refused
 from consumer.kafka.security import KafkaAccess
+from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Assessment, Failure
 from consumer.verdicts.encode import Encoded, Encoding
 from consumer.verdicts.outcomes import Outcome, Outcomes
-from consumer.verdicts.policy import Deciding
 from consumer.verdicts.producers import Producers
 from consumer.verdicts.refused import RefusedOutcomes
 from consumer.verdicts.sink import KafkaSink

@@ -7,10 +7,10 @@ from aiokafka import ConsumerRecord
 from consumer.demo.outcomes import WHOLE, Outcome, Place, Source
 from consumer.demo.outputs import read_record
 from consumer.errors import Undecodable
+from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Assessment, Failure, Label, ModerationResult
 from consumer.verdicts.encode import Encoded, Encoding
-from consumer.verdicts.policy import Deciding
 from tests.events import delivery, submission
 
 ENCODING = Encoding(group="demo")

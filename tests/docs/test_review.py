@@ -8,11 +8,11 @@ import orjson
 from consumer.config.kafka import OutputTopics
 from consumer.errors import Undecodable
 from consumer.intake.decode import Bindings, decode
+from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Assessment, Failure, Ignored
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.outcomes import Outcomes
-from consumer.verdicts.policy import Deciding
 from tests.demo.test_uploads import SETTINGS, made
 from tests.events import delivery, upload
 from tests.replica import ROOT

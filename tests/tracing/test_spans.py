@@ -29,6 +29,7 @@ from consumer.moderation.assess import Assessing
 from consumer.moderation.keys import FixedKeys
 from consumer.moderation.transport import open_transport
 from consumer.pipeline import Pipeline
+from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Headers
 from consumer.tracing import Tracing, Untraced
@@ -36,7 +37,6 @@ from consumer.tracing.spans import Spans
 from consumer.unexpected import UnexpectedErrors
 from consumer.verdicts.encode import Encoded, Encoding
 from consumer.verdicts.outcomes import Outcome, Outcomes
-from consumer.verdicts.policy import Deciding
 from consumer.verdicts.refused import RefusedOutcomes
 from tests.events import delivery, upload
 from tests.moderation.requests import GivenShares

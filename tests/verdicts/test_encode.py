@@ -6,10 +6,10 @@ import pytest
 
 from consumer.config.privacy import Disclosure, PrivacySettings
 from consumer.errors import Undecodable
+from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Assessment, Failure, Hits, Image, Label, ModerationResult, ObjectRef, Verdict
 from consumer.verdicts.encode import Encoding
-from consumer.verdicts.policy import Deciding
 from tests.events import delivery, submission
 
 ENCODING = Encoding(group="group")

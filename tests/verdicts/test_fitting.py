@@ -21,6 +21,7 @@ from consumer.config.kafka import KafkaSettings, OutputTopics
 from consumer.errors import Undecodable
 from consumer.journal.reader import OutputReader
 from consumer.kafka.security import KafkaAccess
+from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import (
     Assessment,
@@ -37,7 +38,6 @@ from consumer.records import (
 from consumer.verdicts.bounds import MOST_KEY, MOST_VALUE
 from consumer.verdicts.encode import Encoded, Encoding
 from consumer.verdicts.outcomes import Outcome, Outcomes
-from consumer.verdicts.policy import Deciding
 from tests.events import delivery, submission
 
 GROUP = "moderation-consumer"

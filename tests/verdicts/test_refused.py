@@ -12,11 +12,11 @@ from aiokafka.errors import KafkaError, for_code
 from consumer.config.kafka import OutputTopics
 from consumer.errors import OutcomeRefused
 from consumer.kafka.producing import REFUSALS, refusal
+from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Assessment, Failure
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.outcomes import Outcome, Outcomes
-from consumer.verdicts.policy import Deciding
 from consumer.verdicts.refused import MOST_HELD, REMEDIES, RETRY_DELAY, RefusedOutcomes
 from tests.clock import ManualClock
 from tests.events import delivery, submission

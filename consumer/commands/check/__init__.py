@@ -21,6 +21,7 @@ from consumer.config.loading import load_config, load_sound_part
 from consumer.errors import Misconfigured
 from consumer.moderation.transport import Ways
 from consumer.policy.schema import Policy, load_policy
+from consumer.vendor_facts.aliyun import DEFAULT_SERVICE
 
 
 async def check(
@@ -110,7 +111,7 @@ async def _provider(
 ) -> list[Finding]:
     if "provider" in broken or credentials is None:
         return [skipped("provider, clock", "needs the account's key, and a sound section provider")]
-    services = policy.settings.services if policy else ("baselineCheck_global",)
+    services = policy.settings.services if policy else (DEFAULT_SERVICE,)
     try:
         ways = Ways.of(config.provider, environment)
     except Misconfigured as error:

@@ -6,22 +6,16 @@ open, and even the pages' own examples go beyond it.
 """
 
 from collections.abc import Callable
-from importlib.resources import files
 
-import orjson
 import structlog
 
 from consumer.observability import metrics
+from consumer.policy.decide import outranks_overall
 from consumer.records import Assessment, ModerationResult, Submission, Verdict
-from consumer.verdicts.policy import NOTHING_FOUND, outranks_overall
+from consumer.vendor_facts.aliyun import DEFAULT_SERVICE, LABEL_SUFFIXES, LABELS
 
 log = structlog.get_logger()
 
-LISTED_SERVICE = "baselineCheck_global"
-LABELS = frozenset(orjson.loads(files(__package__).joinpath("labels.json").read_bytes())) | {NOTHING_FOUND}
-"""Vendor: the labels of `baselineCheck_global`. Those that end in `_tii` stand for text in the image."""
-
-SUFFIXES = ("_lib", "_tii")  # Vendor: a hit of a custom library, text in the image; they stack
 MOST_LOGGED = 1_000  # labels, in a process
 LONGEST_LOGGED = 128  # characters
 
@@ -42,7 +36,7 @@ class Noticing:
     def _notice(self, answer: ModerationResult) -> None:
         if outranks_overall(answer):
             metrics.STRICTER_LABELS.inc()
-        if answer.service != LISTED_SERVICE:
+        if answer.service != DEFAULT_SERVICE:
             return
         for label in answer.labels:
             if not is_listed(label.name):
@@ -52,13 +46,13 @@ class Noticing:
     def _log_once(self, label: str) -> None:
         if label not in self._logged and len(self._logged) < MOST_LOGGED:
             self._logged.add(label)
-            log.info("label.unknown", label=label, service=LISTED_SERVICE)
+            log.info("label.unknown", label=label, service=DEFAULT_SERVICE)
 
 
 def is_listed(label: str) -> bool:
     """Whether the vendor lists a label, as it stands or without some of its suffixes."""
     while label not in LABELS:
-        suffix = next((suffix for suffix in SUFFIXES if label.endswith(suffix)), None)
+        suffix = next((suffix for suffix in LABEL_SUFFIXES if label.endswith(suffix)), None)
         if suffix is None:
             return False
         label = label.removesuffix(suffix)

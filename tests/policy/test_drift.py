@@ -6,10 +6,11 @@ import pytest
 import structlog
 from prometheus_client import REGISTRY
 
+from consumer.policy.decide import Deciding
+from consumer.policy.drift import MOST_LOGGED, Noticing, is_listed
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Assessment, Decision, Label, ModerationResult
-from consumer.verdicts.noticing import LABELS, MOST_LOGGED, Noticing, is_listed
-from consumer.verdicts.policy import Deciding
+from consumer.vendor_facts.aliyun import LABELS
 from tests.events import submission
 
 DECIDING = Deciding(Policy(settings=PolicySettings(policy="test", version=1), sha256="ab"))
@@ -65,7 +66,7 @@ def test_the_list_is_the_vendors() -> None:
     """
     Vendor: 73 labels, of which the 18 that end in `_tii` are for text in the image.
     """
-    listed = orjson.loads(files("consumer.verdicts").joinpath("labels.json").read_bytes())
+    listed = orjson.loads(files("consumer.vendor_facts").joinpath("labels.json").read_bytes())
 
     assert listed.keys() | {"nonLabel"} == LABELS
     assert len(listed) == 73

@@ -21,12 +21,11 @@ from consumer.records import (
     Submission,
     Verdict,
 )
+from consumer.vendor_facts.aliyun import ALLOWLISTED, NOTHING_FOUND
 
 RANK = {"none": 0, "low": 1, "medium": 2, "high": 3}
 """Vendor: the risk levels, rising."""
 
-NOTHING_FOUND = "nonLabel"
-ALLOWLISTED = "nonLabel_lib"  # ends like a hit of a custom library, and is the opposite
 UNEXPLAINED = "__overall__"
 
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from consumer.policy.decide import Deciding, findings_of, outranks_overall
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import STRICTNESS, Assessment, Decision, Failure, Label, ModerationResult
-from consumer.verdicts.policy import Deciding, findings_of, outranks_overall
 from tests.events import submission
 
 RANKS = ["none", "low", "medium", "high"]
