@@ -17,6 +17,8 @@ import httpx
 import structlog
 import uvloop
 
+from consumer.alibaba.client import HttpModerator, Timeouts
+from consumer.alibaba.credentials import Keys, keys_of
 from consumer.clock import Clock, SystemClock
 from consumer.config import Config
 from consumer.config.credentials import Credentials
@@ -29,6 +31,7 @@ from consumer.dispatch.startable import Startable
 from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import ConsumerError, Misconfigured
 from consumer.holding import Holding
+from consumer.http.transport import Ways, open_transport
 from consumer.intake.admission import Admission
 from consumer.intake.decode import Bindings, Rules
 from consumer.intake.noticing import decode_noticing
@@ -40,12 +43,9 @@ from consumer.kafka.security import KafkaAccess
 from consumer.moderation import Moderator
 from consumer.moderation.assess import Assessing
 from consumer.moderation.breaker import BreakerLimits
-from consumer.moderation.client import HttpModerator, Timeouts
-from consumer.moderation.keys import Keys, keys_of
 from consumer.moderation.paced import Limited, Paced
 from consumer.moderation.regions import Guarded, Region, Regions
 from consumer.moderation.retries import Retrying, RetryPolicy
-from consumer.moderation.transport import Ways, open_transport
 from consumer.observability import metrics
 from consumer.observability.changes import State, told
 from consumer.observability.health import Health, serving

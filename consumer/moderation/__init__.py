@@ -19,7 +19,7 @@ from consumer.records import ImageLocation, ModerationResult, Partition
 class ModerationRequest:
     """One image, one service. Asked again it is the same request, signed anew."""
 
-    data_id: str  # Vendor: at most 64 of A-Z a-z 0-9 _ - .
+    submission: str  # its id
     location: ImageLocation
     service: str
     partition: Partition  # of the message that asks

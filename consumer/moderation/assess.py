@@ -8,7 +8,6 @@ from consumer.config.privacy import PrivacySettings
 from consumer.errors import CallFailed, Lost
 from consumer.lanes import DEFAULT
 from consumer.moderation import ModerationRequest, Moderator
-from consumer.moderation.wire import data_id
 from consumer.observability import metrics
 from consumer.records import Assessment, Failure, ModerationResult, Submission
 
@@ -65,7 +64,7 @@ class Assessing:
         self, submission: Submission, service: str, received: float | None, *, paid: bool
     ) -> ModerationRequest:
         return ModerationRequest(
-            data_id=data_id(submission.id),
+            submission=submission.id,
             location=submission.location,
             service=service,
             partition=submission.delivery.topic_partition,

@@ -18,8 +18,8 @@ import structlog
 from consumer.clock import Clock
 from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import CallFailed, Expired, NonceUsed, Throttled, Unavailable, Unjudgeable, Unreachable
+from consumer.images.presigned import expiry
 from consumer.moderation import ModerationRequest, Moderator
-from consumer.moderation.presigned import expiry
 from consumer.observability import metrics
 from consumer.records import ByUrl, ModerationResult
 
@@ -94,7 +94,7 @@ class Retrying:
                     failure.attempts = attempt
                     raise failure from error.__cause__
                 log.warning(
-                    "call.failed", data_id=request.data_id, service=request.service, region=failure.region,
+                    "call.failed", submission=request.submission, service=request.service, region=failure.region,
                     kind=failure.kind, code=failure.code, attempt=attempt, retry_in=round(delay, 3),
                     topic=request.partition.topic, partition=request.partition.number, offset=request.offset,
                     **({"detail": failure.detail} if failure.detail else {}),

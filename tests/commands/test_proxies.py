@@ -180,7 +180,7 @@ async def test_the_emulator_downloads_images_through_the_proxy(authority: Privat
 
 
 CLIENTS = {
-    "moderation/transport.py": "ClientSession",
+    "http/transport.py": "ClientSession",
     "emulator/sources.py": "ClientSession",
     "demo/process.py": "ClientSession",
     "commands/offsets.py": "AsyncClient",

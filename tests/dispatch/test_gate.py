@@ -32,7 +32,7 @@ class SlowConnection:
         def on_sent() -> None:
             assert request.on_sent
             request.on_sent()
-            self.sent.append(request.data_id)
+            self.sent.append(request.submission)
 
         return on_sent
 

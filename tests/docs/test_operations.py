@@ -8,9 +8,9 @@ import pytest
 import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
+from consumer.alibaba.codes import GATEWAY_CODES, SERVICE_CODES
 from consumer.errors import AccountRefused
 from consumer.intake.decode import Rejection
-from consumer.moderation.failures import GATEWAY_CODES, SERVICE_CODES
 from consumer.observability import metrics
 from tests.replica import ROOT
 

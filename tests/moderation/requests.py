@@ -15,7 +15,9 @@ PARTITION = Partition("uploads", 0)
 
 def request(data_id: str = "image-1", url: str = "https://img.example.com/1.jpg") -> ModerationRequest:
     """A request about an image by URL."""
-    return ModerationRequest(data_id=data_id, location=ByUrl(url), service="baselineCheck_global", partition=PARTITION)
+    return ModerationRequest(
+        submission=data_id, location=ByUrl(url), service="baselineCheck_global", partition=PARTITION
+    )
 
 
 def answer(service: str = "baselineCheck_global") -> ModerationResult:
@@ -57,7 +59,7 @@ class ScriptedModerator:
         if request.on_sent:
             request.on_sent()
         self.asked_at.append(self._clock.now())
-        self.asked.append(request.data_id)
+        self.asked.append(request.submission)
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:

@@ -44,7 +44,7 @@ async def test_every_service_is_asked_about_the_image() -> None:
     assessment = await assessing.assess(submission())
 
     asked = ModerationRequest(
-        data_id=submission().id, location=ByUrl("https://img.example.com/1.jpg?token=secret"), service=BASELINE,
+        submission=submission().id, location=ByUrl("https://img.example.com/1.jpg?token=secret"), service=BASELINE,
         partition=submission().delivery.topic_partition,
         info=("customImage",), referer="www.example.com", privacy=privacy,
         received=submission().delivery.received,

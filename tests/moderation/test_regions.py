@@ -30,7 +30,7 @@ class Provider:
         self.asked: list[tuple[float, str]] = []
 
     async def ask(self, request: ModerationRequest) -> ModerationResult:
-        self.asked.append((self.clock.now(), request.data_id))
+        self.asked.append((self.clock.now(), request.submission))
         await self.clock.sleep(0.1)
         if self.failing:
             raise self.failing()
@@ -57,7 +57,7 @@ class World:
     async def ask(self, data_id: str, attempt: int = 1) -> ModerationResult | CallFailed:
         """Ask once, as a retry would."""
         asked = ModerationRequest(
-            data_id=data_id, location=request().location, service=SERVICE, partition=PARTITION, attempt=attempt
+            submission=data_id, location=request().location, service=SERVICE, partition=PARTITION, attempt=attempt
         )
         try:
             return await self.regions.ask(asked)

@@ -18,7 +18,7 @@ WITHOUT_THE_EXTRA = """
 import sys
 sys.modules["opentelemetry"] = None  # as if it were not installed
 import consumer.app
-from consumer.config import load_config
+from consumer.config.loading import load_config
 from consumer.errors import Misconfigured
 load_config(None, {}, ["tracing.enabled=false"])
 try:

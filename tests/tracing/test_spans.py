@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind, StatusCode
 
+from consumer.alibaba.credentials import FixedKeys
 from consumer.app import layers
 from consumer.clock import SystemClock
 from consumer.config import Config
@@ -23,11 +24,10 @@ from consumer.dispatch.in_flight import InFlight
 from consumer.dispatch.waits import InterruptibleWaits
 from consumer.emulator import Emulator, Fault
 from consumer.holding import Holding
+from consumer.http.transport import open_transport
 from consumer.intake.decode import Bindings, decode
 from consumer.journal.journal import Journal
 from consumer.moderation.assess import Assessing
-from consumer.moderation.keys import FixedKeys
-from consumer.moderation.transport import open_transport
 from consumer.pipeline import Pipeline
 from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings

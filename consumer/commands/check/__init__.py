@@ -19,7 +19,7 @@ from consumer.config import Config
 from consumer.config.credentials import Credentials, load_credentials
 from consumer.config.loading import load_config, load_sound_part
 from consumer.errors import Misconfigured
-from consumer.moderation.transport import Ways
+from consumer.http.transport import Ways
 from consumer.policy.schema import Policy, load_policy
 from consumer.vendor_facts.aliyun import DEFAULT_SERVICE
 

@@ -20,14 +20,14 @@ import aiohttp
 import httpx
 import orjson
 
+from consumer.alibaba import image_moderation, signing
+from consumer.alibaba.codes import failure_of
 from consumer.commands.check.findings import Finding, lasting, ok, skipped, warning, wrong
 from consumer.config.credentials import Credentials
 from consumer.config.provider import RegionUrl
 from consumer.errors import AccountRefused, CallFailed, ClockOff, InputRefused, ProviderFailed, Throttled
-from consumer.moderation import signing, wire
-from consumer.moderation.failures import failure_of
-from consumer.moderation.reading import read_body
-from consumer.moderation.transport import Ways, open_transport
+from consumer.http.reading import read_body
+from consumer.http.transport import Ways, open_transport
 
 DEADLINE = 10.0  # seconds, for each call
 MOST_SKEW = 900.0  # seconds. Vendor: a call whose date is further off is refused
@@ -47,7 +47,7 @@ ADVICE = {
 
 
 NOT_REACHED = "cannot be reached:"
-# By the step that failed; see `moderation/reaching.py`.
+# By the step that failed; see `http/not_reached.py`.
 UNREACHED = {
     "dns": "see this machine's DNS, and provider.endpoint",
     "connect": "see the network, firewalls and network policy, provider.endpoint, and whether a proxy is needed "
@@ -114,11 +114,11 @@ class _Asking:
         asked_at = self.now()
         body = f"Service={quote(service, safe='~')}&ServiceParameters={quote('{}', safe='~')}".encode()
         headers = signing.signed_headers(
-            action=wire.ACTION,
-            version=wire.VERSION,
+            action=image_moderation.ACTION,
+            version=image_moderation.VERSION,
             host=urlsplit(base_url).netloc,
             body=body,
-            content_type=wire.CONTENT_TYPE,
+            content_type=image_moderation.CONTENT_TYPE,
             date=signing.timestamp(asked_at),
             nonce=secrets.token_hex(16),
             credentials=self.credentials,

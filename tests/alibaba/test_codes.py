@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer.alibaba.codes import failure_of
 from consumer.errors import (
     AccountRefused,
     CallFailed,
@@ -13,7 +14,6 @@ from consumer.errors import (
     Throttled,
     Unreachable,
 )
-from consumer.moderation.failures import failure_of
 
 
 @pytest.mark.parametrize(

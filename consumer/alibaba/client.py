@@ -16,12 +16,13 @@ import aiohttp
 import httpx
 import structlog
 
+from consumer.alibaba import image_moderation, signing
+from consumer.alibaba.credentials import Keys
 from consumer.clock import Clock
 from consumer.errors import CallFailed, ConsumerError, ProviderFailed
-from consumer.moderation import ModerationRequest, signing, wire
-from consumer.moderation.keys import Keys
-from consumer.moderation.reading import read_body
-from consumer.moderation.transport import Sending, sending
+from consumer.http.reading import read_body
+from consumer.http.transport import Sending, sending
+from consumer.moderation import ModerationRequest
 from consumer.observability import metrics
 from consumer.observability.harmless import harmless
 from consumer.observability.tracebacks import frames_of
@@ -68,20 +69,20 @@ class HttpModerator:
             response, content = await self._exchange(http_request, call)
             took = self._clock.now() - began
             metrics.PROVIDER_SECONDS.observe(took)
-            answer = wire.read_answer(response.status_code, response.headers, content, request)
+            answer = image_moderation.read_answer(response.status_code, response.headers, content, request)
         except CallFailed as failure:
             failure.region = self._region
             raise
         return replace(answer, region=self._region, sent=sent, took=took)
 
     def _http_request(self, request: ModerationRequest) -> httpx.Request:
-        body = wire.request_body(request)
+        body = image_moderation.request_body(request)
         headers = signing.signed_headers(
-            action=wire.ACTION,
-            version=wire.VERSION,
+            action=image_moderation.ACTION,
+            version=image_moderation.VERSION,
             host=self._host,
             body=body,
-            content_type=wire.CONTENT_TYPE,
+            content_type=image_moderation.CONTENT_TYPE,
             date=signing.timestamp(self._clock.wall()),
             nonce=secrets.token_hex(16),
             credentials=self._keys.current(),

@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 import pytest
 from prometheus_client import REGISTRY
 
+from consumer.alibaba.client import HttpModerator, Timeouts
+from consumer.alibaba.credentials import FixedKeys
 from consumer.clock import SystemClock
 from consumer.config import Config
 from consumer.emulator import Emulator, running
 from consumer.errors import CallFailed, Misconfigured, ProviderFailed
-from consumer.moderation.client import HttpModerator, Timeouts
-from consumer.moderation.keys import FixedKeys
-from consumer.moderation.transport import Ways, open_transport
-from tests.moderation.test_client import ACCOUNT, KEY, REQUEST
+from consumer.http.transport import Ways, open_transport
+from tests.alibaba.test_client import ACCOUNT, KEY, REQUEST
 from tests.proxying import PrivateAuthority, ProxyServer, proxy, tls_in_front_of
 
 TIMEOUTS = Timeouts(connect=1.0, read=1.0)

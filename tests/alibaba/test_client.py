@@ -10,16 +10,16 @@ import orjson
 import pytest
 from pydantic import SecretStr
 
+from consumer.alibaba.client import HttpModerator, Timeouts
+from consumer.alibaba.credentials import FixedKeys, Keys
 from consumer.clock import Clock, SystemClock
 from consumer.config.credentials import Credentials
 from consumer.dispatch.gate import GrantRevoked
 from consumer.emulator import EmulatorSettings, Fault, Throttle, What, running
 from consumer.emulator.faults import Match
 from consumer.errors import AccountRefused, CallFailed, ClockOff, ProviderFailed, Throttled
+from consumer.http.transport import open_transport
 from consumer.moderation import ModerationRequest
-from consumer.moderation.client import HttpModerator, Timeouts
-from consumer.moderation.keys import FixedKeys, Keys
-from consumer.moderation.transport import open_transport
 from consumer.records import ByObject
 from tests.clock import ManualClock
 from tests.emulator.pictures import picture
@@ -33,7 +33,7 @@ ACCOUNT = EmulatorSettings(
     regions=("ap-southeast-1", "eu-west-1"),
 )
 REQUEST = ModerationRequest(
-    data_id="image-1",
+    submission="image-1",
     location=ByObject("uploads", "a.png", "ap-southeast-1"),
     service="baselineCheck_global",
     partition=PARTITION,

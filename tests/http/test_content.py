@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from consumer.moderation.content import MOST_BYTES, Unreadable, unpacked
+from consumer.http.content import MOST_BYTES, Unreadable, unpacked
 
 ANSWER = b'{"Code":200,"Data":{"RiskLevel":"none"}}'
 GZIPPED = gzip.compress(ANSWER, mtime=0)  # of no time: it stands in the tests' names, which two processes compare

@@ -2,7 +2,7 @@
 The connections to the provider, each through its proxy, and what is known of a call while it makes its way.
 
 Whether a call was sent decides what its failure means: one that was not is never billed, and ended at a step that
-operators can look at (`reaching.py`).
+operators can look at (`not_reached.py`).
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from httpx_aiohttp import AiohttpTransport
 from consumer.authorities import Authorities
 from consumer.config.provider import ProviderSettings
 from consumer.errors import ConsumerError, Misconfigured, ProviderFailed
-from consumer.moderation.reaching import NotReached, Step, not_reached, refused_by
+from consumer.http.not_reached import NotReached, Step, not_reached, refused_by
 from consumer.observability import metrics
 from consumer.proxies import DIRECT, Proxies, Proxy
 

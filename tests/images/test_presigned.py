@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.moderation.presigned import expiry
+from consumer.images.presigned import expiry
 
 
 @pytest.mark.parametrize(

@@ -9,19 +9,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import httpx
 import pytest
 
+from consumer.alibaba.client import HttpModerator, Timeouts
+from consumer.alibaba.credentials import FixedKeys
 from consumer.clock import SystemClock
 from consumer.errors import CallFailed, ProviderFailed, Throttled
+from consumer.http.content import MOST_BYTES
+from consumer.http.transport import open_transport
 from consumer.moderation import ModerationRequest
-from consumer.moderation.client import HttpModerator, Timeouts
-from consumer.moderation.content import MOST_BYTES
-from consumer.moderation.keys import FixedKeys
-from consumer.moderation.transport import open_transport
 from consumer.records import ModerationResult
+from tests.alibaba.test_client import KEY
 from tests.fuzz.answers import sent
 from tests.fuzz.provider import Asked, RawProvider, good, response
 from tests.fuzz.replies import send
 from tests.moderation.requests import request
-from tests.moderation.test_client import KEY
 
 GOOD = good("image-1")
 IN_FLIGHT = 16

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from consumer.alibaba.image_moderation import data_id, read_answer, request_body
 from consumer.config.privacy import Disclosure, PrivacySettings
 from consumer.errors import CallFailed, Malformed, ProviderFailed, Throttled
 from consumer.moderation import ModerationRequest
-from consumer.moderation.wire import data_id, read_answer, request_body
 from consumer.records import ByObject, Hits, Label
 from tests.moderation.requests import PARTITION, request
 
@@ -45,7 +45,7 @@ def test_an_object_is_named_raw() -> None:
     Vendor: bucket, object and region go together, and the object's name as it is, spaces and Chinese included.
     """
     asked = ModerationRequest(
-        data_id="d",
+        submission="d",
         location=ByObject("ugc", "a b/测试+~*.jpg", "cn-beijing"),
         service="s",
         partition=PARTITION,

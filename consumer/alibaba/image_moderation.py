@@ -15,10 +15,10 @@ from urllib.parse import quote
 
 import orjson
 
+from consumer.alibaba.codes import failure_of
 from consumer.config.privacy import LONGEST_TEXT, MOST_TEXTS, Disclosure, PrivacySettings
 from consumer.errors import CallFailed, Malformed, ProviderFailed
 from consumer.moderation import ModerationRequest
-from consumer.moderation.failures import failure_of
 from consumer.records import ByUrl, Hits, Label, ModerationResult
 
 ACTION = "ImageModeration"
@@ -48,7 +48,7 @@ def data_id(submission_id: str) -> str:
 
 def request_body(request: ModerationRequest) -> bytes:
     """Encode a request as the form that the provider reads. Object keys go raw, only JSON- and form-encoded."""
-    parameters: dict[str, str] = {"dataId": request.data_id}
+    parameters: dict[str, str] = {"dataId": data_id(request.submission)}
     if isinstance(request.location, ByUrl):
         parameters["imageUrl"] = request.location.url
     else:
@@ -111,7 +111,7 @@ def _accept(answer: Mapping[str, Any], request: ModerationRequest) -> Moderation
     data = answer.get("Data")
     if not isinstance(data, dict):
         raise _Unacceptable("Data")
-    if data.get("DataId") not in (None, "", request.data_id):
+    if data.get("DataId") not in (None, "", data_id(request.submission)):
         raise _Unacceptable("DataId")
     result = data.get("Result")
     if not isinstance(result, list) or not 0 < len(result) <= MOST_NAMES:

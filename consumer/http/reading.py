@@ -3,7 +3,7 @@
 import httpx
 
 from consumer.errors import ProviderFailed
-from consumer.moderation.content import MOST_BYTES, Unreadable, unpacked
+from consumer.http.content import MOST_BYTES, Unreadable, unpacked
 from consumer.observability import metrics
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from consumer.alibaba import signing
 from consumer.config.credentials import Credentials
-from consumer.moderation import signing
 
 VECTORS = [
     vector

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from consumer.alibaba.image_moderation import LONGEST_LEVEL, LONGEST_NAME, LONGEST_REQUEST_ID, MOST_NAMES, read_answer
 from consumer.config.privacy import LONGEST_TEXT, MOST_TEXTS, PrivacySettings
 from consumer.errors import CallFailed, Malformed, ProviderFailed
-from consumer.moderation.wire import LONGEST_LEVEL, LONGEST_NAME, LONGEST_REQUEST_ID, MOST_NAMES, read_answer
 from consumer.records import ModerationResult
 from tests.moderation.requests import request
 

@@ -1,0 +1,3 @@
+"""
+Images, whoever judges them: what their URLs tell.
+"""
