@@ -40,7 +40,7 @@ from consumer.intake.source import KafkaSource
 from consumer.journal.journal import Journal
 from consumer.journal.reader import OutputReader
 from consumer.kafka.security import KafkaAccess
-from consumer.moderation import Moderator
+from consumer.moderation import Layer, Moderator, stacked
 from consumer.moderation.assess import Assessing
 from consumer.moderation.breaker import BreakerLimits
 from consumer.moderation.paced import Limited, Paced
@@ -294,10 +294,15 @@ def layers(
     answered_services = set[str]()
 
     def region(name: str, base_url: str) -> Region:
-        http = HttpModerator(transport, base_url, name, keys, timeouts, clock)
-        guarded = Guarded(tracing.moderator(http, name, base_url), name, answered_services, clock)
-        paced = Paced(guarded, gate, pace, in_flight, owns, clock, name)
-        return Region(name, Limited(paced, slots, line), breaker)
+        client = HttpModerator(transport, base_url, name, keys, timeouts, clock)
+        # `Limited` may stand anywhere; `Paced` outside of `Guarded`, who looks at the permit once the moment has come.
+        around: list[Layer] = [
+            lambda inner: Limited(inner, slots, line),
+            lambda inner: Paced(inner, gate, pace, in_flight, owns, clock, name),
+            lambda inner: Guarded(inner, name, answered_services, clock),
+            lambda inner: tracing.moderator(inner, name, base_url),
+        ]
+        return Region(name, stacked(client, around), breaker)
 
     regions = Regions([region(*each) for each in config.provider.regions], clock, waits)
 

@@ -68,9 +68,6 @@ class CallFailed(ConsumerError):
         self.code = code
         self.detail = detail
         self.retry_after = retry_after  # seconds that the provider asks us to wait
-        self.region = ""  # of the provider, which failed
-        self.others_answered = 0  # images whose calls departed after this one's first
-        self.attempts = 1  # calls sent for this request so far
         self.billed = billed
 
 

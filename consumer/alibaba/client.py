@@ -19,10 +19,10 @@ import structlog
 from consumer.alibaba import image_moderation, signing
 from consumer.alibaba.credentials import Keys
 from consumer.clock import Clock
-from consumer.errors import CallFailed, ConsumerError, ProviderFailed
+from consumer.errors import ConsumerError, ProviderFailed
 from consumer.http.reading import read_body
 from consumer.http.transport import Sending, sending
-from consumer.moderation import ModerationRequest
+from consumer.moderation import CallContext, ModerationRequest
 from consumer.observability import metrics
 from consumer.observability.harmless import harmless
 from consumer.observability.tracebacks import frames_of
@@ -40,7 +40,7 @@ class Timeouts:
 
 
 class HttpModerator:
-    """Asks one region once. Every failure is a `CallFailed` that names the region; `GrantRevoked` passes through."""
+    """Asks one region once. Every failure is a `CallFailed`; `GrantRevoked` passes through."""
 
     def __init__(
         self,
@@ -60,19 +60,15 @@ class HttpModerator:
         self._timeouts = {"timeout": {"connect": timeouts.connect, "read": timeouts.read}}
         self._clock = clock
 
-    async def ask(self, request: ModerationRequest) -> ModerationResult:
+    async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
         http_request = self._http_request(request)
-        call = Sending(request.on_sent)
-        sending.set(call)
+        on_its_way = Sending(call.before_sending)
+        sending.set(on_its_way)
         sent, began = self._clock.wall(), self._clock.now()
-        try:
-            response, content = await self._exchange(http_request, call)
-            took = self._clock.now() - began
-            metrics.PROVIDER_SECONDS.observe(took)
-            answer = image_moderation.read_answer(response.status_code, response.headers, content, request)
-        except CallFailed as failure:
-            failure.region = self._region
-            raise
+        response, content = await self._exchange(http_request, on_its_way)
+        took = self._clock.now() - began
+        metrics.PROVIDER_SECONDS.observe(took)
+        answer = image_moderation.read_answer(response.status_code, response.headers, content, request)
         return replace(answer, region=self._region, sent=sent, took=took)
 
     def _http_request(self, request: ModerationRequest) -> httpx.Request:

@@ -1,11 +1,11 @@
 """
-Ask the provider about one image by one service, and be told an answer or why there is none.
+Ask a provider about one image by one service, and get an answer or the reason why there is none.
 
-Everything here is a `Moderator`: `HttpModerator` makes the call; `Paced`, `Limited` and `Retrying` wrap another and are
-one. Their order is decided in `app.py`. What an answer leads to is not known here.
+Everything here is a `Moderator`: a vendor's client makes the call; `Guarded`, `Paced`, `Limited`, `Regions` and
+`Retrying` wrap another and are one. Their order is decided in `app.py`. What an answer leads to is not known here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -17,31 +17,59 @@ from consumer.records import ImageLocation, ModerationResult, Partition
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModerationRequest:
-    """One image, one service. Asked again it is the same request, signed anew."""
+    """What is asked: one image, one service. A value; asked again it is the same, signed anew."""
 
     submission: str  # its id
     location: ImageLocation
     service: str
+    info: tuple[str, ...] = ()  # what else the answer should tell, in the vendor's words
+    referer: str | None = None  # at most 256 characters
+    privacy: PrivacySettings = field(default_factory=PrivacySettings)  # which texts of the answer are read
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class CallContext:
+    """
+    Who asks, and what the layers around the provider tell each other of one request: nothing passes by another way.
+
+        set by          member              read by
+        the caller      the first six       Limited, Paced, Retrying
+        Retrying        attempt             Regions (prefers another region), Paced, spans, the caller
+        Regions         region, permit      Guarded, the caller
+        Paced           before_sending      the vendor's client, in the last moment before bytes go out
+        Guarded         others_answered     Retrying (whose fault a failure is)
+    """
+
     partition: Partition  # of the message that asks
     offset: int = 0  # likewise, for the log
-    epoch: int = 0  # likewise; see `Delivery`
-    info: tuple[str, ...] = ()  # Vendor: `infoType`
-    referer: str | None = None  # Vendor: at most 256 characters
-    privacy: PrivacySettings = field(default_factory=PrivacySettings)  # which texts of the answer are read
-    received: float | None = None  # unix seconds at which the event was read, where this is the image's first request
-    attempt: int = 1
+    epoch: int = 0  # likewise: its partition's ownership epoch
     lane: str = DEFAULT  # whose part of the quota it uses
-    on_sent: Callable[[], None] | None = (
-        None  # told just before the call's bytes go out; `GrantRevoked` keeps them back
-    )
-    first_departures: dict[str, int] = field(default_factory=dict)  # by region: the numbers of its first calls
+    received: float | None = None  # unix seconds at which the event was read, where this is the image's first request
     paid: bool = False  # an earlier answer about this image is paid for, and not published
-    permit: Permit | None = None  # from the breaker of the region that is asked
+
+    attempt: int = 1  # from 1; calls sent once it is over
+    region: str = ""  # that is asked, or was asked last
+    permit: Permit | None = None  # from this region's breaker
+    before_sending: Callable[[], None] | None = None  # `GrantRevoked` escapes where the call must not go out
+    first_departures: dict[str, int] = field(default_factory=dict)  # by region: the number of this request's first call
+    others_answered: int = 0  # images, since the failed region's first departure
 
 
 class Moderator(Protocol):
     """Answers requests."""
 
-    async def ask(self, request: ModerationRequest) -> ModerationResult:
+    async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
         """Return the accepted answer. `CallFailed` escapes: from `Retrying`, only once no attempt is left."""
         ...
+
+
+Layer = Callable[[Moderator], Moderator]
+"""Wraps a moderator, and is one."""
+
+
+def stacked(innermost: Moderator, layers: Sequence[Layer]) -> Moderator:
+    """Wrap a moderator in layers; the first of them is the outermost."""
+    moderator = innermost
+    for layer in reversed(layers):
+        moderator = layer(moderator)
+    return moderator

@@ -7,7 +7,7 @@ import structlog
 from consumer.config.privacy import PrivacySettings
 from consumer.errors import CallFailed, Lost
 from consumer.lanes import DEFAULT
-from consumer.moderation import ModerationRequest, Moderator
+from consumer.moderation import CallContext, ModerationRequest, Moderator
 from consumer.observability import metrics
 from consumer.records import Assessment, Failure, ModerationResult, Submission
 
@@ -40,18 +40,17 @@ class Assessing:
         metrics.SUBMISSIONS.inc()
         answers: list[ModerationResult] = []
         failures: list[Failure] = []
-        received: float | None = submission.delivery.received
         for service in self._services:
+            request, call = self._request(submission, service), self._context(submission)
+            if answers or failures:
+                call.received, call.paid = None, bool(answers)
             try:
-                answers.append(
-                    await self._moderator.ask(self._request(submission, service, received, paid=bool(answers)))
-                )
+                answers.append(await self._moderator.ask(request, call))
             except Lost:
                 metrics.PAID_IN_VAIN.inc(len(answers))
                 raise
             except CallFailed as error:
-                failures.append(_failure(submission, service, error))
-            received = None
+                failures.append(_failure(submission, service, error, call))
         return Assessment(
             answers=tuple(answers),
             failure=failures[0] if failures else None,
@@ -60,35 +59,37 @@ class Assessing:
             provider=sum(answer.took for answer in answers) if answers else None,
         )
 
-    def _request(
-        self, submission: Submission, service: str, received: float | None, *, paid: bool
-    ) -> ModerationRequest:
+    def _request(self, submission: Submission, service: str) -> ModerationRequest:
         return ModerationRequest(
             submission=submission.id,
             location=submission.location,
             service=service,
-            partition=submission.delivery.topic_partition,
-            offset=submission.delivery.offset,
-            epoch=submission.delivery.epoch,
             info=self._info,
             referer=self._referer,
             privacy=self._privacy,
-            lane=self._lane_of(submission.delivery.topic),
-            received=received,
-            paid=paid,
+        )
+
+    def _context(self, submission: Submission) -> CallContext:
+        delivery = submission.delivery
+        return CallContext(
+            partition=delivery.topic_partition,
+            offset=delivery.offset,
+            epoch=delivery.epoch,
+            lane=self._lane_of(delivery.topic),
+            received=delivery.received,
         )
 
 
-def _failure(submission: Submission, service: str, error: CallFailed) -> Failure:
+def _failure(submission: Submission, service: str, error: CallFailed, call: CallContext) -> Failure:
     log.warning(
         "submission.unjudgeable", submission=submission.id, topic=submission.delivery.topic,
         partition=submission.delivery.partition, offset=submission.delivery.offset,
-        service=service, region=error.region, kind=error.kind, code=error.code, attempts=error.attempts,
+        service=service, region=call.region, kind=error.kind, code=error.code, attempts=call.attempt,
     )  # fmt: skip
     return Failure(
         kind=error.kind,
         code=error.code,
-        region=error.region,
-        attempts=error.attempts,
+        region=call.region,
+        attempts=call.attempt,
         billed_calls=1 if error.billed == "yes" else 0,
     )

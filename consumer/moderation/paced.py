@@ -4,7 +4,6 @@ The layers that wait before a call: for one of the calls at once, and at the gat
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 from consumer.clock import Clock
@@ -14,7 +13,7 @@ from consumer.dispatch.in_flight import InFlight
 from consumer.dispatch.pace import Pace
 from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import CallFailed, Lost, Throttled
-from consumer.moderation import ModerationRequest, Moderator
+from consumer.moderation import CallContext, ModerationRequest, Moderator
 from consumer.observability import metrics
 from consumer.records import ModerationResult, Partition
 
@@ -31,11 +30,11 @@ class Limited:
         self._limit = slots
         self._waits = waits
 
-    async def ask(self, request: ModerationRequest) -> ModerationResult:
+    async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
         async with contextlib.AsyncExitStack() as stack:
-            with contextlib.nullcontext() if request.paid else self._waits.interruptible():
-                await stack.enter_async_context(self._limit.slot(request.lane))
-            return await self._inner.ask(request)
+            with contextlib.nullcontext() if call.paid else self._waits.interruptible():
+                await stack.enter_async_context(self._limit.slot(call.lane))
+            return await self._inner.ask(request, call)
 
 
 class Paced:
@@ -63,17 +62,18 @@ class Paced:
         self._owns = owns
         self._clock = clock
 
-    async def ask(self, request: ModerationRequest) -> ModerationResult:
-        grant = await self._gate.next(request.lane, self._region, paid=request.paid)
-        if not self._owns(request.partition, request.epoch):
+    async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
+        grant = await self._gate.next(call.lane, self._region, paid=call.paid)
+        if not self._owns(call.partition, call.epoch):
             grant.departure.withdrawn()
-            raise Lost(f"{request.partition.topic}/{request.partition.number}")
+            raise Lost(f"{call.partition.topic}/{call.partition.number}")
+        call.before_sending = partial(self._send, grant, call)
         try:
             with self._in_flight:
-                answer = await self._inner.ask(replace(request, on_sent=partial(self._send, grant, request)))
+                answer = await self._inner.ask(request, call)
         except Throttled:
             self._pace.throttled(self._clock.now())
-            metrics.LANE_THROTTLED.labels(request.lane).inc()
+            metrics.LANE_THROTTLED.labels(call.lane).inc()
             raise
         except CallFailed:
             self._pace.answered()
@@ -86,7 +86,7 @@ class Paced:
         self._pace.answered()
         return answer
 
-    def _send(self, grant: Grant, request: ModerationRequest) -> None:
+    def _send(self, grant: Grant, call: CallContext) -> None:
         self._gate.send(grant)
-        if request.received is not None and request.attempt == 1:
-            metrics.QUEUE_SECONDS.observe(self._clock.wall() - request.received)
+        if call.received is not None and call.attempt == 1:
+            metrics.QUEUE_SECONDS.observe(self._clock.wall() - call.received)

@@ -17,7 +17,6 @@ it is refused in one region is not tried in another.
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 from math import inf
 from typing import Any
 
@@ -25,7 +24,7 @@ from consumer.clock import Clock
 from consumer.dispatch.gate import GrantRevoked
 from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import AccountRefused, CallFailed, InputRefused, ProviderFailed
-from consumer.moderation import ModerationRequest, Moderator
+from consumer.moderation import CallContext, ModerationRequest, Moderator
 from consumer.moderation.breaker import Breaker, BreakerLimits, Permit
 from consumer.moderation.breaker_changes import BreakerChanges
 from consumer.observability import metrics
@@ -54,11 +53,12 @@ class Regions:
         self._moved = asyncio.Event()
         self._changes = BreakerChanges()
 
-    async def ask(self, request: ModerationRequest) -> ModerationResult:
+    async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
         while True:
-            region, permit = await self._permit(request)
+            region, permit = await self._permit(request.service, call.attempt)
+            call.region, call.permit = region.name, permit
             try:
-                return await region.moderator.ask(replace(request, permit=permit))
+                return await region.moderator.ask(request, call)
             except GrantRevoked:
                 continue
             finally:
@@ -95,14 +95,14 @@ class Regions:
             )
         ]
 
-    async def _permit(self, request: ModerationRequest) -> tuple[Region, Permit]:
-        turn = self._turns[request.service]
-        if not turn.locked() and not isinstance(found := self._find(request), float):
+    async def _permit(self, service: str, attempt: int) -> tuple[Region, Permit]:
+        turn = self._turns[service]
+        if not turn.locked() and not isinstance(found := self._find(service, attempt), float):
             return found
         with self._waits.interruptible():
             try:
                 async with turn:
-                    while isinstance(found := self._find(request), float):
+                    while isinstance(found := self._find(service, attempt), float):
                         began = self._clock.now()
                         await self._something(found)
                         metrics.QUOTA_WITHHELD_SECONDS.labels("provider").inc(self._clock.now() - began)
@@ -110,12 +110,12 @@ class Regions:
             finally:
                 self._wake()
 
-    def _find(self, request: ModerationRequest) -> tuple[Region, Permit] | float:
+    def _find(self, service: str, attempt: int) -> tuple[Region, Permit] | float:
         """Take a permit of the best region that gives one now, or say in how many seconds one may."""
         now = self._clock.now()
         soonest = inf
-        for region in self._regions if request.attempt <= FIRST_REGION_ATTEMPTS else self._regions[::-1]:
-            breaker = region.breakers[request.service]
+        for region in self._regions if attempt <= FIRST_REGION_ATTEMPTS else self._regions[::-1]:
+            breaker = region.breakers[service]
             wait = breaker.wait(now)
             if wait <= 0:
                 return region, breaker.permit(now)
@@ -157,22 +157,21 @@ class Guarded:
         self._answered_services = answered_services
         self._clock = clock
 
-    async def ask(self, request: ModerationRequest) -> ModerationResult:
-        permit = request.permit
+    async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
+        permit = call.permit
         assert permit is not None, "Regions gives every request its permit"
         if not permit.depart():
             raise GrantRevoked
         assert permit.departure is not None
-        first_departure = request.first_departures.setdefault(self._region, permit.departure)
+        first_departure = call.first_departures.setdefault(self._region, permit.departure)
         try:
-            answer = await self._inner.ask(request)
+            answer = await self._inner.ask(request, call)
         except CallFailed as error:
             failure = self._blamed(error, request.service)
-            failure.region = self._region
-            failure.others_answered = permit.others_answered_since(first_departure)
+            call.others_answered = permit.others_answered_since(first_departure)
             if not isinstance(failure, ProviderFailed | AccountRefused):
                 permit.answered()
-            elif not failure.others_answered:
+            elif not call.others_answered:
                 permit.failed(failure, self._clock.now())
             raise failure from error.__cause__
         permit.succeeded()

@@ -19,7 +19,7 @@ from consumer.clock import Clock
 from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import CallFailed, Expired, NonceUsed, Throttled, Unavailable, Unjudgeable, Unreachable
 from consumer.images.presigned import expiry
-from consumer.moderation import ModerationRequest, Moderator
+from consumer.moderation import CallContext, ModerationRequest, Moderator
 from consumer.observability import metrics
 from consumer.records import ByUrl, ModerationResult
 
@@ -37,14 +37,16 @@ class RetryPolicy:
     others_answered: int
 
 
-def delay_before_retry(failure: CallFailed, attempt: int, policy: RetryPolicy, dice: float) -> float | None:
+def delay_before_retry(
+    failure: CallFailed, attempt: int, policy: RetryPolicy, dice: float, *, others_answered: int = 0
+) -> float | None:
     """
     Seconds until a request that failed on its `attempt`th call (from 1) is asked again, or None to give up.
 
     The backoff doubles up to `max_delay` and is fully jittered: `dice`, from 0 to 1, says how much of it is waited.
-    What the provider asks for is waited at least.
+    What the provider asks for is waited at least. `others_answered` images were answered since this one's first call.
     """
-    if _is_hopeless(failure, attempt, policy):
+    if _is_hopeless(failure, attempt, policy, others_answered):
         return None
     if isinstance(failure, NonceUsed):
         return 0.0
@@ -52,14 +54,14 @@ def delay_before_retry(failure: CallFailed, attempt: int, policy: RetryPolicy, d
     return failure.retry_after + backoff * dice
 
 
-def _is_hopeless(failure: CallFailed, attempt: int, policy: RetryPolicy) -> bool:
+def _is_hopeless(failure: CallFailed, attempt: int, policy: RetryPolicy, others_answered: int) -> bool:
     match failure:
         case Unjudgeable():
             return True
         case Throttled():
             return False
         case Unavailable():
-            return attempt >= policy.attempts and failure.others_answered >= policy.others_answered
+            return attempt >= policy.attempts and others_answered >= policy.others_answered
         case _:
             return attempt >= policy.fetch_attempts
 
@@ -81,31 +83,30 @@ class Retrying:
         self._waits = waits
         self._dice = dice or random.Random()  # noqa: S311 — spreads retries, guards nothing
 
-    async def ask(self, request: ModerationRequest) -> ModerationResult:
-        attempt = 1
+    async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
         while True:
             try:
-                answer = await self._inner.ask(request)
+                answer = await self._inner.ask(request, call)
             except CallFailed as error:
                 failure = self._explained(error, request)
                 _count(failure)
-                delay = delay_before_retry(failure, attempt, self._policy, self._dice.random())
+                delay = delay_before_retry(
+                    failure, call.attempt, self._policy, self._dice.random(), others_answered=call.others_answered
+                )
                 if delay is None:
-                    failure.attempts = attempt
                     raise failure from error.__cause__
                 log.warning(
-                    "call.failed", submission=request.submission, service=request.service, region=failure.region,
-                    kind=failure.kind, code=failure.code, attempt=attempt, retry_in=round(delay, 3),
-                    topic=request.partition.topic, partition=request.partition.number, offset=request.offset,
+                    "call.failed", submission=request.submission, service=request.service, region=call.region,
+                    kind=failure.kind, code=failure.code, attempt=call.attempt, retry_in=round(delay, 3),
+                    topic=call.partition.topic, partition=call.partition.number, offset=call.offset,
                     **({"detail": failure.detail} if failure.detail else {}),
                 )  # fmt: skip
                 with self._waits.interruptible() if isinstance(failure, Unavailable) else contextlib.nullcontext():
                     await self._clock.sleep(delay)
-                attempt += 1
-                request = replace(request, attempt=attempt)
+                call.attempt += 1
             else:
                 metrics.CALLS_BILLED.inc()
-                return replace(answer, attempts=attempt) if attempt > 1 else answer
+                return replace(answer, attempts=call.attempt) if call.attempt > 1 else answer
 
     def _explained(self, failure: CallFailed, request: ModerationRequest) -> CallFailed:
         """Say so when an image could not be fetched because its URL has expired: no attempt will mend that."""
@@ -114,9 +115,7 @@ class Retrying:
         expires = expiry(request.location.url)
         if expires is None or self._clock.wall() < expires:
             return failure
-        expired = Expired("expired")
-        expired.region = failure.region
-        return expired
+        return Expired("expired")
 
 
 def _count(failure: CallFailed) -> None:

@@ -31,7 +31,7 @@ from opentelemetry.util.types import AttributeValue
 
 from consumer.config.kafka import KafkaSettings
 from consumer.errors import CallFailed, Misconfigured
-from consumer.moderation import ModerationRequest, Moderator
+from consumer.moderation import CallContext, ModerationRequest, Moderator
 from consumer.observability.harmless import harmless
 from consumer.pipeline import KeyTurn, Pipeline
 from consumer.proxies import BadProxy, Proxies
@@ -148,12 +148,12 @@ class TracedModerator:
             "moderation.region": region,
         }
 
-    async def ask(self, request: ModerationRequest) -> ModerationResult:
+    async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
         attributes = {**self._attributes, "moderation.service": request.service}
-        if request.attempt > 1:
-            attributes["http.request.resend_count"] = request.attempt - 1
+        if call.attempt > 1:
+            attributes["http.request.resend_count"] = call.attempt - 1
         with _span(self._tracer, "POST ImageModeration", SpanKind.CLIENT, attributes):
-            return await self._moderator.ask(request)
+            return await self._moderator.ask(request, call)
 
 
 class TracedTransport(httpx.AsyncBaseTransport):

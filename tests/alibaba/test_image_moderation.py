@@ -14,7 +14,7 @@ from consumer.config.privacy import Disclosure, PrivacySettings
 from consumer.errors import CallFailed, Malformed, ProviderFailed, Throttled
 from consumer.moderation import ModerationRequest
 from consumer.records import ByObject, Hits, Label
-from tests.moderation.requests import PARTITION, request
+from tests.moderation.requests import request
 
 
 def parameters_of(body: bytes) -> dict[str, str]:
@@ -48,7 +48,6 @@ def test_an_object_is_named_raw() -> None:
         submission="d",
         location=ByObject("ugc", "a b/测试+~*.jpg", "cn-beijing"),
         service="s",
-        partition=PARTITION,
         info=("customImage", "logoData"),
         referer="www.example.com",
     )

@@ -16,7 +16,6 @@ from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Assessment, ByUrl, Decision, Hits
 from consumer.vendor_facts.aliyun import LABELS
 from tests.events import submission
-from tests.moderation.requests import PARTITION
 
 RESPONSES = Path(__file__).parent.parent / "samples" / "responses"
 DECIDING = Deciding(Policy(settings=PolicySettings(policy="test", version=1), sha256="ab"))
@@ -29,7 +28,6 @@ def request(data_id: str = "image-1", privacy: PrivacySettings | None = None) ->
         submission=data_id,
         location=ByUrl("https://img.example.com/1.jpg"),
         service="baselineCheck_global",
-        partition=PARTITION,
         privacy=privacy or PrivacySettings(),
     )
 

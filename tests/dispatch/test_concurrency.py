@@ -1,5 +1,4 @@
 import asyncio
-from dataclasses import replace
 
 import pytest
 
@@ -8,7 +7,7 @@ from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import CallFailed, ProviderFailed
 from consumer.moderation.paced import Limited
 from tests.clock import ManualClock
-from tests.moderation.requests import ScriptedModerator, request
+from tests.moderation.requests import ScriptedModerator, context, request
 
 
 async def test_no_more_calls_are_in_flight_than_there_are_slots() -> None:
@@ -19,7 +18,7 @@ async def test_no_more_calls_are_in_flight_than_there_are_slots() -> None:
     provider = ScriptedModerator(clock, latency=1.0)
     moderator = Limited(provider, ConcurrencyLimit(4), InterruptibleWaits())
 
-    await clock.run(asyncio.gather(*(moderator.ask(request(str(n))) for n in range(10))))
+    await clock.run(asyncio.gather(*(moderator.ask(request(str(n)), context()) for n in range(10))))
 
     assert provider.most_in_flight == 4
     assert provider.asked == [str(n) for n in range(10)]
@@ -36,16 +35,16 @@ async def test_failures_and_cancellations_give_their_slot_back() -> None:
     )
 
     with pytest.raises(CallFailed):
-        await clock.run(moderator.ask(request()))
-    holding = asyncio.ensure_future(moderator.ask(request()))
-    waiting = asyncio.ensure_future(moderator.ask(request()))
+        await clock.run(moderator.ask(request(), context()))
+    holding = asyncio.ensure_future(moderator.ask(request(), context()))
+    waiting = asyncio.ensure_future(moderator.ask(request(), context()))
     await asyncio.sleep(0)
     waiting.cancel()
     holding.cancel()
     await asyncio.wait([holding, waiting])
 
     assert slots.held == 0
-    await clock.run(moderator.ask(request()))
+    await clock.run(moderator.ask(request(), context()))
 
 
 async def test_room_is_there_when_a_slot_is_free_and_nobody_waits() -> None:
@@ -55,7 +54,7 @@ async def test_room_is_there_when_a_slot_is_free_and_nobody_waits() -> None:
     clock = ManualClock()
     slots = ConcurrencyLimit(2)
     moderator = Limited(ScriptedModerator(clock, latency=1.0), slots, InterruptibleWaits())
-    calls = [asyncio.ensure_future(moderator.ask(request(str(n)))) for n in range(3)]
+    calls = [asyncio.ensure_future(moderator.ask(request(str(n)), context())) for n in range(3)]
 
     async def moment_of_room() -> float:
         await asyncio.sleep(0)
@@ -76,11 +75,11 @@ async def test_a_lane_that_wakes_finds_the_slots_that_are_reserved_for_it() -> N
     provider = ScriptedModerator(clock, latency=1.0)
     slots = ConcurrencyLimit(30, {"live": 9.0, "backfill": 1.0})
     moderator = Limited(provider, slots, InterruptibleWaits())
-    asked = [asyncio.ensure_future(moderator.ask(replace(request(f"b{n}"), lane="backfill"))) for n in range(60)]
+    asked = [asyncio.ensure_future(moderator.ask(request(f"b{n}"), context(lane="backfill"))) for n in range(60)]
     await clock.run(clock.sleep(0.5))
     alone = provider.in_flight, slots.has_capacity("live"), slots.has_capacity("backfill")
 
-    asked += [asyncio.ensure_future(moderator.ask(replace(request(f"l{n}"), lane="live"))) for n in range(30)]
+    asked += [asyncio.ensure_future(moderator.ask(request(f"l{n}"), context(lane="live"))) for n in range(30)]
     await clock.run(clock.sleep(0.1))
     at_once = [data_id for data_id in provider.asked if data_id.startswith("l")]
     await clock.run(clock.sleep(0.6))
@@ -100,7 +99,7 @@ async def test_room_can_be_asked_for_by_lane() -> None:
     clock = ManualClock()
     slots = ConcurrencyLimit(6, {"live": 1.0, "backfill": 1.0})
     moderator = Limited(ScriptedModerator(clock, latency=1.0), slots, InterruptibleWaits())
-    asked = [asyncio.ensure_future(moderator.ask(replace(request(str(n)), lane="backfill"))) for n in range(6)]
+    asked = [asyncio.ensure_future(moderator.ask(request(str(n)), context(lane="backfill"))) for n in range(6)]
     await clock.run(clock.sleep(0.5))
 
     await clock.run(slots.wait_for_capacity(["live"]))
@@ -118,10 +117,10 @@ async def test_a_stop_lets_go_of_who_waits_for_a_slot() -> None:
     """
     clock, waits, slots = ManualClock(), InterruptibleWaits(), ConcurrencyLimit(1)
     moderator = Limited(ScriptedModerator(clock, latency=1.0), slots, waits)
-    holds = asyncio.ensure_future(moderator.ask(request("holds")))
+    holds = asyncio.ensure_future(moderator.ask(request("holds"), context()))
     await clock.run(clock.sleep(0.1))
-    free = asyncio.ensure_future(moderator.ask(request("free")))
-    paid = asyncio.ensure_future(moderator.ask(replace(request("paid"), paid=True)))
+    free = asyncio.ensure_future(moderator.ask(request("free"), context()))
+    paid = asyncio.ensure_future(moderator.ask(request("paid"), context(paid=True)))
     await clock.run(clock.sleep(0.1))
 
     waits.close()

@@ -1,5 +1,5 @@
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 from prometheus_client import REGISTRY
@@ -9,11 +9,11 @@ from consumer.dispatch.in_flight import HAND_OVER, InFlight
 from consumer.dispatch.pace import Pace
 from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import Lost
-from consumer.moderation import ModerationRequest, Moderator
+from consumer.moderation import CallContext, ModerationRequest, Moderator
 from consumer.moderation.paced import Paced
 from consumer.records import ModerationResult, Partition
 from tests.clock import ManualClock
-from tests.moderation.requests import PARTITION, GivenShares, ScriptedModerator, request
+from tests.moderation.requests import PARTITION, GivenShares, ScriptedModerator, context, request
 
 
 class SlowConnection:
@@ -24,17 +24,13 @@ class SlowConnection:
         self._seconds = seconds
         self.sent: list[str] = []
 
-    async def ask(self, request: ModerationRequest) -> ModerationResult:
+    async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
         await self._clock.sleep(self._seconds)
-        return await ScriptedModerator(self._clock, latency=0.2).ask(replace(request, on_sent=self._noting(request)))
-
-    def _noting(self, request: ModerationRequest):  # type: ignore[no-untyped-def]
-        def on_sent() -> None:
-            assert request.on_sent
-            request.on_sent()
-            self.sent.append(request.submission)
-
-        return on_sent
+        assert call.before_sending
+        call.before_sending()
+        self.sent.append(request.submission)
+        call.before_sending = None
+        return await ScriptedModerator(self._clock, latency=0.2).ask(request, call)
 
 
 @dataclass
@@ -64,7 +60,7 @@ class PacedProvider:
         )
 
     def ask(self, data_id: str, lane: str = "live") -> asyncio.Task[ModerationResult]:
-        return asyncio.ensure_future(self.paced.ask(replace(request(data_id), lane=lane)))
+        return asyncio.ensure_future(self.paced.ask(request(data_id), context(lane=lane)))
 
     async def pass_time(self, seconds: float) -> None:
         await self.clock.run(self.clock.sleep(seconds))
@@ -146,7 +142,7 @@ async def test_a_call_does_not_go_out_under_another_lease(regained: bool) -> Non
     paced = PacedProvider(GivenShares({"live": 10}))
     connection = SlowConnection(paced.clock, 1.0)
     moderator = paced.paced_over(connection)
-    asked = asyncio.ensure_future(moderator.ask(replace(request("late"), lane="live")))
+    asked = asyncio.ensure_future(moderator.ask(request("late"), context(lane="live")))
     await paced.pass_time(0.5)
 
     paced.shares.give(live=0)
@@ -202,10 +198,12 @@ async def test_the_wait_of_an_image_ends_with_its_first_departure() -> None:
 
     before = counted()
     await paced.pass_time(4.0)
-    first = replace(request("1"), lane="live", received=read)
-    await paced.clock.run(paced.paced.ask(first))
-    await paced.clock.run(paced.paced.ask(replace(first, attempt=2)))
-    await paced.clock.run(paced.paced.ask(replace(first, received=None)))
+    for call in (
+        context(lane="live", received=read),
+        context(lane="live", received=read, attempt=2),
+        context(lane="live", received=None),
+    ):
+        await paced.clock.run(paced.paced.ask(request("1"), call))
 
     assert counted() == (before[0] + 1, before[1] + 4.0)
 
@@ -237,7 +235,7 @@ async def test_a_stop_lets_go_of_who_only_waits_for_its_moment() -> None:
     sent = paced.ask("sent")
     await paced.pass_time(0.1)
     free = [paced.ask(f"free-{n}") for n in range(5)]
-    paid = asyncio.ensure_future(paced.paced.ask(replace(request("paid"), lane="live", paid=True)))
+    paid = asyncio.ensure_future(paced.paced.ask(request("paid"), context(lane="live", paid=True)))
     await paced.pass_time(0.1)
 
     paced.waits.close()
@@ -255,7 +253,7 @@ async def test_a_stop_lets_go_of_who_waits_for_a_share_whatever_was_paid() -> No
     There may never be one again.
     """
     paced = PacedProvider(GivenShares({"live": 0, "backfill": 0}))
-    paid = asyncio.ensure_future(paced.paced.ask(replace(request("paid"), lane="live", paid=True)))
+    paid = asyncio.ensure_future(paced.paced.ask(request("paid"), context(lane="live", paid=True)))
     waiting = [paced.ask("free"), paid]
     await paced.pass_time(0.1)
 

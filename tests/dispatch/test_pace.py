@@ -17,7 +17,7 @@ from consumer.lanes import DEFAULT
 from consumer.moderation import Moderator
 from consumer.moderation.paced import Paced
 from tests.clock import ManualClock
-from tests.moderation.requests import GivenShares, ScriptedModerator, request
+from tests.moderation.requests import GivenShares, ScriptedModerator, context, request
 
 
 def most_in_a_second(gate: list[float]) -> int:
@@ -136,7 +136,7 @@ async def test_questions_depart_in_the_order_they_came() -> None:
     provider = ScriptedModerator(clock, latency=0.3)
     moderator = paced(provider, Pace(10, jitter=0.0, burst=0.0), clock)
 
-    await clock.run(asyncio.gather(*(moderator.ask(request(str(n))) for n in range(25))))
+    await clock.run(asyncio.gather(*(moderator.ask(request(str(n)), context()) for n in range(25))))
 
     assert provider.asked == [str(n) for n in range(25)]
     assert provider.asked_at == pytest.approx([1000 + n / 10 for n in range(25)])
@@ -149,7 +149,7 @@ async def test_one_who_gives_up_waiting_does_not_take_a_place() -> None:
     clock = ManualClock()
     provider = ScriptedModerator(clock)
     moderator = paced(provider, Pace(1, jitter=0.0, burst=0.0), clock)
-    asked = [asyncio.ensure_future(moderator.ask(request(str(n)))) for n in range(3)]
+    asked = [asyncio.ensure_future(moderator.ask(request(str(n)), context())) for n in range(3)]
 
     async def give_up() -> None:
         await clock.sleep(0.5)
@@ -195,7 +195,7 @@ async def test_a_throttled_call_slows_the_calls_behind_it() -> None:
     moderator = paced(ScriptedModerator(clock, [lambda: Throttled("403")]), pace, clock)
 
     with pytest.raises(Throttled):
-        await clock.run(moderator.ask(request()))
+        await clock.run(moderator.ask(request(), context()))
 
     assert pace.rate(clock.now()) == 5.0
 
@@ -248,7 +248,7 @@ async def test_a_call_that_fails_for_another_reason_was_not_throttled(failure: C
     before = pace.reasons_not_ready(clock.now())
 
     with pytest.raises(type(failure)):
-        await clock.run(moderator.ask(request()))
+        await clock.run(moderator.ask(request(), context()))
 
     assert len(before) == 1
     assert pace.reasons_not_ready(clock.now()) == []

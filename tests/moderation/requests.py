@@ -3,21 +3,24 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf
+from typing import Any
 
 from consumer.clock import Clock
 from consumer.dispatch.quota import Share
 from consumer.errors import CallFailed
-from consumer.moderation import ModerationRequest
+from consumer.moderation import CallContext, ModerationRequest
 from consumer.records import ByUrl, Label, ModerationResult, Partition
 
 PARTITION = Partition("uploads", 0)
 
 
 def request(data_id: str = "image-1", url: str = "https://img.example.com/1.jpg") -> ModerationRequest:
-    """A request about an image by URL."""
-    return ModerationRequest(
-        submission=data_id, location=ByUrl(url), service="baselineCheck_global", partition=PARTITION
-    )
+    return ModerationRequest(submission=data_id, location=ByUrl(url), service="baselineCheck_global")
+
+
+def context(**changes: Any) -> CallContext:
+    """Who asks: a message of `PARTITION`."""
+    return CallContext(partition=PARTITION, **changes)
 
 
 def answer(service: str = "baselineCheck_global") -> ModerationResult:
@@ -55,9 +58,9 @@ class ScriptedModerator:
         self.in_flight = 0
         self.most_in_flight = 0
 
-    async def ask(self, request: ModerationRequest) -> ModerationResult:
-        if request.on_sent:
-            request.on_sent()
+    async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
+        if call.before_sending:
+            call.before_sending()
         self.asked_at.append(self._clock.now())
         self.asked.append(request.submission)
         self.in_flight += 1

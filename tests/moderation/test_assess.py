@@ -1,8 +1,9 @@
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from consumer.config.privacy import PrivacySettings
 from consumer.errors import CallFailed, ImageRefused, Malformed, ProviderFailed
-from consumer.moderation import ModerationRequest
+from consumer.moderation import CallContext, ModerationRequest
 from consumer.moderation.assess import Assessing
 from consumer.records import ByUrl, Failure, Label, ModerationResult
 from tests.events import submission
@@ -13,23 +14,31 @@ BASELINE, AIGC, OTHER = "baselineCheck_global", "aigcDetector_global", "another"
 class ServiceModerator:
     """Answers for some services and fails for others; keeps what it was asked."""
 
-    def __init__(self, failures: Mapping[str, Callable[[], CallFailed]] | None = None) -> None:
+    def __init__(self, failures: Mapping[str, Callable[[CallContext], CallFailed]] | None = None) -> None:
         self._failures = failures or {}
         self.asked: list[ModerationRequest] = []
+        self.calls: list[CallContext] = []
 
-    async def ask(self, request: ModerationRequest) -> ModerationResult:
+    async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
         self.asked.append(request)
+        self.calls.append(replace(call))
         if request.service in self._failures:
-            raise self._failures[request.service]()
+            raise self._failures[request.service](call)
         return ModerationResult(
             service=request.service, request_id="R", risk_level="none", labels=(Label("nonLabel"),),
             sent=1_763_632_801.25, took=0.5, attempts=2,
         )  # fmt: skip
 
 
-def failing(kind: type[CallFailed], code: str, *, attempts: int = 1, region: str = "ap-southeast-1") -> CallFailed:
-    failed = kind(code, billed="yes" if kind is Malformed else "no")
-    failed.attempts, failed.region = attempts, region
+def failing(
+    kind: type[CallFailed], code: str, *, attempts: int = 1, region: str = "ap-southeast-1"
+) -> Callable[[CallContext], CallFailed]:
+    """A failure, once the layers in between have noted in the call how they fared."""
+
+    def failed(call: CallContext) -> CallFailed:
+        call.attempt, call.region = attempts, region
+        return kind(code, billed="yes" if kind is Malformed else "no")
+
     return failed
 
 
@@ -45,12 +54,12 @@ async def test_every_service_is_asked_about_the_image() -> None:
 
     asked = ModerationRequest(
         submission=submission().id, location=ByUrl("https://img.example.com/1.jpg?token=secret"), service=BASELINE,
-        partition=submission().delivery.topic_partition,
         info=("customImage",), referer="www.example.com", privacy=privacy,
-        received=submission().delivery.received,
     )  # fmt: skip
     assert moderator.asked[0] == asked
-    assert moderator.asked[1].received is None  # an image waits for its first call only
+    first, second = moderator.calls
+    assert (first.partition, first.received) == (submission().delivery.topic_partition, submission().delivery.received)
+    assert second.received is None  # an image waits for its first call only
     assert [request.service for request in moderator.asked] == [BASELINE, AIGC]
     assert [answer.service for answer in assessment.answers] == [BASELINE, AIGC]
     assert (assessment.failures, assessment.attempts, assessment.billed_calls) == ((), 4, 2)
@@ -64,7 +73,7 @@ async def test_questions_use_the_part_of_the_quota_that_their_topic_is_in() -> N
 
     await Assessing(moderator, [BASELINE], [], lane_of={"uploads": "live"}.__getitem__).assess(submission())
 
-    assert [request.lane for request in moderator.asked] == ["live"]
+    assert [call.lane for call in moderator.calls] == ["live"]
 
 
 async def test_the_time_of_an_image_is_told() -> None:
@@ -80,7 +89,7 @@ async def test_a_service_that_fails_does_not_spare_the_others() -> None:
     """
     What another service answers still counts; the failure is told with kind, code, region and calls.
     """
-    moderator = ServiceModerator({BASELINE: lambda: failing(ImageRefused, "407", attempts=3, region="eu-west-1")})
+    moderator = ServiceModerator({BASELINE: failing(ImageRefused, "407", attempts=3, region="eu-west-1")})
 
     assessment = await Assessing(moderator, [BASELINE, AIGC], []).assess(submission())
 
@@ -95,9 +104,9 @@ async def test_no_failure_hides_another() -> None:
     """
     moderator = ServiceModerator(
         {
-            BASELINE: lambda: failing(Malformed, "Result", attempts=2),
-            AIGC: lambda: failing(ImageRefused, "407"),
-            OTHER: lambda: failing(ProviderFailed, "500", attempts=8),
+            BASELINE: failing(Malformed, "Result", attempts=2),
+            AIGC: failing(ImageRefused, "407"),
+            OTHER: failing(ProviderFailed, "500", attempts=8),
         }
     )
 

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -9,13 +10,13 @@ from consumer.dispatch.concurrency import ConcurrencyLimit
 from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import AccountRefused, CallFailed, ImageRefused, InputRefused, ProviderFailed
 from consumer.lanes import DEFAULT
-from consumer.moderation import ModerationRequest
+from consumer.moderation import CallContext, ModerationRequest
 from consumer.moderation.breaker import BreakerLimits, State
 from consumer.moderation.paced import Limited
 from consumer.moderation.regions import Guarded, Region, Regions
 from consumer.records import ModerationResult
 from tests.clock import ManualClock
-from tests.moderation.requests import PARTITION, answer, request
+from tests.moderation.requests import answer, context, request
 
 SERVICE = "baselineCheck_global"
 LIMITS = BreakerLimits(provider_failures=3, account_failures=2, probe_interval=1.0, full=4)
@@ -29,7 +30,7 @@ class Provider:
         self.failing = failing
         self.asked: list[tuple[float, str]] = []
 
-    async def ask(self, request: ModerationRequest) -> ModerationResult:
+    async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
         self.asked.append((self.clock.now(), request.submission))
         await self.clock.sleep(0.1)
         if self.failing:
@@ -56,11 +57,9 @@ class World:
 
     async def ask(self, data_id: str, attempt: int = 1) -> ModerationResult | CallFailed:
         """Ask once, as a retry would."""
-        asked = ModerationRequest(
-            submission=data_id, location=request().location, service=SERVICE, partition=PARTITION, attempt=attempt
-        )
+        self.call = context(attempt=attempt)
         try:
-            return await self.regions.ask(asked)
+            return await self.regions.ask(replace(request(data_id), service=SERVICE), self.call)
         except CallFailed as failure:
             return failure
 
@@ -229,7 +228,7 @@ async def test_an_input_that_was_never_accepted_is_our_configuration() -> None:
 
     assert isinstance(before, AccountRefused)
     assert isinstance(after, InputRefused)
-    assert after.region == "first"
+    assert world.call.region == "first"
 
 
 @pytest.mark.parametrize("refusal", [ImageRefused("407"), InputRefused("402")])

@@ -1,7 +1,6 @@
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 import structlog
@@ -24,19 +23,13 @@ from consumer.errors import (
 )
 from consumer.moderation.retries import Retrying, RetryPolicy, delay_before_retry
 from tests.clock import ManualClock
-from tests.moderation.requests import ScriptedModerator, request
+from tests.moderation.requests import ScriptedModerator, context, request
 
 POLICY = RetryPolicy(first_delay=0.5, max_delay=30.0, fetch_attempts=3, attempts=5, others_answered=20)
 
 
 def retrying(provider: ScriptedModerator, clock: ManualClock) -> Retrying:
     return Retrying(provider, POLICY, clock, InterruptibleWaits(), random.Random(1))
-
-
-def failed(kind: type[CallFailed], others_answered: int) -> CallFailed:
-    failure = kind("code")
-    failure.others_answered = others_answered
-    return failure
 
 
 @given(attempt=st.integers(1, 10_000), dice=st.floats(0, 1))
@@ -47,7 +40,7 @@ def test_what_is_not_the_images_fault_is_asked_again_for_ever(
     """
     However long the provider is away, its failures only make the work wait, and never longer than the limit.
     """
-    delay = delay_before_retry(failed(failure, POLICY.others_answered - 1), attempt, POLICY, dice)
+    delay = delay_before_retry(failure("code"), attempt, POLICY, dice, others_answered=POLICY.others_answered - 1)
 
     assert delay is not None
     assert 0 <= delay <= POLICY.max_delay
@@ -75,7 +68,7 @@ def test_a_failure_is_the_images_own_once_enough_others_were_answered(
     """
     Both must be used up: the attempts, and the doubt that it is the provider's. Throttling never counts.
     """
-    assert (delay_before_retry(failed(failure, others), attempt, POLICY, 0.5) is None) is gives_up
+    assert (delay_before_retry(failure("code"), attempt, POLICY, 0.5, others_answered=others) is None) is gives_up
 
 
 def test_a_nonce_that_was_used_is_replaced_at_once() -> None:
@@ -112,7 +105,7 @@ async def test_it_asks_until_there_is_an_answer() -> None:
     ]
     provider = ScriptedModerator(clock, failures)
 
-    answer = await clock.run(retrying(provider, clock).ask(request()))
+    answer = await clock.run(retrying(provider, clock).ask(request(), context()))
 
     assert answer.attempts == 3
     first, second, third = provider.asked_at
@@ -127,10 +120,11 @@ async def test_giving_up_tells_how_often_it_was_tried() -> None:
     clock = ManualClock()
     provider = ScriptedModerator(clock, [lambda: Unreachable("405")] * 5)
 
-    with pytest.raises(Unreachable) as gave_up:
-        await clock.run(retrying(provider, clock).ask(request()))
+    call = context()
+    with pytest.raises(Unreachable):
+        await clock.run(retrying(provider, clock).ask(request(), call))
 
-    assert gave_up.value.attempts == len(provider.asked) == 3
+    assert call.attempt == len(provider.asked) == 3
 
 
 async def test_interrupting_the_waits_ends_waiting_for_the_provider_but_not_for_an_image() -> None:
@@ -140,8 +134,8 @@ async def test_interrupting_the_waits_ends_waiting_for_the_provider_but_not_for_
     clock, waits = ManualClock(), InterruptibleWaits()
     away = Retrying(ScriptedModerator(clock, [lambda: ProviderFailed("500")] * 9), POLICY, clock, waits)
     slow = Retrying(ScriptedModerator(clock, [lambda: Unreachable("404")]), POLICY, clock, waits)
-    waiting = asyncio.ensure_future(away.ask(request()))
-    finishing = asyncio.ensure_future(slow.ask(request()))
+    waiting = asyncio.ensure_future(away.ask(request(), context()))
+    finishing = asyncio.ensure_future(slow.ask(request(), context()))
     await asyncio.sleep(0)
 
     waits.close()
@@ -161,10 +155,10 @@ async def test_an_image_behind_an_expired_url_is_given_up_at_once() -> None:
     url = "https://ugc.example.com/a.jpg?Signature=a&Expires="
 
     with pytest.raises(Expired) as gave_up:
-        await clock.run(layer.ask(request(url=f"{url}1767323045")))
-    answer = await clock.run(layer.ask(request(url=f"{url}1767323999")))
+        await clock.run(layer.ask(request(url=f"{url}1767323045"), context()))
+    answer = await clock.run(layer.ask(request(url=f"{url}1767323999"), context()))
 
-    assert (gave_up.value.kind, gave_up.value.code, gave_up.value.attempts) == ("fetch", "expired", 1)
+    assert (gave_up.value.kind, gave_up.value.code, len(provider.asked)) == ("fetch", "expired", 3)
     assert answer.attempts == 2
 
 
@@ -173,10 +167,12 @@ async def test_a_failed_call_names_the_message_that_it_was_for() -> None:
     Topic, partition and offset, so that who reads the log finds the upload.
     """
     clock = ManualClock()
-    asked = replace(request(), offset=17)
-
     with structlog.testing.capture_logs() as logs:
-        await clock.run(retrying(ScriptedModerator(clock, [lambda: ProviderFailed("500")]), clock).ask(asked))
+        await clock.run(
+            retrying(ScriptedModerator(clock, [lambda: ProviderFailed("500")]), clock).ask(
+                request(), context(offset=17)
+            )
+        )
 
     [told] = [line for line in logs if line["event"] == "call.failed"]
     assert (told["topic"], told["partition"], told["offset"]) == ("uploads", 0, 17)
