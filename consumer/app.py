@@ -17,8 +17,9 @@ import httpx
 import structlog
 import uvloop
 
-from consumer.alibaba.client import HttpModerator, Timeouts
+from consumer.alibaba.client import ImageModerationClient, Timeouts
 from consumer.alibaba.credentials import Keys, keys_of
+from consumer.alibaba.image_moderation import ACTION
 from consumer.clock import Clock, SystemClock
 from consumer.config import Config
 from consumer.config.credentials import Credentials
@@ -294,13 +295,13 @@ def layers(
     answered_services = set[str]()
 
     def region(name: str, base_url: str) -> Region:
-        client = HttpModerator(transport, base_url, name, keys, timeouts, clock)
+        client = ImageModerationClient(transport, base_url, name, keys, timeouts, clock)
         # `Limited` may stand anywhere; `Paced` outside of `Guarded`, who looks at the permit once the moment has come.
         around: list[Layer] = [
             lambda inner: Limited(inner, slots, line),
             lambda inner: Paced(inner, gate, pace, in_flight, owns, clock, name),
             lambda inner: Guarded(inner, name, answered_services, clock),
-            lambda inner: tracing.moderator(inner, name, base_url),
+            lambda inner: tracing.moderator(inner, ACTION, name, base_url),
         ]
         return Region(name, stacked(client, around), breaker)
 

@@ -39,7 +39,7 @@ class Timeouts:
     read: float
 
 
-class HttpModerator:
+class ImageModerationClient:
     """Asks one region once. Every failure is a `CallFailed`; `GrantRevoked` passes through."""
 
     def __init__(

@@ -13,6 +13,8 @@ from urllib.parse import quote_plus
 
 import orjson
 
+from consumer.vendor_facts.aliyun import DEFAULT_REGION
+
 S3_BUCKET: Final = "ugc-s3"
 MINIO_BUCKET: Final = "ugc-minio"
 CEPH_BUCKET: Final = "ugc-ceph"
@@ -247,9 +249,9 @@ def oss_bridged(name: str, key: str) -> Writer:
             "specversion": "1.0",
             "type": f"oss:{name}",
             "datacontenttype": "application/json;charset=utf-8",
-            "subject": f"acs:oss:ap-southeast-1:123456789:{OSS_BUCKET}/{key}",
+            "subject": f"acs:oss:{DEFAULT_REGION}:123456789:{OSS_BUCKET}/{key}",
             "time": serial.time,
-            "aliyunregionid": "ap-southeast-1",
+            "aliyunregionid": DEFAULT_REGION,
             "data": _oss_event(serial, name, key),
         }
 
@@ -324,11 +326,11 @@ def _oss_event(serial: Serial, name: str, key: str) -> _Json:
         "eventSource": "acs:oss",
         "eventTime": serial.time,
         "eventVersion": "1.0",
-        "region": "ap-southeast-1",
+        "region": DEFAULT_REGION,
         "responseElements": {"requestId": f"{serial.number:024X}"},
         "oss": {
             "ossSchemaVersion": "1.0",
-            "bucket": {"name": OSS_BUCKET, "arn": f"acs:oss:ap-southeast-1:123456789:{OSS_BUCKET}"},
+            "bucket": {"name": OSS_BUCKET, "arn": f"acs:oss:{DEFAULT_REGION}:123456789:{OSS_BUCKET}"},
             "object": {"key": key, "size": _SIZE, "objectMeta": {"mimeType": "image/jpeg"}},
         },
     }

@@ -22,6 +22,7 @@ from consumer.demo.process import ServiceProcess, running_service
 from consumer.demo.rules import RULES
 from consumer.emulator import Emulator, EmulatorSettings, running
 from consumer.emulator.broker import EmbeddedBroker
+from consumer.vendor_facts.aliyun import KEY_ID, KEY_SECRET
 
 CDN: Final = "http://cdn.example.com"
 """Where the configuration has its images; the image server is put in its place."""
@@ -91,8 +92,8 @@ async def open_stage(options: DemoOptions, config: Config, folder: Path) -> Asyn
                     f"bindings={_bindings(config.bindings, site.url)}",
                 ),
                 credentials={
-                    "ALIBABA_CLOUD_ACCESS_KEY_ID": settings.access_key_id,
-                    "ALIBABA_CLOUD_ACCESS_KEY_SECRET": settings.access_key_secret.get_secret_value(),
+                    KEY_ID: settings.access_key_id,
+                    KEY_SECRET: settings.access_key_secret.get_secret_value(),
                 },
                 log=folder / "service.log",
             )

@@ -1,7 +1,7 @@
 """
 One trace from the upload to whoever acts on its verdict: a face, and nothing behind it unless tracing is enabled.
 
-    the event's `traceparent` ──► process uploads ──┬─► POST ImageModeration (one an attempt)
+    the event's `traceparent` ──► process uploads ──┬─► POST <operation> (one an attempt)
                                                     └─► send moderation.pass ──► the verdict's `traceparent`
 
 `spans.py` makes the spans, with OpenTelemetry from the extra `otel`. Where tracing is not enabled nothing is wrapped,
@@ -26,7 +26,7 @@ class Tracing(Protocol):
 
     def pipeline(self, pipeline: Pipeline) -> Pipeline: ...
 
-    def moderator(self, moderator: Moderator, region: str, base_url: str) -> Moderator: ...
+    def moderator(self, moderator: Moderator, operation: str, region: str, base_url: str) -> Moderator: ...
 
     def transport(self, transport: httpx.AsyncBaseTransport) -> httpx.AsyncBaseTransport: ...
 
@@ -39,7 +39,7 @@ class Untraced:
     def pipeline(self, pipeline: Pipeline) -> Pipeline:
         return pipeline
 
-    def moderator(self, moderator: Moderator, region: str, base_url: str) -> Moderator:
+    def moderator(self, moderator: Moderator, operation: str, region: str, base_url: str) -> Moderator:
         return moderator
 
     def transport(self, transport: httpx.AsyncBaseTransport) -> httpx.AsyncBaseTransport:

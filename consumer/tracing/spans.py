@@ -102,8 +102,8 @@ class Spans:
         parts = {field.name: getattr(pipeline, field.name) for field in fields(pipeline)}
         return TracedPipeline(**parts, tracer=self._tracer, group=self._kafka.group_id)
 
-    def moderator(self, moderator: Moderator, region: str, base_url: str) -> Moderator:
-        return TracedModerator(moderator, self._tracer, region, base_url)
+    def moderator(self, moderator: Moderator, operation: str, region: str, base_url: str) -> Moderator:
+        return TracedModerator(moderator, self._tracer, operation, region, base_url)
 
     def transport(self, transport: httpx.AsyncBaseTransport) -> httpx.AsyncBaseTransport:
         return TracedTransport(transport)
@@ -136,9 +136,10 @@ class TracedPipeline(Pipeline):
 class TracedModerator:
     """A span for each call to the provider, retries apart."""
 
-    def __init__(self, moderator: Moderator, tracer: Tracer, region: str, base_url: str) -> None:
+    def __init__(self, moderator: Moderator, tracer: Tracer, operation: str, region: str, base_url: str) -> None:
         self._moderator = moderator
         self._tracer = tracer
+        self._name = f"POST {operation}"
         host = urlsplit(base_url)
         self._attributes: Attributes = {
             "http.request.method": "POST",
@@ -152,7 +153,7 @@ class TracedModerator:
         attributes = {**self._attributes, "moderation.service": request.service}
         if call.attempt > 1:
             attributes["http.request.resend_count"] = call.attempt - 1
-        with _span(self._tracer, "POST ImageModeration", SpanKind.CLIENT, attributes):
+        with _span(self._tracer, self._name, SpanKind.CLIENT, attributes):
             return await self._moderator.ask(request, call)
 
 

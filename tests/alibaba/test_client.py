@@ -9,7 +9,7 @@ import orjson
 import pytest
 from pydantic import SecretStr
 
-from consumer.alibaba.client import HttpModerator, Timeouts
+from consumer.alibaba.client import ImageModerationClient, Timeouts
 from consumer.alibaba.credentials import FixedKeys, Keys
 from consumer.clock import Clock, SystemClock
 from consumer.config.credentials import Credentials
@@ -66,11 +66,11 @@ def moderator(
     keys: Keys | None = None,
     timeouts: Timeouts = TIMEOUTS,
     clock: Clock | None = None,
-) -> HttpModerator:
-    return HttpModerator(transport, base_url, region, keys or FixedKeys(KEY), timeouts, clock or SystemClock())
+) -> ImageModerationClient:
+    return ImageModerationClient(transport, base_url, region, keys or FixedKeys(KEY), timeouts, clock or SystemClock())
 
 
-async def failure(asked: HttpModerator) -> CallFailed:
+async def failure(asked: ImageModerationClient) -> CallFailed:
     """What a request fails with."""
     with pytest.raises(CallFailed) as failed:
         await asked.ask(REQUEST, context())

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import httpx
 import pytest
 
-from consumer.alibaba.client import HttpModerator, Timeouts
+from consumer.alibaba.client import ImageModerationClient, Timeouts
 from consumer.alibaba.credentials import FixedKeys
 from consumer.clock import SystemClock
 from consumer.errors import CallFailed, ProviderFailed, Throttled
@@ -40,7 +40,7 @@ async def asked(
 ) -> ModerationResult | CallFailed:
     """Ask once. Any exception but a failure of the call escapes."""
     timeouts = Timeouts(connect=read, read=read)
-    moderator = HttpModerator(transport, endpoint, "ap-southeast-1", FixedKeys(KEY), timeouts, SystemClock())
+    moderator = ImageModerationClient(transport, endpoint, "ap-southeast-1", FixedKeys(KEY), timeouts, SystemClock())
     try:
         return await moderator.ask(request, context())
     except CallFailed as failure:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 from prometheus_client import REGISTRY
 
-from consumer.alibaba.client import HttpModerator, Timeouts
+from consumer.alibaba.client import ImageModerationClient, Timeouts
 from consumer.alibaba.credentials import FixedKeys
 from consumer.clock import SystemClock
 from consumer.config import Config
@@ -51,7 +51,7 @@ async def ask(url: str, environment: Mapping[str, str] | None = None, **settings
     """Ask a request once: the answer's risk, or `code (detail)` of a failure that is certain not to be billed."""
     provider = Config.model_validate({"provider": {"endpoint": url, **settings}}).provider
     async with open_transport(4, Ways.of(provider, environment or {})) as transport:
-        asked = HttpModerator(transport, url, "ap-southeast-1", FixedKeys(KEY), TIMEOUTS, SystemClock())
+        asked = ImageModerationClient(transport, url, "ap-southeast-1", FixedKeys(KEY), TIMEOUTS, SystemClock())
         try:
             return (await asked.ask(REQUEST, context())).risk_level or ""
         except CallFailed as error:
@@ -118,7 +118,7 @@ async def test_a_new_authority_in_the_file_is_trusted_without_a_restart(
     async with provider_with_tls(authority) as (_, url):
         provider = Config.model_validate({"provider": {"endpoint": url, "ca_file": ca_file}}).provider
         async with open_transport(4, Ways.of(provider, {})) as transport:
-            asked = HttpModerator(transport, url, "ap-southeast-1", FixedKeys(KEY), TIMEOUTS, SystemClock())
+            asked = ImageModerationClient(transport, url, "ap-southeast-1", FixedKeys(KEY), TIMEOUTS, SystemClock())
             authority.write(ca_file)
             with pytest.raises(ProviderFailed, match="tls"):
                 await asked.ask(REQUEST, context())

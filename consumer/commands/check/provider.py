@@ -1,27 +1,16 @@
 """
-Ask the provider a question that names no image: nothing can be judged, so nothing is billed.
-
-    key, signature, clock, permission ──gateway──► service ──► Code 400: a parameter is empty
-
-The call is the very one that the service makes, `ImageModeration` for the policy's services, with `ServiceParameters`
-of `{}`. Vendor: only answers with `Code` 200 are charged. The gateway looks at key, date and signature before the
-service sees the parameters, so a refusal for emptiness says that all of those are right. Another action would cost as
-little and show less: the permission to call it is given apart.
+Ask the provider without naming an image, and say what its answers tell of key, clock and the way there.
 """
 
 import asyncio
-import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from urllib.parse import quote, urlsplit
 
 import aiohttp
 import httpx
-import orjson
 
-from consumer.alibaba import image_moderation, signing
-from consumer.alibaba.codes import failure_of
+from consumer.alibaba.empty_call import MOST_SKEW, advice_on, doubts_service, empty_call, failure_in
 from consumer.commands.check.findings import Finding, lasting, ok, skipped, warning, wrong
 from consumer.config.credentials import Credentials
 from consumer.config.provider import RegionUrl
@@ -30,21 +19,7 @@ from consumer.http.reading import read_body
 from consumer.http.transport import Ways, open_transport
 
 DEADLINE = 10.0  # seconds, for each call
-MOST_SKEW = 900.0  # seconds. Vendor: a call whose date is further off is refused
 NOTABLE_SKEW = 60.0  # seconds
-INVALID = "401"  # Vendor: the service's code for a parameter that is not empty and wrong
-
-ADVICE = {
-    "InvalidAccessKeyId": "no such access key, or it is disabled: see ALIBABA_CLOUD_ACCESS_KEY_ID or the key files",
-    "SignatureDoesNotMatch": "the secret is not this key's: see ALIBABA_CLOUD_ACCESS_KEY_SECRET or the key files",
-    "InvalidSecurityToken": "the temporary key has expired, or the token is another key's: fetch a new one",
-    "MissingSecurityToken": "this is a temporary key: set ALIBABA_CLOUD_SECURITY_TOKEN as well",
-    "Forbidden": "the key may not call Image Moderation: attach AliyunYundunGreenWebFullAccess to its RAM user",
-    "NoPermission": "the key may not call Image Moderation: attach AliyunYundunGreenWebFullAccess to its RAM user",
-    "408": "Content Moderation is not activated, not permitted, or payment is overdue: see the provider's console",
-    "InvalidTimeStamp": "the date of the call is refused: set this machine's clock",
-}
-
 
 NOT_REACHED = "cannot be reached:"
 # By the step that failed; see `http/not_reached.py`.
@@ -112,23 +87,11 @@ class _Asking:
 
     async def _send(self, base_url: str, service: str) -> Reply:
         asked_at = self.now()
-        body = f"Service={quote(service, safe='~')}&ServiceParameters={quote('{}', safe='~')}".encode()
-        headers = signing.signed_headers(
-            action=image_moderation.ACTION,
-            version=image_moderation.VERSION,
-            host=urlsplit(base_url).netloc,
-            body=body,
-            content_type=image_moderation.CONTENT_TYPE,
-            date=signing.timestamp(asked_at),
-            nonce=secrets.token_hex(16),
-            credentials=self.credentials,
-        )
-        headers |= {"accept": "application/json", "accept-encoding": "identity"}
-        request = httpx.Request("POST", f"{base_url}/", headers=headers, content=body)
+        request = empty_call(base_url, service, self.credentials, asked_at)
         response = await self.transport.handle_async_request(request)
         content = await read_body(response)
         return Reply(
-            _failure(response.status_code, content), _date(response.headers.get("date")), (asked_at + self.now()) / 2
+            failure_in(response.status_code, content), _date(response.headers.get("date")), (asked_at + self.now()) / 2
         )
 
 
@@ -149,30 +112,19 @@ def _judge_region(region: RegionUrl, replies: Mapping[str, Reply | str]) -> Iter
     yield from _clock(answers[0])
 
 
-def _failure(status: int, content: bytes) -> CallFailed | None:
-    try:
-        answer = orjson.loads(content)
-    except orjson.JSONDecodeError:
-        return failure_of(status, None)
-    code = answer.get("Code") if isinstance(answer, dict) else None
-    accepted = 200 <= status < 300 and code == 200
-    return None if accepted else failure_of(status, code if isinstance(code, int | str) else None)
-
-
 def _judge(about: str, service: str, reply: Reply) -> Finding:
     failure = reply.failure
     match failure:
         case None:
             return warning(about, f"{service}: a question without an image was accepted; this is not the provider")
-        case InputRefused() if failure.code == INVALID:
+        case InputRefused() if doubts_service(failure):
             return warning(about, f"{service}: refused as invalid, not as empty; see that the policy's service exists")
         case InputRefused():
             return ok(about, f"{service}: the key is accepted (asked without an image: not billed)")
         case Throttled():
             return warning(about, f"{service}: the key is accepted, and the account's quota is in use at the moment")
         case ClockOff() | AccountRefused():
-            advice = next((text for code, text in ADVICE.items() if failure.code.startswith(code)), "see the account")
-            return wrong(about, f"{failure.code}: {advice}")
+            return wrong(about, f"{failure.code}: {advice_on(failure)}")
         case _:
             return wrong(about, f"{service}: the provider fails ({failure.code}): try again later")
 
