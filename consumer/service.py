@@ -24,8 +24,8 @@ import structlog
 from consumer.config.operation import ShutdownSettings
 from consumer.dispatch.in_flight import InFlight
 from consumer.errors import ConsumerError, Lost
+from consumer.fairness import Waiting
 from consumer.intake import Record, Source
-from consumer.lanes import Waiting
 from consumer.observability import metrics
 from consumer.pipeline import Pipeline
 from consumer.records import Delivery, Partition

@@ -7,8 +7,8 @@ import pytest
 from consumer.clock import SystemClock
 from consumer.config.operation import ShutdownSettings
 from consumer.dispatch.in_flight import InFlight
+from consumer.fairness import DEFAULT
 from consumer.intake import Reading
-from consumer.lanes import DEFAULT
 from consumer.pipeline import KeyTurn
 from consumer.records import Delivery, Partition
 from consumer.service import DrainTimeout, Service

@@ -18,7 +18,7 @@ from consumer.config.kafka import JournalSettings, KafkaSettings
 from consumer.config.operation import AdmissionSettings, HealthSettings, LogSettings, ShutdownSettings, TracingSettings
 from consumer.config.privacy import PrivacySettings
 from consumer.config.provider import BreakerSettings, LaneSettings, ProviderSettings, QuotaSettings, RetrySettings
-from consumer.lanes import DEFAULT, whole_parts
+from consumer.fairness import DEFAULT, whole_parts
 
 
 class Config(Settings):

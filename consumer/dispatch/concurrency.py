@@ -5,7 +5,7 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Collection, Mapping
 
-from consumer.lanes import DEFAULT, FairQueue, ReservedCapacity
+from consumer.fairness import DEFAULT, FairQueue, ReservedCapacity
 from consumer.observability import metrics
 
 

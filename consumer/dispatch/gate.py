@@ -21,7 +21,7 @@ from consumer.dispatch.pace import Departure, Pace
 from consumer.dispatch.quota import Share, Shares
 from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import ConsumerError
-from consumer.lanes import FairQueue
+from consumer.fairness import FairQueue
 from consumer.observability import metrics
 
 LONGEST_LOOK = 0.05  # seconds after which pace and share are looked at again

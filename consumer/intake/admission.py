@@ -9,7 +9,7 @@ mark, a partition would throw its fetched records away with every settled one.
 from collections.abc import Hashable, Mapping
 
 from consumer.config.operation import AdmissionSettings
-from consumer.lanes import DEFAULT, ReservedCapacity
+from consumer.fairness import DEFAULT, ReservedCapacity
 from consumer.observability import metrics
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from consumer.config.privacy import PrivacySettings
-from consumer.lanes import DEFAULT
+from consumer.fairness import DEFAULT
 from consumer.moderation.breaker import Permit
 from consumer.records import ImageLocation, ModerationResult, Partition
 

@@ -6,7 +6,7 @@ import structlog
 
 from consumer.config.privacy import PrivacySettings
 from consumer.errors import CallFailed, Lost
-from consumer.lanes import DEFAULT
+from consumer.fairness import DEFAULT
 from consumer.moderation import CallContext, ModerationRequest, Moderator
 from consumer.observability import metrics
 from consumer.records import Assessment, Failure, ModerationResult, Submission

@@ -9,12 +9,12 @@ from consumer.clock import Clock, SystemClock
 from consumer.config.kafka import JournalSettings, KafkaSettings, OutputTopics
 from consumer.config.operation import AdmissionSettings
 from consumer.dispatch.quota import Due, Quota
+from consumer.fairness import DEFAULT
 from consumer.intake.admission import Admission
 from consumer.intake.source import KafkaRecord, KafkaSource
 from consumer.journal.journal import Journal
 from consumer.journal.reader import OutputReader
 from consumer.kafka.security import KafkaAccess
-from consumer.lanes import DEFAULT
 from consumer.records import Partition
 from tests.kafka import NewRecord, publish
 from tests.kafka.waiting import DEADLINE

@@ -13,7 +13,7 @@ from consumer.dispatch.in_flight import InFlight
 from consumer.dispatch.pace import Departure, Pace
 from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import CallFailed, ImageRefused, ProviderFailed, Throttled, Unreachable
-from consumer.lanes import DEFAULT
+from consumer.fairness import DEFAULT
 from consumer.moderation import Moderator
 from consumer.moderation.paced import Paced
 from tests.clock import ManualClock

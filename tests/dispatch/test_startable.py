@@ -7,7 +7,7 @@ import pytest
 
 from consumer.dispatch.concurrency import ConcurrencyLimit
 from consumer.dispatch.startable import Startable, calls_in_time
-from consumer.lanes import DEFAULT
+from consumer.fairness import DEFAULT
 from tests.clock import ManualClock
 from tests.moderation.requests import GivenShares
 

@@ -15,6 +15,7 @@ from consumer.clock import SystemClock
 from consumer.config.kafka import JournalSettings, KafkaSettings, OutputTopics
 from consumer.config.operation import AdmissionSettings
 from consumer.dispatch.quota import Due, Quota
+from consumer.fairness import DEFAULT
 from consumer.intake import source as source_module
 from consumer.intake.admission import Admission
 from consumer.intake.source import KafkaRecord, KafkaSource
@@ -23,7 +24,6 @@ from consumer.journal.commit_metadata import CommitMetadata
 from consumer.journal.journal import Journal
 from consumer.journal.reader import Outcome
 from consumer.kafka.security import KafkaAccess
-from consumer.lanes import DEFAULT
 from consumer.records import Partition, SourceId
 from tests.events import delivery
 

@@ -9,7 +9,7 @@ import structlog
 from consumer.dispatch.concurrency import ConcurrencyLimit
 from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import AccountRefused, CallFailed, ImageRefused, InputRefused, ProviderFailed
-from consumer.lanes import DEFAULT
+from consumer.fairness import DEFAULT
 from consumer.moderation import CallContext, ModerationRequest
 from consumer.moderation.breaker import BreakerLimits, State
 from consumer.moderation.paced import Limited

@@ -3,7 +3,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.lanes import FairQueue, ReservedCapacity, Waiting, whole_parts
+from consumer.fairness import FairQueue, ReservedCapacity, Waiting, whole_parts
 
 LIVE_AND_BACKFILL = {"live": 9.0, "backfill": 1.0}
 
