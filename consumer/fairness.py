@@ -1,21 +1,16 @@
 """
-Lanes: groups of input topics that share the quota and the room by weight. Values only; nothing here waits.
+How lanes share. A lane is a group of input topics with a weight. Values only; nothing here waits.
 
-    Weights    whose turn it is, among the lanes that have something waiting
-    Portions   how many places of a limit each lane may take, so that none can fill what another needs
-    Waiting    what has been read and not begun, by lane: which is begun next
+    FairQueue           which lane is next, among those that have something waiting
+    ReservedCapacity    how much of a limit each lane may take, so that none can fill what another needs
 
-An idle lane lends all of its turns, and the places that are not reserved for it.
+An idle lane lends all of its turns, and the capacity that is not reserved for it.
 """
 
-from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from itertools import chain
-from typing import Generic, TypeVar
+from collections.abc import Iterable, Mapping
 
 DEFAULT = "default"
 RESERVED = 1 / 3  # of a limit's places; what is left must do for a lane that is alone
-Item = TypeVar("Item")
 
 
 def whole_parts(weights: Mapping[str, float], whole: int) -> dict[str, int]:
@@ -31,7 +26,7 @@ def whole_parts(weights: Mapping[str, float], whole: int) -> dict[str, int]:
 
 class FairQueue:
     """
-    Whose turn it is: in any stretch, lanes that wait all the time get turns by weight.
+    Which lane is next: in any stretch, lanes that wait all the time get turns by weight.
 
     A lane that wakes has its turn at once, and none saved up from while it slept (start-time fair queueing).
     """
@@ -48,7 +43,7 @@ class FairQueue:
             self._next.clear()
 
     def first(self, waiting: Iterable[str]) -> str:
-        """Return the lane of those whose turn it is, the heavier of equals; one without weight only before none."""
+        """Return the eligible lane with the smallest virtual time; ties go to the heavier lane, no weight is last."""
         return min(waiting, key=lambda lane: (not self._weight(lane), self._turn(lane), -self._weight(lane)))
 
     def served(self, lane: str) -> None:
@@ -103,43 +98,3 @@ def _reserves(size: int, weights: Mapping[str, float]) -> dict[str, int]:
     total = sum(weights.values())
     least = 1 if size >= 2 * len(weights) else 0
     return {lane: max(least, int(size * RESERVED * weight / total)) for lane, weight in weights.items()}
-
-
-class Waiting(Generic[Item]):
-    """Items that wait to begin, in the order of each lane."""
-
-    def __init__(self, weights: Mapping[str, float]) -> None:
-        self._turns = FairQueue(weights)
-        self._items: dict[str, deque[Item]] = {lane: deque() for lane in weights}
-
-    def __len__(self) -> int:
-        return sum(map(len, self._items.values()))
-
-    @property
-    def lanes(self) -> Collection[str]:
-        """Those that have something waiting."""
-        return [lane for lane, items in self._items.items() if items]
-
-    def add(self, lane: str, items: Iterable[Item]) -> None:
-        """Let items wait behind those of their lane."""
-        self._items[lane].extend(items)
-
-    def next(self, may_begin: Callable[[str], bool]) -> Item | None:
-        """Take the item that begins next: of the lane whose turn it is, of those that may. None where none may."""
-        if not (lanes := [lane for lane in self.lanes if may_begin(lane)]):
-            return None
-        lane = self._turns.first(lanes)
-        self._turns.served(lane)
-        return self._items[lane].popleft()
-
-    def __iter__(self) -> Iterator[Item]:
-        """All that waits."""
-        return chain.from_iterable(self._items.values())
-
-    def drop(self, is_dropped: Callable[[Item], bool]) -> list[Item]:
-        """Take out and return what will not begin."""
-        dropped = [item for items in self._items.values() for item in items if is_dropped(item)]
-        gone = set(map(id, dropped))
-        for lane, items in self._items.items():
-            self._items[lane] = deque(item for item in items if id(item) not in gone)
-        return dropped

@@ -41,8 +41,8 @@ from consumer.verdicts.refused import RefusedOutcomes
 log = structlog.get_logger()
 
 
-class KeyTurn(Protocol):
-    """The place of a message among those with its key."""
+class PublishTurn(Protocol):
+    """The right of a message to publish, in the order of its key."""
 
     async def wait(self) -> None:
         """
@@ -76,7 +76,7 @@ class Pipeline:
     refused: RefusedOutcomes
     clock: Clock
 
-    async def carry(self, delivery: Delivery, turn: KeyTurn) -> None:
+    async def carry(self, delivery: Delivery, turn: PublishTurn) -> None:
         """
         Return once all that the message asks for is durable; its offset may then be committed.
 
@@ -100,7 +100,7 @@ class Pipeline:
             if isinstance(ending, BaseException):
                 raise ending
 
-    async def process(self, submission: Submission, turn: KeyTurn) -> None:
+    async def process(self, submission: Submission, turn: PublishTurn) -> None:
         """Return once the verdict is durable. An image that cannot be judged goes to review."""
         if self._is_published(submission.delivery, submission.id):
             return
@@ -199,7 +199,7 @@ class Pipeline:
             return fallback, self.outcomes.minimal_verdict(fallback)
         return None
 
-    async def _dead_letter(self, delivery: Delivery, reason: Undecodable, turn: KeyTurn) -> None:
+    async def _dead_letter(self, delivery: Delivery, reason: Undecodable, turn: PublishTurn) -> None:
         name = self.outcomes.dead_letter_id(delivery)
         await self._may_publish(turn)
         if self._is_published(delivery, name):
@@ -224,7 +224,7 @@ class Pipeline:
                 reason=reason.reason, detail=text(reason.detail, 256),
             )  # fmt: skip
 
-    async def _publish(self, outcome: Outcome, delivery: Delivery, turn: KeyTurn) -> None:
+    async def _publish(self, outcome: Outcome, delivery: Delivery, turn: PublishTurn) -> None:
         """Return once the outcome is durable. What its topic refuses is held, and tried again while it is ours."""
         try:
             while True:
@@ -236,7 +236,7 @@ class Pipeline:
         finally:
             self.refused.forget(outcome)
 
-    async def _may_publish(self, turn: KeyTurn) -> None:
+    async def _may_publish(self, turn: PublishTurn) -> None:
         """Wait for Kafka, the key and the partition, in this order: what waits for Kafka may lose its partition."""
         await self.sink.wait_for_capacity()
         await turn.wait()

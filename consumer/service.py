@@ -1,34 +1,34 @@
 """
-Many messages at once: begin them, keep the order of each key, drain on revoke and at the end.
+Many messages at once: start them, keep the order of each key, drain on revoke and at the end.
 
-    source ──► waiting, by lane ──(a call slot is free)──► begun: one task a message ──► settled
+    source ──► waiting, by lane ──(there is capacity for a call)──► active: one task a message ──► settled
 
-A message that waits has cost nothing, so it is dropped when its partition goes or the service stops; one that has begun
-is finished. Messages of a lane begin in the order they were read: what is finished at a stop is all that was begun, and
+A message that waits has cost nothing, so it is dropped when its partition goes or the service stops; an active one is
+finished. Messages of a lane start in the order they were read: what is finished at a stop is all that was started, and
 nothing behind it.
 
-What has begun outlives the assignment of its partition. Kafka's eager protocol takes every partition away and gives
-most of them back: a message that is read again then joins what was begun of it. What was begun of a partition that
-another replica has got, or had meanwhile, publishes nothing, and is begun anew should it be read here again.
+An active message outlives the assignment of its partition. Kafka's eager protocol takes every partition away and gives
+most of them back: a message that is read again then joins the active one. Where another replica has got the partition,
+or had it meanwhile, an active message publishes nothing, and is started anew should it be read here again.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import chain
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import structlog
 
 from consumer.config.operation import ShutdownSettings
 from consumer.dispatch.in_flight import InFlight
 from consumer.errors import ConsumerError, Lost
-from consumer.fairness import Waiting
 from consumer.intake import Record, Source
 from consumer.observability import metrics
+from consumer.ordering import KeyOrder, KeyTurn
 from consumer.pipeline import Pipeline
 from consumer.records import Delivery, Partition
+from consumer.waiting import Waiting
 
 log = structlog.get_logger()
 
@@ -46,10 +46,7 @@ class RecordName(NamedTuple):
     partition: Partition
     offset: int
     timestamp: float
-    epoch: int  # what was begun in an earlier one is not joined: another replica may have finished it
-
-
-State = Literal["waiting", "judging", "behind its key", "publishing"]
+    epoch: int  # an active message of an earlier one is not joined: another replica may have finished it
 
 
 @dataclass(slots=True, eq=False)
@@ -57,7 +54,7 @@ class ActiveMessage:
     """A message that is being carried, and every reading of it that waits for its end."""
 
     records: list[Record]
-    turn: "KeyTurn"
+    turn: KeyTurn
     task: asyncio.Task[None] = field(init=False)
 
     @property
@@ -66,7 +63,7 @@ class ActiveMessage:
 
 
 class Calls(Protocol):
-    """The provider, as far as it limits what is begun."""
+    """The provider, as far as it limits what is started."""
 
     @property
     def has_capacity(self) -> Callable[[str], bool]:
@@ -115,11 +112,11 @@ class Service:
 
     async def run(self, stop: asyncio.Event) -> None:
         """
-        Carry records until `stop` is set, then finish what has begun.
+        Carry records until `stop` is set, then finish what is active.
 
         Raises:
-            DrainTimeout: what had begun did not finish within `drain_timeout`.
-            Exception: what reading or publishing could not recover from, once what had begun was given its time.
+            DrainTimeout: what was active did not finish within `drain_timeout`.
+            Exception: what reading or publishing could not recover from, once what was active was given its time.
         """
         stopping = asyncio.create_task(stop.wait(), name="stop signal")
         reader = asyncio.create_task(self._read(), name="reader")
@@ -155,7 +152,7 @@ class Service:
         """
         How far each partition is read and committed, and its oldest open records: since when, and in which state.
 
-        Moments are unix seconds. What is open and not yet begun is `waiting`.
+        Moments are unix seconds. What is open and not yet started is `waiting`.
         """
         states = {(name.partition, name.offset): active.turn.state for name, active in self._active.items()}
         return [
@@ -186,7 +183,7 @@ class Service:
             self._arrived.set()
 
     def _take(self, batch: Sequence[Record]) -> None:
-        """Let records wait, but for those that were begun before a rebalance and are read again after it."""
+        """Let records wait, but for those that were started before a rebalance and are read again after it."""
         for record in batch:
             if (active := self._active.get(_name(record.delivery))) is not None:
                 active.records.append(record)
@@ -206,7 +203,7 @@ class Service:
     async def _something_to_begin(self) -> None:
         """Return when a record has arrived, or a lane that has one waiting has room."""
         lanes = self._waiting.lanes
-        if len(lanes) == self._lanes:  # on the path of every record: nobody who arrives could begin before these
+        if len(lanes) == self._lanes:  # on the path of every record: nobody who arrives could start before these
             await self._calls.wait_for_capacity(lanes)
             return
         self._arrived.clear()
@@ -256,83 +253,6 @@ class Service:
     def _drop(self, is_dropped: Callable[[Record], bool]) -> None:
         for record in self._waiting.drop(is_dropped):
             record.release()
-
-
-class KeyOrder:
-    """
-    The order of each key. Its messages are judged at once and publish one after the other.
-
-    A key's order is that of its partition; messages without a key are free, and all of them where order is not kept.
-    """
-
-    def __init__(self, kept: bool) -> None:
-        self._kept = kept
-        self._last: dict[tuple[Partition, bytes], KeyTurn] = {}
-
-    def take(self, delivery: Delivery, settled_owner: Callable[[Partition, int], Awaitable[bool]]) -> "KeyTurn":
-        """Stand behind every earlier message of the key."""
-        is_ours = partial(settled_owner, delivery.topic_partition, delivery.epoch)
-        if delivery.key is None or not self._kept:
-            return KeyTurn(is_ours, None, lambda turn: None)
-        key = (delivery.topic_partition, delivery.key)
-        turn = self._last[key] = KeyTurn(is_ours, self._last.get(key), lambda turn: self._forget(key, turn))
-        return turn
-
-    def _forget(self, key: tuple[Partition, bytes], turn: "KeyTurn") -> None:
-        if self._last.get(key) is turn:
-            del self._last[key]
-
-
-class KeyTurn:
-    """One message's place in its key's order."""
-
-    def __init__(
-        self,
-        is_ours: Callable[[], Awaitable[bool]],
-        previous: "KeyTurn | None",
-        forget: Callable[["KeyTurn"], None],
-    ) -> None:
-        self._is_ours = is_ours
-        self._previous = previous
-        self._forget = forget
-        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.state: State = "judging"
-
-    async def wait(self) -> None:
-        """
-        Return when the message may publish: the one before it has left, and the partition is this replica's.
-
-        Raises:
-            Lost: it is another replica's.
-            CancelledError: the one before gave up; this one must not overtake it.
-        """
-        if self._previous is not None:
-            self.state = "behind its key"
-            await asyncio.shield(self._previous._over)
-            self._previous = None  # or a busy key would chain all its past
-        if not await self._is_ours():
-            raise Lost
-        self.state = "publishing"
-
-    def leave(self) -> None:
-        """All outcomes are durable, or another replica's affair. Those behind still wait for those before it."""
-        if self._previous is None:
-            self._over.set_result(None)
-            self._forget(self)
-        else:  # it had nothing to publish, and so did not wait
-            self._previous._over.add_done_callback(self._follow)
-
-    def _follow(self, previous: asyncio.Future[None]) -> None:
-        if previous.cancelled():
-            self.give_up()
-        else:
-            self._over.set_result(None)
-            self._forget(self)
-
-    def give_up(self) -> None:
-        """There will be no outcome now; those behind give up too."""
-        self._over.cancel()
-        self._forget(self)
 
 
 def _name(delivery: Delivery) -> RecordName:

@@ -3,7 +3,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.fairness import FairQueue, ReservedCapacity, Waiting, whole_parts
+from consumer.fairness import FairQueue, ReservedCapacity, whole_parts
+from consumer.waiting import Waiting
 
 LIVE_AND_BACKFILL = {"live": 9.0, "backfill": 1.0}
 

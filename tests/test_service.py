@@ -9,7 +9,7 @@ from consumer.config.operation import ShutdownSettings
 from consumer.dispatch.in_flight import InFlight
 from consumer.fairness import DEFAULT
 from consumer.intake import Reading
-from consumer.pipeline import KeyTurn
+from consumer.pipeline import PublishTurn
 from consumer.records import Delivery, Partition
 from consumer.service import DrainTimeout, Service
 from tests.events import delivery
@@ -103,7 +103,7 @@ class GatedPipeline:
         for offset in offsets:
             self.gate(offset).set()
 
-    async def carry(self, delivery: Delivery, turn: KeyTurn) -> None:
+    async def carry(self, delivery: Delivery, turn: PublishTurn) -> None:
         self.begun.append(delivery.offset)
         await self._notify()
         if delivery.offset in self.ignored:
@@ -139,7 +139,7 @@ class GatedPipeline:
 class ParkedPipeline(GatedPipeline):
     """Its messages wait for their calls: nothing is in flight."""
 
-    async def carry(self, delivery: Delivery, turn: KeyTurn) -> None:
+    async def carry(self, delivery: Delivery, turn: PublishTurn) -> None:
         self.begun.append(delivery.offset)
         await self._notify()
         await self.gate(delivery.offset).wait()

@@ -33,7 +33,7 @@ from consumer.config.kafka import KafkaSettings
 from consumer.errors import CallFailed, Misconfigured
 from consumer.moderation import CallContext, ModerationRequest, Moderator
 from consumer.observability.harmless import harmless
-from consumer.pipeline import KeyTurn, Pipeline
+from consumer.pipeline import Pipeline, PublishTurn
 from consumer.proxies import BadProxy, Proxies
 from consumer.records import Delivery, ModerationResult
 from consumer.verdicts import Sink
@@ -119,7 +119,7 @@ class TracedPipeline(Pipeline):
     tracer: Tracer
     group: str
 
-    async def carry(self, delivery: Delivery, turn: KeyTurn) -> None:
+    async def carry(self, delivery: Delivery, turn: PublishTurn) -> None:
         attributes: Attributes = {
             "messaging.system": "kafka",
             "messaging.operation.type": "process",

@@ -61,7 +61,7 @@ class EncodedSink:
         self.encoded.append(outcome.record)
 
 
-class KeyTurn:
+class PublishTurn:
     """One that has come."""
 
     async def wait(self) -> None:
@@ -128,7 +128,7 @@ async def carried(value: bytes, headers: Headers = (), faults: Sequence[Fault] =
         emulated(["good"], latency=0.0, faults=tuple(faults)) as emulator,
         service(emulator, Spans(provider, Config().kafka)) as (pipeline, sink),
     ):
-        await pipeline.carry(delivery(value, offset=7, headers=headers), KeyTurn())
+        await pipeline.carry(delivery(value, offset=7, headers=headers), PublishTurn())
     return Traced(sink, memory.get_finished_spans())
 
 
@@ -259,7 +259,7 @@ async def test_messages_at_once_keep_their_traces_apart() -> None:
         emulated(["good"], latency=0.01) as emulator,
         service(emulator, Spans(provider, Config().kafka)) as (pipeline, sink),
     ):
-        await asyncio.gather(*(pipeline.carry(event, KeyTurn()) for event in events))
+        await asyncio.gather(*(pipeline.carry(event, PublishTurn()) for event in events))
 
     named = [dict(outcome.headers)["traceparent"] for outcome in sink.encoded]
     assert sorted((name or b"").split(b"-")[1].decode() for name in named) == traces
@@ -272,7 +272,7 @@ async def test_what_is_not_sampled_still_names_a_span() -> None:
     provider = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)
     async with emulated(["good"]) as emulator, service(emulator, Spans(provider, Config().kafka)) as (pipeline, sink):
         event = delivery(upload("e", images=[IMAGE]), headers=[("traceparent", TRACEPARENT.encode())])
-        await pipeline.carry(event, KeyTurn())
+        await pipeline.carry(event, PublishTurn())
 
     [outcome] = sink.encoded
     assert (dict(outcome.headers)["traceparent"] or b"").decode().startswith(f"00-{TRACE}-")
@@ -286,7 +286,7 @@ async def test_without_tracing_nothing_is_wrapped() -> None:
     untraced, transport = Untraced(), httpx.MockTransport(lambda _: httpx.Response(200))
     async with emulated(["good"]) as emulator, service(emulator, untraced) as (pipeline, sink):
         event = delivery(upload("e", images=[IMAGE]), headers=[("traceparent", TRACEPARENT.encode())])
-        await pipeline.carry(event, KeyTurn())
+        await pipeline.carry(event, PublishTurn())
 
     assert type(pipeline) is Pipeline
     assert untraced.transport(transport) is transport
