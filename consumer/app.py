@@ -36,6 +36,9 @@ from consumer.http.transport import Ways, open_transport
 from consumer.intake.admission import Admission
 from consumer.intake.decode import Bindings, Rules
 from consumer.intake.noticing import decode_noticing
+from consumer.intake.ownership import Ownership
+from consumer.intake.partitions import Partitions
+from consumer.intake.readback import ReadBack
 from consumer.intake.retention import Retention, retention_of
 from consumer.intake.source import KafkaSource
 from consumer.journal.journal import Journal
@@ -124,30 +127,25 @@ async def open_service(
         say_in_every_line(group=config.kafka.group_id, replica=f"{gethostname()}-{replica}")
         ways = Ways.of(config.provider, environment)
         access = KafkaAccess(config.kafka)
-        in_flight, journal, outputs = (
-            InFlight(clock),
-            Journal(),
-            OutputReader(config.kafka, access, config.journal.clock_skew),
-        )
+        in_flight, journal = InFlight(clock), Journal()
+        outputs = OutputReader(config.kafka, access, config.journal.clock_skew)
+        read_back = ReadBack(outputs, journal, config.journal, clock)
         quota = quota_of(config)
-        source = KafkaSource(
-            config.kafka,
-            access,
+        partitions = Partitions(
+            Ownership(config.kafka.session_timeout),
+            journal,
             Admission(config.admission, config.weights),
             config.lane_by_topic,
-            journal,
-            outputs,
-            config.journal,
-            quota,
-            replica,
+            config.journal.max_outcomes_per_partition,
             clock,
         )
+        source = KafkaSource(config.kafka, access, partitions, read_back, quota, replica, clock)
         health = Health([access.reasons_not_ready, source.reasons_not_ready], [source.complaints], [source.degraded])
         await stack.enter_async_context(serving(config.health, health))
         tracing = await stack.enter_async_context(tracing_of(config, environment))
         unconfirmed = UnconfirmedPublishes(outputs.find, clock)
         sink = await stack.enter_async_context(KafkaSink.open(config.kafka, access, unconfirmed, in_flight, clock))
-        sink.acknowledged = source.acknowledged
+        sink.acknowledged = read_back.acknowledged
         health.reasons_not_ready.append(sink.reasons_not_ready)
         await stack.enter_async_context(access.watched(clock))
         keys = keys_of(config.provider, credentials, clock)

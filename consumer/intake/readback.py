@@ -3,7 +3,7 @@ Reading the outputs back into the journal, for partitions that are taken over: i
 """
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import structlog
 
@@ -62,6 +62,29 @@ class ReadBack:
         finally:
             self._began = None
         return windows.limits
+
+    @property
+    def behind(self) -> float:
+        """Seconds by which outcomes may be dated too early, because the brokers' clock is behind."""
+        return self._outputs.brokers.behind
+
+    def acknowledged(self, sent_at: float, timestamp: int, timestamp_type: int) -> None:
+        """Note how an outcome that Kafka has taken is dated; see `BrokerClock`."""
+        behind = self._outputs.brokers.notice(sent_at, timestamp, timestamp_type)
+        if behind is not None and behind > self._limits.clock_skew:
+            log.error("outputs.clock_behind", seconds=round(behind, 3), clock_skew=self._limits.clock_skew)
+
+    def degraded(self) -> Iterator[str]:
+        """Say how far the brokers' clock is behind, where that is more than is allowed for."""
+        if self.behind > self._limits.clock_skew:
+            yield (
+                f"kafka: the brokers' clock is {self.behind:.1f} s behind this machine's, and the outputs have "
+                "LogAppendTime: the journal is read from so much earlier"
+            )
+
+    def is_half_empty(self) -> bool:
+        """Whether at least half as many outcomes as may be known could be read."""
+        return len(self._journal) <= self._limits.max_outcomes // 2
 
     def progress(self) -> str:
         """Say how much was read, and what would end it sooner; nothing while nothing is read."""

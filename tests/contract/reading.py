@@ -11,13 +11,15 @@ from consumer.config.operation import AdmissionSettings
 from consumer.dispatch.quota import Due, Quota
 from consumer.fairness import DEFAULT
 from consumer.intake.admission import Admission
-from consumer.intake.source import KafkaRecord, KafkaSource
+from consumer.intake.partitions import KafkaRecord
+from consumer.intake.source import KafkaSource
 from consumer.journal.journal import Journal
 from consumer.journal.reader import OutputReader
 from consumer.kafka.security import KafkaAccess
 from consumer.records import Partition
 from tests.kafka import NewRecord, publish
 from tests.kafka.waiting import DEADLINE
+from tests.sources import kafka_source
 
 LAST_POLL = 5.0  # seconds
 ROOMY = AdmissionSettings()
@@ -101,7 +103,7 @@ async def reading(
     settings = settings.model_copy(update=chosen)
     access = KafkaAccess(settings)
     journal = Journal() if journal is None else journal
-    source = KafkaSource(
+    source = kafka_source(
         settings,
         access,
         Admission(limits),

@@ -17,8 +17,10 @@ from consumer.config.operation import AdmissionSettings
 from consumer.dispatch.quota import Due, Quota
 from consumer.fairness import DEFAULT
 from consumer.intake import source as source_module
+from consumer.intake import takeover
 from consumer.intake.admission import Admission
-from consumer.intake.source import KafkaRecord, KafkaSource
+from consumer.intake.partitions import KafkaRecord
+from consumer.intake.source import KafkaSource
 from consumer.journal.broker_clock import BrokerClock
 from consumer.journal.commit_metadata import CommitMetadata
 from consumer.journal.journal import Journal
@@ -26,6 +28,7 @@ from consumer.journal.reader import Outcome
 from consumer.kafka.security import KafkaAccess
 from consumer.records import Partition, SourceId
 from tests.events import delivery
+from tests.sources import kafka_source
 
 PLACE, PARTITION = Partition("uploads", 0), TopicPartition("uploads", 0)
 OURS, ANOTHERS = "00000000", "11111111"
@@ -191,8 +194,8 @@ async def replica(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Replica]:
     async def nothing_in_flight(_: Collection[Partition]) -> None:
         await asyncio.sleep(0.05)
 
-    source = KafkaSource(
-        settings, KafkaAccess(settings), admission, {"uploads": DEFAULT}, journal, outputs,  # type: ignore[arg-type]
+    source = kafka_source(
+        settings, KafkaAccess(settings), admission, {"uploads": DEFAULT}, journal, outputs,
         JournalSettings(), quota, OURS, SystemClock(),
     )  # fmt: skip
     async with source.opened(nothing_in_flight):
@@ -349,7 +352,7 @@ async def test_no_share_is_taken_by_counts_that_contradict_the_assignment(monkey
     """
     A broker may not have heard yet of partitions that the group has assigned already: it is asked again.
     """
-    monkeypatch.setattr(source_module, "RETRY_DELAY", 0.02)
+    monkeypatch.setattr(takeover, "RETRY_DELAY", 0.02)
     async with replica(monkeypatch) as ours:
         ours.member.counted = {0}
         added = TopicPartition("uploads", 1)
