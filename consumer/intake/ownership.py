@@ -140,9 +140,7 @@ class Ownership:
         """Whose a partition is at `now`, for work that was started in an epoch."""
         if self.owns(partition, epoch) and now < self._proven + self._lasts:
             return Owner.OURS
-        if self._is_member and self.epoch(partition) != epoch:
-            return Owner.ANOTHERS
-        return Owner.UNCERTAIN
+        return Owner.UNCERTAIN if self.epoch(partition) == epoch else Owner.ANOTHERS
 
     def _of_the_assignment(self, partition: Partition) -> State:
         state = self.state(partition)

@@ -53,6 +53,7 @@ class TakeOver:
         self._lease = lease
         self._clock = clock
         self._partly_known: set[Partition] = set()  # of which not all that this process has published is in the journal
+        self._restarted: set[Partition] = set()  # since starts were looked for: what was found is of the old log
         self._assignment = 0  # the number of the one that lasts; of none after `end`
         self._task: asyncio.Task[None] | None = None
         self._why = UNDER_WAY
@@ -86,6 +87,7 @@ class TakeOver:
         """Note that the log of a partition began anew at `offset`."""
         self._committer.begin_anew(partition, offset)
         self._partly_known.add(partition)
+        self._restarted.add(partition)
 
     def wake(self) -> None:
         """Let those look again who wait to know whose a partition is."""
@@ -123,7 +125,7 @@ class TakeOver:
         if not await self._own(assignment, ready, {}, began):
             return
         since = {partition: start.since for partition, start in starts.items() if start.since is not None}
-        while since and assignment == self._assignment:
+        while since:
             served = {partition: since.pop(partition) for partition in turn(since, self._clock.wall())}
             begins = {partition: starts[partition].offset for partition in served}
             limits = await self._read_back.read(served, begins, lambda: assignment == self._assignment)
@@ -132,6 +134,7 @@ class TakeOver:
 
     async def _find_starts(self) -> Mapping[Partition, Start]:
         """Where those partitions start that wait to be taken over, or for more of their journal."""
+        self._restarted.clear()
         starts: dict[Partition, Start] = {}
         waiting = [each for each in self._partitions if not self._partitions.is_owned(each.partition)]
         if new := [each.partition for each in waiting if not each.restarted]:
@@ -159,6 +162,7 @@ class TakeOver:
         """Take these partitions over, up to their limits; say whether that worked, and the assignment lasts."""
         if assignment != self._assignment:
             return False
+        starts = {partition: start for partition, start in starts.items() if partition not in self._restarted}
         for partition, start in starts.items():
             self._prepare(partition, start, limits.get(partition))
         taken = [partition for partition in starts if not self._partitions.is_owned(partition)]

@@ -62,7 +62,10 @@ def test_a_partition_that_comes_back_keeps_its_epoch_where_no_other_replica_had_
 
     assert released is State.RELEASED
     assert ownership.epoch(FIRST) == epoch
-    assert not ownership.owns(FIRST, 1)  # before the commit
+    assert not ownership.owns(FIRST, epoch)  # before the commit
+    ownership.own(FIRST)
+    assert ownership.owns(FIRST, epoch)
+    assert ownership.owns(FIRST, 1) is not had_by_others
 
 
 def test_an_assignment_without_a_partition_ends_its_epoch() -> None:
@@ -74,11 +77,12 @@ def test_an_assignment_without_a_partition_ends_its_epoch() -> None:
     ownership.assign([SECOND])
     without = ownership.owner(FIRST, 1, 0.0)
     ownership.revoke()
+    while_divided = ownership.owner(FIRST, 1, 0.0)
 
     ownership.assign([FIRST])
     again = ownership.prepare(FIRST, had_by_others=False)
 
-    assert without is Owner.ANOTHERS
+    assert (without, while_divided) == (Owner.ANOTHERS, Owner.ANOTHERS)
     assert again == 3
     assert ownership.owner(FIRST, 1, 0.0) is Owner.ANOTHERS
 

@@ -48,6 +48,7 @@ class Member:
         self.answers = asyncio.Event()  # to commits
         self.answers.set()
         self.failing_commits = 0
+        self.unanswered_offsets: asyncio.Event | None = None  # while it is not set no committed offset is told
         self.polled = asyncio.Event()  # while it is not set no poll returns
         self.polled.set()
         self._assignment: set[TopicPartition] = set()
@@ -92,6 +93,8 @@ class Member:
     async def fetch_committed_offsets(
         self, partitions: Collection[TopicPartition]
     ) -> Mapping[TopicPartition, OffsetAndMetadata]:
+        if self.unanswered_offsets is not None:
+            await self.unanswered_offsets.wait()
         return {each: self.offsets[each] for each in partitions if each in self.offsets}
 
     async def _do_commit_offsets(self, _: None, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
@@ -175,7 +178,7 @@ async def until(holds: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def replica(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Replica]:
+async def replica(monkeypatch: pytest.MonkeyPatch, limits: JournalSettings | None = None) -> AsyncIterator[Replica]:
     """One that reads until the block ends."""
     member, outputs, journal, admission = Member(), Outputs(), Journal(), Admission(AdmissionSettings())
     outputs.opened.set()
@@ -196,7 +199,7 @@ async def replica(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Replica]:
 
     source = kafka_source(
         settings, KafkaAccess(settings), admission, {"uploads": DEFAULT}, journal, outputs,
-        JournalSettings(), quota, OURS, SystemClock(),
+        limits or JournalSettings(), quota, OURS, SystemClock(),
     )  # fmt: skip
     async with source.opened(nothing_in_flight):
         opened = Replica(source, member, outputs, journal, admission, quota)
@@ -296,6 +299,67 @@ async def test_what_was_forgotten_while_a_partition_was_away_is_read_again(monke
         await ours.take_over(PARTITION)
 
         assert ours.journal.holds(delivery(offset=5), SourceId("five"))
+
+
+FEW = JournalSettings(max_outcomes=4, max_outcomes_per_partition=100)
+
+
+async def read_all(ours: Replica, count: int) -> list[int]:
+    """Read a log whose outcomes are all published; each record must be known by the time it is handed on."""
+    async with asyncio.timeout(10):
+        while (read := len(ours.records)) < count:
+            ours.member.fetch(*range(read, count))
+            await asyncio.sleep(0.03)
+            for record in ours.records[read:]:
+                assert ours.journal.holds(record.delivery, SourceId(str(record.delivery.offset)))
+                record.settle()
+    return [record.delivery.offset for record in ours.records]
+
+
+@pytest.mark.parametrize("given_back", [False, True])
+async def test_a_partition_is_read_as_far_as_its_outcomes_are_known_and_then_on(
+    monkeypatch: pytest.MonkeyPatch, given_back: bool
+) -> None:
+    """
+    Of more outcomes than fit the lowest are known first, and the others once those are passed; also after a rebalance
+    that gives the partition back with a commit of ours: what is beyond the limit is in no memory.
+    """
+    monkeypatch.setattr(takeover, "RETRY_DELAY", 0.02)
+    async with replica(monkeypatch, FEW) as ours:
+        ours.member.offsets[PARTITION] = OffsetAndMetadata(0, str(CommitMetadata(5.0, ANOTHERS)))
+        ours.outputs.outcomes += [Outcome(SourceId(str(n)), PLACE, n, 2_000_000_000.0) for n in range(10)]
+        await ours.take_over(PARTITION)
+        if given_back:
+            await ours.lose()
+            await ours.take_over(PARTITION)
+
+        assert await read_all(ours, 10) == [*range(10)]
+
+
+async def test_a_log_that_began_anew_before_the_takeover_may_have_been_anothers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """
+    Records of the new log come while the journal of the old one is read: what was started before does not go on.
+    """
+    monkeypatch.setattr(takeover, "RETRY_DELAY", 0.02)
+    async with replica(monkeypatch) as ours:
+        await ours.take_over(PARTITION)
+        ours.member.fetch(7)
+        await until(lambda: len(ours.records) == 1)
+        before = ours.records[0].delivery.epoch
+        await ours.lose()
+        ours.member.unanswered_offsets = asyncio.Event()
+
+        await ours.gain(PARTITION)
+        ours.member.fetch(9)
+        ours.member.fetch(0)
+        await asyncio.sleep(0.05)
+        ours.member.unanswered_offsets.set()
+        await until(lambda: len(ours.records) == 3)
+
+        assert {record.delivery.epoch for record in ours.records[1:]} == {before + 1}
+        assert not await ours.source.settled_owner(PLACE, before)
 
 
 async def test_what_was_not_forgotten_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:

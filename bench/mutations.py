@@ -1,0 +1,118 @@
+"""
+Small faults put into the core, one at a time, and whether the tests find them.
+
+    python -m bench.mutations               all of them, a few minutes
+    python -m bench.mutations ownership     those whose file or change has this in it
+
+Each is a text of a file that is replaced by another in a copy of the project, in which the named tests are run. One
+that no test finds is a test that is missing.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parent.parent
+TIMEOUT = 300.0  # seconds, for the tests of a fault; one that hangs is found
+
+
+class Fault(NamedTuple):
+    """One change, and where its tests are."""
+
+    file: str
+    before: str
+    after: str
+    tests: str
+
+
+OWNERSHIP, TAKEOVER = "tests/intake/test_ownership.py", "tests/intake/test_source.py"
+FAULTS = (
+    Fault("intake/ownership.py", "session_timeout - MARGIN", "session_timeout + MARGIN", OWNERSHIP),
+    Fault("intake/ownership.py", "if had_by_others or partition", "if partition", OWNERSHIP),
+    Fault("intake/ownership.py", "if each in self._states}", "}", OWNERSHIP),
+    Fault("intake/ownership.py", "Owner.UNCERTAIN if self.epoch(partition) == epoch else Owner.ANOTHERS",
+          "Owner.UNCERTAIN", OWNERSHIP),
+    Fault("intake/ownership.py", "max(self._proven, sent_at)", "sent_at", OWNERSHIP),
+    Fault("intake/ownership.py", "dict.fromkeys(self._states, State.RELEASED)", "{}", OWNERSHIP),
+    Fault("intake/ownership.py", "is State.OWNED and self.epoch(partition) == epoch", "is State.OWNED", OWNERSHIP),
+    Fault("intake/ownership.py", "self._last_epoch += 1", "self._last_epoch = 1", OWNERSHIP),
+    Fault("intake/takeover.py", "if partition not in self._restarted}", "}", TAKEOVER),
+    Fault("intake/takeover.py", "set(self._partitions.ownership.remembered) - self._partly_known",
+          "set(self._partitions.ownership.remembered)", TAKEOVER),
+    Fault("intake/takeover.py", "while not await self._committer.commit():", "while False:", TAKEOVER),
+    Fault("intake/takeover.py", "had_by_others=start.others", "had_by_others=False", TAKEOVER),
+    Fault("intake/takeover.py", "each.limit, each.unknown_since = limit, start.since", "pass", TAKEOVER),
+    Fault("intake/takeover.py", "Start(each.ledger.watermark, BEGINNING, others=True)",
+          "Start(each.ledger.watermark, BEGINNING)", TAKEOVER),
+    Fault("intake/takeover.py", "self._lease.committed(self._partitions.ownership.proven)", "pass", TAKEOVER),
+    Fault("intake/partitions.py", "(State.PREPARED, State.OWNED)", "(State.OWNED,)", TAKEOVER),
+    Fault("intake/partitions.py", "offset < each.limit and not", "not", TAKEOVER),
+    Fault("intake/committer.py", "max(0.0, earliest - behind)", "max(0.0, earliest)", "tests/intake/test_committer.py"),
+    Fault("intake/committer.py", ", unknown_since)", ")", "tests/intake"),
+    Fault("journal/commit_metadata.py", "floor(self.journal_from * 1000) / 1000", "self.journal_from",
+          "tests/journal/test_commit_metadata.py"),
+    Fault("journal/commit_metadata.py", "None if ours.owner == owner else ours.journal_from", "ours.journal_from",
+          "tests/journal tests/intake/test_recovery.py"),
+    Fault("journal/commit_metadata.py", "return BEGINNING", "return None", "tests/journal tests/intake"),
+    Fault("journal/headers.py", "if headers.get(GROUP) != group.encode():", "if False:", "tests/journal"),
+    Fault("journal/headers.py", 'id="dlq_id", topic="dlq_source_topic"', 'id="dlq_id", topic="source_topic"',
+          "tests/journal tests/verdicts"),
+    Fault("dispatch/gate.py", "if share.lease != grant.lease or not share.total:", "if not share.total:",
+          "tests/dispatch"),
+    Fault("dispatch/gate.py", "while waiting and self._pace.earliest() <= now:", "while waiting:", "tests/dispatch"),
+    Fault("dispatch/gate.py", "            self._turn_away()\n", "", "tests/dispatch"),
+    Fault("dispatch/quota.py", "if sent_at >= self._assigned_at:", "if True:", "tests/dispatch"),
+    Fault("dispatch/quota.py", "now + self._window)", "now)", "tests/dispatch"),
+    Fault("dispatch/quota.py", "if contradicted.intersection(due.topics):", "if False:", "tests/dispatch"),
+    Fault("moderation/retries.py", "failure.retry_after + backoff * dice", "backoff * dice", "tests/moderation"),
+    Fault("moderation/retries.py", ">= policy.attempts and others", ">= policy.attempts or others", "tests/moderation"),
+    Fault("policy/decide.py", "default=Decision.REVIEW)", "default=Decision.PASS)", "tests/policy"),
+    Fault("policy/decide.py", "self._on_error.get(failure.kind, Decision.REVIEW)",
+          "self._on_error.get(failure.kind, Decision.PASS)", "tests/policy"),
+)  # fmt: skip
+
+
+def is_found(fault: Fault, project: Path) -> bool:
+    """Whether the tests fail with the fault in a copy of the project, which is as it was afterwards."""
+    path = project / "consumer" / fault.file
+    text = path.read_text()
+    if text.count(fault.before) != 1:
+        raise SystemExit(f"{fault.file}: {fault.before!r} stands there {text.count(fault.before)} times, not once")
+    path.write_text(text.replace(fault.before, fault.after))
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not kafka and not scenario", *fault.tests.split()]
+    try:
+        done = subprocess.run(command, cwd=project, capture_output=True, timeout=TIMEOUT, check=False)
+    except subprocess.TimeoutExpired:
+        return True
+    finally:
+        path.write_text(text)
+    if done.returncode not in (0, 1):
+        raise SystemExit(f"{fault.file}: the tests did not run:\n{done.stdout.decode()[-2_000:]}")
+    return done.returncode == 1
+
+
+def main() -> int:
+    """Say of each fault whether it is found; 1 where one is not."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("only", nargs="*", help="parts of a file's name or of a change")
+    only = parser.parse_args().only
+    faults = [each for each in FAULTS if not only or any(part in " ".join(each) for part in only)]
+    missed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder) / "project"
+        shutil.copytree(ROOT, project, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+        for fault in faults:
+            found = is_found(fault, project)
+            missed += not found
+            change = f"{' '.join(fault.before.split())} → {fault.after or 'nothing'}"
+            print(f"{'found ' if found else 'MISSED'}  {fault.file}: {change}", flush=True)
+    print(f"{len(faults) - missed} of {len(faults)} found")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
