@@ -56,7 +56,7 @@ from consumer.observability.health import Health, serving
 from consumer.observability.log_context import say_in_every_line
 from consumer.pipeline import Pipeline
 from consumer.policy.decide import Deciding
-from consumer.policy.drift import Noticing
+from consumer.policy.drift import DriftWatch
 from consumer.policy.schema import Policy
 from consumer.records import Partition
 from consumer.service import Service
@@ -187,7 +187,7 @@ async def open_service(
                 privacy=config.privacy,
                 lane_of=config.lane_by_topic.__getitem__,
             ).assess,
-            decide=Noticing(deciding.decide).decide,
+            decide=DriftWatch(deciding.decide).decide,
             fall_back=deciding.fall_back,
             outcomes=Outcomes(Encoding(group=config.kafka.group_id, privacy=config.privacy), config.kafka.outputs),
             holding=holding,

@@ -20,8 +20,8 @@ MOST_LOGGED = 1_000  # labels, in a process
 LONGEST_LOGGED = 128  # characters
 
 
-class Noticing:
-    """Decides as another does."""
+class DriftWatch:
+    """Decides as another does, and watches the answers for what the pages do not say."""
 
     def __init__(self, decide: Callable[[Submission, Assessment, float], Verdict]) -> None:
         self._decide = decide
@@ -30,10 +30,10 @@ class Noticing:
     def decide(self, submission: Submission, assessment: Assessment, now: float) -> Verdict:
         """Reach the other's verdict, having looked at the answers it is about."""
         for answer in assessment.answers:
-            self._notice(answer)
+            self._watch(answer)
         return self._decide(submission, assessment, now)
 
-    def _notice(self, answer: ModerationResult) -> None:
+    def _watch(self, answer: ModerationResult) -> None:
         if outranks_overall(answer):
             metrics.STRICTER_LABELS.inc()
         if answer.service != DEFAULT_SERVICE:

@@ -7,7 +7,7 @@ import structlog
 from prometheus_client import REGISTRY
 
 from consumer.policy.decide import Deciding
-from consumer.policy.drift import MOST_LOGGED, Noticing, is_listed
+from consumer.policy.drift import MOST_LOGGED, DriftWatch, is_listed
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Assessment, Decision, Label, ModerationResult
 from consumer.vendor_facts.aliyun import LABELS
@@ -27,8 +27,8 @@ def answer(level: str, *labels: Label, service: str = "baselineCheck_global") ->
     return ModerationResult(service=service, request_id="R", risk_level=level, labels=labels)
 
 
-def decided(noticing: Noticing, *answers: ModerationResult) -> Decision:
-    return noticing.decide(submission(), Assessment(answers=answers), 0.0).decision
+def decided(watch: DriftWatch, *answers: ModerationResult) -> Decision:
+    return watch.decide(submission(), Assessment(answers=answers), 0.0).decision
 
 
 def counted(name: str) -> float:
@@ -80,10 +80,10 @@ def test_news_is_counted_each_time_and_logged_once(logged: list[structlog.typing
     """
     Unknown labels are counted, logged when they are new, and decided by their level like any other.
     """
-    noticing, before = Noticing(DECIDING.decide), counted("moderation_unknown_labels_total")
+    watch, before = DriftWatch(DECIDING.decide), counted("moderation_unknown_labels_total")
     news = answer("high", Label("brand_new", 90.0), Label("violent_gun"), Label("brand_newer_lib"))
 
-    decisions = [decided(noticing, news) for _ in range(3)]
+    decisions = [decided(watch, news) for _ in range(3)]
 
     assert decisions == ["block"] * 3
     assert counted("moderation_unknown_labels_total") - before == 6
@@ -96,10 +96,10 @@ def test_a_flood_of_news_fills_neither_log_nor_memory(logged: list[structlog.typ
     """
     A process logs 1,000 unknown labels at most, each cut to a length, and counts them all.
     """
-    noticing, before = Noticing(DECIDING.decide), counted("moderation_unknown_labels_total")
+    watch, before = DriftWatch(DECIDING.decide), counted("moderation_unknown_labels_total")
 
     for number in range(MOST_LOGGED + 50):
-        decided(noticing, answer("none", Label(f"{number}_{'x' * 10_000}", None, "none")))
+        decided(watch, answer("none", Label(f"{number}_{'x' * 10_000}", None, "none")))
 
     assert counted("moderation_unknown_labels_total") - before == MOST_LOGGED + 50
     assert len(logged) == MOST_LOGGED
@@ -112,7 +112,7 @@ def test_the_labels_of_another_service_are_no_news(logged: list[structlog.typing
     """
     before = counted("moderation_unknown_labels_total")
 
-    decided(Noticing(DECIDING.decide), answer("none", Label("anything"), service="aigcDetector_global"))
+    decided(DriftWatch(DECIDING.decide), answer("none", Label("anything"), service="aigcDetector_global"))
 
     assert counted("moderation_unknown_labels_total") == before
     assert logged == []
@@ -122,10 +122,10 @@ def test_a_label_above_the_overall_level_is_counted() -> None:
     """
     The stricter level decides, and an answer that contradicts itself is counted once.
     """
-    noticing, before = Noticing(DECIDING.decide), counted("moderation_stricter_labels_total")
+    watch, before = DriftWatch(DECIDING.decide), counted("moderation_stricter_labels_total")
     contradiction = answer("low", Label("violent_gun", None, "high"), Label("violent_nazi", None, "medium"))
     consistent = answer("high", Label("violent_gun", None, "high"))
 
-    assert decided(noticing, contradiction, consistent) == "block"
+    assert decided(watch, contradiction, consistent) == "block"
 
     assert counted("moderation_stricter_labels_total") - before == 1
