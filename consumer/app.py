@@ -34,8 +34,7 @@ from consumer.errors import ConsumerError, Misconfigured
 from consumer.holding import Holding
 from consumer.http.transport import Ways, open_transport
 from consumer.intake.admission import Admission
-from consumer.intake.decode import Bindings, Rules
-from consumer.intake.noticing import decode_noticing
+from consumer.intake.decode import Bindings, Rules, decode
 from consumer.intake.ownership import Ownership
 from consumer.intake.partitions import Partitions
 from consumer.intake.readback import ReadBack
@@ -174,10 +173,11 @@ async def open_service(
         deciding = Deciding(policy)
         pipeline = Pipeline(
             decode=partial(
-                decode_noticing,
+                decode,
                 bindings=Bindings(config.bindings),
                 group=config.kafka.group_id,
                 rules=Rules.of(config),
+                count_format=count_format,
             ),
             assess=Assessing(
                 provider.moderator,
@@ -325,6 +325,11 @@ def layers(
         give_up_waiting=give_up_waiting,
         reasons_not_ready=lambda: regions.reasons_not_ready() + pace.reasons_not_ready(clock.now()),
     )
+
+
+def count_format(name: str) -> None:
+    """Count a message by the format that it was recognised as."""
+    metrics.EVENTS.labels(name).inc()
 
 
 def _show(shares: Shares, pace: Pace, clock: Clock, lanes: Iterable[str]) -> None:

@@ -15,6 +15,8 @@ from consumer.commands.decode import read_headers, show
 from consumer.commands.schema import Name, schema
 from consumer.config import Config
 from consumer.intake.decode import Omission, Rejection
+from consumer.intake.decode.format import TEXT
+from consumer.intake.decode.formats import FORMATS
 from tests.replica import ROOT
 
 PAGE = (ROOT / "docs" / "events.md").read_text()
@@ -104,6 +106,20 @@ def test_native_examples_follow_their_schema() -> None:
     natives = [document for text in blocks("json message") if "schema" in (document := orjson.loads(text))]
 
     assert [validator.is_valid(document) for document in natives] == [True, False]
+
+
+def test_every_format_has_its_row() -> None:
+    """
+    In the order in which they are tried: first what headers tell, then what shapes do, and texts last.
+    """
+    rows = re.findall(
+        r"^\| (.+) \| .* \| `(\w+)` \|$", PAGE.partition("## Formats")[2].partition("###")[0], re.MULTILINE
+    )
+
+    assert [name for by, name in rows if by.startswith("header")] == [each.name for each in FORMATS.by_headers]
+    assert [name for by, name in rows if not by.startswith("header")] == [
+        *(each.name for each in FORMATS.by_shape), TEXT,
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("reason", [*Omission, *Rejection])

@@ -2,19 +2,19 @@
 Bytes to submissions: whole or not at all, before anything is paid.
 
 A message becomes one submission an image, or is ignored by a written rule, or is undecodable; `reasons.py` has a word
-and a sentence for each. One file an event format; what Kafka's headers declare comes first, then the document's shape,
-then what an envelope holds. Nothing here reads, waits or logs, and no parsed document outlives its decoding.
+and a sentence for each. One file an event format, all of them listed in `formats.py`; what Kafka's headers declare
+comes first, then the document's shape. Nothing here reads, waits or logs, and no parsed document outlives its decoding.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 from consumer.errors import Undecodable
-from consumer.intake.decode import cloudevents
 from consumer.intake.decode.bindings import Bindings
-from consumer.intake.decode.formats import Reader
+from consumer.intake.decode.format import Formats, Reader, Recognised
+from consumer.intake.decode.formats import FORMATS
 from consumer.intake.decode.members import parse
 from consumer.intake.decode.origin import Origin, Rules
-from consumer.intake.decode.reading import Recognised, read_binary, read_structured, recognised
 from consumer.intake.decode.reasons import Omission, Rejection
 from consumer.records import Decoded, Delivery
 
@@ -23,7 +23,6 @@ __all__ = [
     "UNRECOGNISED",
     "Bindings",
     "Omission",
-    "Origin",
     "Recognised",
     "Rejection",
     "Rules",
@@ -47,19 +46,30 @@ _BEGINNINGS = (
 )
 
 
-def decode(delivery: Delivery, bindings: Bindings, group: str, rules: Rules = NO_RULES) -> Decoded:
+def decode(
+    delivery: Delivery,
+    bindings: Bindings,
+    group: str,
+    rules: Rules = NO_RULES,
+    *,
+    formats: Formats = FORMATS,
+    count_format: Callable[[str], None] = lambda _: None,
+) -> Decoded:
     """
     Turn a message into its submissions, in the event's order, or into the rule by which it is ignored.
 
-    The same delivery always yields the same ids, which differ between groups.
+    The same delivery always yields the same ids, which differ between groups. `count_format` takes the format's name,
+    also of a message that is refused or ignored.
 
     Raises:
         Undecodable: the message is a dead letter. Nothing else escapes, whatever the bytes.
     """
-    return recognise(delivery, rules).read(Origin(delivery, bindings, group, rules))
+    recognised = recognise(delivery, rules, formats)
+    count_format(recognised.format)
+    return recognised.read(Origin(delivery, bindings, group, formats, rules))
 
 
-def recognise(delivery: Delivery, rules: Rules = NO_RULES) -> Recognised:
+def recognise(delivery: Delivery, rules: Rules = NO_RULES, formats: Formats = FORMATS) -> Recognised:
     """
     Tell the format of a message: `unrecognised` where it is none of ours, `no_value` of a tombstone, `unreadable` of a
     batch of records that could not be read.
@@ -72,31 +82,26 @@ def recognise(delivery: Delivery, rules: Rules = NO_RULES) -> Recognised:
         return Recognised(UNRECOGNISED, _refusing(refusal))
     if value is None:
         return Recognised(Omission.NO_VALUE.value, lambda _: Omission.NO_VALUE.ignored)
-    mode = cloudevents.declared(headers)
-    if mode == cloudevents.BINARY:
-        return Recognised(mode, partial(read_binary, value, headers))
-    if mode == cloudevents.BATCH:
-        refusal = Rejection.CLOUDEVENTS_BATCH.at("header content-type", "Kafka has no batches of CloudEvents")
-        return Recognised(mode, _refusing(refusal))
-    if mode == cloudevents.FOREIGN:
-        refusal = Rejection.UNRECOGNISED.at("header content-type", "of CloudEvents, only the JSON format is read")
-        return Recognised(mode, _refusing(refusal))
+    declared = formats.declared(headers)
+    if declared is not None and declared.reads_bytes:
+        return Recognised(declared.name, partial(declared.read, value))
+    name = UNRECOGNISED if declared is None else declared.name
     try:
         document = parse(value.removeprefix(_BYTE_ORDER_MARK))
     except Undecodable as error:
-        return Recognised(mode or UNRECOGNISED, _refusing(_explained(error, value)))
-    if mode == cloudevents.STRUCTURED and isinstance(document, dict):
-        return Recognised(mode, partial(read_structured, document))
-    found = None if mode else recognised(document)
-    if found is not None:
-        return found
+        return Recognised(name, _refusing(_explained(error, value)))
+    if declared is None:
+        if (found := formats.recognised(document)) is not None:
+            return found
+    elif isinstance(document, dict):
+        return Recognised(name, partial(declared.read, document))
     if isinstance(document, list):
         what = "is a JSON array: write one event a message"
     elif isinstance(document, dict):
         what = "has the shape of no known event"
     else:
         what = "is not a JSON object"
-    return Recognised(mode or UNRECOGNISED, _refusing(Rejection.UNRECOGNISED.at("value", what)))
+    return Recognised(name, _refusing(Rejection.UNRECOGNISED.at("value", what)))
 
 
 def _explained(error: Undecodable, value: bytes) -> Undecodable:

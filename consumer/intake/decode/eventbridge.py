@@ -2,6 +2,7 @@
 S3 notifications that come through Amazon EventBridge: one object a message, with its key as it is.
 """
 
+from consumer.intake.decode.format import Format
 from consumer.intake.decode.members import (
     Document,
     optional_size,
@@ -33,13 +34,13 @@ KINDS = Kinds(
 )
 
 
-def fits(document: Document) -> bool:
+def _fits(document: Document) -> bool:
     """Tell whether the document has `detail-type`, `detail.bucket` and `detail.object`."""
     detail = document.get("detail")
     return "detail-type" in document and isinstance(detail, dict) and "bucket" in detail and "object" in detail
 
 
-def read(document: Document, origin: Origin) -> Decoded:
+def _read(document: Document, origin: Origin) -> Decoded:
     """
     Return the submission for the created object.
 
@@ -47,6 +48,17 @@ def read(document: Document, origin: Origin) -> Decoded:
         Undecodable: the event cannot be read.
     """
     return read_one(document, _read_event, origin)
+
+
+EVENT = Format(
+    name="s3_eventbridge",
+    fits=_fits,
+    shape={
+        "required": ["detail-type", "detail"],
+        "properties": {"detail": {"type": "object", "required": ["bucket", "object"]}},
+    },
+    read=_read,
+)
 
 
 def _read_event(event: Document, where: str, origin: Origin) -> CreatedObject | Ignored:

@@ -6,6 +6,8 @@ the document that holds the member, with its dot (`images[2].`). An empty text c
 producers write "" for what they do not know.
 """
 
+import base64
+import binascii
 import re
 from calendar import monthrange
 from datetime import UTC, datetime
@@ -34,6 +36,26 @@ def parse(text: bytes, where: str = "value") -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise Rejection.NOT_JSON.at(where, str(error)) from None  # the cause would carry the whole value along
+
+
+def document_in(text: str) -> Document | None:
+    """Return the JSON object that a text holds, as it is or in base64 of any kind; None where it holds none."""
+    found = _object(text.encode())
+    if found is not None:
+        return found
+    encoded = "".join(text.split()).rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        return _object(base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True))
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _object(text: bytes) -> Document | None:
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def required_object(parent: Document, name: str, where: str = "") -> Document:

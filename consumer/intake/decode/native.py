@@ -8,6 +8,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from consumer.intake.decode.cloudevents import is_cloudevent
+from consumer.intake.decode.format import Format
 from consumer.intake.decode.members import (
     Document,
     named,
@@ -41,12 +43,12 @@ _REF_MEMBERS = frozenset({"store", "bucket", "key", "region", "version"})
 _UNKNOWN = "unknown members"
 
 
-def fits(document: Document) -> bool:
+def _fits(document: Document) -> bool:
     """Tell whether the document says which schema it follows."""
     return "schema" in document
 
 
-def read(document: Document, origin: Origin) -> tuple[Submission, ...]:
+def _read(document: Document, origin: Origin) -> tuple[Submission, ...]:
     """
     Return a submission for each image of the event.
 
@@ -92,6 +94,21 @@ def read(document: Document, origin: Origin) -> tuple[Submission, ...]:
         )
         for (image, location), extra in zip(images, carried.extras, strict=True)
     )
+
+
+def _in_cloudevent(kind: str, data: Document) -> Document | None:
+    """
+    Tell it by the type, or by its own schema unless it is a CloudEvent. Another's schema says nothing, neither of this
+    format nor of the shapes beside it. Where the data names no schema, the type does.
+    """
+    schema = data.get("schema")
+    is_native = isinstance(schema, str) and schema.startswith(FAMILY)
+    if kind.startswith(FAMILY) or (is_native and not is_cloudevent(data)):
+        return {"schema": kind, **data}
+    return None
+
+
+UPLOADED = Format(name="native", fits=_fits, in_cloudevent=_in_cloudevent, read=_read, promised_by=(FAMILY,))
 
 
 def _check_schema(schema: object) -> None:

@@ -4,13 +4,16 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fnmatch import translate
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from consumer.config import Config
 from consumer.intake.decode.bindings import Bindings
 from consumer.intake.decode.members import is_timestamp, moment
 from consumer.intake.decode.reasons import Rejection
 from consumer.records import Delivery
+
+if TYPE_CHECKING:
+    from consumer.intake.decode.format import Formats
 
 MAX_ENVELOPES = 8  # texts and base64 included: a topic's message in a queue's in a CloudEvent takes five
 EPOCH = "1970-01-01T00:00:00.000Z"
@@ -41,11 +44,12 @@ def any_of(globs: Iterable[str]) -> re.Pattern[str] | None:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The delivery that a document came in, the group that reads it, and the envelopes' own words."""
+    """The delivery that a document came in, the group that reads it, what is known, and the envelopes' own words."""
 
     delivery: Delivery
     bindings: Bindings
     group: str
+    formats: "Formats"  # that what an envelope holds may have
     rules: Rules = Rules()
     event_id: str | None = None  # an envelope's id is the event's
     event_time: str | None = None  # an envelope's time stands in where the event has none

@@ -3,6 +3,7 @@ Alibaba Cloud OSS notifications: `events[]` as its message service sends them, a
 puts into a CloudEvent's `data`.
 """
 
+from consumer.intake.decode.format import Format, list_shape
 from consumer.intake.decode.members import (
     MAX_TEXT,
     Document,
@@ -44,13 +45,13 @@ KINDS = Kinds(
 )
 
 
-def fits(document: Document) -> bool:
+def _fits(document: Document) -> bool:
     """Tell whether the document has `events[].oss`."""
     events = document.get("events")
     return isinstance(events, list) and any(isinstance(event, dict) and "oss" in event for event in events)
 
 
-def read(document: Document, origin: Origin) -> Decoded:
+def _read(document: Document, origin: Origin) -> Decoded:
     """
     Return a submission for each event whose object is new and included.
 
@@ -60,7 +61,14 @@ def read(document: Document, origin: Origin) -> Decoded:
     return read_records(document["events"], "events", _read_event, origin)
 
 
-def read_bridged(event: Document, origin: Origin) -> Decoded:
+def _in_cloudevent(kind: str, data: Document) -> Document | None:
+    """Tell what EventBridge carries by its member `oss`; the type names the kind of event where the data does not."""
+    if "oss" not in data:
+        return None
+    return {"eventName": kind, **data} if kind.startswith("oss:") else data
+
+
+def _read_single(event: Document, origin: Origin) -> Decoded:
     """
     Return the submission for the event that EventBridge carries.
 
@@ -68,6 +76,21 @@ def read_bridged(event: Document, origin: Origin) -> Decoded:
         Undecodable: the event cannot be read.
     """
     return read_one(event, _read_event, origin)
+
+
+EVENTS = Format(
+    name="oss",
+    fits=_fits,
+    shape=list_shape("events", "oss"),
+    read=_read,
+)
+IN_CLOUDEVENT = Format(
+    name="oss_in_cloudevent",
+    in_cloudevent=_in_cloudevent,
+    read=_read_single,
+    promised_by=("oss:ObjectCreated:",),
+    not_uploads=("oss:CloudMonitor:",),
+)
 
 
 def _read_event(event: Document, where: str, origin: Origin) -> CreatedObject | Ignored:

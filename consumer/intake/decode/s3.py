@@ -5,6 +5,7 @@ MinIO puts `s3:` before the event's name and encodes the key's slashes too. Ceph
 the key as it is (`decode_keys: false` in the binding says so); its documentation shows the size as a string.
 """
 
+from consumer.intake.decode.format import Format, list_shape
 from consumer.intake.decode.members import (
     Document,
     optional_size,
@@ -17,6 +18,8 @@ from consumer.intake.decode.notifications import MAX_KEY, CreatedObject, Kinds, 
 from consumer.intake.decode.origin import Origin
 from consumer.intake.decode.reasons import Omission
 from consumer.records import Decoded, Ignored
+
+_ADAPTER = "com.amazonaws.s3."  # how the types of CloudEvents' adapter for S3 begin
 
 KINDS = Kinds(
     ("s3:",),
@@ -61,13 +64,13 @@ KINDS = Kinds(
 )
 
 
-def fits(document: Document) -> bool:
+def _fits(document: Document) -> bool:
     """Tell whether the document has `Records[].s3`."""
     records = document.get("Records")
     return isinstance(records, list) and any(isinstance(record, dict) and "s3" in record for record in records)
 
 
-def read(document: Document, origin: Origin) -> Decoded:
+def _read(document: Document, origin: Origin) -> Decoded:
     """
     Return a submission for each record whose object is new and included.
 
@@ -77,13 +80,13 @@ def read(document: Document, origin: Origin) -> Decoded:
     return read_records(document["Records"], "Records", _read_record, origin)
 
 
-def fits_argo(document: Document) -> bool:
+def _fits_argo(document: Document) -> bool:
     """Tell whether the document has `notification[].s3`, as Argo Events hands on what MinIO tells."""
     records = document.get("notification")
     return isinstance(records, list) and any(isinstance(record, dict) and "s3" in record for record in records)
 
 
-def read_argo(document: Document, origin: Origin) -> Decoded:
+def _read_argo(document: Document, origin: Origin) -> Decoded:
     """
     Return a submission for each record whose object is new and included.
 
@@ -93,7 +96,16 @@ def read_argo(document: Document, origin: Origin) -> Decoded:
     return read_records(document["notification"], "notification", _read_record, origin)
 
 
-def read_bridged(record: Document, origin: Origin) -> Decoded:
+def _in_cloudevent(kind: str, data: Document) -> Document | None:
+    """Tell the single record that CloudEvents' adapter for S3 carries; the type names its kind where it does not."""
+    if "s3" not in data:
+        return None
+    if kind.startswith(_ADAPTER):
+        return {"eventName": kind.removeprefix(_ADAPTER), **data}
+    return data if "eventName" in data else None
+
+
+def _read_single(record: Document, origin: Origin) -> Decoded:
     """
     Return the submission for the one record that a CloudEvent carries.
 
@@ -103,14 +115,30 @@ def read_bridged(record: Document, origin: Origin) -> Decoded:
     return read_one(record, _read_record, origin)
 
 
-def is_test(document: Document) -> bool:
+def _is_test(document: Document) -> bool:
     """Tell whether this is what S3 sends once when notifications are set up."""
     return document.get("Event") == "s3:TestEvent"
 
 
-def read_test(document: Document, origin: Origin) -> Ignored:
+def _read_test(document: Document, origin: Origin) -> Ignored:
     """A test event asks for nothing."""
     return Omission.TEST_EVENT.ignored
+
+
+RECORDS = Format(
+    name="s3",
+    fits=_fits,
+    shape=list_shape("Records", "s3"),
+    read=_read,
+)
+ARGO = Format(name="argo", fits=_fits_argo, read=_read_argo)
+TEST = Format(name="s3_test", fits=_is_test, read=_read_test)
+IN_CLOUDEVENT = Format(
+    name="s3_in_cloudevent",
+    in_cloudevent=_in_cloudevent,
+    read=_read_single,
+    promised_by=(_ADAPTER + "ObjectCreated:",),
+)
 
 
 def _read_record(record: Document, where: str, origin: Origin) -> CreatedObject | Ignored:

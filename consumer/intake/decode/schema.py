@@ -6,10 +6,14 @@ texts are addresses of hosts, how long a URL gets once it is percent-encoded, ho
 deeply a member may nest, that 1.0 is no integer here, and that a bucket needs a binding.
 """
 
+from collections.abc import Iterator
+from itertools import takewhile
 from typing import Any
 
+from consumer.intake.decode.format import Format
+from consumer.intake.decode.formats import FORMATS
 from consumer.intake.decode.members import MAX_TEXT
-from consumer.intake.decode.native import MAX_CARRIED, MAX_IMAGES
+from consumer.intake.decode.native import MAX_CARRIED, MAX_IMAGES, UPLOADED
 from consumer.intake.decode.urls import MAX_URL
 
 Schema = dict[str, Any]
@@ -88,17 +92,13 @@ def event_schema() -> Schema:
         },
         "not": {
             "description": "What these shapes hold is read as a CloudEvent or a notification, whatever `schema` says.",
-            "anyOf": [
-                {"required": ["specversion", "type", "source", "id"]},
-                {"required": ["Records"], "properties": {"Records": _list_with("s3")}},
-                {
-                    "required": ["detail-type", "detail"],
-                    "properties": {"detail": {"type": "object", "required": ["bucket", "object"]}},
-                },
-                {"required": ["events"], "properties": {"events": _list_with("oss")}},
-            ],
+            "anyOf": [dict(each.shape) for each in _before_native() if each.shape is not None],
         },
     }
+
+
+def _before_native() -> Iterator[Format]:
+    return takewhile(lambda each: each is not UPLOADED, FORMATS.all)
 
 
 def _image() -> Schema:
@@ -155,7 +155,3 @@ def _text(description: str) -> Schema:
 
 def _object(description: str) -> Schema:
     return {"description": description, "type": ["object", "null"]}
-
-
-def _list_with(member: str) -> Schema:
-    return {"type": "array", "contains": {"type": "object", "required": [member]}}

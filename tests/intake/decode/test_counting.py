@@ -1,9 +1,11 @@
+from functools import partial
+
 import pytest
 from prometheus_client import REGISTRY
 
+from consumer.app import count_format
 from consumer.errors import Undecodable
 from consumer.intake.decode import Bindings, decode
-from consumer.intake.noticing import decode_noticing
 from consumer.records import Ignored
 from tests.events import delivery
 from tests.intake.decode.messages import message, sample
@@ -20,12 +22,11 @@ def test_every_message_is_counted_by_its_format() -> None:
     forms = ("native", "s3_test", "unrecognised", "no_value")
     before = [counted(form) for form in forms]
 
-    read = decode_noticing(message(sample("native")), Bindings([]), "group")
-    ignored = [
-        decode_noticing(each, Bindings([]), "group") for each in (message(sample("s3_test_event")), delivery(None))
-    ]
+    counting = partial(decode, bindings=Bindings([]), group="group", count_format=count_format)
+    read = counting(message(sample("native")))
+    ignored = [counting(each) for each in (message(sample("s3_test_event")), delivery(None))]
     with pytest.raises(Undecodable, match="not_json"):
-        decode_noticing(delivery(b"{"), Bindings([]), "group")
+        counting(delivery(b"{"))
 
     assert [counted(form) - was for form, was in zip(forms, before, strict=True)] == [1, 1, 1, 1]
     assert read == decode(message(sample("native")), Bindings([]), "group")
