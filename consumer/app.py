@@ -122,6 +122,8 @@ async def open_service(
 ) -> AsyncIterator[Service]:
     """Top to bottom is the start order; closing runs bottom to top, so reading ends before publishing does."""
     async with contextlib.AsyncExitStack() as stack:
+        counted = metrics.Metrics()
+        metrics.count_in(counted)
         replica = token_hex(4)
         say_in_every_line(group=config.kafka.group_id, replica=f"{gethostname()}-{replica}")
         ways = Ways.of(config.provider, environment)
@@ -133,14 +135,14 @@ async def open_service(
         partitions = Partitions(
             Ownership(config.kafka.session_timeout),
             journal,
-            Admission(config.admission, config.weights),
+            Admission(config.admission, config.weights, _show_held),
             config.lane_by_topic,
             config.journal.max_outcomes_per_partition,
             clock,
         )
         source = KafkaSource(config.kafka, access, partitions, read_back, quota, replica, clock)
         health = Health([access.reasons_not_ready, source.reasons_not_ready], [source.complaints], [source.degraded])
-        await stack.enter_async_context(serving(config.health, health))
+        await stack.enter_async_context(serving(config.health, health, counted.registry))
         tracing = await stack.enter_async_context(tracing_of(config, environment))
         unconfirmed = UnconfirmedPublishes(outputs.find, clock)
         sink = await stack.enter_async_context(KafkaSink.open(config.kafka, access, unconfirmed, in_flight, clock))
@@ -343,6 +345,13 @@ def _show(shares: Shares, pace: Pace, clock: Clock, lanes: Iterable[str]) -> Non
     metrics.QUOTA_LEASE_SECONDS.set_function(lambda: max(0.0, shares.ends - clock.now()))
     for lane in lanes:
         metrics.LANE_SHARE.labels(lane).set_function(partial(lane_share, lane))
+
+
+def _show_held(admission: Admission, lane: str) -> None:
+    """Let the metrics say what is held, whenever that changes."""
+    metrics.RECORDS_HELD.set(admission.records_held)
+    metrics.BYTES_HELD.set(admission.bytes_held)
+    metrics.LANE_RECORDS_HELD.labels(lane).set(admission.records_held_by(lane))
 
 
 def _show_headroom(retention: Retention, service: Service, topics: Iterable[str]) -> None:

@@ -1,24 +1,29 @@
 """
 How much may be held: records, bytes, and records of each partition. Values only; `source.py` acts on them.
 
-Records and bytes are shared by the lanes as `Portions` says: what a backfill may hold leaves a reserve for every other
-lane. Reading pauses when a limit is reached and goes on when half of what is held is done: paused and resumed at one
-mark, a partition would throw its fetched records away with every settled one.
+Records and bytes are shared by the lanes as `ReservedCapacity` says: what a backfill may hold leaves a reserve for
+every other lane. Reading pauses when a limit is reached and goes on when half of what is held is done: paused and
+resumed at one mark, a partition would throw its fetched records away with every settled one.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 
 from consumer.config.operation import AdmissionSettings
 from consumer.fairness import DEFAULT, ReservedCapacity
-from consumer.observability import metrics
 
 
 class Admission:
-    """Counts what is held, by `place`, a partition's assignment, and by lane."""
+    """Counts what is held, by partition (one assignment of it) and by lane."""
 
-    def __init__(self, limits: AdmissionSettings, weights: Mapping[str, float] | None = None) -> None:
-        """`weights` are the lanes'; without them there is one."""
+    def __init__(
+        self,
+        limits: AdmissionSettings,
+        weights: Mapping[str, float] | None = None,
+        changed: "Callable[[Admission, str], None] | None" = None,
+    ) -> None:
+        """`weights` are the lanes'; without them there is one. `changed` is called when a lane holds more, or less."""
         self._limits = limits
+        self._changed = changed
         weights = weights or {DEFAULT: 1.0}
         self._records = ReservedCapacity(limits.max_records, weights)
         self._bytes = ReservedCapacity(limits.max_bytes, weights)
@@ -35,16 +40,30 @@ class Admission:
         return self._crowded[lane]
 
     @property
+    def records_held(self) -> int:
+        """Records held, of all lanes."""
+        return self._records.held
+
+    @property
+    def bytes_held(self) -> int:
+        """Bytes held, of all lanes."""
+        return self._bytes.held
+
+    def records_held_by(self, lane: str) -> int:
+        """Records held of a lane."""
+        return self._records.held_by(lane)
+
+    @property
     def free_records(self) -> int:
         """Records that may still be admitted, as far as their number goes."""
         return max(0, self._records.size - self._records.held)
 
     def is_full(self, partition: Hashable) -> bool:
-        """Whether `place` may hold no more."""
+        """Whether no more may be held of a partition."""
         return self._held.get(partition, 0) >= self._limits.max_records_per_partition
 
     def has_drained(self, partition: Hashable) -> bool:
-        """Whether a full `place` may be read from again."""
+        """Whether a partition that was full may be read again."""
         return self._held.get(partition, 0) <= self._limits.max_records_per_partition // 2
 
     def admit(self, partition: Hashable, size: int, lane: str = DEFAULT) -> None:
@@ -68,9 +87,8 @@ class Admission:
                 self._crowded[each] = True
             elif _half_is_free(self._records, each) and _half_is_free(self._bytes, each):
                 self._crowded[each] = False
-        metrics.RECORDS_HELD.set(self._records.held)
-        metrics.BYTES_HELD.set(self._bytes.held)
-        metrics.LANE_RECORDS_HELD.labels(lane).set(self._records.held_by(lane))
+        if self._changed:
+            self._changed(self, lane)
 
 
 def _half_is_free(portions: ReservedCapacity, lane: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import structlog
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
 from consumer.config.operation import HealthSettings
 from consumer.errors import Misconfigured
@@ -40,8 +40,14 @@ class Health:
 
 
 @contextlib.asynccontextmanager
-async def serving(settings: HealthSettings, health: Health) -> AsyncIterator[None]:
-    """Serve the pages until the context ends. `Misconfigured` escapes where the port is taken or the host not ours."""
+async def serving(
+    settings: HealthSettings, health: Health, registry: CollectorRegistry = REGISTRY
+) -> AsyncIterator[None]:
+    """
+    Serve the pages, with the metrics of a registry, until the context ends.
+
+    `Misconfigured` escapes where the port is taken or the host not ours.
+    """
 
     async def live(_: web.Request) -> web.Response:
         return _ok_unless([reason for ask in health.complaints for reason in ask()])
@@ -50,7 +56,7 @@ async def serving(settings: HealthSettings, health: Health) -> AsyncIterator[Non
         return _ok_unless(health.all_not_ready(), health.all_degraded())
 
     async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})
+        return web.Response(body=generate_latest(registry), headers={"content-type": CONTENT_TYPE_LATEST})
 
     async def offsets(_: web.Request) -> web.Response:
         return web.Response(body=orjson.dumps(health.offsets()), content_type="application/json")

@@ -1,194 +1,319 @@
 """
 Every metric, declared once, with what an operator reads from it.
 
-They are the process's: two services in one process would count together.
+Each service counts in `Metrics` of its own, which its context names: what is counted in a task, or in one that was
+started by it, is counted by the service whose `count_in` ran there first. So two services in a process, as in tests, do
+not count together. Where none did, the process's own registry counts.
 """
 
-from prometheus_client import Counter, Gauge, Histogram
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from typing import Any, TypeVar, cast
+
+from prometheus_client import (
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
+
+Kind = TypeVar("Kind", Counter, Gauge, Histogram)
+
+
+class Declared:
+    """A metric as it is declared. Used like one of prometheus_client's, it is that of the current service."""
+
+    def __init__(self, kind: type[Any], name: str, documentation: str, labels: Sequence[str], options: Any) -> None:
+        self.kind = kind
+        self.name = name
+        self.documentation = documentation
+        self.labels_declared = tuple(labels)
+        self._options = options
+
+    def made(self, registry: CollectorRegistry) -> Any:
+        """Make one that counts in a registry."""
+        return self.kind(self.name, self.documentation, self.labels_declared, registry=registry, **self._options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_current.get().by_declaration[self], name)
+
+
+DECLARED: list[Declared] = []
+
+
+def _declared(kind: type[Kind], name: str, documentation: str, labels: Sequence[str] = (), **options: Any) -> Kind:
+    declared = Declared(kind, name, documentation, labels, options)
+    DECLARED.append(declared)
+    return cast(Kind, declared)
+
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 
-MESSAGES = Counter(
+MESSAGES = _declared(
+    Counter,
     "moderation_messages_total",
     "Upload messages by what became of them: submitted, ignored or dead_letter, and why.",
     ["outcome", "reason"],
 )
-EVENTS = Counter(
+EVENTS = _declared(
+    Counter,
     "moderation_events_total",
     "Messages read, by the format that they were recognised as. A rise of `unrecognised`: somebody publishes what this "
     "release cannot read.",
     ["format"],
 )
-SUBMISSIONS = Counter("moderation_submissions_total", "Images asked about: one message may carry many.")
-VERDICTS = Counter(
+SUBMISSIONS = _declared(Counter, "moderation_submissions_total", "Images asked about: one message may carry many.")
+VERDICTS = _declared(
+    Counter,
     "moderation_verdicts_total",
     "Verdicts acknowledged by Kafka, by decision and by who decided. A rise of `fallback` means images that could not "
     "be judged.",
     ["decision", "decided_by"],
 )
-STRICTER_LABELS = Counter(
+STRICTER_LABELS = _declared(
+    Counter,
     "moderation_stricter_labels_total",
     "Answers in which a label's own risk level was above the overall one. The stricter counted.",
 )
-UNKNOWN_LABELS = Counter(
+UNKNOWN_LABELS = _declared(
+    Counter,
     "moderation_unknown_labels_total",
     "Labels that the provider's list lacks. They are decided by their level like all; look whether a rule is wanted.",
 )
-CALLS_BILLED = Counter("moderation_calls_billed_total", "Calls that the provider answered with Code 200.")
-CALL_FAILURES = Counter(
+CALLS_BILLED = _declared(Counter, "moderation_calls_billed_total", "Calls that the provider answered with Code 200.")
+CALL_FAILURES = _declared(
+    Counter,
     "moderation_call_failures_total",
     "Calls without an answer, by what is done about them. `throttle`: the quota is used elsewhere too; `account`: mend "
     "the key or the permission; `provider`: theirs.",
     ["kind"],
 )
-ANSWERS_UNREADABLE = Counter(
+ANSWERS_UNREADABLE = _declared(
+    Counter,
     "moderation_answers_unreadable_total",
     "Answers that were not read: `too_large`, `content_encoding`, `not_http`, `transport`. Not the provider's, most "
     "likely, but something's on the way to it.",
     ["why"],
 )
-PROVIDER_NOT_REACHED = Counter(
+PROVIDER_NOT_REACHED = _declared(
+    Counter,
     "moderation_provider_not_reached_total",
     "Calls that could not be sent, by the step that failed: `dns`, `connect`, `tls` or `proxy`. None is billed.",
     ["step"],
 )
-CALLS_MAYBE_BILLED = Counter(
-    "moderation_calls_maybe_billed_total", "Calls whose answer never arrived: the provider may have charged for them."
+CALLS_MAYBE_BILLED = _declared(
+    Counter,
+    "moderation_calls_maybe_billed_total",
+    "Calls whose answer never arrived: the provider may have charged for them.",
 )
-PROVIDER_SECONDS = Histogram("moderation_provider_seconds", "From sending a call to its answer.", buckets=_SECONDS)
-QUEUE_SECONDS = Histogram(
+PROVIDER_SECONDS = _declared(
+    Histogram, "moderation_provider_seconds", "From sending a call to its answer.", buckets=_SECONDS
+)
+QUEUE_SECONDS = _declared(
+    Histogram,
     "moderation_queue_seconds",
     "From reading an event to its first call's departure. Near 0: the quota is not used up. Else uploads come faster "
     "than calls may be sent.",
     buckets=_SECONDS,
 )
-SECONDS_TO_VERDICT = Histogram(
-    "moderation_seconds_to_verdict", "From reading an event to the acknowledged verdict.", buckets=_SECONDS
+SECONDS_TO_VERDICT = _declared(
+    Histogram, "moderation_seconds_to_verdict", "From reading an event to the acknowledged verdict.", buckets=_SECONDS
 )
-CALLS_IN_FLIGHT = Gauge(
+CALLS_IN_FLIGHT = _declared(
+    Gauge,
     "moderation_calls_in_flight",
     "Calls sent or waiting for their moment. At its limit all the time: raise max_in_flight.",
 )
-IN_FLIGHT = Gauge(
+IN_FLIGHT = _declared(
+    Gauge,
     "moderation_in_flight",
     "Calls sent and verdicts being published. With the verdicts that wait behind their key (/offsets) it is what a "
     "crash would pay for again.",
 )
-PAID_IN_VAIN = Counter(
+PAID_IN_VAIN = _declared(
+    Counter,
     "moderation_paid_in_vain_total",
     "Billed calls whose verdict was not published, because the partition went to another replica meanwhile. A rise: "
     "raise shutdown.drain_on_revoke.",
 )
-REDELIVERED_JOINED = Counter(
-    "moderation_redelivered_joined_total", "Messages read again after a rebalance while they were still in flight."
+REDELIVERED_JOINED = _declared(
+    Counter,
+    "moderation_redelivered_joined_total",
+    "Messages read again after a rebalance while they were still in flight.",
 )
-JOURNAL_READ = Counter("moderation_journal_read_total", "Outcomes read back from the output topics.")
-JOURNAL_SAVED = Counter(
-    "moderation_journal_saved_total", "Outcomes that were published already: neither paid for nor published again."
+JOURNAL_READ = _declared(Counter, "moderation_journal_read_total", "Outcomes read back from the output topics.")
+JOURNAL_SAVED = _declared(
+    Counter,
+    "moderation_journal_saved_total",
+    "Outcomes that were published already: neither paid for nor published again.",
 )
-JOURNAL_GIVEN_UP = Counter(
+JOURNAL_GIVEN_UP = _declared(
+    Counter,
     "moderation_journal_given_up_total",
     "Times that the journal was read no further, as journal.on_limit: pay asks: some images may be paid for again.",
 )
-UPLOADS_LOST = Counter(
+UPLOADS_LOST = _declared(
+    Counter,
     "moderation_uploads_lost_total",
     "Offsets of a topic that were gone before they were read: retention deleted them, unjudged.",
     ["topic"],
 )
-OLDEST_OPEN_SECONDS = Gauge(
-    "moderation_oldest_open_seconds", "Age of the oldest message without an outcome, from its reading on."
+OLDEST_OPEN_SECONDS = _declared(
+    Gauge, "moderation_oldest_open_seconds", "Age of the oldest message without an outcome, from its reading on."
 )
-RETENTION_HEADROOM_SECONDS = Gauge(
+RETENTION_HEADROOM_SECONDS = _declared(
+    Gauge,
     "moderation_retention_headroom_seconds",
     "Until Kafka may delete the oldest message that was read and has no outcome; NaN while the topic's retention is "
     "not known. Falls towards 0: raise retention.ms now.",
     ["topic"],
 )
-QUOTA_QPS = Gauge("moderation_quota_qps", "Calls a second that this replica may send, before throttling slows it.")
-QUOTA_RATE = Gauge(
+QUOTA_QPS = _declared(
+    Gauge, "moderation_quota_qps", "Calls a second that this replica may send, before throttling slows it."
+)
+QUOTA_RATE = _declared(
+    Gauge,
     "moderation_quota_rate",
     "Calls a second that throttling leaves of `moderation_quota_qps`. Lower for long: somebody else uses the account.",
 )
-QUOTA_LEASE_SECONDS = Gauge(
+QUOTA_LEASE_SECONDS = _declared(
+    Gauge,
     "moderation_quota_lease_seconds",
     "Seconds until this replica stops calling unless a commit succeeds. Falls steadily: Kafka does not answer. 0 is no "
     "lease: a rebalance, or no partitions.",
 )
-LANE_SHARE = Gauge(
-    "moderation_lane_share", "Calls a second that this replica owes to a lane; an idle lane lends them.", ["lane"]
+LANE_SHARE = _declared(
+    Gauge,
+    "moderation_lane_share",
+    "Calls a second that this replica owes to a lane; an idle lane lends them.",
+    ["lane"],
 )
-LANE_CALLS = Counter(
-    "moderation_lane_calls_total", "Calls sent. Its rate beside `moderation_lane_share` is a lane's use.", ["lane"]
+LANE_CALLS = _declared(
+    Counter,
+    "moderation_lane_calls_total",
+    "Calls sent. Its rate beside `moderation_lane_share` is a lane's use.",
+    ["lane"],
 )
-LANE_WAITING = Gauge("moderation_lane_waiting", "Calls of a lane that hold a slot and wait for their moment.", ["lane"])
-LANE_THROTTLED = Counter("moderation_lane_throttled_total", "Calls of a lane that the provider throttled.", ["lane"])
-LANE_RECORDS_HELD = Gauge("moderation_lane_records_held", "Messages of a lane read and not settled.", ["lane"])
-LANE_CALLS_IN_FLIGHT = Gauge("moderation_lane_calls_in_flight", "Slots that a lane holds or waits for.", ["lane"])
-RECORDS_HELD = Gauge("moderation_records_held", "Messages read and not settled.")
-BYTES_HELD = Gauge("moderation_bytes_held", "Bytes of the messages read and not settled.")
-PARTITIONS = Gauge("moderation_partitions", "Partitions assigned to this replica.")
-PARTITIONS_PAUSED = Gauge("moderation_partitions_paused", "Partitions not read from because enough of them is held.")
-PARTITIONS_STUCK = Gauge(
+LANE_WAITING = _declared(
+    Gauge, "moderation_lane_waiting", "Calls of a lane that hold a slot and wait for their moment.", ["lane"]
+)
+LANE_THROTTLED = _declared(
+    Counter, "moderation_lane_throttled_total", "Calls of a lane that the provider throttled.", ["lane"]
+)
+LANE_RECORDS_HELD = _declared(
+    Gauge, "moderation_lane_records_held", "Messages of a lane read and not settled.", ["lane"]
+)
+LANE_CALLS_IN_FLIGHT = _declared(
+    Gauge, "moderation_lane_calls_in_flight", "Slots that a lane holds or waits for.", ["lane"]
+)
+RECORDS_HELD = _declared(Gauge, "moderation_records_held", "Messages read and not settled.")
+BYTES_HELD = _declared(Gauge, "moderation_bytes_held", "Bytes of the messages read and not settled.")
+PARTITIONS = _declared(Gauge, "moderation_partitions", "Partitions assigned to this replica.")
+PARTITIONS_PAUSED = _declared(
+    Gauge, "moderation_partitions_paused", "Partitions not read from because enough of them is held."
+)
+PARTITIONS_STUCK = _declared(
+    Gauge,
     "moderation_partitions_stuck",
     "Partitions not read on because too much is published behind their lowest open record "
     "(journal.max_outcomes_per_partition).",
 )
-COMMIT_AGE = Gauge(
+COMMIT_AGE = _declared(
+    Gauge,
     "moderation_commit_age_seconds",
     "Since the last acknowledged commit, or the start. Above three kafka.commit_interval while there are partitions: "
     "Kafka does not take commits, and calls end with `moderation_quota_lease_seconds`.",
 )
-COMMIT_FAILURES = Counter("moderation_commit_failures_total", "Commits that Kafka refused or did not answer in time.")
-PUBLISH_RETRIES = Counter(
+COMMIT_FAILURES = _declared(
+    Counter, "moderation_commit_failures_total", "Commits that Kafka refused or did not answer in time."
+)
+PUBLISH_RETRIES = _declared(
+    Counter,
     "moderation_publish_retries_total",
     "Outcomes that Kafka did not acknowledge. They are looked for, and sent again.",
 )
-OUTCOMES_REFUSED = Gauge(
+OUTCOMES_REFUSED = _declared(
+    Gauge,
     "moderation_outcomes_refused",
     "Outcomes that their topics do not take, each holding its own partition. Above 0: `/readyz` names them and how to "
     "mend it.",
 )
-QUOTA_WITHHELD_SECONDS = Counter(
+QUOTA_WITHHELD_SECONDS = _declared(
+    Counter,
     "moderation_quota_withheld_seconds_total",
     "Seconds in which calls waited and none could leave, by what withheld them: `publishing` (Kafka acknowledges no "
     "outcomes), `lease` (no commit, a rebalance), `provider` (a breaker is open).",
     ["by"],
 )
-PUBLISHES_PENDING = Gauge("moderation_publishes_pending", "Outcomes sent and not acknowledged.")
-UNFORESEEN = Counter(
+PUBLISHES_PENDING = _declared(Gauge, "moderation_publishes_pending", "Outcomes sent and not acknowledged.")
+UNFORESEEN = _declared(
+    Counter,
     "moderation_unforeseen_errors_total",
     "Bugs: an image met an unexpected error; the log's `submission.unexpected_error` has the place.",
 )
-INTERNAL_HELD = Gauge(
+INTERNAL_HELD = _declared(
+    Gauge,
     "moderation_internal_held",
     "Images that met an unexpected error and are tried again; each goes to review once 20 others were judged.",
 )
-TELLING_FAILED = Counter(
+TELLING_FAILED = _declared(
+    Counter,
     "moderation_telling_failed_total",
     "Log lines and spans that could not be written. Their messages are not affected.",
     ["what"],
 )
-LOG_LINES_LEFT_OUT = Counter(
+LOG_LINES_LEFT_OUT = _declared(
+    Counter,
     "moderation_log_lines_left_out_total",
     "Lines of other libraries that were not logged, by logger: one of a kind is, in a minute.",
     ["logger"],
 )
-DEGRADED = Gauge(
+DEGRADED = _declared(
+    Gauge,
     "moderation_degraded",
     "Things that hold a part of this replica's work while the rest goes on; `/readyz` names each. Above 0 for minutes: "
     "somebody must act, though no probe fails.",
 )
-BATCHES_UNREADABLE = Counter(
+BATCHES_UNREADABLE = _declared(
+    Counter,
     "moderation_batches_unreadable_total",
     "Batches of records that could not be read, by topic and why. Of the uploads each is a dead letter; of the outputs "
     "`batch_damaged` means that outcomes in it are not known when a partition changes hands.",
     ["topic", "why"],
 )
-PARTITIONS_HELD = Gauge(
+PARTITIONS_HELD = _declared(
+    Gauge,
     "moderation_partitions_held",
     "Partitions whose next batch is damaged: none of their uploads are judged. `/readyz` says which, and the way on.",
 )
-REFUSED_REQUESTS = Counter(
+REFUSED_REQUESTS = _declared(
+    Counter,
     "moderation_refused_requests_total",
     "Requests to the health port that were no HTTP. Rises: a stranger, or a probe that speaks another protocol.",
 )
+
+
+class Metrics:
+    """What one service counts."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        """Without a registry one of its own, with the process's figures beside."""
+        if registry is None:
+            registry = CollectorRegistry()
+            ProcessCollector(registry=registry)
+            PlatformCollector(registry=registry)
+            GCCollector(registry=registry)
+        self.registry = registry
+        self.by_declaration: Mapping[Declared, Any] = {each: each.made(registry) for each in DECLARED}
+
+
+_current: ContextVar[Metrics] = ContextVar("metrics", default=Metrics(REGISTRY))  # noqa: B039 — it is meant to be shared
+
+
+def count_in(metrics: Metrics) -> None:
+    """Let this task, and those that it starts from now on, count there."""
+    _current.set(metrics)

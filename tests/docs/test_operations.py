@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
-from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client import CollectorRegistry
 
 from consumer.alibaba.codes import GATEWAY_CODES, SERVICE_CODES
 from consumer.errors import AccountRefused
@@ -123,9 +123,8 @@ def test_every_metric_has_a_row_and_none_is_made_up() -> None:
     """
     declared = {
         f"{family.name}_total" if family.type == "counter" else family.name
-        for metric in vars(metrics).values()
-        if isinstance(metric, MetricWrapperBase)
-        for family in metric.describe()
+        for metric in metrics.DECLARED
+        for family in metric.made(CollectorRegistry()).describe()
     }
     rows = {
         name

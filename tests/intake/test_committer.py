@@ -4,7 +4,10 @@ import pytest
 from aiokafka.errors import CommitFailedError
 from prometheus_client import REGISTRY
 
-from consumer.intake.committer import LAST_COMMIT_DEADLINE, Commit, Committer
+from consumer.intake.committer import LAST_COMMIT_DEADLINE, Commit, Committer, commit_of
+from consumer.intake.ledger import PartitionLedger
+from consumer.journal.commit_metadata import CommitMetadata
+from consumer.journal.journal import Journal
 from consumer.observability.heartbeat import PATIENCE
 from consumer.records import Partition
 from tests.clock import ManualClock
@@ -263,3 +266,18 @@ async def test_a_commit_that_ends_after_its_partition_began_anew_raises_no_floor
     await clock.run(asyncio.gather(group.committer.commit(), begin_anew()))
 
     assert group.commits == [{FIRST: (500, "mark")}, {FIRST: (3, "mark")}]
+
+
+def test_the_journal_is_read_from_earlier_by_as_much_as_the_brokers_clock_is_behind() -> None:
+    """
+    Outputs with LogAppendTime are dated by brokers: an outcome may look older than its upload. Never before 1970.
+    """
+    ledger = PartitionLedger()
+    ledger.open(7, 100.0)
+
+    moments = [
+        CommitMetadata.read(commit_of(FIRST, ledger, Journal(), "0" * 8, 200.0, behind=behind)[1])
+        for behind in (0.0, 30.0, 500.0)
+    ]
+
+    assert [each.journal_from for each in moments if each] == [100.0, 70.0, 0.0]

@@ -1,0 +1,120 @@
+"""What keeps the house in order: each import contract can be broken, and the vendor stays in its rooms."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+CONTRACTS = [
+    each["name"] for each in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+]
+BREAKS = {
+    "Imports go one way": [
+        ("waiting.py", "import consumer.service"), ("kafka/presence.py", "import consumer.intake.source"),
+        ("a_new_module.py", "import consumer.records"),
+    ],
+    "Only what puts the service together, and commands, know the vendor": [
+        ("moderation/assess.py", "import consumer.alibaba.codes"),
+    ],
+    "When a call may leave, and what an answer leads to, is decided without any client": [
+        ("dispatch/gate.py", "import aiokafka"), ("policy/decide.py", "import httpx"),
+    ],
+    "Decisions are made without I/O": [("intake/ownership.py", "import asyncio")],
+    "The emulator shares no code with what it checks": [("emulator/signatures.py", "import consumer.alibaba.signing")],
+    "Nothing but the command line and the demo knows the emulator": [("service.py", "import consumer.emulator")],
+}  # fmt: skip
+
+
+def test_every_contract_has_a_change_that_must_break_it() -> None:
+    """
+    A contract that nothing can break protects nothing.
+    """
+    assert sorted(BREAKS) == sorted(CONTRACTS)
+
+
+@pytest.mark.parametrize(
+    ("contract", "file", "line"), [(name, *change) for name, changes in BREAKS.items() for change in changes]
+)
+def test_a_change_that_breaks_a_contract_is_refused(tmp_path: Path, contract: str, file: str, line: str) -> None:
+    """
+    `make check` names the contract; for a new module, that it has no place yet.
+    """
+    shutil.copytree(ROOT / "consumer", tmp_path / "consumer", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    with (tmp_path / "consumer" / file).open("a") as module:
+        module.write(f"\n{line}\n")
+    linter = Path(sys.executable).with_name("lint-imports")
+
+    done = subprocess.run([linter, "--no-cache"], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1, done.stderr
+    assert f"{contract} BROKEN" in " ".join(done.stdout.split())
+
+
+def modules() -> Iterator[tuple[str, str]]:
+    """Every module of the package, by its path below it, with its text."""
+    for path in sorted((ROOT / "consumer").rglob("*.py")):
+        yield path.relative_to(ROOT / "consumer").as_posix(), path.read_text()
+
+
+VENDOR = re.compile(
+    r"\b((ap|us|eu|cn|me)-(southeast|northeast|east|west|central|shanghai|beijing|hangzhou|shenzhen|chengdu)(-\d)?\b"
+    r"|ImageModeration\b|ImageAsyncModeration|DescribeUploadToken|Throttling\b|SignatureDoesNotMatch|InvalidAccessKeyId"
+    r"|green-cip|x-acs-|baselineCheck|aliyuncs)"
+)
+
+
+def test_the_vendor_stays_in_its_rooms() -> None:
+    """
+    No operation, code or region of the provider is named outside of the adapter, its facts and the emulator.
+    """
+    rooms = ("alibaba/", "vendor_facts/", "emulator/")
+    found = [
+        f"{name}:{number}: {line.strip()}"
+        for name, text in modules()
+        if not name.startswith(rooms)
+        for number, line in enumerate(text.splitlines(), 1)
+        if VENDOR.search(line)
+    ]
+
+    assert found == []
+
+
+def test_nothing_grows_beyond_what_one_reads_at_once() -> None:
+    """
+    No class has more than 250 lines, no file more than 400, and what acts is built from seven parts at the most; values
+    have as many members as what they stand for.
+    """
+    too_large = []
+    for name, text in modules():
+        if text.count("\n") > 400:
+            too_large.append(f"{name}: {text.count(chr(10))} lines")
+        for each in ast.walk(ast.parse(text)):
+            if isinstance(each, ast.ClassDef):
+                lines = (each.end_lineno or 0) - each.lineno + 1
+                if lines > 250:
+                    too_large.append(f"{name}: {each.name}: {lines} lines")
+                if (parts := parts_of(each)) > 7:
+                    too_large.append(f"{name}: {each.name}: {parts} parameters")
+
+    assert too_large == []
+
+
+def parts_of(each: ast.ClassDef) -> int:
+    """How many parameters the constructor of a class has that does something; 0 for a value."""
+    methods = [part for part in each.body if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef)]
+    for method in methods:
+        if method.name == "__init__":
+            return len(method.args.args) - 1 + len(method.args.kwonlyargs)
+    if not any("dataclass" in ast.dump(decorator) for decorator in each.decorator_list):
+        return 0
+    acts = any(isinstance(method, ast.AsyncFunctionDef) for method in methods)
+    fields = [part for part in each.body if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name)]
+    return sum(not part.target.id.startswith("_") for part in fields) if acts else 0  # type: ignore[union-attr]
