@@ -31,6 +31,7 @@ from consumer.dispatch.quota import Due, Quota, Shares, WhilePublishing
 from consumer.dispatch.startable import Startable
 from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import ConsumerError, Misconfigured
+from consumer.fairness import Lanes
 from consumer.holding import Holding
 from consumer.http.transport import Ways, open_transport
 from consumer.intake.admission import Admission
@@ -53,7 +54,7 @@ from consumer.observability import metrics
 from consumer.observability.changes import State, told
 from consumer.observability.health import Health, serving
 from consumer.observability.log_context import say_in_every_line
-from consumer.pipeline import Pipeline
+from consumer.pipeline import Decisions, Pipeline
 from consumer.policy.decide import Deciding
 from consumer.policy.drift import DriftWatch
 from consumer.policy.schema import Policy
@@ -63,6 +64,7 @@ from consumer.tracing import Tracing, tracing_of
 from consumer.unexpected import UnexpectedErrors
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.outcomes import Outcomes
+from consumer.verdicts.publisher import Publisher
 from consumer.verdicts.refused import RefusedOutcomes
 from consumer.verdicts.sink import KafkaSink
 from consumer.verdicts.unconfirmed import UnconfirmedPublishes
@@ -189,13 +191,10 @@ async def open_service(
                 privacy=config.privacy,
                 lane_of=config.lane_by_topic.__getitem__,
             ).assess,
-            decide=DriftWatch(deciding.decide).decide,
-            fall_back=deciding.fall_back,
+            decisions=Decisions(DriftWatch(deciding.decide).decide, deciding.fall_back),
             outcomes=Outcomes(Encoding(group=config.kafka.group_id, privacy=config.privacy), config.kafka.outputs),
             holding=holding,
-            journal=journal,
-            sink=tracing.sink(sink),
-            refused=refused,
+            publisher=Publisher(journal, tracing.sink(sink), refused, clock),
             clock=clock,
         )
         service = Service(
@@ -204,8 +203,7 @@ async def open_service(
             in_flight,
             while_held(provider, holding, held),
             config.shutdown,
-            weights=config.weights,
-            lane_by_topic=config.lane_by_topic,
+            Lanes(config.weights, config.lane_by_topic),
             keep_order=config.ordering == "key",
         )
         health.offsets = service.offsets

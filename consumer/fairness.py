@@ -8,6 +8,7 @@ An idle lane lends all of its turns, and the capacity that is not reserved for i
 """
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 DEFAULT = "default"
 RESERVED = 1 / 3  # of a limit's places; what is left must do for a lane that is alone
@@ -22,6 +23,13 @@ def whole_parts(weights: Mapping[str, float], whole: int) -> dict[str, int]:
     for name in by_remainder[: whole - sum(parts.values())]:
         parts[name] += 1
     return parts
+
+
+class Lanes(NamedTuple):
+    """Which lanes there are, and which input topic is in which."""
+
+    weights: Mapping[str, float]
+    by_topic: Mapping[str, str]
 
 
 class FairQueue:

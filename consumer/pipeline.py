@@ -11,12 +11,12 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import NamedTuple
 
 import structlog
 
 from consumer.clock import Clock
-from consumer.errors import Lost, OutcomeRefused, Undecodable
+from consumer.errors import Lost, Undecodable
 from consumer.holding import Holding
 from consumer.observability import metrics
 from consumer.observability.harmless import harmless
@@ -28,37 +28,23 @@ from consumer.records import (
     Delivery,
     Failure,
     Ignored,
-    Partition,
-    SourceId,
     Submission,
     Verdict,
 )
-from consumer.verdicts import Sink
 from consumer.verdicts.bounds import text
 from consumer.verdicts.outcomes import Outcome, Outcomes
-from consumer.verdicts.refused import RefusedOutcomes
+from consumer.verdicts.publisher import Publisher, PublishTurn
 
 log = structlog.get_logger()
 
 
-class PublishTurn(Protocol):
-    """The right of a message to publish, in the order of its key."""
+class Decisions(NamedTuple):
+    """How verdicts are reached. Moments are unix seconds."""
 
-    async def wait(self) -> None:
-        """
-        Return once every earlier message of the key has its outcomes and the partition is certainly ours.
-
-        `Lost` escapes where it is another replica's by now.
-        """
-        ...
-
-
-class Journal(Protocol):
-    """What is published already, of records that may be read again."""
-
-    def holds(self, delivery: Delivery, outcome: SourceId) -> bool: ...
-
-    def note(self, partition: Partition, offset: int, outcome: SourceId, at: float) -> None: ...
+    decide: Callable[[Submission, Assessment, float], Verdict]
+    """The verdict that an assessment asks for."""
+    fall_back: Callable[[Submission, Assessment, Decision | None, float], Verdict]
+    """The verdict on an image that met an error, after a decision was reached or before that."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,13 +53,10 @@ class Pipeline:
 
     decode: Callable[[Delivery], Decoded]
     assess: Callable[[Submission], Awaitable[Assessment]]
-    decide: Callable[[Submission, Assessment, float], Verdict]
-    fall_back: Callable[[Submission, Assessment, Decision | None, float], Verdict]
+    decisions: Decisions
     outcomes: Outcomes
     holding: Holding
-    journal: Journal
-    sink: Sink
-    refused: RefusedOutcomes
+    publisher: Publisher
     clock: Clock
 
     async def carry(self, delivery: Delivery, turn: PublishTurn) -> None:
@@ -102,27 +85,20 @@ class Pipeline:
 
     async def process(self, submission: Submission, turn: PublishTurn) -> None:
         """Return once the verdict is durable. An image that cannot be judged goes to review."""
-        if self._is_published(submission.delivery, submission.id):
+        if self.publisher.is_published(submission.delivery, submission.id):
             return
         try:
             verdict, outcome = await self._judged(submission)
         finally:
             self.holding.forget(submission.id)
         try:
-            await self._may_publish(turn)
+            published = await self.publisher.publish(submission.id, lambda _: outcome, submission.delivery, turn)
         except Lost:
             metrics.PAID_IN_VAIN.inc(verdict.assessment.billed_calls)
             raise
-        if self._is_published(submission.delivery, submission.id):  # while the partition was another's
+        if not published:
             metrics.PAID_IN_VAIN.inc(verdict.assessment.billed_calls)
             return
-        began = self.clock.wall()
-        try:
-            await self._publish(outcome, submission.delivery, turn)
-        except Lost:
-            metrics.PAID_IN_VAIN.inc(verdict.assessment.billed_calls)
-            raise
-        self.journal.note(submission.delivery.topic_partition, submission.delivery.offset, submission.id, began)
         metrics.VERDICTS.labels(verdict.decision.value, verdict.decided_by).inc()
         metrics.SECONDS_TO_VERDICT.observe(self.clock.wall() - submission.delivery.received)
         with harmless("log"):
@@ -162,7 +138,7 @@ class Pipeline:
             try:
                 if assessment is None:
                     assessment = await self.assess(submission)
-                verdict = self.decide(submission, assessment, self.clock.wall())
+                verdict = self.decisions.decide(submission, assessment, self.clock.wall())
                 outcome = self.outcomes.verdict(verdict)
             except Lost:
                 raise
@@ -189,34 +165,24 @@ class Pipeline:
         if assessment is None:
             failed = Assessment(failure=Failure(kind="internal", code=code))
             with contextlib.suppress(Exception):
-                undecided = self.decide(submission, failed, now)
+                undecided = self.decisions.decide(submission, failed, now)
                 return undecided, self.outcomes.verdict(undecided)
         else:
             failure = Failure(kind="internal", code=code, attempts=0)  # the attempts are the other failures'
             failed = replace(assessment, failure=failure, later_failures=assessment.failures)
         with contextlib.suppress(Exception):
-            fallback = self.fall_back(submission, failed, verdict.decision if verdict else None, now)
+            fallback = self.decisions.fall_back(submission, failed, verdict.decision if verdict else None, now)
             return fallback, self.outcomes.minimal_verdict(fallback)
         return None
 
     async def _dead_letter(self, delivery: Delivery, reason: Undecodable, turn: PublishTurn) -> None:
         name = self.outcomes.dead_letter_id(delivery)
-        await self._may_publish(turn)
-        if self._is_published(delivery, name):
+
+        def wrapped(now: float) -> Outcome:
+            return self._wrapped(delivery, reason, now)
+
+        if not await self.publisher.publish(name, wrapped, delivery, turn):
             return
-        began = self.clock.wall()
-        try:
-            outcome = self.outcomes.dead_letter(delivery, reason, began)
-        except Exception as error:  # noqa: BLE001 — what cannot be written whole is written in part
-            metrics.UNFORESEEN.inc()
-            with harmless("log"):
-                log.error(  # noqa: TRY400 — the exception's text may hold the message's
-                    "message.unexpected_error", topic=delivery.topic, partition=delivery.partition,
-                    offset=delivery.offset, error=type(error).__name__, frames=frames_of(error),
-                )  # fmt: skip
-            outcome = self.outcomes.cut_dead_letter(delivery, reason, began)
-        await self._publish(outcome, delivery, turn)
-        self.journal.note(delivery.topic_partition, delivery.offset, name, began)
         metrics.MESSAGES.labels("dead_letter", reason.reason).inc()
         with harmless("log"):
             log.warning(
@@ -224,25 +190,15 @@ class Pipeline:
                 reason=reason.reason, detail=text(reason.detail, 256),
             )  # fmt: skip
 
-    async def _publish(self, outcome: Outcome, delivery: Delivery, turn: PublishTurn) -> None:
-        """Return once the outcome is durable. What its topic refuses is held, and tried again while it is ours."""
+    def _wrapped(self, delivery: Delivery, reason: Undecodable, now: float) -> Outcome:
+        """Wrap a message that cannot be read: what cannot be written whole is written in part."""
         try:
-            while True:
-                try:
-                    return await self.sink.publish(outcome)
-                except OutcomeRefused as refused:
-                    outcome = await self.refused.wait(outcome, delivery, refused)
-                    await self._may_publish(turn)
-        finally:
-            self.refused.forget(outcome)
-
-    async def _may_publish(self, turn: PublishTurn) -> None:
-        """Wait for Kafka, the key and the partition, in this order: what waits for Kafka may lose its partition."""
-        await self.sink.wait_for_capacity()
-        await turn.wait()
-
-    def _is_published(self, delivery: Delivery, outcome: SourceId) -> bool:
-        if not self.journal.holds(delivery, outcome):
-            return False
-        metrics.JOURNAL_SAVED.inc()
-        return True
+            return self.outcomes.dead_letter(delivery, reason, now)
+        except Exception as error:  # noqa: BLE001 — it may be anything that the message holds
+            metrics.UNFORESEEN.inc()
+            with harmless("log"):
+                log.error(  # noqa: TRY400 — the exception's text may hold the message's
+                    "message.unexpected_error", topic=delivery.topic, partition=delivery.partition,
+                    offset=delivery.offset, error=type(error).__name__, frames=frames_of(error),
+                )  # fmt: skip
+            return self.outcomes.cut_dead_letter(delivery, reason, now)

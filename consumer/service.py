@@ -23,6 +23,7 @@ import structlog
 from consumer.config.operation import ShutdownSettings
 from consumer.dispatch.in_flight import InFlight
 from consumer.errors import ConsumerError, Lost
+from consumer.fairness import Lanes
 from consumer.intake import Record, Source
 from consumer.observability import metrics
 from consumer.ordering import KeyOrder, KeyTurn
@@ -91,20 +92,18 @@ class Service:
         in_flight: InFlight,
         calls: Calls,
         limits: ShutdownSettings,
+        lanes: Lanes,
         *,
-        weights: Mapping[str, float],
-        lane_by_topic: Mapping[str, str],
         keep_order: bool = True,
     ) -> None:
-        """`weights` are the lanes'."""
         self._source = source
         self._pipeline = pipeline
         self._in_flight = in_flight
         self._calls = calls
         self._limits = limits
-        self._lane_by_topic = lane_by_topic
-        self._waiting: Waiting[Record] = Waiting(weights)
-        self._lanes = len(weights)
+        self._lane_by_topic = lanes.by_topic
+        self._waiting: Waiting[Record] = Waiting(lanes.weights)
+        self._lanes = len(lanes.weights)
         self._arrived = asyncio.Event()
         self._active: dict[RecordName, ActiveMessage] = {}
         self._order = KeyOrder(keep_order)

@@ -66,7 +66,7 @@ def modules() -> Iterator[tuple[str, str]]:
 
 VENDOR = re.compile(
     r"\b((ap|us|eu|cn|me)-(southeast|northeast|east|west|central|shanghai|beijing|hangzhou|shenzhen|chengdu)(-\d)?\b"
-    r"|ImageModeration\b|ImageAsyncModeration|DescribeUploadToken|Throttling\b|SignatureDoesNotMatch|InvalidAccessKeyId"
+    r"|ImageModeration\b|ImageAsyncModeration|DescribeUploadToken|Throttling\.|SignatureDoesNotMatch|InvalidAccessKeyId"
     r"|green-cip|x-acs-|baselineCheck|aliyuncs)"
 )
 

@@ -11,7 +11,7 @@ from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import Lost, Undecodable
 from consumer.holding import Holding
 from consumer.journal.journal import Journal
-from consumer.pipeline import Pipeline
+from consumer.pipeline import Decisions, Pipeline
 from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import (
@@ -28,6 +28,7 @@ from consumer.records import (
 from consumer.unexpected import UnexpectedErrors
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.outcomes import Outcome, Outcomes
+from consumer.verdicts.publisher import Publisher
 from consumer.verdicts.refused import RefusedOutcomes
 from tests.clock import ManualClock
 from tests.events import delivery, submission
@@ -92,10 +93,12 @@ def pipeline(
 ) -> Pipeline:
     clock = ManualClock()
     return Pipeline(
-        decode=decode, assess=assess, decide=decide, fall_back=DECIDING.fall_back, outcomes=outcomes,
-        holding=holding or Holding(UnexpectedErrors(), clock, InterruptibleWaits()), sink=sink, clock=clock,
-        refused=RefusedOutcomes(clock, InterruptibleWaits().interruptible),
-        journal=Journal() if journal is None else journal,
+        decode=decode, assess=assess, decisions=Decisions(decide, DECIDING.fall_back), outcomes=outcomes,
+        holding=holding or Holding(UnexpectedErrors(), clock, InterruptibleWaits()), clock=clock,
+        publisher=Publisher(
+            Journal() if journal is None else journal, sink,
+            RefusedOutcomes(clock, InterruptibleWaits().interruptible), clock,
+        ),
     )  # fmt: skip
 
 

@@ -7,11 +7,11 @@ import pytest
 from consumer.clock import SystemClock
 from consumer.config.operation import ShutdownSettings
 from consumer.dispatch.in_flight import InFlight
-from consumer.fairness import DEFAULT
+from consumer.fairness import DEFAULT, Lanes
 from consumer.intake import Reading
-from consumer.pipeline import PublishTurn
 from consumer.records import Delivery, Partition
 from consumer.service import DrainTimeout, Service
+from consumer.verdicts.publisher import PublishTurn
 from tests.events import delivery
 
 PATIENT = ShutdownSettings(drain_timeout=5.0, drain_on_revoke=5.0)
@@ -157,8 +157,7 @@ def service_of(
         pipeline.in_flight,
         pipeline,
         limits,
-        weights={DEFAULT: 1.0},
-        lane_by_topic={"uploads": DEFAULT},
+        Lanes({DEFAULT: 1.0}, {"uploads": DEFAULT}),
         keep_order=keep_order,
     )
 

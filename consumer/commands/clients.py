@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from consumer.kafka.admin import REQUEST_TIMEOUT
-from consumer.kafka.reading import Consumer, Damage, Skip
+from consumer.kafka.reading import Consumer
 from consumer.kafka.security import KafkaAccess
+from consumer.kafka.unreadable import Damage, Skip
 
 MAX_BATCH_BYTES = 16_777_216
 

@@ -215,7 +215,7 @@ def s3_bridged(name: str, key: str) -> Writer:
             "source": "aws.s3",
             "account": "111122223333",
             "time": serial.time,
-            "region": "eu-west-1",
+            "region": "eu-north-1",
             "resources": [f"arn:aws:s3:::{S3_BUCKET}"],
             "detail": {
                 "version": "0",
@@ -263,7 +263,7 @@ def _records(write: Callable[[Serial], list[_Json]]) -> Writer:
 
 
 def _s3_record(serial: Serial, name: str, bucket: str, about: _Json) -> _Json:
-    return _record(serial, "aws:s3", "2.1", "eu-west-1", name, bucket, about)
+    return _record(serial, "aws:s3", "2.1", "eu-north-1", name, bucket, about)
 
 
 def _unkeyed(write: Callable[[Serial], _Json]) -> Writer:

@@ -15,7 +15,7 @@ import structlog
 from aiokafka import TopicPartition
 
 from consumer.clock import Clock
-from consumer.kafka.reading import TOO_LARGE, Damage, Skip
+from consumer.kafka.unreadable import TOO_LARGE, Damage, Skip
 from consumer.observability import metrics
 
 log = structlog.get_logger()

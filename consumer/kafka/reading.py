@@ -13,10 +13,9 @@ fetched again once it is resumed), or a `Skip`, with the batch delivered as an `
 `tests/contract/test_reading.py` would notice if another aiokafka did otherwise.
 """
 
-from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable
 from types import FunctionType, MethodType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -28,39 +27,10 @@ from aiokafka.record.default_records import DefaultRecordBatch
 
 from consumer.kafka.batches import HEADER, Damaged, Frame, Header, Record, frame_at, header_of, legacy_records, records
 from consumer.kafka.unpacking import Garbled, TooLarge, codec_name, unpack
+from consumer.kafka.unreadable import DAMAGED, TOO_LARGE, Damage, Decide, Skip, UnreadableRecord
 from consumer.records import Unreadable, size_of
 
 _TRANSACTIONAL, _CONTROL = 0x10, 0x20
-
-TOO_LARGE, DAMAGED = "batch_too_large", "batch_damaged"
-
-
-class Damage(NamedTuple):
-    """A batch that cannot be read, or not within the bound."""
-
-    partition: TopicPartition
-    offset: int  # the first that was not read
-    why: str  # TOO_LARGE or DAMAGED
-    detail: str
-    next_offset: int | None  # behind the batch; None where nothing that was fetched tells
-
-
-class Skip(NamedTuple):
-    """Go on behind a batch that cannot be read."""
-
-    to: int
-    deliver: bool  # as an `UnreadableRecord`
-
-
-Decide = Callable[[Damage], Skip | None]
-"""None: not yet. The partition is paused and stays where it is."""
-
-
-@dataclass
-class UnreadableRecord(ConsumerRecord):  # type: ignore[misc]
-    """A batch in place of its records: the value is its bytes, the offset the first that was not read."""
-
-    unreadable: Unreadable | None = None
 
 
 class Reader(Protocol):

@@ -33,12 +33,13 @@ from consumer.config.kafka import KafkaSettings
 from consumer.errors import CallFailed, Misconfigured
 from consumer.moderation import CallContext, ModerationRequest, Moderator
 from consumer.observability.harmless import harmless
-from consumer.pipeline import Pipeline, PublishTurn
+from consumer.pipeline import Pipeline
 from consumer.proxies import BadProxy, Proxies
 from consumer.records import Delivery, ModerationResult
 from consumer.verdicts import Sink
 from consumer.verdicts.encode import Encoded, EncodedHeaders
 from consumer.verdicts.outcomes import Outcome
+from consumer.verdicts.publisher import PublishTurn
 
 SERVICE = "moderation-consumer"
 STOP_DEADLINE = 2.0  # seconds for the last spans

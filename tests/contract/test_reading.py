@@ -12,8 +12,9 @@ from aiokafka.record.default_records import DefaultRecordBatch
 
 from consumer.journal.reader import OutputReader
 from consumer.kafka import damage
-from consumer.kafka.reading import TOO_LARGE, Consumer, Fetched, PartitionRecords
+from consumer.kafka.reading import Consumer, Fetched, PartitionRecords
 from consumer.kafka.security import KafkaAccess
+from consumer.kafka.unreadable import TOO_LARGE
 from tests.contract.reading import Reader, kafka_settings, reading, upload
 from tests.kafka import KafkaCluster, NewRecord, committed, publish
 from tests.kafka.batches import CODECS, RawRecord, Segment, batch, produce

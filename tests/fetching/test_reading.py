@@ -12,7 +12,8 @@ from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from consumer.kafka.reading import DAMAGED, TOO_LARGE, Damage, Fetched, PartitionRecords, Skip, UnreadableRecord
+from consumer.kafka.reading import Fetched, PartitionRecords
+from consumer.kafka.unreadable import DAMAGED, TOO_LARGE, Damage, Skip, UnreadableRecord
 from tests.kafka.batches import CODECS, HEADER, RawRecord, batch, sealed, varint
 
 PARTITION = TopicPartition("uploads", 0)

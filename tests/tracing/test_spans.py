@@ -28,7 +28,7 @@ from consumer.http.transport import open_transport
 from consumer.intake.decode import Bindings, decode
 from consumer.journal.journal import Journal
 from consumer.moderation.assess import Assessing
-from consumer.pipeline import Pipeline
+from consumer.pipeline import Decisions, Pipeline
 from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Headers
@@ -37,6 +37,7 @@ from consumer.tracing.spans import Spans
 from consumer.unexpected import UnexpectedErrors
 from consumer.verdicts.encode import Encoded, Encoding
 from consumer.verdicts.outcomes import Outcome, Outcomes
+from consumer.verdicts.publisher import Publisher
 from consumer.verdicts.refused import RefusedOutcomes
 from tests.events import delivery, upload
 from tests.moderation.requests import GivenShares
@@ -91,13 +92,12 @@ async def service(emulator: Emulator, tracing: Tracing) -> AsyncIterator[tuple[P
         pipeline = Pipeline(
             decode=partial(decode, bindings=Bindings(()), group="group"),
             assess=Assessing(provider.moderator, ["baselineCheck_global"], []).assess,
-            decide=DECIDING.decide,
-            fall_back=DECIDING.fall_back,
+            decisions=Decisions(DECIDING.decide, DECIDING.fall_back),
             outcomes=Outcomes(Encoding(group="group"), OutputTopics()),
             holding=Holding(UnexpectedErrors(), clock, InterruptibleWaits()),
-            journal=Journal(),
-            sink=tracing.sink(sink),
-            refused=RefusedOutcomes(clock, InterruptibleWaits().interruptible),
+            publisher=Publisher(
+                Journal(), tracing.sink(sink), RefusedOutcomes(clock, InterruptibleWaits().interruptible), clock
+            ),
             clock=clock,
         )
         yield tracing.pipeline(pipeline), sink

@@ -8,7 +8,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from consumer.commands.check.findings import Finding, ok, skipped, warning, wrong
-from consumer.kafka.reading import TOO_LARGE, UnreadableRecord
+from consumer.kafka.unreadable import TOO_LARGE, UnreadableRecord
 
 LOOK_DEADLINE = 3.0  # seconds, for one topic
 
