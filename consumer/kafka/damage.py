@@ -64,7 +64,7 @@ class DamagedUploads:
         self._held: dict[TopicPartition, _Held] = {}
 
     def decide(self, damage: Damage) -> Skip | None:
-        """Decide about a batch of the uploads. See `kafka.reading.Decide`."""
+        """Decide about a batch of the uploads. See `kafka.unreadable.Decide`."""
         topic, partition = damage.partition
         if damage.why == TOO_LARGE:
             metrics.BATCHES_UNREADABLE.labels(topic, damage.why).inc()
@@ -134,7 +134,7 @@ class DamagedUploads:
 
 
 def pass_over(damage: Damage) -> Skip:
-    """Decide about a batch of the outputs. See `kafka.reading.Decide`."""
+    """Decide about a batch of the outputs. See `kafka.unreadable.Decide`."""
     topic, partition = damage.partition
     to = damage.next_offset or damage.offset + 1
     metrics.BATCHES_UNREADABLE.labels(topic, damage.why).inc()
