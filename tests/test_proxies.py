@@ -133,7 +133,7 @@ def test_what_is_no_proxy_is_refused_without_being_shown(text: str) -> None:
         load_config(None, {"MODERATION__PROVIDER__PROXY": text})
 
     assert str(bad.value).startswith("HTTPS_PROXY: ")
-    assert "provider.proxy: " in str(misconfigured.value)
+    assert "MODERATION__PROVIDER__PROXY: " in str(misconfigured.value)
     assert "canary" not in str(bad.value) + str(misconfigured.value)
 
 

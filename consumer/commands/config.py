@@ -8,38 +8,19 @@ import yaml
 
 from consumer.config import Config
 from consumer.config.credentials import KEY_FILES, KEY_VARIABLES
-from consumer.config.loading import Loaded, Origins
+from consumer.config.loading import Loaded
+from consumer.config.origins import Origins
 from consumer.redaction import redacted
 
 WIDTH = 100  # columns
 COMMENT_AT = 52  # the column of a comment beside its value
 
-Lines = Mapping[tuple[str, ...], int]
-"""On which line of the file each key stands."""
-
 
 def effective(loaded: Loaded, path: Path | None, environment: Mapping[str, str]) -> str:
     """Write the configuration as YAML, each value with its origin as a comment, at most 100 columns wide."""
-    lines = {} if path is None else _lines(path)
     tree = loaded.config.model_dump(mode="json", by_alias=True)
-    body = _mapping(tree, (), _Origin(loaded.origins, lines, path))
+    body = _mapping(tree, (), loaded.origins)
     return "\n".join([*_about(loaded.config, path, environment), *body])
-
-
-class _Origin:
-    """Says where a value came from."""
-
-    def __init__(self, origins: Origins, lines: Lines, path: Path | None) -> None:
-        self._origins = {keys: origin for keys, origin in origins.items() if keys}
-        self._lines = lines
-        self._path = path
-
-    def of(self, keys: tuple[str, ...]) -> str:
-        for depth in range(len(keys), 0, -1):
-            if origin := self._origins.get(keys[:depth]):
-                return origin
-        line = self._lines.get(keys)
-        return f"{self._path.name}:{line}" if self._path and line else "default"
 
 
 def _about(config: Config, path: Path | None, environment: Mapping[str, str]) -> Iterator[str]:
@@ -52,15 +33,15 @@ def _about(config: Config, path: Path | None, environment: Mapping[str, str]) ->
         yield f"# {name}: {'set, not shown' if environment.get(name) else 'not set'}"
 
 
-def _mapping(tree: Mapping[str, Any], above: tuple[str, ...], origin: _Origin) -> Iterator[str]:
+def _mapping(tree: Mapping[str, Any], above: tuple[str, ...], origins: Origins) -> Iterator[str]:
     indent = "  " * len(above)
     for key, value in tree.items():
         keys = (*above, key)
         if isinstance(value, dict) and value:
             yield f"{indent}{key}:"
-            yield from _mapping(value, keys, origin)
+            yield from _mapping(value, keys, origins)
         else:
-            yield from _setting(indent, key, _hidden(value), origin.of(keys))
+            yield from _setting(indent, key, _hidden(value), _origin(origins, keys))
 
 
 def _setting(indent: str, key: str, value: Any, origin: str) -> Iterator[str]:
@@ -94,14 +75,8 @@ def _hidden(value: Any) -> Any:
     return value
 
 
-def _lines(path: Path) -> dict[tuple[str, ...], int]:
-    root = yaml.compose(path.read_bytes(), Loader=yaml.SafeLoader)
-    return dict(_lines_below(root, ())) if isinstance(root, yaml.MappingNode) else {}
-
-
-def _lines_below(node: yaml.MappingNode, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int]]:
-    for key, value in node.value:
-        keys = (*above, str(key.value))
-        yield keys, key.start_mark.line + 1
-        if isinstance(value, yaml.MappingNode):
-            yield from _lines_below(value, keys)
+def _origin(origins: Origins, keys: tuple[str, ...]) -> str:
+    """Of the file only the name: its folder stands above."""
+    origin = origins.of(keys) or "default"
+    folder = f"{origins.file.path.parent}/" if origins.file else ""
+    return origin.removeprefix(folder)

@@ -6,13 +6,13 @@ later wins. Unknown keys are refused, and all problems are reported at once, eac
 module reads the environment.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from consumer.config.base import Settings
+from consumer.config.base import Contradictions, Settings
 from consumer.config.bindings import Binding, CloudEventsSettings
 from consumer.config.kafka import JournalSettings, KafkaSettings
 from consumer.config.operation import AdmissionSettings, HealthSettings, LogSettings, ShutdownSettings, TracingSettings
@@ -50,50 +50,57 @@ class Config(Settings):
     policy: Path = Field(Path("policy.yaml"), description="The policy's file, seen from this file's folder.")
 
     @model_validator(mode="after")
-    def _drains_before_it_is_evicted(self) -> Self:
-        if self.shutdown.drain_on_revoke >= self.kafka.rebalance_timeout:
-            raise ValueError(
-                f"shutdown.drain_on_revoke ({self.shutdown.drain_on_revoke} s) must be shorter than "
-                f"kafka.rebalance_timeout ({self.kafka.rebalance_timeout} s)"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _is_evicted_for_silence_first(self) -> Self:
-        # A replica that has stopped keeps its lease for a session; the group must not go on without it before that.
-        least = self.kafka.session_timeout + self.kafka.heartbeat_interval
-        if self.kafka.rebalance_timeout < least:
-            raise ValueError(
-                f"kafka.rebalance_timeout ({self.kafka.rebalance_timeout} s) must be kafka.session_timeout plus "
-                f"kafka.heartbeat_interval ({least} s) or more, or a replica that hangs calls beside its successor"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _has_each_topic_in_one_lane(self) -> Self:
-        if not self.lanes:
-            return self
-        named = [topic for lane in self.lanes.values() for topic in lane.topics]
-        problems = [
-            f"topic {topic} must be in one lane, it is in {named.count(topic)}"
-            for topic in sorted(set(self.kafka.topics))
-            if named.count(topic) != 1
-        ]
-        problems += [
-            f"lanes.{name}.topics: {topic} is none of kafka.topics"
-            for name, lane in self.lanes.items()
-            for topic in lane.topics
-            if topic not in self.kafka.topics
-        ]
-        problems += [
-            f"lanes.{name}.weight: {self.lanes[name].weight:g} of all weights is less than one call a second of "
-            f"{self.quota.qps - self.quota.reserve}"
-            for name, calls in self.calls_by_lane.items()
-            if not calls
-        ]
+    def _is_consistent(self) -> Self:
+        problems = [*self._wrong_times(), *self._wrong_lanes(), *self._wrong_bindings()]
         if problems:
-            raise ValueError("; ".join(problems))
+            raise Contradictions(*problems)
         return self
+
+    def _wrong_times(self) -> Iterator[tuple[str, ...]]:
+        kafka, drain = self.kafka, self.shutdown.drain_on_revoke
+        if drain >= kafka.rebalance_timeout:
+            yield (
+                "shutdown.drain_on_revoke",
+                f"is {drain:g} s and must be shorter than kafka.rebalance_timeout, which is "
+                f"{kafka.rebalance_timeout:g} s",
+                "kafka.rebalance_timeout",
+            )
+        # A replica that hangs keeps its lease for a session; the group must not go on without it before that.
+        least = kafka.session_timeout + kafka.heartbeat_interval
+        if kafka.rebalance_timeout < least:
+            yield (
+                "kafka.rebalance_timeout",
+                f"is {kafka.rebalance_timeout:g} s and must be at least kafka.session_timeout plus "
+                f"kafka.heartbeat_interval, which make {least:g} s: otherwise a replica that hangs and its successor "
+                "send calls at the same time",
+                "kafka.session_timeout",
+                "kafka.heartbeat_interval",
+            )
+
+    def _wrong_lanes(self) -> Iterator[tuple[str, ...]]:
+        if not self.lanes:
+            return
+        named = [topic for lane in self.lanes.values() for topic in lane.topics]
+        for topic in sorted(set(self.kafka.topics)):
+            if named.count(topic) != 1:
+                yield "lanes", f"topic {topic} must be in one lane, it is in {named.count(topic) or 'none'}"
+        for name, lane in self.lanes.items():
+            for topic in lane.topics:
+                if topic not in self.kafka.topics:
+                    yield f"lanes.{name}.topics", f"topic {topic} is not in kafka.topics"
+        for name, calls in self.calls_by_lane.items():
+            if not calls:
+                yield (
+                    f"lanes.{name}.weight",
+                    f"{self.lanes[name].weight:g} of all weights is less than one call a second of "
+                    f"{self.quota.qps - self.quota.reserve}",
+                )
+
+    def _wrong_bindings(self) -> Iterator[tuple[str, ...]]:
+        places = [(binding.bucket, binding.prefix) for binding in self.bindings]
+        for number, place in enumerate(places):
+            if place in places[:number]:
+                yield f"bindings.{number}", f"{'/'.join(place)} is bound already by bindings.{places.index(place)}"
 
     @property
     def all_lanes(self) -> Mapping[str, LaneSettings]:
@@ -114,10 +121,3 @@ class Config(Settings):
     def lane_by_topic(self) -> dict[str, str]:
         """Which lane each input topic is in."""
         return {topic: name for name, lane in self.all_lanes.items() for topic in lane.topics}
-
-    @model_validator(mode="after")
-    def _binds_each_place_once(self) -> Self:
-        places = [(binding.bucket, binding.prefix) for binding in self.bindings]
-        if twice := sorted({f"{bucket}/{prefix}" for bucket, prefix in places if places.count((bucket, prefix)) > 1}):
-            raise ValueError(f"bindings: bound more than once: {', '.join(twice)}")
-        return self

@@ -13,4 +13,16 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
-Model = TypeVar("Model", bound=Settings)
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Contradictions(ValueError):
+    """
+    Settings that do not go together: for each contradiction the key of a setting, and what is wrong with it.
+
+    Keys are dotted, as seen from the section that raises this. Keys after the message name the other settings involved.
+    """
+
+    def __init__(self, *found: tuple[str, ...]) -> None:
+        super().__init__("; ".join(f"{key}: {message}" for key, message, *_ in found))
+        self.found = found

@@ -7,23 +7,23 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from consumer.config.base import Settings
+from consumer.config.base import Contradictions, Settings
 
 
 def _template(url: str) -> str:
     if not url.startswith(("http://", "https://")):
-        raise ValueError(f"must begin with http:// or https://, got {url!r}")
+        raise ValueError("must begin with http:// or https://")
     try:
         parts = list(string.Formatter().parse(url))
     except ValueError as error:
-        raise ValueError(f"is no template: {error}; got {url!r}") from None
+        raise ValueError(f"is not a template ({error})") from None
     names = {name for _, name, _, _ in parts if name is not None}
     if not names <= {"bucket", "key"} or "key" not in names:
-        raise ValueError(f"takes {{key}} and {{bucket}}, and needs {{key}}, got {url!r}")
+        raise ValueError("must contain {key}, may contain {bucket}, and nothing else in braces")
     if any(form or conversion for _, _, form, conversion in parts):
-        raise ValueError(f"takes no formats or conversions, got {url!r}")
+        raise ValueError("must not have a format or conversion in its braces: write {key} and {bucket}")
     if "{key}" in url.split("://", 1)[1].replace("?", "/").replace("#", "/").split("/", 1)[0]:
-        raise ValueError(f"needs a / between the host and {{key}}, or keys would choose the host; got {url!r}")
+        raise ValueError("must have a / between the host and {key}, or keys could choose the host")
     return url
 
 
@@ -67,9 +67,9 @@ class Binding(Settings):
     @model_validator(mode="after")
     def _says_how(self) -> Self:
         if self.via == "url" and self.url is None:
-            raise ValueError("via: url needs a url template")
+            raise Contradictions(("url", "is missing: via: url needs a template", "via"))
         if self.via != "url" and self.url is not None:
-            raise ValueError(f"via: {self.via} takes no url")
+            raise Contradictions(("url", f"is not used by via: {self.via}: remove it"))
         return self
 
 

@@ -37,7 +37,7 @@ def load_credentials(environment: Mapping[str, str], key_files: Path | None = No
     texts = {part: environment.get(name, "") for part, name in KEY_VARIABLES.items()}
     if not texts["security_token"]:
         del texts["security_token"]
-    origins = {part: f"environment: {name}" for part, name in KEY_VARIABLES.items()}
+    origins = {part: f"environment {name}:" for part, name in KEY_VARIABLES.items()}
     return _credentials(texts, origins, "is not set; it is the provider account's key")
 
 

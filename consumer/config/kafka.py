@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt, SecretStr, model_validator
 
-from consumer.config.base import Settings
+from consumer.config.base import Contradictions, Settings
 from consumer.redaction import redacted
 
 
@@ -25,7 +25,10 @@ class OutputTopics(Settings):
     @model_validator(mode="after")
     def _are_four_topics(self) -> Self:
         if len(set(self.all)) < len(self.all):
-            raise ValueError(f"each outcome needs a topic of its own, got {', '.join(self.all)}")
+            twice = next(topic for topic in self.all if self.all.count(topic) > 1)
+            names = [field.alias or name for name, field in type(self).model_fields.items()]
+            shared = [name for name, topic in zip(names, self.all, strict=True) if topic == twice]
+            raise Contradictions((shared[-1], f"is {twice}, as {shared[0]} is: each outcome needs a topic of its own"))
         return self
 
     @property
@@ -56,13 +59,13 @@ class TlsSettings(Settings):
         "a trusted certificate pose as a broker.",
     )
 
-    def contradictions(self) -> Iterator[str]:
+    def contradictions(self) -> Iterator[tuple[str, ...]]:
         if self.certificate_file and not self.key_file:
-            yield "tls.certificate_file needs tls.key_file (the same file where it holds both)"
+            yield "tls.certificate_file", "needs tls.key_file (the same file, if it holds both)"
         if self.key_file and not self.certificate_file:
-            yield "tls.key_file needs tls.certificate_file"
+            yield "tls.key_file", "needs tls.certificate_file"
         if self.key_password_file and not self.key_file:
-            yield "tls.key_password_file needs tls.key_file"
+            yield "tls.key_password_file", "needs tls.key_file"
 
 
 class SaslSettings(Settings):
@@ -85,37 +88,39 @@ class SaslSettings(Settings):
         "connection, so whoever renews it need tell nobody.",
     )
     extensions: dict[
-        Annotated[str, Field(pattern=r"^[A-Za-z]+$")], Annotated[str, Field(pattern=r"^[ -~\t\r\n]+$")]
+        Annotated[str, Field(pattern=r"^[A-Za-z]+$")],
+        Annotated[str, Field(pattern=r"^[ -~\t\r\n]+$", description="printable ASCII")],
     ] = Field({}, description="OAUTHBEARER: what the broker wants to know beside the token, such as `logicalCluster`.")
     allow_clear_text: bool = Field(
         False,
         description="Send a password (PLAIN) or token (OAUTHBEARER) without TLS, for everybody on the way to read.",
     )
 
-    def contradictions(self) -> Iterator[str]:
+    def contradictions(self) -> Iterator[tuple[str, ...]]:
         if self.mechanism is None:
-            named = ("username", "password_file", "password", "token_file", "extensions", "allow_clear_text")
-            if given := [f"sasl.{name}" for name in named if getattr(self, name)]:
-                yield f"{', '.join(given)}: without sasl.mechanism nobody is told"
+            for name in ("username", "password_file", "password", "token_file", "extensions", "allow_clear_text"):
+                if getattr(self, name):
+                    yield f"sasl.{name}", "is set but sasl.mechanism is not: set sasl.mechanism, or remove this"
         elif self.mechanism == "OAUTHBEARER":
             if self.token_file is None:
-                yield "sasl.mechanism OAUTHBEARER needs sasl.token_file"
-            for name in ("username", "password_file", "password"):
-                if getattr(self, name):
-                    yield f"sasl.mechanism OAUTHBEARER takes no sasl.{name}"
+                yield "sasl.mechanism", "OAUTHBEARER needs sasl.token_file"
+            yield from self._unused("username", "password_file", "password")
         else:
             yield from self._contradictions_of_a_password()
 
-    def _contradictions_of_a_password(self) -> Iterator[str]:
+    def _contradictions_of_a_password(self) -> Iterator[tuple[str, ...]]:
         if self.username is None:
-            yield f"sasl.mechanism {self.mechanism} needs sasl.username"
+            yield "sasl.mechanism", f"{self.mechanism} needs sasl.username"
         if self.password_file is None and self.password is None:
-            yield f"sasl.mechanism {self.mechanism} needs sasl.password_file, or sasl.password from the environment"
+            yield "sasl.mechanism", f"{self.mechanism} needs sasl.password_file, or sasl.password from the environment"
         if self.password_file is not None and self.password is not None:
-            yield "sasl.password_file and sasl.password (or its variable) are both given: only one can be meant"
-        for name in ("token_file", "extensions"):
+            yield "sasl.password_file", "and sasl.password (or its variable) are both set: remove one", "sasl.password"
+        yield from self._unused("token_file", "extensions")
+
+    def _unused(self, *names: str) -> Iterator[tuple[str, ...]]:
+        for name in names:
             if getattr(self, name):
-                yield f"sasl.mechanism {self.mechanism} takes no sasl.{name}"
+                yield f"sasl.{name}", f"is not used by sasl.mechanism {self.mechanism}: remove it"
 
 
 class KafkaSecurity(Settings):
@@ -136,31 +141,42 @@ class KafkaSecurity(Settings):
         return self.protocol in ("SASL_PLAINTEXT", "SASL_SSL")
 
     @model_validator(mode="after")
-    def _is_of_one_mind(self) -> Self:
+    def _is_consistent(self) -> Self:
         problems = [*self._contradictions(), *self.tls.contradictions(), *self.sasl.contradictions()]
         if problems:
-            raise ValueError("; ".join(problems))
+            raise Contradictions(*problems)
         return self
 
-    def _contradictions(self) -> Iterator[str]:
+    def _contradictions(self) -> Iterator[tuple[str, ...]]:
         if not self.uses_tls and self.tls != TlsSettings():
-            yield f"tls is set, but protocol {self.protocol} has no TLS: SSL and SASL_SSL do"
+            yield "tls", f"is set, but protocol {self.protocol} has no TLS: use SSL or SASL_SSL", "protocol"
         if self.uses_sasl and self.sasl.mechanism is None:
-            yield f"protocol {self.protocol} needs sasl.mechanism"
+            yield "protocol", f"{self.protocol} needs sasl.mechanism"
         if not self.uses_sasl and self.sasl.mechanism is not None:
-            yield f"sasl.mechanism is set, but protocol {self.protocol} has no SASL: SASL_SSL and SASL_PLAINTEXT do"
+            yield (
+                "sasl.mechanism",
+                f"is set, but protocol {self.protocol} has no SASL: use SASL_SSL or SASL_PLAINTEXT",
+                "protocol",
+            )
         if (
             self.protocol == "SASL_PLAINTEXT"
             and self.sasl.mechanism in ("PLAIN", "OAUTHBEARER")
             and not self.sasl.allow_clear_text
         ):
             yield (
-                f"sasl.mechanism {self.sasl.mechanism} over protocol SASL_PLAINTEXT shows the secret to everybody on "
-                "the way: use SASL_SSL or a SCRAM mechanism, or set sasl.allow_clear_text"
+                "sasl.mechanism",
+                f"{self.sasl.mechanism} over protocol SASL_PLAINTEXT sends the secret unencrypted: use SASL_SSL or a "
+                "SCRAM mechanism, or set sasl.allow_clear_text",
             )
 
 
-DamagedBatch = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+/\d{1,9}@\d{1,18}(-\d{1,18})?$")]
+DamagedBatch = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9._-]+/\d{1,9}@\d{1,18}(-\d{1,18})?$",
+        description="topic/partition@offset or topic/partition@first-last",
+    ),
+]
 _BROKER = re.compile(r"(\[[0-9A-Fa-f:.]+(%[\w.-]+)?\]|[^\s:/@\[\],]+)(:(?P<port>\d{1,5}))?")
 
 
@@ -168,11 +184,11 @@ def _are_brokers(text: str) -> str:
     """Let `host:port` pass, comma-separated, with or without the port; an IPv6 address with one is in brackets."""
     brokers = [broker for broker in text.strip().split(",") if broker.strip()]
     if not brokers:
-        raise ValueError("names no broker: write host:port, comma-separated")
+        raise ValueError("names no broker: write host:port, or several with commas between them")
     for broker in brokers:
         told = _BROKER.fullmatch(broker.strip())
         if not is_ipv6(broker.strip()) and (told is None or not 0 < int(told["port"] or 9092) < 65536):
-            raise ValueError(f"{redacted(broker.strip())!r} is no broker: write host:port, such as kafka-1:9092")
+            raise ValueError(f"{redacted(broker.strip())!r} is not a broker: write host:port, such as kafka-1:9092")
     return text
 
 
@@ -242,28 +258,22 @@ class KafkaSettings(Settings):
     )
 
     @model_validator(mode="after")
-    def _reads_nothing_that_it_writes(self) -> Self:
+    def _is_consistent(self) -> Self:
+        if problems := list(self._contradictions()):
+            raise Contradictions(*problems)
+        return self
+
+    def _contradictions(self) -> Iterator[tuple[str, ...]]:
         if loops := sorted(set(self.outputs.all) & set(self.topics)):
-            raise ValueError(f"topics that are read must not be outputs: {', '.join(loops)}")
-        return self
-
-    @model_validator(mode="after")
-    def _outlives_a_heartbeat(self) -> Self:
-        if self.heartbeat_interval * 3 > self.session_timeout:
-            raise ValueError(
-                f"session_timeout ({self.session_timeout} s) must be three heartbeat_interval "
-                f"({self.heartbeat_interval} s) or more"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _proves_its_membership(self) -> Self:
-        if self.commit_interval * 3 > self.session_timeout:
-            raise ValueError(
-                f"session_timeout ({self.session_timeout} s) must be three commit_interval "
-                f"({self.commit_interval} s) or more: commits prove that the partitions are still this replica's"
-            )
-        return self
+            yield "topics", f"must not contain an output topic: {', '.join(loops)}", "outputs"
+        for name in ("heartbeat_interval", "commit_interval"):
+            least = getattr(self, name) * 3
+            if least > self.session_timeout:
+                yield (
+                    "session_timeout",
+                    f"is {self.session_timeout:g} s and must be at least three times {name}, which makes {least:g} s",
+                    name,
+                )
 
 
 class JournalSettings(Settings):

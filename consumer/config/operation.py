@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from consumer.config.base import Settings
+from consumer.config.base import Contradictions, Settings
 
 
 class AdmissionSettings(Settings):
@@ -62,7 +62,7 @@ class TracingSettings(Settings):
     @model_validator(mode="after")
     def _is_installed(self) -> Self:
         if self.enabled and not all(map(_installed, ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"))):
-            raise ValueError("tracing.enabled needs the extra otel: pip install 'moderation-consumer[otel]'")
+            raise Contradictions(("enabled", "needs the extra otel: pip install 'moderation-consumer[otel]'"))
         return self
 
 

@@ -2,6 +2,7 @@
 Where and how the provider is called, how many calls it may get, and what is done about failures.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self
 from urllib.parse import urlsplit
@@ -16,7 +17,8 @@ from pydantic import (
     model_validator,
 )
 
-from consumer.config.base import Settings
+from consumer.config.base import Contradictions, Settings
+from consumer.config.problems import nearest, shown
 from consumer.proxies import NONE, SETTING, read_proxy
 from consumer.vendor_facts.aliyun import CONFIGURATION_GROUPS, DEFAULT_REGION, REGIONS, base_url
 
@@ -35,6 +37,23 @@ def _proxy(text: str | None) -> str | None:
     return text or None
 
 
+def _endpoint(text: str | None) -> str | None:
+    if text is None:
+        return None
+    if not text.startswith(("http://", "https://")):
+        raise ValueError("must begin with http:// or https://")
+    try:
+        url = urlsplit(text)
+    except ValueError:  # half an IPv6 address
+        url = urlsplit("")
+    if not url.hostname or (url.path.rstrip("/"), url.query, url.username) != ("", "", None):
+        raise ValueError("must be scheme and host, such as http://127.0.0.1:8080")
+    return text.rstrip("/")
+
+
+Endpoint = Annotated[str | None, AfterValidator(_endpoint)]
+
+
 class ProviderSettings(Settings):
     """Where and how the provider is called. Keys come from the environment or from files, never from here."""
 
@@ -43,10 +62,10 @@ class ProviderSettings(Settings):
         None, description="Which one answers while `region` fails. It must be one that shares its configuration."
     )
     network: Literal["public", "vpc"] = Field("public", description="`vpc` where this runs inside the provider's VPC.")
-    endpoint: str | None = Field(
+    endpoint: Endpoint = Field(
         None, description="Base URL instead of the region's, such as `http://127.0.0.1:8080` for the emulator."
     )
-    fallback_endpoint: str | None = Field(None, description="Base URL instead of the fallback region's.")
+    fallback_endpoint: Endpoint = Field(None, description="Base URL instead of the fallback region's.")
     proxy: Annotated[str | None, AfterValidator(_proxy)] = Field(
         None,
         description="Proxy to call the provider through, `http://user:password@host:port` (or https). Null obeys "
@@ -79,50 +98,57 @@ class ProviderSettings(Settings):
     )
 
     @model_validator(mode="after")
-    def _falls_back_to_the_same_configuration(self) -> Self:
+    def _is_consistent(self) -> Self:
+        problems = [*self._wrong_fallback(), *self._wrong_endpoints()]
+        if problems:
+            raise Contradictions(*problems)
+        return self
+
+    def _wrong_fallback(self) -> Iterator[tuple[str, ...]]:
         first, second = self.region, self.fallback_region
         if second is None:
             if self.fallback_endpoint is not None:
-                raise ValueError("fallback_endpoint needs a fallback_region")
-            return self
+                yield "fallback_endpoint", "needs a fallback_region"
+            return
         if first == second:
-            raise ValueError(f"fallback_region must be another region than {first}")
-        if not any(first in group and second in group for group in CONFIGURATION_GROUPS):
+            yield "fallback_region", f"must be another region than {first}", "region"
+        elif second not in REGIONS and self.fallback_endpoint is None:
+            pass  # said of the endpoint
+        elif not any(first in group and second in group for group in CONFIGURATION_GROUPS):
             shared = "; ".join(", ".join(group) for group in CONFIGURATION_GROUPS)
-            raise ValueError(
-                f"fallback_region {second} must share the configuration of {first}; those that do: {shared}"
+            yield (
+                "fallback_region",
+                f"is {shown(second)}, which does not share the configuration of {first}; regions that share one: "
+                f"{shared}",
+                "region",
             )
         if self.endpoint is not None and self.fallback_endpoint is None:
-            raise ValueError(f"endpoint stands for {first} only: fallback_region {second} needs a fallback_endpoint")
-        return self
+            yield "fallback_region", f"needs a fallback_endpoint, because endpoint is for {first} only", "endpoint"
 
-    @model_validator(mode="after")
-    def _can_be_reached(self) -> Self:
-        _ = self.regions  # raises
-        return self
+    def _wrong_endpoints(self) -> Iterator[tuple[str, ...]]:
+        for setting, region, endpoint in (
+            ("region", self.region, self.endpoint),
+            ("fallback_region", self.fallback_region, self.fallback_endpoint),
+        ):
+            if region is None or endpoint is not None:
+                continue
+            if region not in REGIONS:
+                near = nearest(region, REGIONS)
+                hint = f"; did you mean {near}?" if near else ""
+                yield setting, f"must be one of {', '.join(REGIONS)} (given: {shown(region)}){hint}"
+            elif self.network == "vpc" and not REGIONS[region]:
+                yield setting, f"{region} has no VPC endpoint", "network"
 
     @property
     def regions(self) -> tuple[RegionUrl, ...]:
-        """The regions that may be asked, the best first. `ValueError` escapes where one cannot be reached."""
-        first = RegionUrl(self.region, self._base_url("endpoint", self.region, self.endpoint))
+        """The regions that may be asked, the best first."""
+        first = RegionUrl(self.region, self._base_url(self.region, self.endpoint))
         if self.fallback_region is None:
             return (first,)
-        url = self._base_url("fallback_endpoint", self.fallback_region, self.fallback_endpoint)
-        return first, RegionUrl(self.fallback_region, url)
+        return first, RegionUrl(self.fallback_region, self._base_url(self.fallback_region, self.fallback_endpoint))
 
-    def _base_url(self, setting: str, region: str, endpoint: str | None) -> str:
-        if endpoint is not None:
-            if not endpoint.startswith(("http://", "https://")):
-                raise ValueError(f"{setting} must begin with http:// or https://, got {endpoint!r}")
-            url = urlsplit(endpoint)
-            if not url.hostname or (url.path.rstrip("/"), url.query, url.username) != ("", "", None):
-                raise ValueError(f"{setting} must be scheme and host, such as http://127.0.0.1:8080")
-            return endpoint.rstrip("/")
-        if region not in REGIONS:
-            raise ValueError(f"region {region!r} is none of {', '.join(REGIONS)}")
-        if self.network == "vpc" and not REGIONS[region]:
-            raise ValueError(f"region {region} has no VPC endpoint")
-        return base_url(region, vpc=self.network == "vpc")
+    def _base_url(self, region: str, endpoint: str | None) -> str:
+        return endpoint or base_url(region, vpc=self.network == "vpc")
 
 
 class QuotaSettings(Settings):
@@ -146,7 +172,9 @@ class QuotaSettings(Settings):
     @model_validator(mode="after")
     def _leaves_something(self) -> Self:
         if self.reserve >= self.qps:
-            raise ValueError(f"reserve ({self.reserve}) must be less than qps ({self.qps}), or nothing is left to send")
+            raise Contradictions(
+                ("reserve", f"is {self.reserve} and must be less than qps, which is {self.qps}", "qps")
+            )
         return self
 
 

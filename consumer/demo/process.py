@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from consumer.config.loading import ENVIRONMENT_PREFIX
+from consumer.config.origins import ENVIRONMENT_PREFIX
 from consumer.demo import tether
 
 _STOP_TIMEOUT = 45.0  # longer than the service's own: draining, the last commit, leaving the group

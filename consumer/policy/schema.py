@@ -9,7 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from consumer.config.base import Settings
-from consumer.config.loading import read_yaml, validated
+from consumer.config.loading import validated
+from consumer.config.origins import Origins
+from consumer.config.yaml_file import read_yaml
 from consumer.vendor_facts.aliyun import DEFAULT_SERVICE, InfoType
 
 
@@ -24,7 +26,7 @@ class Route(Settings):
 
 def _never_pass(decision: Any) -> Any:
     if decision == "pass":
-        raise ValueError("an image that could not be judged is never passed: review or block")
+        raise ValueError("an image that could not be judged is never passed: write review or block")
     return decision
 
 
@@ -72,5 +74,6 @@ def load_policy(path: Path) -> Policy:
     Raises:
         Misconfigured: with every problem.
     """
-    settings = validated(PolicySettings, read_yaml(path), {(): str(path)}, [])
+    file = read_yaml(path)
+    settings = validated(PolicySettings, file.tree, Origins(file))
     return Policy(settings=settings, sha256=hashlib.sha256(path.read_bytes()).hexdigest())

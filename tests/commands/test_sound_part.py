@@ -14,12 +14,15 @@ from consumer.config.loading import load_sound_part
         ("quota: {qps: 7, qsp: 5}\nkafak: {}", set()),
         ("quota: {qps: 7}\nbindings: [{bucket: a, via: oss, extra: 1}]", set()),
         ("quota: {qps: 7}\nkafka: {outputs: {block: x, pass: x}}", {"kafka"}),
+        ("quota: {qps: 7}\nshutdown: {drain_on_revoke: 60}", {"shutdown"}),
+        ("quota: {qps: 7}\nlanes: {a: {topics: [other]}}\nlogs: 5", {"lanes", "logs"}),
         ("quota: {qps: 7}\nprovider: {region: mars}\nlogs: 5", {"provider", "logs"}),
     ],
 )
 def test_what_is_wrong_is_left_out_and_named(tmp_path: Path, text: str, broken: set[str]) -> None:
     """
-    Unknown keys alone spoil nothing; a wrong value spoils its section, which then holds its defaults.
+    Unknown keys alone spoil nothing; a wrong value, or one that contradicts another section, spoils its section, which
+    then holds its defaults.
     """
     path = tmp_path / "c.yaml"
     path.write_text(text)
@@ -32,10 +35,10 @@ def test_what_is_wrong_is_left_out_and_named(tmp_path: Path, text: str, broken: 
     assert sections == broken
 
 
-@pytest.mark.parametrize("text", ["quota: {", "- a", "shutdown: {drain_on_revoke: 60}"])
+@pytest.mark.parametrize("text", ["quota: {", "- a"])
 def test_what_has_no_sound_part_is_none(tmp_path: Path, text: str) -> None:
     """
-    No YAML, no mapping, or sections that contradict each other.
+    No YAML, or no mapping.
     """
     path = tmp_path / "c.yaml"
     path.write_text(text)
