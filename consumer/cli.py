@@ -16,11 +16,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from consumer.commands.schema import Name
-from consumer.config.credentials import load_credentials
-from consumer.config.loading import load_config, load_with_origins
+from consumer.config.loading import load_config, load_with_origins, validated
+from consumer.config.origins import Origins
+from consumer.config.problems import explained
+from consumer.config.yaml_file import read_yaml
 from consumer.errors import ConsumerError, Misconfigured
 from consumer.extras import extra
-from consumer.policy.schema import load_policy
 from consumer.shipped import file_or_shipped
 from consumer.vendor_facts.aliyun import KEY_ID, KEY_SECRET
 
@@ -73,13 +74,16 @@ def about(
 @app.command()
 def run(config: ConfigFile = None, overrides: Overrides = None) -> None:
     """Serve until SIGTERM: read uploads, judge, publish verdicts."""
+    import structlog
+
     from consumer.app import run as run_service
+    from consumer.commands.inputs import load_inputs
     from consumer.observability.logs import set_up_logs
 
-    settings = load_config(usual(config), os.environ, overrides or ())
-    policy = load_policy(settings.policy)
-    credentials = load_credentials(os.environ, settings.provider.key_files)
+    settings, policy, credentials, warnings = load_inputs(usual(config), os.environ, overrides or ())
     set_up_logs(settings.logs)
+    for each in warnings:
+        structlog.get_logger().warning("config.variable_without_effect", reason=each)
     run_service(settings, policy, credentials, os.environ)
 
 
@@ -117,15 +121,16 @@ def check(
     Look at all that a service needs before it runs, and say how to mend what is wrong.
 
     Configuration, policy, key, topics and their limits, quota, retention, clock. Nothing is changed in Kafka, and the
-    one call to the provider names no image, so it is not billed. Exits with 1 if anything is wrong.
+    one call to the provider names no image, so it is not billed. Exits with 2 if `run` would refuse the configuration,
+    with 1 if anything else is wrong.
     """
     from consumer.commands.check import check as look
-    from consumer.commands.check.findings import is_wrong, lines
+    from consumer.commands.check.findings import exit_status, lines
 
     findings = asyncio.run(look(usual(config), os.environ, overrides or (), latency=latency, outage=outage * 3600))
     for line in lines(findings):
         output.print(line)
-    sys.exit(1 if is_wrong(findings) else 0)
+    sys.exit(exit_status(findings))
 
 
 @app.command()
@@ -212,21 +217,22 @@ def emulator(
     """Serve the provider's API, for a service without an account. It judges nothing: it obeys rules."""
     with extra("demo", "The emulator, which looks at real images,"):
         from consumer.emulator import EmulatorSettings, serve
+        from consumer.emulator.rules import RuleFile
     from consumer.proxies import Proxies
 
     given = {
         "host": host, "port": port, "qps": qps, "latency": latency, "rules": rules,
         "access_key_id": access_key_id, "access_key_secret": access_key_secret,
     }  # fmt: skip
+    if rules is not None:
+        file = read_yaml(rules)
+        given["rules"] = validated(RuleFile, file.tree, Origins(file)).rules
+    options = {key: value for key, value in given.items() if value is not None}
     try:
-        settings = EmulatorSettings.model_validate({key: value for key, value in given.items() if value is not None})
+        settings = EmulatorSettings.model_validate(options)
     except ValidationError as error:
-        raise Misconfigured(
-            [
-                f"--{'.'.join(map(str, each['loc'])).replace('_', '-')}: {each['msg'].removeprefix('Value error, ')}"
-                for each in error.errors()
-            ]
-        ) from None
+        problems = explained(error, EmulatorSettings, options, {("access_key_id",)})
+        raise Misconfigured([f"--{'.'.join(each.keys).replace('_', '-')}: {each.text}" for each in problems]) from None
     try:
         asyncio.run(serve(settings, announce=output.print, proxies=Proxies.of(os.environ)))
     except OSError as error:

@@ -198,8 +198,11 @@ async def test_a_policy_with_a_typo_leaves_the_rest_to_be_looked_at(tmp_path: Pa
         ended = await checked(tmp_path, {"policy": str(policy), "provider": provider(emulator)})
 
     found = by_subject(ended)
-    assert ended.status == 1
-    assert found["policy"] == ("wrong", f"{policy}: strict_recal: is not a setting")
+    assert ended.status == 2
+    assert found["policy"] == (
+        "wrong",
+        f"{policy}:17: strict_recal: is not a setting; did you mean strict_recall?",
+    )
     assert found["provider ap-southeast-1"][0] == "ok"
 
 
@@ -211,8 +214,11 @@ async def test_an_unknown_key_leaves_the_rest_to_be_looked_at(tmp_path: Path) ->
         ended = await checked(tmp_path, {"quota": {"qsp": 5, "qps": 400}, "provider": provider(emulator)})
 
     found = by_subject(ended)
-    assert ended.status == 1
-    assert found["configuration"] == ("wrong", f"{tmp_path / 'consumer.yaml'}: quota.qsp: is not a setting")
+    assert ended.status == 2
+    assert found["configuration"] == (
+        "wrong",
+        f"{tmp_path / 'consumer.yaml'}:6: quota.qsp: is not a setting; did you mean quota.qps?",
+    )
     assert "set it to 180 or more" in found["calls in flight"][1]
     assert found["provider ap-southeast-1"][0] == "ok"
 
@@ -227,7 +233,7 @@ async def test_a_wrong_section_leaves_out_what_it_concerns(tmp_path: Path) -> No
         )
 
     found = by_subject(ended)
-    assert ended.status == 1
+    assert ended.status == 2
     assert found["Kafka"][0] == found["bindings"][0] == "skipped"
     assert "broker" not in found
     assert found["provider ap-southeast-1"][0] == "ok"
@@ -239,7 +245,7 @@ async def test_a_file_that_cannot_be_read_leaves_nothing_to_look_at(tmp_path: Pa
     """
     ended = await command("check", "--config", str(tmp_path / "none.yaml"))
 
-    assert ended.status == 1
+    assert ended.status == 2
     assert by_subject(ended)["configuration"][1].endswith("none.yaml: cannot be read: No such file or directory")
     assert by_subject(ended)["everything else"][0] == "skipped"
 

@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestServer
 
 import consumer
 from consumer.commands.check import check
-from consumer.commands.check.findings import is_wrong, lines
+from consumer.commands.check.findings import exit_status, lines
 from consumer.commands.offsets import open_records
 from consumer.emulator import EmulatorSettings, running
 from consumer.emulator.errors import ServiceError
@@ -57,7 +57,7 @@ async def looked_at(endpoint: str, *settings: str, **environment: str) -> tuple[
     overrides = [f"provider.endpoint={endpoint}", f"kafka.bootstrap_servers={NOBODY}", *settings]
     file = ROOT / "config" / "consumer.yaml"
     findings = await check(file, {**KEY, **environment}, overrides, latency=0.3, outage=1.0)
-    return is_wrong(findings), " ".join(str(line) for line in lines(findings))
+    return exit_status(findings) != 0, " ".join(str(line) for line in lines(findings))
 
 
 async def test_check_calls_the_provider_through_the_proxy(authority: PrivateAuthority, tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ async def test_config_shows_no_user_of_a_proxy() -> None:
     )
 
     assert "proxy:3128" in shown.output
-    assert "provider.proxy: must begin with http:// or https://" in " ".join(refused.errors.split())
+    assert "MODERATION__PROVIDER__PROXY: must begin with http:// or https://" in " ".join(refused.errors.split())
     assert refused.status == 2
     assert "canary" not in shown.output + refused.output + refused.errors
 

@@ -10,14 +10,14 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from consumer.commands.check.findings import Finding, ok, skipped, wrong
+from consumer.commands.check.findings import Finding, ok, refused, skipped, warning
 from consumer.commands.check.kafka import look_at_kafka
 from consumer.commands.check.places import bindings
 from consumer.commands.check.provider import look_at_provider
 from consumer.commands.check.sizing import calls_at_once
 from consumer.config import Config
 from consumer.config.credentials import Credentials, load_credentials
-from consumer.config.loading import load_config, load_sound_part
+from consumer.config.loading import load_config, load_sound_part, warnings_of
 from consumer.errors import Misconfigured
 from consumer.http.transport import Ways
 from consumer.policy.schema import Policy, load_policy
@@ -34,6 +34,7 @@ async def check(
     """
     findings: list[Finding] = []
     config, broken = _configuration(path, environment, overrides, findings)
+    findings += [warning("environment", text) for text in warnings_of(environment)]
     if config is None:
         findings.append(skipped("everything else", "needs a configuration that can be read"))
         return findings
@@ -52,7 +53,7 @@ def _configuration(
     try:
         config = load_config(path, environment, overrides)
     except Misconfigured as error:
-        findings += [wrong("configuration", problem) for problem in error.problems]
+        findings += [refused("configuration", problem) for problem in error.problems]
         return load_sound_part(path, environment, overrides)
     findings.append(ok("configuration", str(path or "no file: the defaults")))
     return config, frozenset()
@@ -64,7 +65,7 @@ def _policy(config: Config, broken: frozenset[str], findings: list[Finding]) -> 
     try:
         policy = load_policy(config.policy)
     except Misconfigured as error:
-        findings += [wrong("policy", problem) for problem in error.problems]
+        findings += [refused("policy", problem) for problem in error.problems]
         return None
     findings.append(ok("policy", f"{config.policy}: {policy.settings.policy}, version {policy.settings.version}"))
     return policy
@@ -78,7 +79,7 @@ def _credentials(
     try:
         credentials = load_credentials(environment, config.provider.key_files)
     except Misconfigured as error:
-        findings += [wrong("credentials", problem) for problem in error.problems]
+        findings += [refused("credentials", problem) for problem in error.problems]
         return None
     source = "the environment" if config.provider.key_files is None else str(config.provider.key_files)
     findings.append(ok("credentials", f"a key from {source}"))
@@ -115,5 +116,5 @@ async def _provider(
     try:
         ways = Ways.of(config.provider, environment)
     except Misconfigured as error:
-        return [wrong("provider", problem) for problem in error.problems]
+        return [refused("provider", problem) for problem in error.problems]
     return await look_at_provider(config.provider.regions, services, credentials, time.time, ways)

@@ -26,6 +26,7 @@ class Finding:
     level: Level
     about: str
     text: str
+    refused: bool = False  # by `run`, before it starts
 
 
 def ok(about: str, text: str) -> Finding:
@@ -40,13 +41,19 @@ def wrong(about: str, text: str) -> Finding:
     return Finding(Level.WRONG, about, text)
 
 
+def refused(about: str, text: str) -> Finding:
+    """What is wrong with the configuration: `run` would end at once, with exit status 2."""
+    return Finding(Level.WRONG, about, text, refused=True)
+
+
 def skipped(about: str, text: str) -> Finding:
     return Finding(Level.SKIPPED, about, text)
 
 
-def is_wrong(findings: Iterable[Finding]) -> bool:
-    """Whether anything must be mended before the service can do its work."""
-    return any(finding.level is Level.WRONG for finding in findings)
+def exit_status(findings: Iterable[Finding]) -> int:
+    """2 where `run` would refuse the configuration, 1 where anything else must be mended, 0 where nothing must."""
+    wrong = [finding for finding in findings if finding.level is Level.WRONG]
+    return 2 if any(finding.refused for finding in wrong) else 1 if wrong else 0
 
 
 def lines(findings: Sequence[Finding]) -> Iterator[Text]:

@@ -11,7 +11,7 @@ from typing import Any
 from aiokafka import TopicPartition
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, NotCoordinatorForGroupError
 
-from consumer.commands.check.findings import Finding, ok, skipped, wrong
+from consumer.commands.check.findings import Finding, ok, refused, skipped, wrong
 from consumer.commands.check.reading import last_records
 from consumer.commands.check.sizing import partitions_and_journal, partitions_and_quota
 from consumer.commands.check.topics import Backlog, Topic, retention, topics
@@ -51,7 +51,7 @@ async def look_at_kafka(config: Config, outage: float, now: float) -> list[Findi
                     findings += await _quota_and_backlog(access, admin, config, found, outage, now)
                     findings += await _records(access, config.kafka, found)
     except Misconfigured as error:
-        return [*(wrong("broker", problem) for problem in error.problems), _nothing_more()]
+        return [*(refused("broker", problem) for problem in error.problems), _nothing_more()]
     except (KafkaError, OSError, TimeoutError) as error:
         if findings:
             findings.append(wrong("broker", f"{servers} stopped answering ({type(error).__name__}): try again"))

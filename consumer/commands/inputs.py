@@ -1,0 +1,51 @@
+"""What the service starts from: configuration, policy and key, with all that is wrong with them at once."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from consumer.config import Config
+from consumer.config.credentials import Credentials, load_credentials
+from consumer.config.loading import load_config, load_sound_part, warnings_of
+from consumer.errors import Misconfigured
+from consumer.policy.schema import Policy, load_policy
+
+Loaded = TypeVar("Loaded")
+
+
+class Inputs(NamedTuple):
+    """Everything that is read before the service starts."""
+
+    config: Config
+    policy: Policy
+    credentials: Credentials
+    warnings: Sequence[str]
+
+
+def load_inputs(path: Path | None, environment: Mapping[str, str], overrides: Sequence[str]) -> Inputs:
+    """
+    Read everything.
+
+    Raises:
+        Misconfigured: with every problem of all three, and what the environment has to no effect.
+    """
+    problems: list[str] = []
+    config = _tried(lambda: load_config(path, environment, overrides), problems)
+    sound, broken = (config, frozenset[str]()) if config else load_sound_part(path, environment, overrides)
+    policy = credentials = None
+    if sound and "policy" not in broken:
+        policy = _tried(lambda: load_policy(sound.policy), problems)
+    if sound and "provider" not in broken:
+        credentials = _tried(lambda: load_credentials(environment, sound.provider.key_files), problems)
+    warnings = warnings_of(environment)
+    if config is None or policy is None or credentials is None:
+        raise Misconfigured([*problems, *warnings])
+    return Inputs(config, policy, credentials, warnings)
+
+
+def _tried(load: Callable[[], Loaded], problems: list[str]) -> Loaded | None:
+    try:
+        return load()
+    except Misconfigured as error:
+        problems += error.problems
+        return None

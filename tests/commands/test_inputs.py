@@ -1,0 +1,115 @@
+"""What the service starts from is looked at as a whole, by `run` and by `check`."""
+
+from pathlib import Path
+
+import pytest
+
+from consumer.commands.check.findings import exit_status, ok, refused, skipped, warning, wrong
+from consumer.commands.inputs import load_inputs
+from consumer.errors import Misconfigured
+from tests.commands.cli import Ended, command
+
+KEY = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "id", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "secret"}
+
+
+def broken(folder: Path) -> Path:
+    (folder / "policy.yaml").write_text("policy: p\nversion: 1\nroute:\n  high: deny\n")
+    path = folder / "consumer.yaml"
+    path.write_text("quota:\n  qps: many\nkafka: {outputs: {block: a, pass: a}}\n")
+    return path
+
+
+def test_all_problems_come_in_one_round(tmp_path: Path) -> None:
+    """
+    Those of the configuration, of the policy and of the key.
+    """
+    path = broken(tmp_path)
+
+    with pytest.raises(Misconfigured) as misconfigured:
+        load_inputs(path, {"MODERATION_QUOTA_QPS": "5"}, [])
+
+    assert misconfigured.value.problems == (
+        f"{path}:2: quota.qps: must be a whole number of 1 or more (given: 'many')",
+        f"{path}:3: kafka.outputs.pass: is a, as block is: each outcome needs a topic of its own",
+        f"{tmp_path}/policy.yaml:4: route.high: must be one of block, review, pass (given: 'deny')",
+        "environment ALIBABA_CLOUD_ACCESS_KEY_ID: is not set; it is the provider account's key",
+        "environment ALIBABA_CLOUD_ACCESS_KEY_SECRET: is not set; it is the provider account's key",
+        "environment MODERATION_QUOTA_QPS: has no effect; the setting's variable is MODERATION__QUOTA__QPS",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "problems"),
+    [
+        ("provider: {key_files: nowhere, connect_timeout: 0}", 1),  # whether there are key files is not known then
+        ("policy: [a]", 1),
+        ("shutdown: {drain_on_revoke: 60}\npolicy: none.yaml", 2),
+        ("quota: {", 1),
+    ],
+)
+def test_what_depends_on_a_wrong_setting_is_not_looked_at(tmp_path: Path, text: str, problems: int) -> None:
+    """
+    No problem is named that the correction of another may solve.
+    """
+    (tmp_path / "policy.yaml").write_text("policy: p\nversion: 1\n")
+    path = tmp_path / "consumer.yaml"
+    path.write_text(text)
+
+    with pytest.raises(Misconfigured) as misconfigured:
+        load_inputs(path, KEY, [])
+
+    assert len(misconfigured.value.problems) == problems
+
+
+def test_what_is_right_is_returned_with_its_warnings(tmp_path: Path) -> None:
+    """
+    A variable that has no effect ends nothing.
+    """
+    inputs = load_inputs(None, {**KEY, "MODERATION_QUOTA_QPS": "5", "MODERATION__QUOTA__QPS": "7"}, [])
+
+    assert inputs.config.quota.qps == 7
+    assert len(inputs.warnings) == 1
+
+
+@pytest.mark.parametrize(
+    ("findings", "status"),
+    [
+        ([ok("a", "")], 0),
+        ([ok("a", ""), warning("b", ""), skipped("c", "")], 0),
+        ([wrong("a", ""), ok("b", "")], 1),
+        ([wrong("a", ""), refused("b", "")], 2),
+    ],
+)
+def test_the_status_says_whether_the_configuration_is_wrong(findings: list, status: int) -> None:  # type: ignore[type-arg]
+    """
+    2 for what `run` would refuse, as `run` does; 1 for what else must be corrected.
+    """
+    assert exit_status(findings) == status
+
+
+async def test_check_and_run_agree(tmp_path: Path) -> None:
+    """
+    Both name every problem and exit with 2.
+    """
+    path = broken(tmp_path)
+
+    run: Ended = await command("run", "--config", str(path))
+    check: Ended = await command("check", "--config", str(path), environment={"MODERATION_QUOTA_QPS": "5"})
+
+    assert (run.status, check.status) == (2, 2)
+    for problem in (line.removeprefix("✗ ") for line in run.errors.splitlines()):
+        assert problem in check.output
+    assert "MODERATION__QUOTA__QPS" in check.output
+
+
+async def test_wrong_rules_of_the_emulator_name_their_line(tmp_path: Path) -> None:
+    """
+    As a wrong configuration does.
+    """
+    path = tmp_path / "rules.yaml"
+    path.write_text("rules:\n  - match: {}\n    labels: none\n")
+
+    ended = await command("emulator", "--rules", str(path), "--port", "0")
+
+    assert ended.status == 2
+    assert ended.errors == f"✗ {path}:3: rules.0.labels: must be a list of at least one mapping (given: 'none')\n"
