@@ -46,7 +46,7 @@ class BreakerLimits:
 
 @dataclass(slots=True, eq=False)
 class Permit:
-    """The right to make one call, for as long as the breaker does not open meanwhile. Ends in one of its last three."""
+    """The right to make one call, unless the breaker opens first. Ends by `succeeded`, `answered`, `failed`, `abandoned`."""
 
     _breaker: "Breaker"
     epoch: int

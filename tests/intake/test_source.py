@@ -19,6 +19,7 @@ from consumer.fairness import DEFAULT
 from consumer.intake import source as source_module
 from consumer.intake import takeover
 from consumer.intake.admission import Admission
+from consumer.intake.ownership import Ownership, State
 from consumer.intake.partitions import KafkaRecord
 from consumer.intake.source import KafkaSource
 from consumer.journal.broker_clock import BrokerClock
@@ -47,8 +48,10 @@ class Member:
         self.offsets: dict[TopicPartition, OffsetAndMetadata] = {}
         self.answers = asyncio.Event()  # to commits
         self.answers.set()
+        self.commits = 0  # that were sent
         self.failing_commits = 0
         self.unanswered_offsets: asyncio.Event | None = None  # while it is not set no committed offset is told
+        self.is_parked = False  # a poll waits for what follows
         self.polled = asyncio.Event()  # while it is not set no poll returns
         self.polled.set()
         self._assignment: set[TopicPartition] = set()
@@ -102,13 +105,16 @@ class Member:
             self.failing_commits -= 1
             raise KafkaTimeoutError
         generation = self.generation
+        self.commits += 1
         await self.answers.wait()
         if generation != self.generation:
             raise IllegalGenerationError
         self.offsets |= offsets
 
     async def getmany(self, *_: TopicPartition, **__: int) -> Mapping[TopicPartition, Sequence[Any]]:
+        self.is_parked = not self.polled.is_set()
         await self.polled.wait()
+        self.is_parked = False
         try:
             async with asyncio.timeout(0.01):
                 return await self._fetched.get()
@@ -150,6 +156,7 @@ class Replica:
     journal: Journal
     admission: Admission
     quota: Quota
+    ownership: Ownership
     records: list[KafkaRecord] = field(default_factory=list)
 
     async def gain(self, *partitions: TopicPartition) -> None:
@@ -202,7 +209,7 @@ async def replica(monkeypatch: pytest.MonkeyPatch, limits: JournalSettings | Non
         limits or JournalSettings(), quota, OURS, SystemClock(),
     )  # fmt: skip
     async with source.opened(nothing_in_flight):
-        opened = Replica(source, member, outputs, journal, admission, quota)
+        opened = Replica(source, member, outputs, journal, admission, quota, source._ownership)
         reading = asyncio.create_task(opened.read())
         yield opened
         source.stop_reading()
@@ -239,7 +246,7 @@ async def test_a_drain_hands_nothing_on(monkeypatch: pytest.MonkeyPatch) -> None
         ours.member.fetch(0, 1, 2)
         await until(lambda: ours.admission.free_records == room - 3)
         ours.member.polled.clear()
-        await asyncio.sleep(0.02)
+        await until(lambda: ours.member.is_parked)
         ours.outputs.opened.set()
         await until(lambda: ours.source.reasons_not_ready() == [])
 
@@ -273,11 +280,13 @@ async def test_a_commit_of_an_earlier_generation_that_fails_late_ends_no_lease(m
     async with replica(monkeypatch) as ours:
         await ours.take_over(PARTITION)
         ours.member.answers.clear()
-        await asyncio.sleep(0.05)  # a commit is under way
+        before = ours.member.commits
+        await until(lambda: ours.member.commits > before)  # one is under way
         await ours.lose()
 
         await ours.gain(PARTITION)
-        await asyncio.sleep(0.05)  # its first commit waits for the one before
+        # Its first commit waits for the one before.
+        await until(lambda: ours.ownership.state(PLACE) is State.PREPARED)
         ours.member.answers.set()
 
         await until(lambda: ours.source.reasons_not_ready() == [])
@@ -352,9 +361,10 @@ async def test_a_log_that_began_anew_before_the_takeover_may_have_been_anothers(
         ours.member.unanswered_offsets = asyncio.Event()
 
         await ours.gain(PARTITION)
+        free = ours.admission.free_records
         ours.member.fetch(9)
         ours.member.fetch(0)
-        await asyncio.sleep(0.05)
+        await until(lambda: ours.admission.free_records == free - 2)
         ours.member.unanswered_offsets.set()
         await until(lambda: len(ours.records) == 3)
 
