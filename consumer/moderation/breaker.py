@@ -46,7 +46,7 @@ class BreakerLimits:
 
 @dataclass(slots=True, eq=False)
 class Permit:
-    """The right to make one call, unless the breaker opens first. Each is returned once: with an outcome, or abandoned."""
+    """The right to make one call, unless the breaker opens first. Returned once: with an outcome, or abandoned."""
 
     _breaker: "Breaker"
     epoch: int
