@@ -22,6 +22,7 @@ from consumer.records import Assessment, Failure, Hits, Label, ModerationResult,
 from consumer.verdicts.encode import Encoding
 from tests.events import delivery, submission, upload
 from tests.intake.decode.messages import SAMPLES, message, sample
+from tests.intake.decode.test_formats import SHAPES
 from tests.intake.decode.test_properties import NASTY, UNTIMED, changed, paths
 
 ROOT = Path(__file__).parents[2]
@@ -94,7 +95,9 @@ def test_an_event_with_one_member_changed_is_accepted_by_both_or_neither(path: t
 @given(
     changes=st.lists(st.tuples(st.sampled_from(PLACES), st.sampled_from([..., *VALUES])), min_size=2, max_size=4),
     added=st.dictionaries(
-        st.sampled_from(["Records", "events", "detail", "detail-type", "specversion", "type", "source", "id", "new"]),
+        st.sampled_from(
+            ["Records", "events", "notification", "detail", "detail-type", "specversion", "type", "source", "id", "new"]
+        ),
         st.sampled_from(VALUES),
         max_size=3,
     ),
@@ -119,12 +122,12 @@ def test_events_changed_more_are_accepted_by_both_or_neither(
         assert problems(Name.EVENTS, event)
 
 
-@pytest.mark.parametrize("name", ["cloudevents", "oss_eventbridge", "aws_s3", "s3_eventbridge", "oss"])
+@pytest.mark.parametrize("name", [*SHAPES][: [*SHAPES].index("native")])
 def test_another_formats_shape_is_not_a_native_event(name: str) -> None:
     """
     What is read as another format, though it says `schema` as well, does not follow the native one's.
     """
-    both = {**SAMPLES[name], **EVENT}
+    both = {**SHAPES[name], **EVENT}
 
     assert recognise(message(both)).format != "native"
     assert problems(Name.EVENTS, EVENT) == []

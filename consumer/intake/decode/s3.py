@@ -131,7 +131,7 @@ RECORDS = Format(
     shape=list_shape("Records", "s3"),
     read=_read,
 )
-ARGO = Format(name="argo", fits=_fits_argo, read=_read_argo)
+ARGO = Format(name="argo", fits=_fits_argo, shape=list_shape("notification", "s3"), read=_read_argo)
 TEST = Format(name="s3_test", fits=_is_test, read=_read_test)
 IN_CLOUDEVENT = Format(
     name="s3_in_cloudevent",

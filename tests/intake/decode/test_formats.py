@@ -14,6 +14,7 @@ from consumer.intake.decode import decode, recognise
 from consumer.intake.decode.format import Format, Formats
 from consumer.intake.decode.formats import FORMATS
 from consumer.intake.decode.members import Document
+from consumer.intake.decode.native import UPLOADED
 from consumer.intake.decode.origin import Origin
 from consumer.records import Decoded, Delivery, Headers, Ignored
 from tests.intake.decode.messages import (
@@ -192,3 +193,12 @@ def test_a_shape_says_what_fits_does(form: Format) -> None:
             for path in paths(SHAPES[form.name])[:12]:
                 each = changed(SHAPES[form.name], path, value)
                 assert validator.is_valid(each) == form.fits(each)
+
+
+def test_every_format_before_the_native_one_has_a_shape() -> None:
+    """
+    The schema of native events excludes them, as they are read as that format whatever `schema` says.
+    """
+    names = [each.name for each in FORMATS.by_shape]
+
+    assert [each.name for each in SHAPED] == names[: names.index(UPLOADED.name)]
