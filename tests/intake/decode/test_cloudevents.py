@@ -128,7 +128,9 @@ def test_an_upload_is_read_even_where_its_type_is_listed(name: str) -> None:
     assert submitted(event, rules=ignoring("*"))
 
 
-@pytest.mark.parametrize("kind", ["image.uploaded.v1", "oss:ObjectCreated:PutObject"])
+@pytest.mark.parametrize(
+    "kind", ["image.uploaded.v1", "oss:ObjectCreated:PutObject", "com.amazonaws.s3.ObjectCreated:Put"]
+)
 @pytest.mark.parametrize("data", [[], "text", 7, None, REMOVE])
 def test_an_uploads_type_with_something_else_inside_is_refused(data: object, kind: str) -> None:
     """
