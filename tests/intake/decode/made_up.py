@@ -54,7 +54,8 @@ def _value(mode: str, dice: Random) -> bytes | None:
 
 
 def _changed(document: Any, dice: Random) -> Any:
-    return changed(document, dice.choice(paths(document)), dice.choice([..., *NASTY]))
+    found = paths(document)  # none where an earlier change took the only member away
+    return changed(document, dice.choice(found), dice.choice([..., *NASTY])) if found else document
 
 
 def _damaged(value: bytes, dice: Random) -> bytes:

@@ -28,22 +28,6 @@ def test_every_sample_is_recognised() -> None:
 
 
 @pytest.mark.parametrize(
-    "order",
-    ["cloudevents", "aws_s3", "s3_eventbridge", "oss", "native", "s3_test_event"],
-)
-def test_of_several_shapes_the_first_in_order_counts(order: str) -> None:
-    """
-    A message that fits many is read as one of them, always the same.
-    """
-    names = ["cloudevents", "aws_s3", "s3_eventbridge", "oss", "native", "s3_test_event"]
-    merged: dict[str, object] = {}
-    for name in reversed(names[names.index(order) :]):
-        merged |= sample(name)
-
-    assert recognise(message(merged)).format == EXPECTED[order]
-
-
-@pytest.mark.parametrize(
     "value, reason",
     [
         (b"", "not_json"),
