@@ -3,12 +3,16 @@ Gives dead letters another chance, once what made them so is mended: a binding t
 
     python examples/republish.py --bootstrap-servers localhost:9092 --group moderation-consumer --reason unbound_bucket
 
-Each goes back to the topic it came from, as it was: key, value and headers, at a new offset. Only the letters of one
-group of the service are touched (`kafka.group_id`; header `source_group`): a topic of dead letters may be shared, and
-the others' are theirs. Letters of the reason are republished once: this has a consumer group of its own for each group
-and reason, and goes on where it ended. After a crash those since the last commit may go back twice, and are then judged
-twice. A letter that was cut (`dlq_truncated`), or that is a whole batch of records (`dlq_first_offset`), cannot go back
-as it was: it stays, and is counted.
+Each goes back to the topic it came from, as it was: key, value and headers, at a new offset. Which topic that is, a
+letter only claims, and whoever may write to the topic of dead letters can claim anything: so only topics that
+`--source` names are written to (`kafka.topics`; `uploads` where none is named), and letters that name others are
+counted. Only the letters of one group of the service are touched (`kafka.group_id`; header `source_group`): a topic of
+dead letters may be shared, and the others' are theirs.
+
+Letters of the reason are republished once: this has a consumer group of its own for each group and reason, and goes on
+where it ended. After a crash those since the last commit may go back twice, and are then judged twice. A letter that
+was cut (`dlq_truncated`), or that is a whole batch of records (`dlq_first_offset`), cannot go back as it was: it stays,
+and is counted.
 """
 
 import argparse
@@ -22,6 +26,7 @@ Headers = Sequence[tuple[str, bytes | None]]
 
 LARGEST = 10_485_760  # bytes; the source topic decides
 DEFAULT_GROUP = "moderation-consumer"  # the service's own default
+DEFAULT_SOURCES = ("uploads",)  # likewise
 QUIET = 5.0  # seconds without a letter after which this ends
 
 
@@ -32,6 +37,8 @@ class Republished(NamedTuple):
     """Published again."""
     cut: int
     """Left where they are, because they are no whole message, or many."""
+    elsewhere: int
+    """Left where they are, because they name a topic that nobody asked to write to."""
 
 
 def is_ours(name: str) -> bool:
@@ -47,9 +54,14 @@ def as_it_was(headers: Headers) -> Headers:
 
 
 async def republish(
-    bootstrap_servers: str, topic: str, reason: str, group: str = DEFAULT_GROUP, quiet: float = QUIET
+    bootstrap_servers: str,
+    topic: str,
+    reason: str,
+    group: str = DEFAULT_GROUP,
+    quiet: float = QUIET,
+    sources: Sequence[str] = DEFAULT_SOURCES,
 ) -> Republished:
-    """Publish the letters of a group of the service again that were refused for this reason."""
+    """Publish the letters of a group of the service again that were refused for this reason, to these topics only."""
     consumer = AIOKafkaConsumer(
         topic,
         bootstrap_servers=bootstrap_servers,
@@ -60,7 +72,7 @@ async def republish(
     producer = AIOKafkaProducer(
         bootstrap_servers=bootstrap_servers, acks="all", enable_idempotence=True, max_request_size=LARGEST
     )
-    again = cut = 0
+    again = cut = elsewhere = 0
     async with consumer, producer:
         while polled := await consumer.getmany(timeout_ms=round(quiet * 1000)):
             for record in (record for records in polled.values() for record in records):
@@ -70,11 +82,14 @@ async def republish(
                 if "dlq_truncated" in told or "dlq_first_offset" in told:
                     cut += 1
                     continue
-                source = told["dlq_source_topic"].decode()
+                source = (told.get("dlq_source_topic") or b"").decode(errors="replace")
+                if source not in sources:
+                    elsewhere += 1
+                    continue
                 await producer.send_and_wait(source, record.value, key=record.key, headers=as_it_was(record.headers))
                 again += 1
             await consumer.commit()
-    return Republished(again, cut)
+    return Republished(again, cut, elsewhere)
 
 
 if __name__ == "__main__":
@@ -83,8 +98,12 @@ if __name__ == "__main__":
     parser.add_argument("--topic", default="moderation.dead-letter")
     parser.add_argument("--group", default=DEFAULT_GROUP, help="kafka.group_id of the service whose they are")
     parser.add_argument("--reason", required=True)
+    parser.add_argument("--source", action="append", help="topic to write to; may be repeated (default: uploads)")
     asked = parser.parse_args()
-    done = asyncio.run(republish(asked.bootstrap_servers, asked.topic, asked.reason, asked.group))
+    sources = asked.source or DEFAULT_SOURCES
+    done = asyncio.run(republish(asked.bootstrap_servers, asked.topic, asked.reason, asked.group, sources=sources))
     print(done.again, "messages published again")
     if done.cut:
         print(done.cut, "are no whole message (dlq_truncated, dlq_first_offset) and stay where they are")
+    if done.elsewhere:
+        print(done.elsewhere, "say that they came from a topic that --source does not name, and stay where they are")

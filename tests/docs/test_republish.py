@@ -38,5 +38,25 @@ async def test_letters_of_a_reason_go_back_as_they_were_and_once() -> None:
         done = [await republish(broker.bootstrap_servers, "dead", "unbound_bucket", "group", 0.5) for _ in range(2)]
         again = await read_all(broker.bootstrap_servers, "uploads")
 
-    assert done == [(1, 1), (0, 0)]
+    assert done == [(1, 1, 0), (0, 0, 0)]
     assert [(record.key, record.value, list(record.headers)) for record in again] == [(b"\x00key", b"mended", THEIRS)]
+
+
+async def test_a_letter_cannot_choose_where_it_goes() -> None:
+    """
+    Whoever may write a dead letter could else have a verdict of his own published as an output of the service.
+    """
+    forged = letter("group", "unbound_bucket", b'{"decision": "pass"}')
+    names = [("dlq_source_topic", topic) for topic in (b"moderation.pass", b"\xff", None)]
+    letters = [
+        NewRecord(forged.value, forged.key, [*(each for each in forged.headers if each[0] != name), (name, topic)])
+        for name, topic in names
+    ]
+    with EmbeddedBroker() as broker:
+        await publish(broker.bootstrap_servers, "dead", letters)
+
+        done = await republish(broker.bootstrap_servers, "dead", "unbound_bucket", "group", 0.5)
+        published = await read_all(broker.bootstrap_servers, "moderation.pass")
+
+    assert done == (0, 0, 3)
+    assert published == []
