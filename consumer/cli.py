@@ -40,8 +40,9 @@ ConfigFile = Annotated[
     Path | None,
     typer.Option(
         "--config",
-        help="The YAML file; every setting is in config/consumer.yaml. [default: config/consumer.yaml, or without one "
-        "the defaults]",
+        help="The YAML file; config/consumer.yaml of the release shows every setting. [default: config/consumer.yaml "
+        "if "
+        "it exists, else the defaults]",
         show_default=False,
     ),
 ]
@@ -60,20 +61,19 @@ def show_version(asked: bool) -> None:
 @app.callback()
 def about(
     _version: Annotated[
-        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Say which release this is.")
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """
     Reads upload events from Kafka, asks Alibaba Cloud Image Moderation about each image, publishes verdicts.
 
-    The exit status is 0 when all went well, 1 when something did not, and 2 when the configuration or the command line
-    is wrong.
+    The exit status is 0 on success, 1 on failure, and 2 when the configuration or the command line is wrong.
     """
 
 
 @app.command()
 def run(config: ConfigFile = None, overrides: Overrides = None) -> None:
-    """Serve until SIGTERM: read uploads, judge, publish verdicts."""
+    """Run the service until SIGTERM: read uploads, have them judged, publish verdicts."""
     import structlog
 
     from consumer.app import run as run_service
@@ -95,9 +95,9 @@ def offsets(
         list[str] | None,
         typer.Option("--url", help="A running replica's health pages, such as http://127.0.0.1:8080; may be repeated."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs, a JSON object a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")] = False,
 ) -> None:
-    """Show where the group stands in each partition, and what running replicas have open, since when and why."""
+    """Show the group's offsets in each partition, and which records running replicas have open, and why."""
     from consumer.commands import offsets as command
 
     settings = load_config(usual(config), os.environ, overrides or ())
@@ -114,11 +114,13 @@ def offsets(
 def check(
     config: ConfigFile = None,
     overrides: Overrides = None,
-    latency: Annotated[float, typer.Option(min=0.001, help="Seconds that a call to the provider takes.")] = 0.3,
-    outage: Annotated[float, typer.Option(min=0.0, help="Hours of outage that no upload may be lost in.")] = 24.0,
+    latency: Annotated[float, typer.Option(min=0.001, help="Duration of a call to the provider, in seconds.")] = 0.3,
+    outage: Annotated[
+        float, typer.Option(min=0.0, help="Longest outage that must not lose an upload, in hours.")
+    ] = 24.0,
 ) -> None:
     """
-    Look at all that a service needs before it runs, and say how to mend what is wrong.
+    Check everything that the service needs before it runs, and say how to correct what is wrong.
 
     Configuration, policy, key, topics and their limits, quota, retention, clock. Nothing is changed in Kafka, and the
     one call to the provider names no image, so it is not billed. Exits with 2 if `run` would refuse the configuration,
@@ -143,17 +145,18 @@ def decode(
         typer.Option(help='Its headers: a JSON list of [name, value], a value being a text, null or {"base64": "…"}.'),
     ] = None,
     null_value: Annotated[
-        bool, typer.Option("--null-value", help="The message has no value, as a tombstone; FILE is not read.")
+        bool, typer.Option("--null-value", help="The message has no value (a tombstone); FILE is not read.")
     ] = False,
     config: Annotated[
-        Path | None, typer.Option("--config", help="Whose bindings to use. Without it every bucket counts as bound.")
+        Path | None,
+        typer.Option("--config", help="The configuration with the bindings. Without it every bucket counts as bound."),
     ] = None,
 ) -> None:
     """
-    Show what one Kafka message asks for: a JSON object for each image.
+    Show which images one Kafka message asks about: a JSON object for each.
 
-    Says {"ignored": reason} of a message that asks for nothing, and {"rejected": reason} of a dead letter, which
-    exits with 1.
+    Prints {"ignored": reason} for a message without images, and {"rejected": reason} with exit status 1 for a message
+    that would become a dead letter.
     """
     from consumer.commands.decode import lines, read_headers, show
 
@@ -170,7 +173,7 @@ def decode(
 @app.command()
 def schema(
     name: Annotated[
-        Name | None, typer.Argument(help="Which one; without it, all of them by name.", show_default=False)
+        Name | None, typer.Argument(help="The schema; without it, all of them by name.", show_default=False)
     ] = None,
     write: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write each into a file of this folder instead.")
@@ -203,18 +206,20 @@ def show_config(config: ConfigFile = None, overrides: Overrides = None) -> None:
 def emulator(
     host: Annotated[
         str,
-        typer.Option(help="Where to listen. Beyond loopback, whoever reaches it can read its calls and set faults."),
+        typer.Option(
+            help="Where to listen. Beyond loopback, anyone who can reach it can read its calls and set faults."
+        ),
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port; 0 takes a free one.")] = 8090,
     qps: Annotated[int, typer.Option(help="Calls accepted in any second; more are throttled.")] = 100,
     latency: Annotated[float, typer.Option(help="Seconds from a call to its answer.")] = 0.3,
     rules: Annotated[
-        Path | None, typer.Option(help="YAML file: which verdict which image gets. Without it all are harmless.")
+        Path | None, typer.Option(help="YAML file with the verdict for each image. Without it all images are harmless.")
     ] = None,
     access_key_id: Annotated[str | None, typer.Option(envvar=KEY_ID, help="The one account that may call.")] = None,
     access_key_secret: Annotated[str | None, typer.Option(envvar=KEY_SECRET, help="Its secret.")] = None,
 ) -> None:
-    """Serve the provider's API, for a service without an account. It judges nothing: it obeys rules."""
+    """Serve the provider's API, to try the service without an account. It follows rules and looks at no content."""
     with extra("demo", "The emulator, which looks at real images,"):
         from consumer.emulator import EmulatorSettings, serve
         from consumer.emulator.rules import RuleFile

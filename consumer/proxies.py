@@ -69,12 +69,12 @@ def read_proxy(text: str, named_by: str) -> Proxy:
     """
     url = _split(text if "://" in text else f"http://{text}")
     if url is None or not url.hostname or not text.isprintable() or " " in text:
-        raise ValueError("is no URL of a proxy, such as http://proxy.example.com:3128")
+        raise ValueError("must be the URL of a proxy, such as http://proxy.example.com:3128")
     if url.scheme not in PORTS:
-        raise ValueError("must begin with http:// or https://: no other proxies (SOCKS) can be used")
+        raise ValueError("must begin with http:// or https://: other kinds of proxy, such as SOCKS, are not supported")
     user, password = unquote(url.username or ""), unquote(url.password or "")
     if ":" in user:
-        raise ValueError("has a user with a colon, which no proxy can be told")
+        raise ValueError("has a colon in the user's name, which HTTP does not allow")
     port = url.port or PORTS[url.scheme]
     host = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
     return Proxy(f"{url.scheme}://{host}:{port}", url.hostname, port, named_by, user, password)

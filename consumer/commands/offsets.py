@@ -165,7 +165,7 @@ def table(standings: Sequence[Standing], running: Mapping[tuple[str, int], Mappi
             _journal_from(each),
         ]  # fmt: skip
         if running:
-            row += ["not told", ""] if reading is None else [str(reading["open"]), _oldest(reading, now)]
+            row += ["not known", ""] if reading is None else [str(reading["open"]), _oldest(reading, now)]
         shown.add_row(*row)
     return shown
 

@@ -29,7 +29,7 @@ class Config(Settings):
     quota: QuotaSettings = QuotaSettings()
     lanes: dict[str, LaneSettings] = Field(
         {},
-        description="By name. None means one lane, `default`, of all topics. Change weights or topics only while no "
+        description="By name. Without any, one lane `default` has all topics. Change weights or topics only while no "
         "replica runs: replicas that divide the quota differently exceed it together.",
     )
     retries: RetrySettings = RetrySettings()
@@ -37,7 +37,8 @@ class Config(Settings):
     admission: AdmissionSettings = AdmissionSettings()
     ordering: Literal["key", "none"] = Field(
         "key",
-        description="`key`: verdicts of one Kafka key are published in the order of its events. `none`: as they come.",
+        description="`key`: verdicts of one Kafka key are published in the order of its events. `none`: as they are "
+        "decided.",
     )
     journal: JournalSettings = JournalSettings()
     shutdown: ShutdownSettings = ShutdownSettings()
@@ -47,7 +48,7 @@ class Config(Settings):
     health: HealthSettings = HealthSettings()
     cloudevents: CloudEventsSettings = CloudEventsSettings()
     bindings: tuple[Binding, ...] = ()
-    policy: Path = Field(Path("policy.yaml"), description="The policy's file, seen from this file's folder.")
+    policy: Path = Field(Path("policy.yaml"), description="The policy's file, relative to this file's folder.")
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

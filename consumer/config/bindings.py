@@ -28,22 +28,22 @@ def _template(url: str) -> str:
 
 
 class Include(Settings):
-    """Which objects are images. What it leaves out is ignored."""
+    """Which objects are images. All others are ignored."""
 
     keys: tuple[str, ...] = Field(
         (),
         description="Globs on the object's key, without regard to case and to dots and blanks at its end; none means "
-        "every key. A way around moderation for whoever chooses the key.",
+        "every key. A user who can choose the key can avoid moderation.",
     )
     content_types: tuple[str, ...] = Field(
         (),
-        description="Globs on the content type, without case and parameters; none, application/octet-stream and "
-        "others that say nothing fit. A way around moderation for whoever chooses the type.",
+        description="Globs on the content type, without case and parameters; none, application/octet-stream and other "
+        "generic types match. A user who can choose the type can avoid moderation.",
     )
 
 
 class Binding(Settings):
-    """What a bucket's objects are, and how the provider reaches them. The longest fitting prefix wins."""
+    """What a bucket's objects are, and how the provider reaches them. The longest matching prefix wins."""
 
     bucket: str = Field(min_length=1)
     prefix: str = ""
@@ -78,6 +78,6 @@ class CloudEventsSettings(Settings):
 
     ignore: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         (),
-        description="Globs on the type, with regard to case. An event of such a type that has not an upload's shape is "
-        "ignored; of any other type it is a dead letter, `unknown_type`.",
+        description="Globs on the type, with regard to case. An event of such a type that does not have the shape of "
+        "an upload is ignored; of any other type it becomes a dead letter, `unknown_type`.",
     )

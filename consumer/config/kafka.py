@@ -43,7 +43,10 @@ class OutputTopics(Settings):
 
 
 class TlsSettings(Settings):
-    """Whose certificates are trusted and which is shown. All files are PEM, and read again when they change."""
+    """
+    Which certificates are trusted, and which one this service presents. Files are PEM and read again when they
+    change.
+    """
 
     ca_file: Path | None = Field(
         None, description="The authorities that brokers' certificates must come from; without it, the system's."
@@ -55,8 +58,8 @@ class TlsSettings(Settings):
     key_password_file: Path | None = Field(None, description="What the private key is encrypted with.")
     check_hostname: bool = Field(
         True,
-        description="Whether a broker's certificate must name the host that is called. `false` lets any holder of "
-        "a trusted certificate pose as a broker.",
+        description="Whether a broker's certificate must name the host that is called. `false` lets any holder of a "
+        "trusted certificate pose as a broker.",
     )
 
     def contradictions(self) -> Iterator[tuple[str, ...]]:
@@ -69,31 +72,32 @@ class TlsSettings(Settings):
 
 
 class SaslSettings(Settings):
-    """How this service says who it is. Files are read again when they change."""
+    """How this service authenticates. Files are read again when they change."""
 
     mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = None
     username: str | None = Field(None, min_length=1)
     password_file: Path | None = Field(
-        None, description="File of the password, such as a mounted secret. A line break at its end is no part of it."
+        None, description="File of the password, such as a mounted secret. A line break at its end is ignored."
     )
     password: SecretStr | None = Field(
         None,
         min_length=1,
-        description="Instead of a file, for the environment: MODERATION__KAFKA__SECURITY__SASL__PASSWORD. Written here "
-        "it is as safe as this file.",
+        description="Instead of a file; meant for the environment, MODERATION__KAFKA__SECURITY__SASL__PASSWORD. "
+        "Written in this file it is only as safe as the file.",
     )
     token_file: Path | None = Field(
         None,
         description="OAUTHBEARER: file of the token, such as a projected service-account token. Read for each "
-        "connection, so whoever renews it need tell nobody.",
+        "connection, so a renewed token needs no restart.",
     )
     extensions: dict[
         Annotated[str, Field(pattern=r"^[A-Za-z]+$")],
         Annotated[str, Field(pattern=r"^[ -~\t\r\n]+$", description="printable ASCII")],
-    ] = Field({}, description="OAUTHBEARER: what the broker wants to know beside the token, such as `logicalCluster`.")
+    ] = Field({}, description="OAUTHBEARER: what the broker needs beside the token, such as `logicalCluster`.")
     allow_clear_text: bool = Field(
         False,
-        description="Send a password (PLAIN) or token (OAUTHBEARER) without TLS, for everybody on the way to read.",
+        description="Send a password (PLAIN) or token (OAUTHBEARER) without TLS, which lets everyone on the network "
+        "path read it.",
     )
 
     def contradictions(self) -> Iterator[tuple[str, ...]]:
@@ -124,7 +128,7 @@ class SaslSettings(Settings):
 
 
 class KafkaSecurity(Settings):
-    """How brokers and this service know each other."""
+    """How this service connects and authenticates to the brokers."""
 
     protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="Kafka's `security.protocol`: what the brokers' listener speaks. SSL means TLS."
@@ -211,50 +215,56 @@ class KafkaSettings(Settings):
     group_id: str = Field(
         "moderation-consumer",
         min_length=1,
-        description="All replicas share one. It is part of every verdict_id: a new group judges, and pays, anew.",
+        description="The same for all replicas. It is part of every verdict_id: a new group judges, and pays for, all "
+        "images again.",
     )
     topics: tuple[str, ...] = Field(("uploads",), min_length=1, description="Where upload events are read from.")
     outputs: OutputTopics = OutputTopics()
     auto_offset_reset: Literal["earliest", "latest"] = Field(
         "earliest",
-        description="Where a topic new to the group begins. `latest` skips, unjudged, what was uploaded before.",
+        description="Where the group starts to read a new topic. With `latest`, earlier uploads are never judged.",
     )
     session_timeout: PositiveFloat = Field(
-        30.0, description="Seconds until a silent replica loses its partitions. Shorter recovers sooner, evicts sooner."
+        30.0,
+        description="Seconds until a silent replica loses its partitions. Shorter recovers sooner, but also evicts "
+        "slow replicas sooner.",
     )
     heartbeat_interval: PositiveFloat = Field(
-        3.0, description="Seconds. Also how long the others may wait before they notice a rebalance."
+        3.0,
+        description="Seconds between heartbeats. Also how long it may take until other replicas notice a rebalance.",
     )
     rebalance_timeout: PositiveFloat = Field(
         60.0,
         description="Seconds a rebalance waits for this replica to drain. Must exceed `shutdown.drain_on_revoke`, and "
-        "be a session and a heartbeat at least: a replica that hangs keeps its part of the quota for a session.",
+        "be at least session_timeout plus heartbeat_interval: a replica that hangs keeps its share of the quota for a "
+        "session_timeout.",
     )
     commit_interval: PositiveFloat = Field(
-        1.0, description="Seconds between commits. Longer commits less and reads more again after a crash."
+        1.0, description="Seconds between commits. Longer: fewer commits, and more messages read again after a crash."
     )
     max_message_bytes: PositiveInt = Field(
         1_048_576,
-        description="The largest upload message. Dead letters may be 16 KiB larger, which their topic must take.",
+        description="The largest upload message. Dead letters may be 16 KiB larger, and their topic must accept that.",
     )
     max_unacknowledged: PositiveInt = Field(
         256,
-        description="Outcomes sent and not acknowledged, at which nothing more is paid for. Must exceed calls a second "
-        "× 2 × Kafka's round trip; all of them repeat after a crash.",
+        description="No new calls are made while so many outcomes wait for Kafka's acknowledgement. Must exceed calls "
+        "a second × 2 × Kafka's round-trip time. A crash repeats all of them.",
     )
     max_partition_fetch_bytes: PositiveInt = Field(
-        262_144, description="Bytes fetched ahead per partition; lost, and fetched again, when a partition is paused."
+        262_144,
+        description="Bytes fetched ahead for each partition. They are fetched again when a partition is paused.",
     )
 
     max_batch_bytes: PositiveInt = Field(
         16_777_216,
-        description="The largest batch of records, unpacked; a larger one is a dead letter. It may be held twice, not "
-        "for each partition.",
+        description="The largest batch of records, uncompressed; a larger one becomes a dead letter. Memory may hold "
+        "two such batches, for all partitions together.",
     )
     skip_damaged: tuple[DamagedBatch, ...] = Field(
         (),
-        description="Damaged batches that are passed over, each a dead letter: `topic/partition@offset`, or "
-        "`topic/partition@first-last` where nobody can tell where the batch ends. Readiness and log name them.",
+        description="Damaged batches to skip; each becomes a dead letter: `topic/partition@offset`, or "
+        "`topic/partition@first-last` where the end of the batch cannot be read. Readiness and log name them.",
     )
 
     @model_validator(mode="after")
@@ -280,21 +290,22 @@ class JournalSettings(Settings):
     """How the outputs are read back when a partition is taken over, so that nothing is paid or published twice."""
 
     clock_skew: NonNegativeFloat = Field(
-        5.0, description="Seconds by which the clocks of replicas and brokers may differ. More reads further back."
+        5.0,
+        description="Seconds by which the clocks of replicas and brokers may differ. Larger values read further back.",
     )
     max_outcomes: PositiveInt = Field(
         1_000_000,
-        description="Outcomes known at once, about 80 bytes each. Where the outputs have more, they are read again, "
-        "window by window.",
+        description="Outcomes held in memory, about 80 bytes each. If the outputs have more, they are read in several "
+        "windows.",
     )
     max_outcomes_per_partition: PositiveInt = Field(
         15_000,
-        description="Outcomes published behind the lowest open record of a partition; with more it is not read on "
-        "until that record ends. Times the partitions it must not exceed `max_outcomes`.",
+        description="A partition is paused while so many outcomes are published beyond its lowest open record. "
+        "Multiplied by the number of partitions it must not exceed `max_outcomes`.",
     )
     on_limit: Literal["wait", "pay"] = Field(
         "wait",
-        description="`wait` reads for as long as it takes. `pay` reads no further after `max_seconds` or "
-        "`max_outcomes`: what is not known then may be paid and published again; a metric says so.",
+        description="`wait`: read for as long as it takes. `pay`: stop after `max_seconds` or `max_outcomes`; what was "
+        "not read by then may be paid for and published again, and a metric counts it.",
     )
     max_seconds: PositiveFloat = Field(60.0, description="Seconds of reading, where `on_limit` is `pay`.")

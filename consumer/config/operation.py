@@ -11,7 +11,7 @@ from consumer.config.base import Contradictions, Settings
 
 
 class AdmissionSettings(Settings):
-    """How much is held in memory. The messages waiting here are what keeps the quota busy."""
+    """How much is held in memory. The messages that wait here keep the quota busy."""
 
     max_records: PositiveInt = Field(2_000, description="Messages held by this replica.")
     max_records_per_partition: PositiveInt = Field(
@@ -25,7 +25,7 @@ class AdmissionSettings(Settings):
 
 
 class ShutdownSettings(Settings):
-    """How long is waited for what is in flight."""
+    """How long to wait for what is in flight."""
 
     drain_timeout: PositiveFloat = Field(
         25.0,
@@ -33,7 +33,7 @@ class ShutdownSettings(Settings):
         "answers; Kubernetes' grace period must be longer than both.",
     )
     drain_on_revoke: PositiveFloat = Field(
-        10.0, description="Seconds a rebalance waits for what is in flight. Shorter pays more of it twice."
+        10.0, description="Seconds a rebalance waits for what is in flight. Shorter: more of it is paid for twice."
     )
 
 
@@ -77,4 +77,4 @@ class HealthSettings(Settings):
     """Where /livez, /readyz and /metrics are served."""
 
     host: str = "0.0.0.0"  # noqa: S104 — probes come from outside the pod
-    port: int = Field(8080, ge=0, le=65535, description="0 takes a free one, which the log names.")
+    port: int = Field(8080, ge=0, le=65535, description="0 takes a free port, which is logged.")

@@ -1,5 +1,5 @@
 """
-What of an image is carried on.
+What verdicts carry of an image.
 """
 
 from typing import Literal
@@ -15,10 +15,10 @@ LONGEST_TEXT = 256  # characters
 
 class PrivacySettings(Settings):
     """
-    What of an image is carried on.
+    What verdicts carry of an image.
 
-    Texts are told not at all, as their number, as hashes (the first 16 bytes of the SHA-256 of each, in hex) or as they
-    are, cut to 256 characters; of hashes and texts at most 50.
+    Of texts: nothing, their number, their hashes (the first 16 bytes of the SHA-256 of each, in hex) or the texts,
+    cut to 256 characters. Of hashes and texts at most 50.
     """
 
     context: Literal["all", "none"] | tuple[str, ...] = Field(

@@ -57,9 +57,9 @@ Endpoint = Annotated[str | None, AfterValidator(_endpoint)]
 class ProviderSettings(Settings):
     """Where and how the provider is called. Keys come from the environment or from files, never from here."""
 
-    region: str = Field(DEFAULT_REGION, description="Which of the provider's regions answers.")
+    region: str = Field(DEFAULT_REGION, description="The provider's region that is called.")
     fallback_region: str | None = Field(
-        None, description="Which one answers while `region` fails. It must be one that shares its configuration."
+        None, description="The region that is called while `region` fails. Both must share one console configuration."
     )
     network: Literal["public", "vpc"] = Field("public", description="`vpc` where this runs inside the provider's VPC.")
     endpoint: Endpoint = Field(
@@ -68,8 +68,8 @@ class ProviderSettings(Settings):
     fallback_endpoint: Endpoint = Field(None, description="Base URL instead of the fallback region's.")
     proxy: Annotated[str | None, AfterValidator(_proxy)] = Field(
         None,
-        description="Proxy to call the provider through, `http://user:password@host:port` (or https). Null obeys "
-        "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY; `none` uses no proxy whatever they say.",
+        description="Proxy to call the provider through, `http://user:password@host:port` (or https). Null uses "
+        "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY; `none` uses no proxy, whatever those say.",
     )
     ca_file: Path | None = Field(
         None,
@@ -85,16 +85,18 @@ class ProviderSettings(Settings):
         None,
         min_length=1,
         max_length=256,
-        description="What the provider sends as Referer when it downloads an image, for hosts that refuse hotlinks.",
+        description="The Referer that the provider sends when it downloads an image, for hosts that refuse hotlinks.",
     )
     connect_timeout: PositiveFloat = Field(3.0, description="Seconds for a new connection.")
     read_timeout: PositiveFloat = Field(
-        10.0, description="Seconds for a whole answer. Shorter than the provider's own limit pays and discards answers."
+        10.0,
+        description="Seconds for a whole answer. If shorter than the provider's own limit, answers are paid for and "
+        "discarded.",
     )
     max_in_flight: PositiveInt = Field(
         64,
-        description="Calls at once. Must be 1.5 × quota × latency or it, not the quota, limits. "
-        "A crash pays for all of them again.",
+        description="Calls at the same time. Below 1.5 × quota × latency this, not the quota, is the limit. A crash "
+        "pays for all of them again.",
     )
 
     @model_validator(mode="after")
@@ -158,15 +160,15 @@ class QuotaSettings(Settings):
         100, description="The account's calls a second, for all replicas together. Vendor: 100 unless it was raised."
     )
     reserve: NonNegativeInt = Field(
-        0, description="Calls a second of these that are left to other users of the account. Less than `qps`."
+        0, description="Calls a second of `qps` that are left to other users of the account. Less than `qps`."
     )
     jitter: NonNegativeFloat = Field(
         0.02,
         le=1.0,
-        description="Seconds by which the network may bunch calls: no more than `qps` depart in 1 s + jitter.",
+        description="Seconds by which network delays may vary: at most `qps` calls are sent in 1 s + jitter.",
     )
     burst: NonNegativeFloat = Field(
-        0.03, le=0.5, description="Share of `qps` that may depart at once, to catch up after a stall of this process."
+        0.03, le=0.5, description="Share of `qps` that may be sent at once, to catch up after this process was stalled."
     )
 
     @model_validator(mode="after")
@@ -185,20 +187,27 @@ class LaneSettings(Settings):
     weight: PositiveFloat = Field(
         1.0,
         allow_inf_nan=False,
-        description="Its part of the quota, beside the other lanes' weights. An idle lane lends its part.",
+        description="Its share of the quota, relative to the other lanes' weights. Other lanes may use an idle lane's "
+        "share.",
     )
 
 
 class RetrySettings(Settings):
-    """When a failed call is asked again."""
+    """When a failed call is made again."""
 
-    first_delay: PositiveFloat = Field(0.5, description="Seconds before the second attempt, at most (full jitter).")
-    max_delay: PositiveFloat = Field(30.0, description="Seconds between two attempts, at most.")
+    first_delay: PositiveFloat = Field(
+        0.5, description="Longest delay before the second attempt, in seconds (full jitter)."
+    )
+    max_delay: PositiveFloat = Field(30.0, description="Longest delay between two attempts, in seconds.")
     attempts: PositiveInt = Field(
-        5, description="Attempts at an image that provider or account keep failing while they answer about others."
+        5,
+        description="Attempts at an image for which the provider or the account keeps failing while other images are "
+        "answered.",
     )
     others_answered: PositiveInt = Field(
-        20, description="Other images that must be answered meanwhile, before such a failure is the image's own."
+        20,
+        description="Other images that must be answered in the meantime before such a failure counts against the "
+        "image.",
     )
     fetch_attempts: PositiveInt = Field(
         3, description="Attempts at an image that the provider cannot fetch, before it goes to review."
@@ -206,7 +215,7 @@ class RetrySettings(Settings):
 
 
 class BreakerSettings(Settings):
-    """When the provider is not asked any more, but for a probe."""
+    """When calls to the provider stop, except for probes."""
 
     provider_failures: PositiveInt = Field(10, description="Failures of the provider in a row.")
     account_failures: PositiveInt = Field(5, description="Refusals of the account in a row: key, permission, clock.")

@@ -131,7 +131,7 @@ class Pace:
             return []
         if (seconds := now - self._throttled_since) < PATIENCE:
             return []
-        return [f"provider: throttles every call, for {seconds:.0f} s; {self.rate(now):.0f} a second are sent"]
+        return [f"provider: has throttled every call for {seconds:.0f} s; {self.rate(now):.0f} calls a second are sent"]
 
     def _even(self) -> float:
         # Half the burst is lateness that any share makes up for, though less than a call; the rest is whole calls.

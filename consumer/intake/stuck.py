@@ -40,8 +40,8 @@ class StuckPartitions:
             each = self._partitions[partition]
             for offset, since in each.ledger.oldest(1):
                 yield (
-                    f"kafka: {partition.topic}/{partition.number} is not read on: offset {offset} is open since "
-                    f"{utc(since)}, and {self._partitions.outcomes_behind(each)} outcomes are published behind it"
+                    f"kafka: {partition.topic}/{partition.number} is paused: offset {offset} has had no outcome since "
+                    f"{utc(since)}, and {self._partitions.outcomes_behind(each)} later outcomes are published"
                 )
 
     def _look_at(self, each: AssignedPartition) -> None:

@@ -37,7 +37,7 @@ def explain(error: BaseException, security: KafkaSecurity) -> Refusal:
     if isinstance(error, KafkaError | ConnectionResetError | BrokenPipeError | EOFError):
         return Refusal(_closed(security), lasting=False)
     return Refusal(
-        f"no connection ({type(error).__name__}): see that a broker listens there, and kafka.bootstrap_servers",
+        f"no connection ({type(error).__name__}): check that a broker listens there, and kafka.bootstrap_servers",
         lasting=False,
     )
 
@@ -50,7 +50,7 @@ def _refused(error: BaseException, security: KafkaSecurity) -> str | None:
     if isinstance(error, IllegalSaslStateError):
         if security.sasl.mechanism == "OAUTHBEARER":
             return _identity_refused(security)
-        return f"the listener asks for no SASL, or for another: see kafka.security.protocol, now {security.protocol}"
+        return f"the listener uses no SASL, or another mechanism: see kafka.security.protocol, now {security.protocol}"
     if isinstance(error, ssl.SSLCertVerificationError):
         return _certificate_not_trusted(error, security)
     if isinstance(error, ssl.SSLError):
@@ -62,7 +62,7 @@ def _refused(error: BaseException, security: KafkaSecurity) -> str | None:
 
 def _closed(security: KafkaSecurity) -> str:
     said = (
-        "the connection was closed before a broker answered: it may be starting, or its listener speaks another "
+        "the connection was closed before a broker answered: it may be starting, or its listener uses another "
         f"protocol than kafka.security.protocol {security.protocol}"
     )
     if not security.uses_tls:
@@ -85,8 +85,8 @@ def _identity_refused(security: KafkaSecurity) -> str:
 def _certificate_not_trusted(error: ssl.SSLCertVerificationError, security: KafkaSecurity) -> str:
     if error.verify_code in (_HOSTNAME_MISMATCH, _IP_MISMATCH):
         return (
-            f"the broker's certificate is another host's ({error.verify_message}): call it by a name that the "
-            "certificate has, in kafka.bootstrap_servers or the brokers' advertised.listeners"
+            f"the broker's certificate is for another host ({error.verify_message}): use a name that the certificate "
+            "has, in kafka.bootstrap_servers or the brokers' advertised.listeners"
         )
     trusted = security.tls.ca_file or "the system's authorities"
     return (
@@ -98,8 +98,8 @@ def _certificate_not_trusted(error: ssl.SSLCertVerificationError, security: Kafk
 def _handshake_failed(error: ssl.SSLError, security: KafkaSecurity) -> str:
     said = (error.reason or "no reason given").lower().replace("_", " ")
     if "alert" not in said:
-        return f"no TLS with the listener ({said}): does it speak kafka.security.protocol {security.protocol}?"
-    return f"the broker broke TLS off ({said}): {_about_our_certificate(security)}"
+        return f"TLS with the listener failed ({said}): see whether it uses kafka.security.protocol {security.protocol}"
+    return f"the broker ended the TLS handshake ({said}): {_about_our_certificate(security)}"
 
 
 def _about_our_certificate(security: KafkaSecurity) -> str:

@@ -155,7 +155,7 @@ class KafkaAccess:
         if refusal is None and (elsewhere := self._brokers - self._bootstrap_servers):
             refusal = await self._probe_all(elsewhere, timeout)
             if refusal:
-                said = f"{refusal.reason}; brokers name this address as theirs: see their advertised.listeners"
+                said = f"{refusal.reason}; brokers advertise this address: see their advertised.listeners"
                 refusal = refusal._replace(reason=said)
         if refusal and not refusal.lasting and self._who_hear():  # meanwhile
             refusal = None

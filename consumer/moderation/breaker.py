@@ -193,8 +193,8 @@ class Breaker:
             if not is_waited_for:
                 return None
             return (
-                f"provider: {service} in {region} is asked by {self._allowed} calls at once at the most, "
-                f"after {kind} {code}; it is coming back"
+                f"provider: {service} in {region} gets at most {self._allowed} calls at a time "
+                f"after {kind} {code}, as it recovers"
             )
         interval = self._limits.probe_interval
         probes = "one probe a second" if interval == 1 else f"one probe in {interval:g} s"

@@ -48,4 +48,4 @@ class Heartbeat:
         """Say so when it has stalled."""
         if self._since is None or (seconds := self._clock.now() - self._since) < self._patience:
             return []
-        return [f"{self._loop} has not turned for {seconds:.0f} s"]
+        return [f"{self._loop} has not completed an iteration for {seconds:.0f} s"]

@@ -62,7 +62,7 @@ MESSAGES = _declared(
 EVENTS = _declared(
     Counter,
     "moderation_events_total",
-    "Messages read, by the format that they were recognised as. A rise of `unrecognised`: somebody publishes what this "
+    "Messages read, by the format that they were recognised as. A rise of `unrecognised`: a producer sends what this "
     "release cannot read.",
     ["format"],
 )
@@ -70,8 +70,8 @@ SUBMISSIONS = _declared(Counter, "moderation_submissions_total", "Images asked a
 VERDICTS = _declared(
     Counter,
     "moderation_verdicts_total",
-    "Verdicts acknowledged by Kafka, by decision and by who decided. A rise of `fallback` means images that could not "
-    "be judged.",
+    "Verdicts acknowledged by Kafka, by decision, and by whether the policy or the fallback decided. A rise of "
+    "`fallback` means images that could not be judged.",
     ["decision", "decided_by"],
 )
 STRICTER_LABELS = _declared(
@@ -82,21 +82,22 @@ STRICTER_LABELS = _declared(
 UNKNOWN_LABELS = _declared(
     Counter,
     "moderation_unknown_labels_total",
-    "Labels that the provider's list lacks. They are decided by their level like all; look whether a rule is wanted.",
+    "Labels that the provider's list lacks. They are decided by their level, as all labels are; see whether your "
+    "policy should say more.",
 )
 CALLS_BILLED = _declared(Counter, "moderation_calls_billed_total", "Calls that the provider answered with Code 200.")
 CALL_FAILURES = _declared(
     Counter,
     "moderation_call_failures_total",
-    "Calls without an answer, by what is done about them. `throttle`: the quota is used elsewhere too; `account`: mend "
-    "the key or the permission; `provider`: theirs.",
+    "Calls without an answer, by what is done about them. `throttle`: the quota is used elsewhere too; `account`: "
+    "correct the key or the permission; `provider`: the provider fails.",
     ["kind"],
 )
 ANSWERS_UNREADABLE = _declared(
     Counter,
     "moderation_answers_unreadable_total",
-    "Answers that were not read: `too_large`, `content_encoding`, `not_http`, `transport`. Not the provider's, most "
-    "likely, but something's on the way to it.",
+    "Answers that were not read: `too_large`, `content_encoding`, `not_http`, `transport`. Most likely a proxy or "
+    "another host sent them, not the provider.",
     ["why"],
 )
 PROVIDER_NOT_REACHED = _declared(
@@ -116,7 +117,7 @@ PROVIDER_SECONDS = _declared(
 QUEUE_SECONDS = _declared(
     Histogram,
     "moderation_queue_seconds",
-    "From reading an event to its first call's departure. Near 0: the quota is not used up. Else uploads come faster "
+    "From reading an event to its first call's departure. Near 0: the quota is not used up. High: uploads come faster "
     "than calls may be sent.",
     buckets=_SECONDS,
 )
@@ -154,7 +155,8 @@ JOURNAL_SAVED = _declared(
 JOURNAL_GIVEN_UP = _declared(
     Counter,
     "moderation_journal_given_up_total",
-    "Times that the journal was read no further, as journal.on_limit: pay asks: some images may be paid for again.",
+    "Times that reading the journal was ended early because of journal.on_limit: pay: some images may be paid for "
+    "again.",
 )
 UPLOADS_LOST = _declared(
     Counter,
@@ -178,7 +180,8 @@ QUOTA_QPS = _declared(
 QUOTA_RATE = _declared(
     Gauge,
     "moderation_quota_rate",
-    "Calls a second that throttling leaves of `moderation_quota_qps`. Lower for long: somebody else uses the account.",
+    "Calls a second that throttling leaves of `moderation_quota_qps`. Lower for long: other users of the account use "
+    "the quota.",
 )
 QUOTA_LEASE_SECONDS = _declared(
     Gauge,
@@ -189,13 +192,13 @@ QUOTA_LEASE_SECONDS = _declared(
 LANE_SHARE = _declared(
     Gauge,
     "moderation_lane_share",
-    "Calls a second that this replica owes to a lane; an idle lane lends them.",
+    "Calls a second that are reserved for a lane; other lanes may use them while it is idle.",
     ["lane"],
 )
 LANE_CALLS = _declared(
     Counter,
     "moderation_lane_calls_total",
-    "Calls sent. Its rate beside `moderation_lane_share` is a lane's use.",
+    "Calls sent. Its rate divided by `moderation_lane_share` is how much a lane uses of its share.",
     ["lane"],
 )
 LANE_WAITING = _declared(
@@ -214,19 +217,19 @@ RECORDS_HELD = _declared(Gauge, "moderation_records_held", "Messages read and no
 BYTES_HELD = _declared(Gauge, "moderation_bytes_held", "Bytes of the messages read and not settled.")
 PARTITIONS = _declared(Gauge, "moderation_partitions", "Partitions assigned to this replica.")
 PARTITIONS_PAUSED = _declared(
-    Gauge, "moderation_partitions_paused", "Partitions not read from because enough of them is held."
+    Gauge, "moderation_partitions_paused", "Partitions that are paused because enough of their messages are held."
 )
 PARTITIONS_STUCK = _declared(
     Gauge,
     "moderation_partitions_stuck",
-    "Partitions not read on because too much is published behind their lowest open record "
+    "Partitions that are paused because too many outcomes are published beyond their lowest open record "
     "(journal.max_outcomes_per_partition).",
 )
 COMMIT_AGE = _declared(
     Gauge,
     "moderation_commit_age_seconds",
     "Since the last acknowledged commit, or the start. Above three kafka.commit_interval while there are partitions: "
-    "Kafka does not take commits, and calls end with `moderation_quota_lease_seconds`.",
+    "Kafka does not accept commits, and no calls are sent once `moderation_quota_lease_seconds` is 0.",
 )
 COMMIT_FAILURES = _declared(
     Counter, "moderation_commit_failures_total", "Commits that Kafka refused or did not answer in time."
@@ -239,8 +242,8 @@ PUBLISH_RETRIES = _declared(
 OUTCOMES_REFUSED = _declared(
     Gauge,
     "moderation_outcomes_refused",
-    "Outcomes that their topics do not take, each holding its own partition. Above 0: `/readyz` names them and how to "
-    "mend it.",
+    "Outcomes that their topics refuse; each holds up its own partition only. Above 0: `/readyz` names them and what "
+    "to do.",
 )
 QUOTA_WITHHELD_SECONDS = _declared(
     Counter,
@@ -269,14 +272,14 @@ TELLING_FAILED = _declared(
 LOG_LINES_LEFT_OUT = _declared(
     Counter,
     "moderation_log_lines_left_out_total",
-    "Lines of other libraries that were not logged, by logger: one of a kind is, in a minute.",
+    "Log lines of other libraries that were left out, by logger: of equal lines one a minute is logged.",
     ["logger"],
 )
 DEGRADED = _declared(
     Gauge,
     "moderation_degraded",
     "Things that hold a part of this replica's work while the rest goes on; `/readyz` names each. Above 0 for minutes: "
-    "somebody must act, though no probe fails.",
+    "an operator must act, although no probe fails.",
 )
 BATCHES_UNREADABLE = _declared(
     Counter,
@@ -288,12 +291,12 @@ BATCHES_UNREADABLE = _declared(
 PARTITIONS_HELD = _declared(
     Gauge,
     "moderation_partitions_held",
-    "Partitions whose next batch is damaged: none of their uploads are judged. `/readyz` says which, and the way on.",
+    "Partitions whose next batch is damaged: none of their uploads are judged. `/readyz` says which, and what to do.",
 )
 REFUSED_REQUESTS = _declared(
     Counter,
     "moderation_refused_requests_total",
-    "Requests to the health port that were no HTTP. Rises: a stranger, or a probe that speaks another protocol.",
+    "Requests to the health port that were not HTTP. Rises: a port scanner, or a probe that speaks another protocol.",
 )
 
 

@@ -34,15 +34,19 @@ Fallback = Annotated[Literal["review", "block"], BeforeValidator(_never_pass)]
 
 
 class OnError(Settings):
-    """Which decision an image gets that could not be judged, by why."""
+    """The decision for an image that could not be judged, by reason."""
 
     fetch: Fallback = Field("review", description="The provider could not download it.")
     image: Fallback = Field("review", description="Its size or format is refused.")
-    input: Fallback = Field("review", description="What is said of it is refused.")
-    malformed: Fallback = Field("review", description="The answer was not one that can be trusted.")
-    provider: Fallback = Field("review", description="The provider answers others, and never about this image.")
-    account: Fallback = Field("review", description="The account may ask about others, and not about this image.")
-    clock: Fallback = Field("review", description="As account: the provider says that our time is wrong.")
+    input: Fallback = Field("review", description="The provider refuses the call's parameters.")
+    malformed: Fallback = Field("review", description="The answer is not what the provider documents.")
+    provider: Fallback = Field(
+        "review", description="The provider answers for other images, but always fails for this one."
+    )
+    account: Fallback = Field(
+        "review", description="The account is accepted for other images, but always refused for this one."
+    )
+    clock: Fallback = Field("review", description="As account: the provider says that this machine's clock is wrong.")
     internal: Fallback = Field("review", description="A bug of this service.")
 
 

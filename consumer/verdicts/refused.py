@@ -80,7 +80,7 @@ class RefusedOutcomes:
             return []
         topics = ", ".join(sorted({each.topic for each in self._held.values()}))
         words = ", ".join(sorted({each.word for each in self._held.values()}))
-        return [f"kafka: {len(self._held)} outcomes are refused by {topics}: {words}; nothing more is asked"]
+        return [f"kafka: {len(self._held)} outcomes are refused by {topics}: {words}; no new calls are made"]
 
     def degraded(self) -> list[str]:
         """Name the oldest that are held, and how to mend what refuses them."""

@@ -266,7 +266,7 @@ async def test_what_the_environment_names_wrongly_is_said_at_the_start() -> None
         Ways.of(Config().provider, {"HTTPS_PROXY": "socks5://ada:canary@proxy:1080"})
 
     assert wrong.value.problems == (
-        "HTTPS_PROXY: must begin with http:// or https://: no other proxies (SOCKS) can be used",
+        "HTTPS_PROXY: must begin with http:// or https://: other kinds of proxy, such as SOCKS, are not supported",
     )
     Ways.of(Config().provider, {"HTTPS_PROXY": "socks5://proxy:1080", "NO_PROXY": "aliyuncs.com"})
 

@@ -137,7 +137,7 @@ async def test_a_broker_that_is_away_is_said_once(tmp_path: Path) -> None:
     assert ended.status == 1
     assert ended.errors == ""
     assert found["broker"][0] == "wrong"
-    assert found["Kafka"] == ("skipped", "what needs the broker: topics, dead letters, quota, retention")
+    assert found["Kafka"] == ("skipped", "topics, dead letters, quota and retention need the broker")
     assert found["provider ap-southeast-1"][0] == "ok"
     assert ended.output.count("127.0.0.1:") == 1
     assert time.monotonic() - began < SOON

@@ -26,7 +26,7 @@ async def looked_at(emulator: Emulator, services: tuple[str, ...] = SERVICES) ->
     ("what", "level", "says"),
     [
         ({"code": 408}, "wrong", "408: Content Moderation is not activated, not permitted, or payment is overdue"),
-        ({"code": 403}, "warning", "the key is accepted, and the account's quota is in use"),
+        ({"code": 403}, "warning", "the key is accepted, but the account's quota is used up"),
         ({"code": 500}, "wrong", "the provider fails (500)"),
         ({"gateway_code": "Forbidden.RAM", "http_status": 403}, "wrong", "AliyunYundunGreenWebFullAccess"),
         ({"gateway_code": "InvalidAccessKeyId.Inactive", "http_status": 400}, "wrong", "or it is disabled"),
@@ -54,9 +54,12 @@ async def test_each_refusal_says_what_to_do(what: dict[str, Any], level: str, sa
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (response(b"{}", 200, ("Content-Encoding", "gzip")), "answers what cannot be read (content_encoding)"),
-        (response(b"{}", 200, ("Content-Encoding", "x-unheard")), "answers what cannot be read (content_encoding)"),
-        (response(b" " * 2_000_000), "answers what cannot be read (too_large)"),
+        (response(b"{}", 200, ("Content-Encoding", "gzip")), "gives an answer that cannot be read (content_encoding)"),
+        (
+            response(b"{}", 200, ("Content-Encoding", "x-unheard")),
+            "gives an answer that cannot be read (content_encoding)",
+        ),
+        (response(b" " * 2_000_000), "gives an answer that cannot be read (too_large)"),
         (b"\x16\x03\x01\r\n\r\n", "cannot be reached"),
         (response(b"{}", 200, ("Date", "Mon, 01 Jan 0001 00:00:00 +2359")), "(http_200)"),
         (response(b"{}", 200, ("Date", "\xff")), "(http_200)"),

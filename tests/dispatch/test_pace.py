@@ -214,7 +214,7 @@ def test_it_says_so_when_every_call_is_throttled() -> None:
     answered = pace.reasons_not_ready(16.0)
 
     assert (at_once, answered) == ([], [])
-    assert later == ["provider: throttles every call, for 5 s; 55 a second are sent"]
+    assert later == ["provider: has throttled every call for 5 s; 55 calls a second are sent"]
 
 
 def test_throttling_that_nobody_meets_any_more_is_no_reason() -> None:
@@ -232,7 +232,7 @@ def test_throttling_that_nobody_meets_any_more_is_no_reason() -> None:
 
     assert len(meanwhile) == 1
     assert drained == []
-    assert anew == ["provider: throttles every call, for 4 s; 90 a second are sent"]
+    assert anew == ["provider: has throttled every call for 4 s; 90 calls a second are sent"]
 
 
 @pytest.mark.parametrize("failure", [ImageRefused("407"), ProviderFailed("500"), Unreachable("404")])

@@ -114,7 +114,7 @@ def test_every_loop_that_livez_looks_at_is_named() -> None:
     loops = [ast.literal_eval(call.args[0]) for call in calls if ast.unparse(call.func) == "Heartbeat"]
 
     assert loops
-    assert [loop for loop in loops if f"`{loop} has not turned for … s`" not in FLOWING] == []
+    assert [loop for loop in loops if f"`{loop} has not completed an iteration for … s`" not in FLOWING] == []
 
 
 def test_every_metric_has_a_row_and_none_is_made_up() -> None:

@@ -223,7 +223,11 @@ async def test_a_commit_loop_that_died_or_hangs_is_stalled() -> None:
     await clock.run(clock.sleep(3.0))
 
     assert in_time == []
-    assert dead.heartbeat.complaints() == hanging.heartbeat.complaints() == ["the commit loop has not turned for 63 s"]
+    assert (
+        dead.heartbeat.complaints()
+        == hanging.heartbeat.complaints()
+        == ["the commit loop has not completed an iteration for 63 s"]
+    )
     running[1].cancel()
     hanging.abandon()
 

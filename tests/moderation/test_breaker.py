@@ -304,7 +304,7 @@ def test_whatever_happened_the_reason_is_true(steps: list[tuple[str, int]], wait
             assert (reason is not None) == waited_for
             if reason is not None:
                 assert "is not asked" not in reason
-                assert reason.endswith("it is coming back")
+                assert reason.endswith("as it recovers")
                 said = int(reason.removeprefix("is asked by ").split()[0])
                 owner.out.clear()
                 while owner.depart():

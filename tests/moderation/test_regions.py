@@ -283,7 +283,7 @@ async def test_while_questions_wait_for_a_region_that_is_coming_back_it_says_so(
     await clock.run(asyncio.wait(waiting))
 
     assert coming_back == [
-        f"provider: {SERVICE} in first is asked by 2 calls at once at the most, after account 408; it is coming back"
+        f"provider: {SERVICE} in first gets at most 2 calls at a time after account 408, as it recovers"
     ]
     assert world.regions.reasons_not_ready() == []
 

@@ -17,7 +17,7 @@ def test_a_loop_that_has_not_turned_for_a_minute_has_stalled() -> None:
     heartbeat.beat()
 
     assert in_time == []
-    assert late == ["the poll loop has not turned for 61 s"]
+    assert late == ["the poll loop has not completed an iteration for 61 s"]
     assert heartbeat.complaints() == []
 
 

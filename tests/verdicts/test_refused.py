@@ -125,5 +125,5 @@ async def test_nothing_more_is_paid_for_where_a_topic_takes_nothing() -> None:
     assert before
     assert not after
     assert reasons == [
-        "kafka: 100 outcomes are refused by moderation.review: TOPIC_AUTHORIZATION_FAILED; nothing more is asked"
+        "kafka: 100 outcomes are refused by moderation.review: TOPIC_AUTHORIZATION_FAILED; no new calls are made"
     ]

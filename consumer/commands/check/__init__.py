@@ -88,18 +88,18 @@ def _credentials(
 
 def _figures(config: Config, broken: frozenset[str], latency: float, findings: list[Finding]) -> None:
     if {"provider", "quota"} & broken:
-        findings.append(skipped("calls in flight", "needs sound sections provider and quota"))
+        findings.append(skipped("calls in flight", "needs correct sections provider and quota"))
     else:
         findings.append(calls_at_once(config, latency))
     if "bindings" in broken:
-        findings.append(skipped("bindings", "needs a sound section bindings"))
+        findings.append(skipped("bindings", "needs a correct section bindings"))
     else:
         findings += bindings(config.bindings)
 
 
 async def _kafka(config: Config, broken: frozenset[str], outage: float) -> list[Finding]:
     if {"kafka", "quota"} & broken:
-        return [skipped("Kafka", "needs sound sections kafka and quota")]
+        return [skipped("Kafka", "needs correct sections kafka and quota")]
     return await look_at_kafka(config, outage, time.time())
 
 
@@ -111,7 +111,7 @@ async def _provider(
     environment: Mapping[str, str],
 ) -> list[Finding]:
     if "provider" in broken or credentials is None:
-        return [skipped("provider, clock", "needs the account's key, and a sound section provider")]
+        return [skipped("provider, clock", "needs the account's key and a correct section provider")]
     services = policy.settings.services if policy else (DEFAULT_SERVICE,)
     try:
         ways = Ways.of(config.provider, environment)

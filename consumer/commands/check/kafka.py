@@ -58,14 +58,14 @@ async def look_at_kafka(config: Config, outage: float, now: float) -> list[Findi
         else:
             why = "in time" if isinstance(error, TimeoutError) else f"({type(error).__name__})"
             findings.append(
-                wrong("broker", f"{servers} does not answer {why}: see that it runs, and kafka.bootstrap_servers")
+                wrong("broker", f"{servers} does not answer {why}: check that it runs, and kafka.bootstrap_servers")
             )
         findings.append(_nothing_more())
     return findings
 
 
 def _nothing_more() -> Finding:
-    return skipped("Kafka", "what needs the broker: topics, dead letters, quota, retention")
+    return skipped("Kafka", "topics, dead letters, quota and retention need the broker")
 
 
 async def _describe(admin: Any, settings: KafkaSettings) -> dict[str, Topic]:
@@ -104,7 +104,7 @@ async def _quota_and_backlog(
     except KafkaError as error:
         return [
             *findings,
-            skipped("retention", f"the cluster does not tell the group's offsets ({type(error).__name__})"),
+            skipped("retention", f"the cluster does not show the group's offsets ({type(error).__name__})"),
         ]
     for topic in inputs:
         findings += retention(topic, backlog[topic.name], outage, now)

@@ -10,7 +10,7 @@ from consumer.vendor_facts.aliyun import REGIONS
 def bindings(bound: Sequence[Binding]) -> Iterator[Finding]:
     """Look for bindings that can never apply, or that lead the provider astray."""
     if not bound:
-        yield ok("bindings", "none: images come by URL, and a bucket notification would be a dead letter")
+        yield ok("bindings", "none: only events with a URL are judged; bucket notifications become dead letters")
         return
     found = [finding for binding in bound for finding in _of(binding)]
     yield from found
@@ -24,21 +24,23 @@ def _of(binding: Binding) -> Iterator[Finding]:
     for glob in binding.include.keys:
         if not _can_meet(glob, binding.prefix):
             yield wrong(
-                about, f"include.keys {glob!r} fits no key that begins with the prefix: globs see the whole key"
+                about,
+                f"include.keys {glob!r} matches no key that begins with the prefix: globs are compared with "
+                f"the whole key",
             )
     for glob in binding.include.content_types:
         if "/" not in glob and "*" not in glob:
-            yield wrong(about, f"include.content_types {glob!r} is no content type, such as image/*")
+            yield wrong(about, f"include.content_types {glob!r} is not a content type, such as image/*")
     if binding.include.keys or binding.include.content_types:
         yield warning(
             about,
-            "include is a way around moderation: whoever uploads chooses key and content type, and what it leaves out "
-            "is never looked at. Leave it out, or let nobody see other objects than those it names",
+            "include lets users avoid moderation: the uploader chooses key and content type, and what it leaves out is "
+            "never judged. Remove it, or make sure that only the objects that it names can be seen",
         )
     if binding.prefix.startswith("/"):
-        yield warning(about, "keys rarely begin with a slash: leave it out unless yours do")
+        yield warning(about, "keys rarely begin with a slash: remove it unless yours do")
     if binding.via == "oss" and binding.region is not None and binding.region not in REGIONS:
-        yield warning(about, f"the provider has no region {binding.region!r} of that name; it may not reach the bucket")
+        yield warning(about, f"the provider has no region {binding.region!r}; it may not be able to read the bucket")
 
 
 def _can_meet(glob: str, prefix: str) -> bool:

@@ -79,11 +79,11 @@ class _Asking:
         except ProviderFailed as error:
             if error.code in UNREACHED:
                 return f"{NOT_REACHED} {error.code}: {error.detail}: {UNREACHED[error.code]}"
-            return f"answers what cannot be read ({error.code})"
+            return f"gives an answer that cannot be read ({error.code})"
         except (httpx.TransportError, aiohttp.ClientError, OSError) as error:
             return f"cannot be reached ({type(error.__cause__ or error).__name__})"
         except Exception as error:  # noqa: BLE001 — whatever a peer can make the HTTP library raise
-            return f"answers what cannot be read ({type(error).__name__})"
+            return f"gives an answer that cannot be read ({type(error).__name__})"
 
     async def _send(self, base_url: str, service: str) -> Reply:
         asked_at = self.now()
@@ -102,7 +102,7 @@ def _judge_region(region: RegionUrl, replies: Mapping[str, Reply | str]) -> Iter
         why = str(next(iter(replies.values())))
         advice = "" if why.startswith(NOT_REACHED) else ": see the network, DNS and provider.endpoint"
         yield wrong(about, f"{region.base_url} {why}{advice}")
-        yield skipped("credentials, clock", f"what needs {region.name}'s answer")
+        yield skipped("credentials, clock", f"they need an answer from {region.name}")
         return
     for service, reply in replies.items():
         if isinstance(reply, Reply):
@@ -116,13 +116,15 @@ def _judge(about: str, service: str, reply: Reply) -> Finding:
     failure = reply.failure
     match failure:
         case None:
-            return warning(about, f"{service}: a question without an image was accepted; this is not the provider")
+            return warning(about, f"{service}: a call without an image was accepted: this is not the provider")
         case InputRefused() if doubts_service(failure):
-            return warning(about, f"{service}: refused as invalid, not as empty; see that the policy's service exists")
+            return warning(
+                about, f"{service}: refused as invalid, not as empty: check that the policy's service exists"
+            )
         case InputRefused():
-            return ok(about, f"{service}: the key is accepted (asked without an image: not billed)")
+            return ok(about, f"{service}: the key is accepted (called without an image, so not billed)")
         case Throttled():
-            return warning(about, f"{service}: the key is accepted, and the account's quota is in use at the moment")
+            return warning(about, f"{service}: the key is accepted, but the account's quota is used up at the moment")
         case ClockOff() | AccountRefused():
             return wrong(about, f"{failure.code}: {advice_on(failure)}")
         case _:
@@ -140,7 +142,7 @@ def _clock(reply: Reply) -> Iterator[Finding]:
     elif abs(ahead) > NOTABLE_SKEW:
         yield warning("clock", f"{told}; beyond 15 min it refuses calls: set the clock, such as with NTP")
     else:
-        yield ok("clock", "agrees with the provider's to the minute")
+        yield ok("clock", "agrees with the provider's within a minute")
 
 
 def _date(header: str | None) -> float | None:

@@ -21,10 +21,10 @@ async def last_records(reader: Any, partitions: Mapping[str, int], inputs: Colle
         try:
             records = await _last(reader, [TopicPartition(topic, number) for number in range(count)])
         except TopicAuthorizationFailedError:
-            findings.append(wrong("records", f"{topic}: this user may not read it: grant `Read`"))
+            findings.append(wrong("records", f"{topic}: this user may not read it: grant Read"))
             continue
         except (KafkaError, TimeoutError) as error:
-            findings.append(skipped("records", f"{topic}: could not be looked at ({type(error).__name__})"))
+            findings.append(skipped("records", f"{topic}: could not be read ({type(error).__name__})"))
             continue
         bad = [_unreadable(each, topic in inputs) for each in records if isinstance(each, UnreadableRecord)]
         findings += bad
@@ -61,12 +61,13 @@ def _unreadable(record: UnreadableRecord, is_input: bool) -> Finding:
     assert told is not None
     where = f"{record.topic}/{record.partition} at offset {told.first_offset}"
     if told.reason == TOO_LARGE:
-        becomes = "it becomes one dead letter" if is_input else "its outcomes are not known in a take-over"
+        becomes = "it becomes one dead letter" if is_input else "its outcomes will not be found when partitions "
+        "change their owner"
         return warning("records", f"{where}: a batch of {told.detail} unpacked ({told.codec}): {becomes}")
     way_on = (
-        f"its partition will be held: mend it on the brokers, or set kafka.skip_damaged to "
+        f"its partition will be held: repair it on the brokers, or set kafka.skip_damaged to "
         f"[{record.topic}/{record.partition}@{told.first_offset}]"
         if is_input
-        else "it will be passed over, and its outcomes paid for again: mend it on the brokers"
+        else "it will be skipped, and its images paid for again: repair it on the brokers"
     )
     return wrong("records", f"{where}: its batch is damaged ({told.detail}): {way_on}")

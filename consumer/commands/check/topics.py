@@ -83,9 +83,11 @@ def _of(topic: Topic, *, is_input: bool) -> Iterator[Finding]:
         named = ", ".join(map(str, topic.leaderless))
         yield wrong(about, f"no broker leads partition {named}: start the brokers that hold it")
     if topic.replicas == 1:
-        yield warning(about, "has 1 replica: when its broker is away so is the topic, and a lost disk loses it")
+        yield warning(
+            about, "has 1 replica: the topic is unavailable while its broker is away, and lost if the disk is lost"
+        )
     if topic.settings is None:
-        yield skipped(about, "the cluster does not tell its settings: this user needs DescribeConfigs on the topic")
+        yield skipped(about, "the cluster does not show its settings: grant this user DescribeConfigs on the topic")
         return
     in_sync = topic.number("min.insync.replicas")
     if in_sync > topic.replicas:
@@ -93,9 +95,11 @@ def _of(topic: Topic, *, is_input: bool) -> Iterator[Finding]:
             about, f"min.insync.replicas is {in_sync} of {topic.replicas} replicas: nothing can be published; lower it"
         )
     elif topic.replicas > 1 and in_sync == topic.replicas:
-        yield warning(about, f"min.insync.replicas is {in_sync}, all it has: one broker away stops publishing")
+        yield warning(
+            about, f"min.insync.replicas is {in_sync}, all of its replicas: if one broker is away, publishing stops"
+        )
     elif topic.replicas > 1 and in_sync == 1:
-        yield warning(about, "min.insync.replicas is 1: what one broker alone acknowledged can be lost; set it to 2")
+        yield warning(about, "min.insync.replicas is 1: a record that only one broker has can be lost; set it to 2")
     if is_input and "compact" in topic.settings["cleanup.policy"]:
         yield warning(about, "is compacted: of several events with one key only the last may be judged")
 
@@ -107,8 +111,8 @@ def _fits_dead_letters(topic: Topic, settings: KafkaSettings) -> Iterator[Findin
     if largest > settings.max_message_bytes:
         yield wrong(
             f"topic {topic.name}",
-            f"takes messages of {largest} bytes, of which one over {settings.max_message_bytes} could not become a "
-            f"dead letter and would hold its partition: set kafka.max_message_bytes to {largest} or more",
+            f"accepts messages of {largest} bytes, but one over {settings.max_message_bytes} could not become a dead "
+            f"letter and would hold up its partition: set kafka.max_message_bytes to {largest} or more",
         )
 
 
@@ -116,19 +120,19 @@ def _dead_letters(settings: KafkaSettings, found: Mapping[str, Topic]) -> Iterat
     target = found.get(settings.outputs.dead_letter)
     sources = [topic for name in settings.topics if (topic := found.get(name)) and topic.settings is not None]
     if target is None or target.settings is None or not sources:
-        yield skipped("dead letters", "needs the settings of the topics that are read and of the dead-letter topic")
+        yield skipped("dead letters", "the settings of the input topics and of the dead-letter topic are not known")
         return
     largest = max(source.number("max.message.bytes") for source in sources)
     needed, allowed = largest + DEAD_LETTER_HEADROOM, target.number("max.message.bytes")
     if allowed < needed:
         yield wrong(
             "dead letters",
-            f"{target.name} takes {allowed} bytes and must take {needed}, the source's largest message and 16 KiB of "
+            f"{target.name} accepts {allowed} bytes and must accept {needed}, the largest input message and 16 KiB of "
             f"headers: kafka-configs.sh --bootstrap-server {_first_of(settings)} --alter --entity-type topics "
             f"--entity-name {target.name} --add-config max.message.bytes={needed}",
         )
     else:
-        yield ok("dead letters", f"{target.name} takes {allowed} bytes, the sources at most {largest}")
+        yield ok("dead letters", f"{target.name} accepts {allowed} bytes, the inputs at most {largest}")
 
 
 def _journal(settings: KafkaSettings, found: Mapping[str, Topic]) -> Iterator[Finding]:
@@ -143,14 +147,15 @@ def _journal(settings: KafkaSettings, found: Mapping[str, Topic]) -> Iterator[Fi
         if "compact" in topic.settings["cleanup.policy"]:
             yield wrong(
                 f"topic {name}",
-                "is compacted: it loses verdicts, and forgets what was published, which is then paid for and published "
+                "is compacted: verdicts are lost, and what was published is forgotten, then paid for and published "
                 f"again: {_alter(settings, name, 'cleanup.policy=delete')}",
             )
         if longest is not None and _kept(topic) < _kept(longest):
             yield wrong(
                 f"topic {name}",
-                f"keeps outcomes for {_lasting(_kept(topic))}, and input {longest.name} messages for "
-                f"{_lasting(_kept(longest))}: what is read again after that is paid for and published again: "
+                f"keeps outcomes for {_lasting(_kept(topic))}, but input {longest.name} keeps messages for "
+                f"{_lasting(_kept(longest))}: messages that are read again after that are paid for and published "
+                f"again: "
                 f"{_alter(settings, name, 'retention.ms=' + _milliseconds(longest))}",
             )
 
@@ -162,7 +167,7 @@ def _kept(topic: Topic) -> float:
 
 
 def _lasting(seconds: float) -> str:
-    return "ever" if seconds == inf else lasting(seconds)
+    return "an unlimited time" if seconds == inf else lasting(seconds)
 
 
 def _milliseconds(topic: Topic) -> str:
@@ -188,21 +193,23 @@ def retention(topic: Topic, backlog: Sequence[Backlog], outage: float, now: floa
             f"{lost} messages were deleted before they were judged, of {named}: raise retention.ms, and upload again",
         )
     if topic.settings is None:
-        yield skipped(about, "needs the topic's settings")
+        yield skipped(about, "the topic's settings are not known")
         return
     kept = topic.number("retention.ms") / 1000
     waiting = [each for each in backlog if each.oldest is not None]
     age = max((now - each.oldest for each in waiting if each.oldest is not None), default=0.0)
     if topic.number("retention.bytes") != FOR_EVER:
-        yield warning(about, "retention.bytes deletes by size: a flood of uploads shortens the time to judge them")
+        yield warning(
+            about, "retention.bytes deletes by size: many uploads at once shorten the time that is left to judge them"
+        )
     if "delete" not in topic.settings["cleanup.policy"] or kept < 0:
-        yield ok(about, f"messages are kept for ever{_waiting(backlog, age)}")
+        yield ok(about, f"messages are kept forever{_waiting(backlog, age)}")
     elif kept - age < outage:
         yield wrong(
             about,
             f"messages are kept for {lasting(kept)}{_waiting(backlog, age)}, which leaves "
             f"{lasting(max(0.0, kept - age))} of the {lasting(outage)} that an outage may take: raise retention.ms, "
-            "or say --outage",
+            "or set --outage",
         )
     else:
         yield ok(about, f"messages are kept for {lasting(kept)}{_waiting(backlog, age)}")
@@ -210,4 +217,6 @@ def retention(topic: Topic, backlog: Sequence[Backlog], outage: float, now: floa
 
 def _waiting(backlog: Sequence[Backlog], age: float) -> str:
     lag = sum(each.lag for each in backlog)
-    return f"; {lag} wait, the oldest for {lasting(age)}" if lag and age else f"; {lag} wait" if lag else ""
+    return (
+        f"; {lag} are waiting, the oldest for {lasting(age)}" if lag and age else f"; {lag} are waiting" if lag else ""
+    )
