@@ -176,6 +176,7 @@ def test_brokers_are_hosts_with_or_without_a_port(brokers: str) -> None:
         ("bindings: [{bucket: a, via: url}]", "bindings.0.url: is missing: via: url needs a template"),
         ("bindings: [{bucket: a, via: oss, url: 'http://a/{key}'}]", "bindings.0.url: is not used by via: oss"),
         ("bindings: [{bucket: a, via: url, url: 'http://a/{name}'}]", "must contain {key}, may contain {bucket}"),
+        ("bindings: [{bucket: a, via: url, url: 'http://a/#{key}'}]", "all objects would be judged as one"),
         ("bindings: [{bucket: a, via: url, url: 'http://a{key}'}]", "must have a / between the host and {key}"),
         ("bindings: [{bucket: a, via: url, url: 'http://a/{key!r}'}]", "must not have a format or conversion"),
         ("bindings: [{bucket: a, via: url, url: 'http://a/{key'}]", "is not a template"),

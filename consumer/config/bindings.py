@@ -22,6 +22,8 @@ def _template(url: str) -> str:
         raise ValueError("must contain {key}, may contain {bucket}, and nothing else in braces")
     if any(form or conversion for _, _, form, conversion in parts):
         raise ValueError("must not have a format or conversion in its braces: write {key} and {bucket}")
+    if "#" in url:
+        raise ValueError("must not have a #: what is behind it is never sent, and all objects would be judged as one")
     if "{key}" in url.split("://", 1)[1].replace("?", "/").replace("#", "/").split("/", 1)[0]:
         raise ValueError("must have a / between the host and {key}, or keys could choose the host")
     return url
