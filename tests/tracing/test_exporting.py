@@ -35,7 +35,7 @@ def test_the_extra_is_needed_only_where_it_is_used() -> None:
     done = subprocess.run([sys.executable, "-c", WITHOUT_THE_EXTRA], capture_output=True, text=True, check=False)
 
     assert done.stderr == ""
-    assert "tracing.enabled needs the extra otel: pip install 'moderation-consumer[otel]'" in done.stdout
+    assert "tracing.enabled: needs the extra otel: pip install 'moderation-consumer[otel]'" in done.stdout
 
 
 async def test_a_collector_that_never_answers_keeps_nobody_from_stopping(monkeypatch: pytest.MonkeyPatch) -> None:
