@@ -23,7 +23,7 @@ scenarios: $(VENV)/dev.stamp ## Run the whole service with faults, on a real Kaf
 	@$(BIN)/python -m pytest -m scenario $(ARGS)
 
 helm: $(BIN)/python ## Build the helm that tests the chart, with any Go (two minutes, once)
-	@$(BIN)/python -m tests.helm.tool
+	@$(BIN)/python -m tests.rig.helm
 
 check: $(VENV)/dev.stamp ## Lint, types and the direction of imports
 	@$(BIN)/ruff check .

@@ -16,11 +16,11 @@ import orjson
 
 from bench.contestants import CONTESTANTS, Course
 from bench.events import upload_events
-from bench.provider.process import QuickProvider
 from bench.race import Disqualified, run
 from bench.report import Standing, comparison, table
 from bench.steady import Steady
-from tests.kafka import DownloadFailed, KafkaCluster, StartFailed, ToolMissing, publish
+from tests.rig.kafka import DownloadFailed, KafkaCluster, StartFailed, ToolMissing, publish
+from tests.rig.quick_provider.process import QuickProvider
 
 _UPLOADS = "bench.uploads"
 _PARTITIONS = 4

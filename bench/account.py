@@ -21,13 +21,13 @@ import aiohttp
 
 from bench.events import upload_events
 from bench.naive import LIMITERS, call, call_in_crowds
-from bench.provider.log import Arrival
-from bench.provider.process import QuickProvider
-from bench.windows import busiest_window, windows_over
 from consumer.config.kafka import KafkaSettings
-from tests.kafka import DownloadFailed, KafkaCluster, StartFailed, ToolMissing, publish
-from tests.replica import Replica
-from tests.scenarios.stage import Stage
+from tests.rig.kafka import DownloadFailed, KafkaCluster, StartFailed, ToolMissing, publish
+from tests.rig.quick_provider.log import Arrival
+from tests.rig.quick_provider.process import QuickProvider
+from tests.rig.replica import Replica
+from tests.rig.stage import Stage
+from tests.rig.windows import busiest_window, windows_over
 
 QUOTA = 100
 LATENCY = 0.3  # seconds

@@ -16,10 +16,10 @@ from pathlib import Path
 from aiokafka import AIOKafkaProducer
 
 from consumer.emulator import Emulator, Fault
-from tests.kafka import DownloadFailed, KafkaCluster, StartFailed, ToolMissing, read_all
-from tests.replica import Replica
-from tests.scenarios.provider import KEY, emulated, event_of
-from tests.scenarios.stage import Stage
+from tests.rig.emulated import KEY, emulated, event_of
+from tests.rig.kafka import DownloadFailed, KafkaCluster, StartFailed, ToolMissing, read_all
+from tests.rig.replica import Replica
+from tests.rig.stage import Stage
 
 QPS = 100
 RATE = 60  # uploads a second

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 
-from tests.kafka import NewRecord
+from tests.rig.kafka import NewRecord
 
 _FIRST_UPLOAD = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

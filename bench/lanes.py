@@ -17,12 +17,12 @@ from aiokafka import AIOKafkaProducer
 
 from bench.account import LATENCY, PARTITIONS, QUOTA, SETTLES, fleet_of
 from bench.events import upload_events
-from bench.provider.log import Arrival
-from bench.provider.process import QuickProvider
-from bench.windows import busiest_window
-from tests.events import upload
-from tests.kafka import DownloadFailed, KafkaCluster, StartFailed, ToolMissing, publish
-from tests.scenarios.stage import Stage
+from tests.rig.events import upload
+from tests.rig.kafka import DownloadFailed, KafkaCluster, StartFailed, ToolMissing, publish
+from tests.rig.quick_provider.log import Arrival
+from tests.rig.quick_provider.process import QuickProvider
+from tests.rig.stage import Stage
+from tests.rig.windows import busiest_window
 
 WEIGHTS = {"live": 9, "backfill": 1}
 LIVE_RATE = QUOTA * 0.9 / 2  # half of its share

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.events import upload_events
-from bench.provider.process import QuickProvider
-from bench.slow_link import HOST, SlowLink
-from bench.windows import mean_rate, windows_over
-from tests.kafka import DownloadFailed, KafkaCluster, StartFailed, ToolMissing, publish
-from tests.replica import Replica
-from tests.scenarios.stage import Stage
+from tests.rig.kafka import DownloadFailed, KafkaCluster, StartFailed, ToolMissing, publish
+from tests.rig.link import HOST, SlowLink
+from tests.rig.quick_provider.process import QuickProvider
+from tests.rig.replica import Replica
+from tests.rig.stage import Stage
+from tests.rig.windows import mean_rate, windows_over
 
 ROUND_TRIPS = (0, 100, 200, 400, 600)  # milliseconds
 LITTLE = 1.5  # Little's law with half as much again: calls in flight = 1.5 × quota × latency

@@ -12,11 +12,11 @@ import tempfile
 from pathlib import Path
 
 from bench.events import upload_events
-from bench.provider.process import QuickProvider
-from bench.windows import busiest_window, mean_rate, windows_over
-from tests.kafka import DownloadFailed, KafkaCluster, StartFailed, ToolMissing, publish
-from tests.replica import Replica
-from tests.scenarios.stage import Stage
+from tests.rig.kafka import DownloadFailed, KafkaCluster, StartFailed, ToolMissing, publish
+from tests.rig.quick_provider.process import QuickProvider
+from tests.rig.replica import Replica
+from tests.rig.stage import Stage
+from tests.rig.windows import busiest_window, mean_rate, windows_over
 
 LITTLE = 1.5  # Little's law with half as much again: calls in flight = 1.5 × quota × latency
 

@@ -15,10 +15,10 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 
-from bench.children import running, stop
 from bench.contestants import Contestant, Course
-from bench.provider.process import QuickProvider
 from bench.steady import Sample, Steady, steady_part
+from tests.rig.children import running, stop
+from tests.rig.quick_provider.process import QuickProvider
 
 _SAMPLE_INTERVAL = 0.02
 _START_ALLOWANCE = 60.0

@@ -20,8 +20,8 @@ from consumer.records import Assessment, Decision, Decoded, Delivery, Partition,
 from consumer.unexpected import IN_A_ROW, OTHERS_JUDGED, UnexpectedErrors
 from consumer.verdicts.encode import Encoded, Encoding
 from consumer.verdicts.outcomes import Outcomes
-from tests.clock import ManualClock
-from tests.events import delivery, submission
+from tests.rig.clock import ManualClock
+from tests.rig.events import delivery, submission
 from tests.test_pipeline import DECIDING, HARMLESS, FirstTurn, ListSink, images, pipeline
 
 BAD = 1_000  # the offset of the message that meets a bug

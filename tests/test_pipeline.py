@@ -30,8 +30,8 @@ from consumer.verdicts.encode import Encoding
 from consumer.verdicts.outcomes import Outcome, Outcomes
 from consumer.verdicts.publisher import Publisher
 from consumer.verdicts.refused import RefusedOutcomes
-from tests.clock import ManualClock
-from tests.events import delivery, submission
+from tests.rig.clock import ManualClock
+from tests.rig.events import delivery, submission
 
 DECIDING = Deciding(Policy(settings=PolicySettings(policy="test", version=1), sha256="ab"))
 OUTCOMES = Outcomes(Encoding(group="group"), OutputTopics())

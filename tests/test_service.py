@@ -12,7 +12,7 @@ from consumer.intake import Reading
 from consumer.records import Delivery, Partition
 from consumer.service import DrainTimeout, Service
 from consumer.verdicts.publisher import PublishTurn
-from tests.events import delivery
+from tests.rig.events import delivery
 
 PATIENT = ShutdownSettings(drain_timeout=5.0, drain_on_revoke=5.0)
 

@@ -18,7 +18,7 @@ from bench.chaos.sampling import Stopwatch
 from bench.chaos.scenarios import SCENARIOS, Scenario
 from bench.chaos.scenarios.playing import Findings, NotYet, Setting
 from bench.chaos.stage import QUOTA, SETTINGS
-from tests.kafka import DownloadFailed, KafkaCluster, StartFailed, ToolMissing
+from tests.rig.kafka import DownloadFailed, KafkaCluster, StartFailed, ToolMissing
 
 
 def main() -> None:

@@ -12,8 +12,8 @@ from itertools import pairwise
 from math import ceil
 from typing import NamedTuple
 
-from bench.provider.log import Arrival
-from bench.provider.script import OK
+from tests.rig.quick_provider.log import Arrival
+from tests.rig.quick_provider.script import OK
 
 _APPEND_RESOLUTION = 0.001
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 
 import aiohttp
 
-from tests.replica import KEY, Replica
+from tests.rig.replica import KEY, Replica
 
 SERVICE = ("consumer",)
 STOP_TIMEOUT = 60.0

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from tests.kafka import Group, describe
-from tests.kafka.admin import admin_client
+from tests.rig.kafka import Group, describe
+from tests.rig.kafka.admin import admin_client
 
 POLL = 0.05  # seconds
 _PATIENCE = 5.0  # seconds that one look at Kafka may take

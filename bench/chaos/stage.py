@@ -17,8 +17,8 @@ from bench.chaos.commits import Commit, commit_of
 from bench.chaos.compare import Evidence, Outcome, Upload
 from bench.chaos.crew import SERVICE, Crew
 from bench.chaos.sampling import POLL, Watch
-from bench.provider.process import QuickProvider
-from tests.kafka import KafkaCluster, NewRecord, publish, read_all
+from tests.rig.kafka import KafkaCluster, NewRecord, publish, read_all
+from tests.rig.quick_provider.process import QuickProvider
 
 # Shorter than what is shipped, so that a run of failures takes minutes; reported beside the defaults.
 SETTINGS = {"session_timeout": 6.0, "heartbeat_interval": 0.3}

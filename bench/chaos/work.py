@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import orjson
 
-from tests.kafka import NewRecord
+from tests.rig.kafka import NewRecord
 
 MOST_IMAGES = 16
 HOT_KEY = b"shop-eu|hot"

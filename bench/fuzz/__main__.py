@@ -16,11 +16,11 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.fuzz import uploads
-from tests.fuzz.records import LARGEST_BOMB, MIB
-from tests.fuzz.replies import AnswerPlay
-from tests.fuzz.service import Report
-from tests.kafka import DownloadFailed, KafkaCluster, StartFailed, ToolMissing
+from tests.rig.fuzz import uploads
+from tests.rig.fuzz.records import LARGEST_BOMB, MIB
+from tests.rig.fuzz.replies import AnswerPlay
+from tests.rig.fuzz.service import Report
+from tests.rig.kafka import DownloadFailed, KafkaCluster, StartFailed, ToolMissing
 
 RECORDS = 200_000
 ANSWERS = 20_000

@@ -13,8 +13,8 @@ import uvloop
 
 from bench.memory.cases import CASES
 from bench.memory.measuring import Measured, measure
-from tests.fuzz.service import MIB
-from tests.kafka import DownloadFailed, KafkaCluster, StartFailed, ToolMissing
+from tests.rig.fuzz.service import MIB
+from tests.rig.kafka import DownloadFailed, KafkaCluster, StartFailed, ToolMissing
 
 
 def main() -> None:

@@ -9,9 +9,9 @@ from functools import partial
 
 import orjson
 
-from tests.fuzz.answers import MIB, Sent
-from tests.fuzz.batches import RawRecord, written
-from tests.fuzz.provider import good, response
+from tests.rig.fuzz.answers import MIB, Sent
+from tests.rig.fuzz.batches import RawRecord, written
+from tests.rig.fuzz.provider import good, response
 
 BOMB = 150_000_000  # bytes, unpacked
 MANY = 64  # records, partitions, or answers at once

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.memory.cases import Case, well
-from tests.fuzz.provider import Asked, RawProvider
-from tests.fuzz.replies import send
-from tests.fuzz.service import Progress, memory_bound, service
-from tests.fuzz.wire import Wire
-from tests.kafka import KafkaCluster
+from tests.rig.fuzz.provider import Asked, RawProvider
+from tests.rig.fuzz.replies import send
+from tests.rig.fuzz.service import Progress, memory_bound, service
+from tests.rig.fuzz.wire import Wire
+from tests.rig.kafka import KafkaCluster
 
 LARGEST_BATCH = 16 * 1024 * 1024  # bytes, packed
 _PATIENCE = 60.0

@@ -20,9 +20,9 @@ from consumer.errors import AccountRefused, CallFailed, ClockOff, ProviderFailed
 from consumer.http.transport import open_transport
 from consumer.moderation import ModerationRequest
 from consumer.records import ByObject
-from tests.clock import ManualClock
-from tests.emulator.pictures import picture
 from tests.moderation.requests import context
+from tests.rig.clock import ManualClock
+from tests.rig.pictures import picture
 
 KEY = Credentials(access_key_id="key-id", access_key_secret=SecretStr("key-secret"))
 ACCOUNT = EmulatorSettings(

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from consumer.alibaba.credentials import LOOK_INTERVAL, FixedKeys, Keys, keys_of
 from consumer.config.credentials import Credentials, read_key_files
 from consumer.config.provider import ProviderSettings
-from tests.clock import ManualClock
+from tests.rig.clock import ManualClock
 
 
 class Mount:

@@ -18,10 +18,10 @@ from consumer.http.transport import open_transport
 from consumer.moderation import ModerationRequest
 from consumer.records import ModerationResult
 from tests.alibaba.test_client import KEY
-from tests.fuzz.answers import sent
-from tests.fuzz.provider import Asked, RawProvider, good, response
-from tests.fuzz.replies import send
 from tests.moderation.requests import context, request
+from tests.rig.fuzz.answers import sent
+from tests.rig.fuzz.provider import Asked, RawProvider, good, response
+from tests.rig.fuzz.replies import send
 
 GOOD = good("image-1")
 IN_FLIGHT = 16

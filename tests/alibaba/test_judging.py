@@ -15,7 +15,7 @@ from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Assessment, ByUrl, Decision, Hits
 from consumer.vendor_facts.aliyun import LABELS
-from tests.events import submission
+from tests.rig.events import submission
 
 RESPONSES = Path(__file__).parent.parent / "samples" / "responses"
 DECIDING = Deciding(Policy(settings=PolicySettings(policy="test", version=1), sha256="ab"))

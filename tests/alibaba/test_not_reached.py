@@ -20,7 +20,7 @@ from consumer.errors import CallFailed, Misconfigured, ProviderFailed
 from consumer.http.transport import Ways, open_transport
 from tests.alibaba.test_client import ACCOUNT, KEY, REQUEST
 from tests.moderation.requests import context
-from tests.proxying import PrivateAuthority, ProxyServer, proxy, tls_in_front_of
+from tests.rig.proxying import PrivateAuthority, ProxyServer, proxy, tls_in_front_of
 
 TIMEOUTS = Timeouts(connect=1.0, read=1.0)
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tests.replica import ROOT, surroundings
+from tests.rig.replica import ROOT, surroundings
 
 TIMEOUT = 60.0
 

@@ -16,10 +16,10 @@ from consumer.config.credentials import load_credentials
 from consumer.config.provider import RegionUrl
 from consumer.emulator import Emulator, EmulatorSettings, running
 from tests.commands.cli import Ended, command
-from tests.kafka import KafkaCluster, NewRecord, publish
-from tests.kafka.admin import admin_client
-from tests.replica import ROOT
-from tests.scenarios.provider import KEY
+from tests.rig.emulated import KEY
+from tests.rig.kafka import KafkaCluster, NewRecord, publish
+from tests.rig.kafka.admin import admin_client
+from tests.rig.replica import ROOT
 
 DEAD_LETTERS = {"max.message.bytes": str(1_048_588 + 16_384)}
 SOON = 30.0  # seconds: what `check` promises, whatever does not answer

@@ -11,8 +11,8 @@ from consumer.commands.check.provider import look_at_provider
 from consumer.config.credentials import load_credentials
 from consumer.config.provider import RegionUrl
 from consumer.emulator import Emulator, EmulatorSettings, Fault, running
-from tests.fuzz.provider import Asked, RawProvider, response
-from tests.scenarios.provider import KEY
+from tests.rig.emulated import KEY
+from tests.rig.fuzz.provider import Asked, RawProvider, response
 
 SERVICES = ("baselineCheck_global",)
 

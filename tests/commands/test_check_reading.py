@@ -7,8 +7,8 @@ import pytest
 
 from consumer.emulator import EmulatorSettings, running
 from tests.commands.test_check import checked, provider, topics
-from tests.kafka import KafkaCluster, committed
-from tests.kafka.batches import CODECS, RawRecord, Segment, batch, produce
+from tests.rig.kafka import KafkaCluster, committed
+from tests.rig.kafka.batches import CODECS, RawRecord, Segment, batch, produce
 
 pytestmark = pytest.mark.kafka
 

@@ -23,10 +23,10 @@ from consumer.errors import Misconfigured
 from consumer.proxies import Proxies
 from tests.commands.cli import Ended, command
 from tests.emulator.imagehost import serving
-from tests.emulator.pictures import picture
-from tests.proxying import PrivateAuthority, proxy, tls_in_front_of
-from tests.replica import ROOT
-from tests.scenarios.provider import KEY
+from tests.rig.emulated import KEY
+from tests.rig.pictures import picture
+from tests.rig.proxying import PrivateAuthority, proxy, tls_in_front_of
+from tests.rig.replica import ROOT
 
 NOBODY = "127.0.0.1:9"  # the broker is none of these tests' concern
 

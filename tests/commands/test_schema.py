@@ -20,10 +20,10 @@ from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Assessment, Failure, Hits, Label, ModerationResult, Verdict
 from consumer.verdicts.encode import Encoding
-from tests.events import delivery, submission, upload
 from tests.intake.decode.messages import SAMPLES, message, sample
 from tests.intake.decode.test_formats import SHAPES
 from tests.intake.decode.test_properties import NASTY, UNTIMED, changed, paths
+from tests.rig.events import delivery, submission, upload
 
 ROOT = Path(__file__).parents[2]
 VALIDATORS = {name: Draft202012Validator(schema(name)) for name in Name}

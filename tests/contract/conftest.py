@@ -7,7 +7,7 @@ from aiokafka import AIOKafkaProducer
 
 from consumer.emulator.broker import EmbeddedBroker
 from tests.contract.reading import kafka_settings
-from tests.kafka import KafkaCluster
+from tests.rig.kafka import KafkaCluster
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 
-from tests.kafka import KafkaCluster
-from tests.kafka.waiting import DEADLINE
+from tests.rig.kafka import KafkaCluster
+from tests.rig.kafka.waiting import DEADLINE
 
 PATIENCE = 0.8
 """How long something must fail to happen, in seconds, before a test believes that it does not."""

@@ -17,9 +17,9 @@ from consumer.journal.journal import Journal
 from consumer.journal.reader import OutputReader
 from consumer.kafka.security import KafkaAccess
 from consumer.records import Partition
-from tests.kafka import NewRecord, publish
-from tests.kafka.waiting import DEADLINE
-from tests.sources import kafka_source
+from tests.rig.kafka import NewRecord, publish
+from tests.rig.kafka.waiting import DEADLINE
+from tests.rig.sources import kafka_source
 
 LAST_POLL = 5.0  # seconds
 ROOMY = AdmissionSettings()

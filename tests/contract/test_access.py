@@ -13,8 +13,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from consumer.config.kafka import KafkaSettings
 from consumer.kafka.security import KafkaAccess
-from tests.clock import ManualClock
-from tests.kafka.secured import CLEAR, MUTUAL, PLAIN, SASL, SecuredKafka, token, write_certificate
+from tests.rig.clock import ManualClock
+from tests.rig.kafka.secured import CLEAR, MUTUAL, PLAIN, SASL, SecuredKafka, token, write_certificate
 
 SOMEBODY = {"mechanism": "SCRAM-SHA-256", "username": "ada", "password": "x"}
 WAYS = [

@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from consumer.emulator.broker import EmbeddedBroker
 from tests.contract.consumers import joined, take
-from tests.kafka import KafkaCluster, NewRecord, publish, read_all
+from tests.rig.kafka import KafkaCluster, NewRecord, publish, read_all
 
 Broker = EmbeddedBroker | KafkaCluster
 

@@ -9,8 +9,8 @@ from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError, OffsetMetadataTooLargeError
 
 from tests.contract.consumers import joined, outage, stays_pending
-from tests.kafka import KafkaCluster, committed, describe
-from tests.kafka.waiting import DEADLINE, until
+from tests.rig.kafka import KafkaCluster, committed, describe
+from tests.rig.kafka.waiting import DEADLINE, until
 
 
 async def test_a_commit_outlives_an_outage_and_a_stop_does_not(kafka: KafkaCluster, topic: str) -> None:

@@ -17,8 +17,8 @@ from consumer.verdicts.outcomes import Outcomes
 from consumer.verdicts.sink import KafkaSink
 from consumer.verdicts.unconfirmed import UnconfirmedPublishes
 from tests.contract.reading import Broker, kafka_settings, reading, upload
-from tests.events import delivery, submission
-from tests.kafka import read_all
+from tests.rig.events import delivery, submission
+from tests.rig.kafka import read_all
 
 
 async def test_only_what_lies_behind_the_lowest_open_record_is_committed(broker: Broker, uploads: str) -> None:

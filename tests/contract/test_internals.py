@@ -9,8 +9,8 @@ from aiokafka.structs import OffsetAndMetadata
 
 from consumer.kafka import internals
 from tests.contract.consumers import joined
-from tests.kafka import KafkaCluster, NewRecord, committed, describe, publish
-from tests.kafka.waiting import until
+from tests.rig.kafka import KafkaCluster, NewRecord, committed, describe, publish
+from tests.rig.kafka.waiting import until
 
 
 async def test_a_commit_goes_out_as_its_own_generation_or_not_at_all(kafka: KafkaCluster, topic: str) -> None:

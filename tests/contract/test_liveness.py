@@ -11,7 +11,7 @@ from consumer.emulator.broker import EmbeddedBroker
 from consumer.kafka import internals
 from consumer.observability.heartbeat import PATIENCE
 from tests.contract.reading import reading, upload
-from tests.kafka.waiting import until
+from tests.rig.kafka.waiting import until
 
 SPEED = 30.0
 

@@ -10,9 +10,9 @@ from aiokafka.admin import RecordsToDelete
 from aiokafka.errors import OffsetOutOfRangeError
 
 from tests.contract.consumers import joined, take
-from tests.kafka import KafkaCluster, NewRecord, publish, read_all
-from tests.kafka.admin import admin_client
-from tests.kafka.waiting import until
+from tests.rig.kafka import KafkaCluster, NewRecord, publish, read_all
+from tests.rig.kafka.admin import admin_client
+from tests.rig.kafka.waiting import until
 
 
 async def test_transactions_leave_gaps(kafka: KafkaCluster, topic: str) -> None:

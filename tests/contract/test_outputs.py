@@ -8,9 +8,9 @@ from consumer.journal.reader import OutputReader
 from consumer.kafka.security import KafkaAccess
 from tests.contract.reading import kafka_settings
 from tests.contract.test_takeover import LONG_AGO, publish_verdicts, verdict
-from tests.kafka import KafkaCluster
-from tests.kafka.admin import admin_client
-from tests.kafka.waiting import until
+from tests.rig.kafka import KafkaCluster
+from tests.rig.kafka.admin import admin_client
+from tests.rig.kafka.waiting import until
 
 
 async def test_a_look_up_ends_though_its_topic_is_made_again_meanwhile(kafka: KafkaCluster, topic: str) -> None:

@@ -7,8 +7,8 @@ import asyncio
 from aiokafka import TopicPartition
 
 from tests.contract.consumers import Rebalances, joined, poll_for, take
-from tests.kafka import KafkaCluster, NewRecord, describe, publish
-from tests.kafka.waiting import until
+from tests.rig.kafka import KafkaCluster, NewRecord, describe, publish
+from tests.rig.kafka.waiting import until
 
 INTERVAL = 300  # milliseconds
 FOUR_INTERVALS = 1.2

@@ -7,8 +7,8 @@ import time
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from consumer.kafka.presence import SILENCE, bootstrap, is_heard, known
-from tests.kafka import KafkaCluster, read_all
-from tests.kafka.waiting import until
+from tests.rig.kafka import KafkaCluster, read_all
+from tests.rig.kafka.waiting import until
 
 
 async def test_a_client_is_heard_while_brokers_answer_it(kafka: KafkaCluster, topic: str) -> None:

@@ -9,8 +9,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import LeaderNotAvailableError, OutOfOrderSequenceNumber
 
 from tests.contract.consumers import outage, stays_pending
-from tests.kafka import KafkaCluster, read_all
-from tests.kafka.waiting import until
+from tests.rig.kafka import KafkaCluster, read_all
+from tests.rig.kafka.waiting import until
 
 REQUEST_TIMEOUT = 500  # milliseconds, well below `stays_pending`
 

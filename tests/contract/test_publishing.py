@@ -25,9 +25,9 @@ from consumer.verdicts.refused import RefusedOutcomes
 from consumer.verdicts.sink import KafkaSink
 from consumer.verdicts.unconfirmed import UnconfirmedPublishes
 from tests.contract.reading import Broker, kafka_settings, output_topics
-from tests.events import delivery, submission
-from tests.kafka import KafkaCluster, read_all
-from tests.kafka.waiting import until
+from tests.rig.events import delivery, submission
+from tests.rig.kafka import KafkaCluster, read_all
+from tests.rig.kafka.waiting import until
 
 DECIDING = Deciding(Policy(settings=PolicySettings(policy="test", version=1), sha256="ab"))
 

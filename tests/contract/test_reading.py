@@ -16,9 +16,9 @@ from consumer.kafka.reading import Consumer, Fetched, PartitionRecords
 from consumer.kafka.security import KafkaAccess
 from consumer.kafka.unreadable import TOO_LARGE
 from tests.contract.reading import Reader, kafka_settings, reading, upload
-from tests.kafka import KafkaCluster, NewRecord, committed, publish
-from tests.kafka.batches import CODECS, RawRecord, Segment, batch, produce
-from tests.kafka.waiting import until
+from tests.rig.kafka import KafkaCluster, NewRecord, committed, publish
+from tests.rig.kafka.batches import CODECS, RawRecord, Segment, batch, produce
+from tests.rig.kafka.waiting import until
 
 pytestmark = pytest.mark.kafka
 

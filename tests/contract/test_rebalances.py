@@ -10,8 +10,8 @@ from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError
 
 from tests.contract.consumers import Gate, Rebalances, joined, joining, poll_for, stays_pending, take
-from tests.kafka import KafkaCluster, NewRecord, describe, publish
-from tests.kafka.waiting import DEADLINE, until
+from tests.rig.kafka import KafkaCluster, NewRecord, describe, publish
+from tests.rig.kafka.waiting import DEADLINE, until
 
 
 async def test_a_kept_partition_comes_back_without_position_and_pause(kafka: KafkaCluster, topic: str) -> None:

@@ -15,7 +15,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.producer.transaction_manager import TransactionManager
 
 from consumer.kafka.producing import Batch, Refused, producer, refusal
-from tests.kafka import KafkaCluster, read_all
+from tests.rig.kafka import KafkaCluster, read_all
 
 HOUR = 3_600_000  # milliseconds
 

@@ -16,9 +16,9 @@ from consumer.observability import metrics
 from consumer.records import SourceId
 from tests.contract.reading import Reader, kafka_settings, reading, upload
 from tests.contract.test_takeover import ANOTHER, LONG_AGO, OURS, PARTITION, commit, publish_verdicts, verdict
-from tests.kafka import KafkaCluster, committed
-from tests.kafka.admin import admin_client
-from tests.kafka.waiting import until
+from tests.rig.kafka import KafkaCluster, committed
+from tests.rig.kafka.admin import admin_client
+from tests.rig.kafka.waiting import until
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from consumer.journal.journal import Journal
 from consumer.records import SourceId
 from tests.contract.consumers import joined
 from tests.contract.reading import Reader, kafka_settings, reading, upload
-from tests.kafka import KafkaCluster, NewRecord, committed, publish, read_all
-from tests.kafka.admin import admin_client
-from tests.kafka.waiting import until
+from tests.rig.kafka import KafkaCluster, NewRecord, committed, publish, read_all
+from tests.rig.kafka.admin import admin_client
+from tests.rig.kafka.waiting import until
 
 PARTITION = 1
 LONG_AGO = 1_000_000_000.0  # unix seconds

@@ -8,9 +8,9 @@ from aiokafka.admin import NewPartitions
 
 from consumer.intake import source as intake
 from tests.contract.reading import kafka_settings, reading, upload
-from tests.kafka import KafkaCluster
-from tests.kafka.admin import admin_client
-from tests.kafka.waiting import DEADLINE, until
+from tests.rig.kafka import KafkaCluster
+from tests.rig.kafka.admin import admin_client
+from tests.rig.kafka.waiting import DEADLINE, until
 
 
 async def test_a_topic_that_does_not_exist_is_named_and_not_created() -> None:

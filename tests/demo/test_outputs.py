@@ -11,7 +11,7 @@ from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Assessment, Failure, Label, ModerationResult
 from consumer.verdicts.encode import Encoded, Encoding
-from tests.events import delivery, submission
+from tests.rig.events import delivery, submission
 
 ENCODING = Encoding(group="demo")
 UPLOAD = delivery(offset=17, partition=3)

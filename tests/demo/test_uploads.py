@@ -23,7 +23,7 @@ from consumer.errors import Undecodable
 from consumer.intake.decode import Bindings, Omission, Rules, decode, recognise
 from consumer.policy.schema import load_policy
 from consumer.records import ByObject, ByUrl, Ignored, Submission
-from tests.events import delivery
+from tests.rig.events import delivery
 
 CONFIG = Path(__file__).parents[2] / "config" / "demo.yaml"
 SETTINGS = load_config(CONFIG, {})

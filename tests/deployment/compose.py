@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from tests.kafka.broker import TETHER
+from tests.rig.kafka.broker import TETHER
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())

@@ -8,8 +8,8 @@ from pathlib import Path
 from consumer.config import Config
 from consumer.emulator.broker import EmbeddedBroker
 from tests.deployment.compose import SERVICES, composed
-from tests.kafka import jars
-from tests.kafka.waiting import until
+from tests.rig.kafka import jars
+from tests.rig.kafka.waiting import until
 
 CLOSING = 10
 """Seconds that the service may take to close after it has drained, when no broker answers."""

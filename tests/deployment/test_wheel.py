@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.replica import KEY
+from tests.rig.replica import KEY
 
 ROOT = Path(__file__).parents[2]
 NOWHERE = "--set=kafka.bootstrap_servers=127.0.0.1:1"

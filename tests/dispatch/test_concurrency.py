@@ -6,8 +6,8 @@ from consumer.dispatch.concurrency import ConcurrencyLimit
 from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import CallFailed, ProviderFailed
 from consumer.moderation.paced import Limited
-from tests.clock import ManualClock
 from tests.moderation.requests import ScriptedModerator, context, request
+from tests.rig.clock import ManualClock
 
 
 async def test_no_more_calls_are_in_flight_than_there_are_slots() -> None:

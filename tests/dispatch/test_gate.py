@@ -12,8 +12,8 @@ from consumer.errors import Lost
 from consumer.moderation import CallContext, ModerationRequest, Moderator
 from consumer.moderation.paced import Paced
 from consumer.records import ModerationResult, Partition
-from tests.clock import ManualClock
 from tests.moderation.requests import PARTITION, GivenShares, ScriptedModerator, context, request
+from tests.rig.clock import ManualClock
 
 
 class SlowConnection:

@@ -16,8 +16,8 @@ from consumer.errors import CallFailed, ImageRefused, ProviderFailed, Throttled,
 from consumer.fairness import DEFAULT
 from consumer.moderation import Moderator
 from consumer.moderation.paced import Paced
-from tests.clock import ManualClock
 from tests.moderation.requests import GivenShares, ScriptedModerator, context, request
+from tests.rig.clock import ManualClock
 
 
 def most_in_a_second(gate: list[float]) -> int:

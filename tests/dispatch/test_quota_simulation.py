@@ -5,9 +5,9 @@ from math import inf
 
 import pytest
 
-from bench.shares.schedule import FIGURES, Scenario, troubled
-from bench.shares.world import Outcome, run
 from consumer.dispatch.quota import Due, Quota
+from tests.rig.simulation.schedule import FIGURES, Scenario, troubled
+from tests.rig.simulation.world import Outcome, run
 
 SCHEDULES = 1_000
 ENOUGH_TO_FAIL = 300

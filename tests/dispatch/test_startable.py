@@ -8,8 +8,8 @@ import pytest
 from consumer.dispatch.concurrency import ConcurrencyLimit
 from consumer.dispatch.startable import Startable, calls_in_time
 from consumer.fairness import DEFAULT
-from tests.clock import ManualClock
 from tests.moderation.requests import GivenShares
+from tests.rig.clock import ManualClock
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from consumer.config import Config
 from consumer.intake.decode import Omission, Rejection
 from consumer.intake.decode.format import TEXT
 from consumer.intake.decode.formats import FORMATS
-from tests.replica import ROOT
+from tests.rig.replica import ROOT
 
 PAGE = (ROOT / "docs" / "events.md").read_text()
 BLOCK = re.compile(r"^```(?P<kind>[^\n]+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)

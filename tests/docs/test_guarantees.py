@@ -2,7 +2,7 @@
 
 import re
 
-from tests.replica import ROOT
+from tests.rig.replica import ROOT
 
 PAGE = (ROOT / "docs" / "guarantees.md").read_text()
 NAMED = re.compile(r"(?:(tests/[\w/]+\.py)|…)?(?:(?:::|…)(test_\w+)(…?))?")

@@ -12,7 +12,7 @@ from consumer.alibaba.codes import GATEWAY_CODES, SERVICE_CODES
 from consumer.errors import AccountRefused
 from consumer.intake.decode import Rejection
 from consumer.observability import metrics
-from tests.replica import ROOT
+from tests.rig.replica import ROOT
 
 PAGE = (ROOT / "docs" / "operations.md").read_text()
 FLOWING = " ".join(PAGE.split())

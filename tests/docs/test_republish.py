@@ -7,9 +7,9 @@ from consumer.config.privacy import PrivacySettings
 from consumer.emulator.broker import EmbeddedBroker
 from consumer.errors import Undecodable
 from consumer.verdicts.encode import Encoding
-from tests.events import delivery
-from tests.kafka import NewRecord, publish, read_all
-from tests.replica import ROOT
+from tests.rig.events import delivery
+from tests.rig.kafka import NewRecord, publish, read_all
+from tests.rig.replica import ROOT
 
 republish = runpy.run_path(str(ROOT / "examples" / "republish.py"))["republish"]
 

@@ -14,8 +14,8 @@ from consumer.records import Assessment, Failure, Ignored
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.outcomes import Outcomes
 from tests.demo.test_uploads import SETTINGS, made
-from tests.events import delivery, upload
-from tests.replica import ROOT
+from tests.rig.events import delivery, upload
+from tests.rig.replica import ROOT
 
 REVIEW = runpy.run_path(str(ROOT / "examples" / "review.py"))
 OUTCOMES = Outcomes(Encoding(group="group"), OutputTopics())

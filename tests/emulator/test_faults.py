@@ -21,8 +21,8 @@ from pydantic import ValidationError
 from consumer.emulator import Emulator, EmulatorSettings, Fault, running
 from consumer.emulator.faults import Faults, Moment, Subject
 from tests.emulator.asking import ask, oss
-from tests.emulator.pictures import picture
 from tests.emulator.signing import question, signed_headers
+from tests.rig.pictures import picture
 
 SETTINGS = EmulatorSettings(oss={"uploads": {"a.png": picture(), "b.png": picture()}})
 SUBJECT = Subject(region="eu-west-1", action="ImageModeration", service="baselineCheck_global", object="a.png")

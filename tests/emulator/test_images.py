@@ -13,7 +13,7 @@ from PIL import Image
 
 from consumer.emulator.errors import ServiceError
 from consumer.emulator.images import MAX_BYTES, Gallery, Picture, name_colour
-from tests.emulator.pictures import picture
+from tests.rig.pictures import picture
 
 
 def see(data: bytes) -> Picture:

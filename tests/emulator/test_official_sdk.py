@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from consumer.emulator import Emulator, EmulatorSettings, running
 from tests.emulator.asking import oss
-from tests.emulator.pictures import picture
+from tests.rig.pictures import picture
 
 Call = Callable[[Client, ImageModerationRequest], Awaitable[Any]]
 

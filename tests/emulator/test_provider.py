@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from consumer.emulator import EmulatorSettings, running
 from tests.emulator.asking import ask, oss, post
 from tests.emulator.imagehost import serving
-from tests.emulator.pictures import picture
 from tests.emulator.signing import question, signed_headers
+from tests.rig.pictures import picture
 
 RED_IS_HIGH = [
     {

@@ -12,7 +12,7 @@ from consumer.emulator.images import Gallery
 from consumer.emulator.parameters import ImageUrl, OssObject, Parameters
 from consumer.emulator.rules import Rule, judgement, read_rules
 from consumer.emulator.settings import EmulatorSettings
-from tests.emulator.pictures import picture
+from tests.rig.pictures import picture
 
 RED = Gallery().look(picture("red"))
 EXT = {

@@ -17,7 +17,7 @@ import pytest
 from consumer.emulator import EmulatorSettings, running
 from consumer.emulator.listening import listening
 from tests.emulator.asking import ask, oss
-from tests.emulator.pictures import picture
+from tests.rig.pictures import picture
 
 SETTINGS = EmulatorSettings(oss={"uploads": {"a.png": picture()}})
 

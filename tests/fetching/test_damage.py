@@ -6,7 +6,7 @@ from aiokafka import TopicPartition
 from consumer.config.kafka import KafkaSettings
 from consumer.kafka.damage import ATTEMPTS, HELD_DELAY, RETRY_DELAY, DamagedUploads, Named, pass_over
 from consumer.kafka.unreadable import DAMAGED, TOO_LARGE, Damage, Skip
-from tests.clock import ManualClock
+from tests.rig.clock import ManualClock
 
 THIRD = TopicPartition("uploads", 3)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from consumer.kafka.reading import Fetched, PartitionRecords
 from consumer.kafka.unreadable import DAMAGED, TOO_LARGE, Damage, Skip, UnreadableRecord
-from tests.kafka.batches import CODECS, HEADER, RawRecord, batch, sealed, varint
+from tests.rig.kafka.batches import CODECS, HEADER, RawRecord, batch, sealed, varint
 
 PARTITION = TopicPartition("uploads", 0)
 BOUND = 1_000_000

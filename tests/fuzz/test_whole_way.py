@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from tests.fuzz.records import MIB
-from tests.fuzz.replies import AnswerPlay
-from tests.fuzz.uploads import Play
-from tests.kafka import KafkaCluster
+from tests.rig.fuzz.records import MIB
+from tests.rig.fuzz.replies import AnswerPlay
+from tests.rig.fuzz.uploads import Play
+from tests.rig.kafka import KafkaCluster
 
 SEED = 7
 RECORDS = 2_000

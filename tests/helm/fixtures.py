@@ -1,11 +1,11 @@
 """
-pytest fixtures for the chart. What happens to their tests on a machine without helm is `tests/needs.py`'s.
+pytest fixtures for the chart. What happens to their tests on a machine without helm is `tests/rig/needs.py`'s.
 """
 
 import pytest
 
 from tests.helm.chart import Charts
-from tests.helm.tool import helm
+from tests.rig.helm import helm
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from consumer.journal.commit_metadata import CommitMetadata
 from consumer.journal.journal import Journal
 from consumer.observability.heartbeat import PATIENCE
 from consumer.records import Partition
-from tests.clock import ManualClock
+from tests.rig.clock import ManualClock
 
 FIRST, SECOND = Partition("uploads", 0), Partition("uploads", 1)
 

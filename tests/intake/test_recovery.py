@@ -17,7 +17,7 @@ from consumer.intake.windows import Windows
 from consumer.journal.commit_metadata import must_be_read
 from consumer.journal.journal import Journal
 from consumer.records import Partition, SourceId
-from tests.events import delivery
+from tests.rig.events import delivery
 
 PLACE = Partition("uploads", 0)
 SKEW = 2.0  # seconds: the setting

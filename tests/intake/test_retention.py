@@ -7,7 +7,7 @@ from consumer.config.kafka import KafkaSettings
 from consumer.emulator.broker import EmbeddedBroker
 from consumer.intake.retention import LOOK_INTERVAL, Retention, kept, retention_of
 from consumer.kafka.security import KafkaAccess
-from tests.clock import ManualClock
+from tests.rig.clock import ManualClock
 
 DAY = 86_400.0
 

@@ -28,8 +28,8 @@ from consumer.journal.journal import Journal
 from consumer.journal.reader import Outcome
 from consumer.kafka.security import KafkaAccess
 from consumer.records import Partition, SourceId
-from tests.events import delivery
-from tests.sources import kafka_source
+from tests.rig.events import delivery
+from tests.rig.sources import kafka_source
 
 PLACE, PARTITION = Partition("uploads", 0), TopicPartition("uploads", 0)
 OURS, ANOTHERS = "00000000", "11111111"

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from consumer.intake.windows import MIN_ROOM, YOUNG, Windows, turn
 from consumer.journal.journal import Journal
 from consumer.records import Partition, SourceId
-from tests.events import delivery
+from tests.rig.events import delivery
 
 PLACES = [Partition("uploads", number) for number in range(4)]
 OUTCOMES = st.lists(

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from consumer.journal.headers import GROUP, OF_DEAD_LETTER, OF_VERDICT, Source, SourceHeaders
 from consumer.records import SourceId
-from tests.events import delivery
+from tests.rig.events import delivery
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 KINDS = st.sampled_from([OF_VERDICT, OF_DEAD_LETTER])

@@ -2,7 +2,7 @@ from math import inf
 
 from consumer.journal.journal import Journal
 from consumer.records import Partition, SourceId
-from tests.events import delivery
+from tests.rig.events import delivery
 
 PLACE = Partition("uploads", 0)
 

@@ -6,7 +6,7 @@ from consumer.errors import CallFailed, ImageRefused, Malformed, ProviderFailed
 from consumer.moderation import CallContext, ModerationRequest
 from consumer.moderation.assess import Assessing
 from consumer.records import ByUrl, Failure, Label, ModerationResult
-from tests.events import submission
+from tests.rig.events import submission
 
 BASELINE, AIGC, OTHER = "baselineCheck_global", "aigcDetector_global", "another"
 

@@ -15,8 +15,8 @@ from consumer.moderation.breaker import BreakerLimits
 from consumer.moderation.paced import Limited, Paced
 from consumer.moderation.regions import Guarded, Region, Regions
 from consumer.moderation.retries import Retrying, RetryPolicy
-from tests.clock import ManualClock
 from tests.moderation.requests import GivenShares, ScriptedModerator, context, request
+from tests.rig.clock import ManualClock
 
 QUOTA, AT_ONCE, IMAGES = 10, 3, 60
 

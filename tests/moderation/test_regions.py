@@ -15,8 +15,8 @@ from consumer.moderation.breaker import BreakerLimits, State
 from consumer.moderation.paced import Limited
 from consumer.moderation.regions import Guarded, Region, Regions
 from consumer.records import ModerationResult
-from tests.clock import ManualClock
 from tests.moderation.requests import answer, context, request
+from tests.rig.clock import ManualClock
 
 SERVICE = "baselineCheck_global"
 LIMITS = BreakerLimits(provider_failures=3, account_failures=2, probe_interval=1.0, full=4)

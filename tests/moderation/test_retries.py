@@ -22,8 +22,8 @@ from consumer.errors import (
     Unreachable,
 )
 from consumer.moderation.retries import Retrying, RetryPolicy, delay_before_retry
-from tests.clock import ManualClock
 from tests.moderation.requests import ScriptedModerator, context, request
+from tests.rig.clock import ManualClock
 
 POLICY = RetryPolicy(first_delay=0.5, max_delay=30.0, fetch_attempts=3, attempts=5, others_answered=20)
 

@@ -7,7 +7,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from consumer.observability.changes import AGAIN, LOOK_INTERVAL, REMINDER, State, told
-from tests.clock import ManualClock
+from tests.rig.clock import ManualClock
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,5 @@
 from consumer.observability.heartbeat import PATIENCE, Heartbeat
-from tests.clock import ManualClock
+from tests.rig.clock import ManualClock
 
 
 def test_a_loop_that_has_not_turned_for_a_minute_has_stalled() -> None:

@@ -13,7 +13,7 @@ from consumer.observability import metrics
 from consumer.observability.log_context import say_in_every_line
 from consumer.observability.log_limits import INTERVAL, MOST_KINDS, LogLimits
 from consumer.observability.logs import set_up_logs
-from tests.clock import ManualClock
+from tests.rig.clock import ManualClock
 
 
 @pytest.fixture(autouse=True)

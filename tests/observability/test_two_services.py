@@ -16,8 +16,8 @@ from consumer.config.loading import load_config
 from consumer.emulator import EmulatorSettings, running
 from consumer.emulator.broker import EmbeddedBroker
 from consumer.policy.schema import load_policy
-from tests.events import upload
-from tests.kafka.records import NewRecord, publish
+from tests.rig.events import upload
+from tests.rig.kafka.records import NewRecord, publish
 
 POLICY = load_policy(Path(__file__).parent.parent.parent / "config" / "policy.yaml")
 KEY = Credentials(access_key_id="key-id", access_key_secret=SecretStr("key-secret"))

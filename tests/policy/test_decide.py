@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from consumer.policy.decide import Deciding, findings_of, outranks_overall
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import STRICTNESS, Assessment, Decision, Failure, Label, ModerationResult
-from tests.events import submission
+from tests.rig.events import submission
 
 RANKS = ["none", "low", "medium", "high"]
 ROUTE = {"none": Decision.PASS, "low": Decision.PASS, "medium": Decision.REVIEW, "high": Decision.BLOCK}

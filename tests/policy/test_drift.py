@@ -11,7 +11,7 @@ from consumer.policy.drift import MOST_LOGGED, DriftWatch, is_listed
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Assessment, Decision, Label, ModerationResult
 from consumer.vendor_facts.aliyun import LABELS
-from tests.events import submission
+from tests.rig.events import submission
 
 DECIDING = Deciding(Policy(settings=PolicySettings(policy="test", version=1), sha256="ab"))
 

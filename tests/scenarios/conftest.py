@@ -2,8 +2,8 @@
 
 import pytest_asyncio
 
-from tests.kafka import KafkaCluster
-from tests.scenarios.stage import Stage
+from tests.rig.kafka import KafkaCluster
+from tests.rig.stage import Stage
 
 
 @pytest_asyncio.fixture

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.kafka.secured import CLEAR, MUTUAL, PASSWORD, SASL, SecuredKafka
-from tests.replica import Replica
-from tests.scenarios.provider import KEY, emulated, upload_objects
-from tests.scenarios.stage import Stage
+from tests.rig.emulated import KEY, emulated, upload_objects
+from tests.rig.kafka.secured import CLEAR, MUTUAL, PASSWORD, SASL, SecuredKafka
+from tests.rig.replica import Replica
+from tests.rig.stage import Stage
 
 EVENTS = 20
 

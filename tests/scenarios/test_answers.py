@@ -7,9 +7,9 @@ import pytest
 
 from consumer.emulator import Fault
 from tests.alibaba.test_judging import Answers, expected
-from tests.replica import Replica
-from tests.scenarios.provider import KEY, emulated, upload_objects
-from tests.scenarios.stage import Stage
+from tests.rig.emulated import KEY, emulated, upload_objects
+from tests.rig.replica import Replica
+from tests.rig.stage import Stage
 
 ANSWERS = 1_000
 FIRST, LAST = 30, 100  # good ones before and after

@@ -11,11 +11,11 @@ from pathlib import Path
 import orjson
 import pytest
 
-from bench.provider.process import QuickProvider
-from bench.slow_link import HOST, SlowLink
-from tests.kafka import KafkaCluster
-from tests.replica import Replica
-from tests.scenarios.stage import Stage
+from tests.rig.kafka import KafkaCluster
+from tests.rig.link import HOST, SlowLink
+from tests.rig.quick_provider.process import QuickProvider
+from tests.rig.replica import Replica
+from tests.rig.stage import Stage
 
 pytestmark = pytest.mark.scenario
 

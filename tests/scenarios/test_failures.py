@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from consumer.emulator import Fault
-from tests.replica import Replica
-from tests.scenarios.provider import KEY, emulated, upload_objects
-from tests.scenarios.stage import Stage
+from tests.rig.emulated import KEY, emulated, upload_objects
+from tests.rig.replica import Replica
+from tests.rig.stage import Stage
 
 GOOD = 120
 FIRST = 40

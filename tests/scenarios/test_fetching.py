@@ -5,13 +5,13 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.events import upload
-from tests.kafka import read_all
-from tests.kafka.batches import CODECS, RawRecord, Segment, batch, produce
-from tests.kafka.waiting import until
-from tests.replica import Replica
-from tests.scenarios.provider import KEY, emulated
-from tests.scenarios.stage import Stage
+from tests.rig.emulated import KEY, emulated
+from tests.rig.events import upload
+from tests.rig.kafka import read_all
+from tests.rig.kafka.batches import CODECS, RawRecord, Segment, batch, produce
+from tests.rig.kafka.waiting import until
+from tests.rig.replica import Replica
+from tests.rig.stage import Stage
 
 BOMB = 150_000_000  # bytes unpacked
 LIMIT = 350 * 2**20  # bytes: what the service takes at rest, and what a bomb may add with room to spare

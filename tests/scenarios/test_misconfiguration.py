@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.replica import ROOT, Replica
-from tests.scenarios.provider import KEY, emulated, upload_objects
-from tests.scenarios.stage import Stage
+from tests.rig.emulated import KEY, emulated, upload_objects
+from tests.rig.replica import ROOT, Replica
+from tests.rig.stage import Stage
 
 EVENTS = 200
 

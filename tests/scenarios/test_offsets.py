@@ -6,9 +6,9 @@ from pathlib import Path
 import orjson
 import yaml
 
-from bench.provider.process import QuickProvider
-from tests.replica import ROOT, Replica
-from tests.scenarios.stage import PARTITIONS, Stage
+from tests.rig.quick_provider.process import QuickProvider
+from tests.rig.replica import ROOT, Replica
+from tests.rig.stage import PARTITIONS, Stage
 
 
 async def command(*arguments: str) -> tuple[int, str, str]:

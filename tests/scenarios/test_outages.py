@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from consumer.emulator import Emulator, Fault
-from tests.replica import Replica
-from tests.scenarios.provider import KEY, emulated, upload_objects
-from tests.scenarios.stage import Stage
+from tests.rig.emulated import KEY, emulated, upload_objects
+from tests.rig.replica import Replica
+from tests.rig.stage import Stage
 
 QPS = 50
 OUTAGE = 20.0  # seconds

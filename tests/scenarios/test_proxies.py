@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.proxying import PrivateAuthority, proxy, tls_in_front_of
-from tests.replica import Replica
-from tests.scenarios.provider import KEY, emulated, upload_objects
-from tests.scenarios.stage import Stage
+from tests.rig.emulated import KEY, emulated, upload_objects
+from tests.rig.proxying import PrivateAuthority, proxy, tls_in_front_of
+from tests.rig.replica import Replica
+from tests.rig.stage import Stage
 
 
 @pytest.mark.scenario

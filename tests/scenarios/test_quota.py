@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.provider.process import QuickProvider
-from bench.windows import busiest_window
-from tests.replica import Replica
-from tests.scenarios.stage import Stage
+from tests.rig.quick_provider.process import QuickProvider
+from tests.rig.replica import Replica
+from tests.rig.stage import Stage
+from tests.rig.windows import busiest_window
 
 
 @pytest.mark.scenario

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.provider.process import QuickProvider
-from tests.replica import Replica
-from tests.scenarios.stage import Stage
+from tests.rig.quick_provider.process import QuickProvider
+from tests.rig.replica import Replica
+from tests.rig.stage import Stage
 
 
 @pytest.mark.scenario

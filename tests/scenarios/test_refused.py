@@ -7,10 +7,10 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from bench.provider.process import QuickProvider
-from tests.kafka.admin import admin_client
-from tests.replica import Replica
-from tests.scenarios.stage import PARTITIONS, Stage
+from tests.rig.kafka.admin import admin_client
+from tests.rig.quick_provider.process import QuickProvider
+from tests.rig.replica import Replica
+from tests.rig.stage import PARTITIONS, Stage
 
 pytestmark = pytest.mark.scenario
 

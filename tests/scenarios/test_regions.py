@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from consumer.emulator import Emulator, Fault
-from tests.replica import Replica
-from tests.scenarios.provider import KEY, emulated, upload_objects
-from tests.scenarios.stage import Stage
+from tests.rig.emulated import KEY, emulated, upload_objects
+from tests.rig.replica import Replica
+from tests.rig.stage import Stage
 
 FIRST, SECOND = "ap-southeast-1", "eu-west-1"
 EVENTS = 900

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.provider.process import QuickProvider
-from tests.kafka.waiting import until
-from tests.replica import Replica
-from tests.scenarios.stage import PARTITIONS, Stage
+from tests.rig.kafka.waiting import until
+from tests.rig.quick_provider.process import QuickProvider
+from tests.rig.replica import Replica
+from tests.rig.stage import PARTITIONS, Stage
 
 
 @pytest.mark.scenario

@@ -14,13 +14,13 @@ from aiohttp.test_utils import TestServer
 
 from consumer.emulator import Fault
 from tests.emulator.imagehost import serving
-from tests.emulator.pictures import picture
-from tests.events import upload
-from tests.kafka import NewRecord, publish, read_all
-from tests.kafka.secured import PASSWORD, SASL, SecuredKafka
-from tests.replica import ROOT, Replica
-from tests.scenarios.provider import emulated
-from tests.scenarios.stage import Stage
+from tests.rig.emulated import emulated
+from tests.rig.events import upload
+from tests.rig.kafka import NewRecord, publish, read_all
+from tests.rig.kafka.secured import PASSWORD, SASL, SecuredKafka
+from tests.rig.pictures import picture
+from tests.rig.replica import ROOT, Replica
+from tests.rig.stage import Stage
 
 SECRET, TOKEN, COLLECTOR = "canary-key-secret", "canary-security-token", "canary-collector"
 QUERY, TEXT, NAME, WORD = "canary-query", "canary-text", "canary-name", "canary-word"

@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from bench.provider.process import QuickProvider
-from tests.replica import Replica
-from tests.scenarios.stage import Stage
+from tests.rig.quick_provider.process import QuickProvider
+from tests.rig.replica import Replica
+from tests.rig.stage import Stage
 
 
 async def test_sigterm_finishes_what_is_in_flight_and_repeats_nothing(stage: Stage, tmp_path: Path) -> None:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.provider.process import QuickProvider
-from tests.kafka import KafkaCluster
-from tests.replica import Replica
-from tests.scenarios.stage import Stage
+from tests.rig.kafka import KafkaCluster
+from tests.rig.quick_provider.process import QuickProvider
+from tests.rig.replica import Replica
+from tests.rig.stage import Stage
 
 DRAIN_TIMEOUT = 3.0
 CLOSING = 5.0 + 2.0 + 2.0 + 2.0  # the last commit, leaving the group, the producer, and the rest

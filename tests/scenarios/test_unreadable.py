@@ -8,13 +8,13 @@ import pytest
 from consumer.errors import Undecodable
 from consumer.intake.decode import Rejection, decode
 from consumer.records import Ignored
-from tests.events import delivery
 from tests.intake.decode.made_up import MadeUp, made_up
 from tests.intake.decode.messages import BINDINGS, BOUND, GROUP
-from tests.kafka import NewRecord, publish, read_all
-from tests.replica import Replica
-from tests.scenarios.provider import KEY, emulated
-from tests.scenarios.stage import Stage
+from tests.rig.emulated import KEY, emulated
+from tests.rig.events import delivery
+from tests.rig.kafka import NewRecord, publish, read_all
+from tests.rig.replica import Replica
+from tests.rig.stage import Stage
 
 MESSAGES = 1_000
 SEED = 7

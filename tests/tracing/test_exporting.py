@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 from opentelemetry.sdk.resources import SERVICE_NAME
 
 from consumer.tracing.spans import STOP_DEADLINE, exporting
-from tests.proxying import PrivateAuthority, proxy, tls_in_front_of
+from tests.rig.proxying import PrivateAuthority, proxy, tls_in_front_of
 
 WITHOUT_THE_EXTRA = """
 import sys

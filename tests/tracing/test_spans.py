@@ -39,9 +39,9 @@ from consumer.verdicts.encode import Encoded, Encoding
 from consumer.verdicts.outcomes import Outcome, Outcomes
 from consumer.verdicts.publisher import Publisher
 from consumer.verdicts.refused import RefusedOutcomes
-from tests.events import delivery, upload
 from tests.moderation.requests import GivenShares
-from tests.scenarios.provider import BUCKET, KEY, REGION, emulated
+from tests.rig.emulated import BUCKET, KEY, REGION, emulated
+from tests.rig.events import delivery, upload
 
 DECIDING = Deciding(Policy(settings=PolicySettings(policy="test", version=1), sha256="ab"))
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"

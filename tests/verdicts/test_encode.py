@@ -10,7 +10,7 @@ from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Assessment, Failure, Hits, Image, Label, ModerationResult, ObjectRef, Verdict
 from consumer.verdicts.encode import Encoding
-from tests.events import delivery, submission
+from tests.rig.events import delivery, submission
 
 ENCODING = Encoding(group="group")
 

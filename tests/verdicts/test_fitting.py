@@ -38,7 +38,7 @@ from consumer.records import (
 from consumer.verdicts.bounds import MOST_KEY, MOST_VALUE
 from consumer.verdicts.encode import Encoded, Encoding
 from consumer.verdicts.outcomes import Outcome, Outcomes
-from tests.events import delivery, submission
+from tests.rig.events import delivery, submission
 
 GROUP = "moderation-consumer"
 OUTCOMES = Outcomes(Encoding(group=GROUP), OutputTopics())

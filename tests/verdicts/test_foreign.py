@@ -10,7 +10,7 @@ from consumer.errors import Undecodable
 from consumer.records import Delivery, Unreadable
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.foreign import ESCAPED, header_name, written_headers
-from tests.events import delivery
+from tests.rig.events import delivery
 
 ENCODING = Encoding(group="group")
 

@@ -18,8 +18,8 @@ from consumer.records import Assessment, Failure
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.outcomes import Outcome, Outcomes
 from consumer.verdicts.refused import MOST_HELD, REMEDIES, RETRY_DELAY, RefusedOutcomes
-from tests.clock import ManualClock
-from tests.events import delivery, submission
+from tests.rig.clock import ManualClock
+from tests.rig.events import delivery, submission
 
 DECIDING = Deciding(Policy(settings=PolicySettings(policy="test", version=1), sha256="ab"))
 FAILED = Assessment(failure=Failure(kind="image", code="407"))

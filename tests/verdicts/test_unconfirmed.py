@@ -5,7 +5,7 @@ from aiokafka.errors import KafkaConnectionError
 
 from consumer.records import SourceId
 from consumer.verdicts.unconfirmed import UnconfirmedPublishes
-from tests.clock import ManualClock
+from tests.rig.clock import ManualClock
 
 
 class Outputs:

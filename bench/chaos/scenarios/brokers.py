@@ -13,7 +13,7 @@ from bench.chaos.sampling import Stopwatch, sampled
 from bench.chaos.scenarios.playing import Findings, Setting, exits, nothing_lost_or_repeated, told
 from bench.chaos.stage import QUOTA, Script, Stage
 from bench.chaos.work import uploads
-from tests.kafka import KafkaCluster
+from tests.rig.kafka import KafkaCluster
 
 REPLICAS = 2
 REQUEST_TIMEOUT = 40.0  # seconds: aiokafka's request_timeout_ms, after which an unanswered batch fails

@@ -15,7 +15,7 @@ from bench.chaos.report import Check, at_most, none_of
 from bench.chaos.scenarios.playing import Findings, Setting, nothing_lost, told, within_quota
 from bench.chaos.stage import QUOTA, SETTINGS, Script, Stage
 from bench.chaos.work import uploads
-from tests.kafka import KafkaCluster
+from tests.rig.kafka import KafkaCluster
 
 REPLICAS = 4
 _BACKLOG = 2 * QUOTA

@@ -11,8 +11,8 @@ from bench.chaos.compare import Evidence
 from bench.chaos.crew import SERVICE
 from bench.chaos.report import Check, at_most, none_of
 from bench.chaos.stage import Stage
-from bench.windows import busiest_window
-from tests.kafka import KafkaCluster
+from tests.rig.kafka import KafkaCluster
+from tests.rig.windows import busiest_window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

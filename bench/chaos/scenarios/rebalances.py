@@ -14,7 +14,7 @@ from bench.chaos.sampling import Stopwatch
 from bench.chaos.scenarios.playing import Findings, Setting, exits, nothing_lost_or_repeated, stall, told, within_quota
 from bench.chaos.stage import QUOTA, SETTINGS, Script, Stage
 from bench.chaos.work import uploads
-from bench.windows import busiest_window
+from tests.rig.windows import busiest_window
 
 BACKLOG = 2 * QUOTA
 _ENDLESS = 10**9

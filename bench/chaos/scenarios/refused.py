@@ -15,8 +15,8 @@ from bench.chaos.report import at_least, at_most, none_of
 from bench.chaos.scenarios.playing import Findings, Setting, exits, nothing_lost, told
 from bench.chaos.stage import QUOTA, Script, Stage
 from bench.chaos.work import event, uploads
-from tests.kafka import NewRecord
-from tests.kafka.admin import admin_client
+from tests.rig.kafka import NewRecord
+from tests.rig.kafka.admin import admin_client
 
 REPLICAS = 2
 REFUSED = "https://img.example.com/refused/high/1.jpg"

@@ -15,8 +15,8 @@ from bench.chaos.sampling import POLL
 from bench.chaos.scenarios.playing import Findings, Setting, exits, nothing_lost_or_repeated, told
 from bench.chaos.stage import QUOTA, Script, Stage
 from bench.chaos.work import uploads
-from tests.kafka import NewRecord
-from tests.kafka.admin import admin_client
+from tests.rig.kafka import NewRecord
+from tests.rig.kafka.admin import admin_client
 
 REPLICAS = 2
 _START_TIMEOUT = 60.0

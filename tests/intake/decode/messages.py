@@ -11,7 +11,7 @@ from consumer.errors import Undecodable
 from consumer.intake.decode import NO_RULES, Bindings, Rules, decode
 from consumer.intake.decode.origin import any_of
 from consumer.records import Delivery, Headers, Ignored, Submission
-from tests.events import delivery
+from tests.rig.events import delivery
 
 GROUP = "moderators"
 FOLDER = Path(__file__).parent / "samples"

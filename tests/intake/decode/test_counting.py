@@ -7,8 +7,8 @@ from consumer.app import count_format
 from consumer.errors import Undecodable
 from consumer.intake.decode import Bindings, decode
 from consumer.records import Ignored
-from tests.events import delivery
 from tests.intake.decode.messages import message, sample
+from tests.rig.events import delivery
 
 
 def counted(form: str) -> float:

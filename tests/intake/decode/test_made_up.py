@@ -8,9 +8,9 @@ from consumer.errors import Undecodable
 from consumer.intake.decode import Omission, Rejection, decode
 from consumer.records import Delivery, Ignored
 from consumer.verdicts.encode import Encoding
-from tests.events import delivery
 from tests.intake.decode.made_up import MODES, made_up
 from tests.intake.decode.messages import BINDINGS, GROUP
+from tests.rig.events import delivery
 
 MESSAGES = 20_000
 SEED = 20_261_121

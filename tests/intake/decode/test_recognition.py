@@ -4,8 +4,8 @@ import orjson
 import pytest
 
 from consumer.intake.decode import recognise
-from tests.events import delivery
 from tests.intake.decode.messages import SAMPLES, ignored, message, refused, sample
+from tests.rig.events import delivery
 
 EXPECTED = {
     "native": "native",

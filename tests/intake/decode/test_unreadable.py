@@ -7,7 +7,7 @@ import pytest
 from consumer.errors import Undecodable
 from consumer.intake.decode import Bindings, decode, recognise
 from consumer.records import Unreadable, seconds, source_id
-from tests.events import delivery, upload
+from tests.rig.events import delivery, upload
 
 
 @pytest.mark.parametrize("value", [None, b"", b"\x00raw", upload("event-1", "https://img.example.com/1.jpg")])

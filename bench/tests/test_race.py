@@ -1,0 +1,98 @@
+"""
+A whole run, on the embedded broker: what is weighed, and what is not let through.
+"""
+
+import sys
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench.contestants import Course, Start, bare
+from bench.events import upload_events
+from bench.race import Disqualified, run
+from consumer.emulator.broker import EmbeddedBroker
+from tests.rig.kafka import publish
+from tests.rig.quick_provider.process import QuickProvider
+
+EVENTS = 200
+
+
+@pytest.fixture
+def broker() -> Iterator[EmbeddedBroker]:
+    with EmbeddedBroker() as broker:
+        yield broker
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[QuickProvider]:
+    async with QuickProvider.start(latency=0.01) as provider:
+        yield provider
+
+
+@pytest.fixture
+async def course(broker: EmbeddedBroker, provider: QuickProvider, tmp_path: Path) -> Course:
+    await publish(broker.bootstrap_servers, "uploads", upload_events(EVENTS))
+    return Course(
+        bootstrap_servers=broker.bootstrap_servers,
+        provider=provider.endpoint,
+        uploads="uploads",
+        passed="moderation.pass",
+        review="moderation.review",
+        block="moderation.block",
+        dead_letter="moderation.dead-letter",
+        group="bench",
+        in_flight=8,
+        events=EVENTS,
+        folder=tmp_path,
+    )
+
+
+async def test_the_bare_loop_is_weighed(course: Course, provider: QuickProvider) -> None:
+    """
+    The bare loop carries every event once, and its steady part cost some CPU, but no more than the time it took.
+    """
+    cost = await run(bare, course, provider)
+
+    assert cost.events == EVENTS - 1 - 2 * (EVENTS // 10)
+    assert 0 < cost.cpu_seconds <= cost.wall_seconds * 1.5
+
+
+async def test_outcomes_in_another_topic_do_not_count(course: Course, provider: QuickProvider) -> None:
+    """
+    A contestant that sends harmless images to review has not done the work, however many outcomes there are.
+    """
+
+    def astray(course: Course) -> Start:
+        return bare(replace(course, passed=course.review))
+
+    with pytest.raises(Disqualified, match=r"200 outcomes in moderation\.pass were due"):
+        await run(astray, course, provider)
+
+
+async def test_unasked_images_do_not_count(course: Course, provider: QuickProvider) -> None:
+    """
+    Outcomes that the provider was not asked about are no work either.
+    """
+    async with QuickProvider.start(latency=0.01) as another:
+
+        def elsewhere(course: Course) -> Start:
+            return bare(replace(course, provider=another.endpoint))
+
+        with pytest.raises(Disqualified, match="200 images were to be asked about once: 0 in 0 calls"):
+            await run(elsewhere, course, provider)
+
+
+async def test_a_contestant_that_ends_early_is_told_with_its_last_words(
+    course: Course, provider: QuickProvider
+) -> None:
+    """
+    A process that ends before its work is done is reported at once, with what it printed.
+    """
+
+    def short_lived(_: Course) -> Start:
+        return Start([sys.executable, "-c", "raise SystemExit('out of breath')"])
+
+    with pytest.raises(Disqualified, match=r"(?s)ended with status 1 .*out of breath"):
+        await run(short_lived, course, provider)
