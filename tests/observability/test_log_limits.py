@@ -2,7 +2,6 @@
 
 import io
 import logging
-from collections.abc import Iterator
 
 import orjson
 import pytest
@@ -15,15 +14,7 @@ from consumer.observability.log_limits import INTERVAL, MOST_KINDS, LogLimits
 from consumer.observability.logs import set_up_logs
 from tests.rig.clock import ManualClock
 
-
-@pytest.fixture(autouse=True)
-def restored_logging() -> Iterator[None]:
-    """Leave logging as it was: it is the process's."""
-    handlers, level = logging.root.handlers[:], logging.root.level
-    yield
-    logging.root.handlers[:], logging.root.level = handlers, level
-    structlog.reset_defaults()
-    say_in_every_line()
+pytestmark = pytest.mark.usefixtures("restored_logging")
 
 
 def record(

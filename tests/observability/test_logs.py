@@ -1,7 +1,6 @@
 import io
 import logging
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -11,14 +10,7 @@ import structlog
 from consumer.config.operation import LogSettings
 from consumer.observability.logs import set_up_logs
 
-
-@pytest.fixture(autouse=True)
-def restored_logging() -> Iterator[None]:
-    """Leave logging as it was: it is the process's."""
-    handlers, level = logging.root.handlers[:], logging.root.level
-    yield
-    logging.root.handlers[:], logging.root.level = handlers, level
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("restored_logging")
 
 
 def fail_holding_a_secret() -> None:

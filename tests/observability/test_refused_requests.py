@@ -3,10 +3,8 @@ import io
 import logging
 import socket
 import time
-from collections.abc import Iterator
 
 import pytest
-import structlog
 
 from consumer.config.operation import HealthSettings, LogSettings
 from consumer.observability.health import Health, serving
@@ -16,14 +14,11 @@ from consumer.observability.refused_requests import RefusedRequests
 
 
 @pytest.fixture
-def logged() -> Iterator[io.StringIO]:
+def logged(restored_logging: None) -> io.StringIO:
     """What is logged meanwhile."""
-    handlers, level = logging.root.handlers[:], logging.root.level
     stream = io.StringIO()
     set_up_logs(LogSettings(format="json"), stream)
-    yield stream
-    logging.root.handlers[:], logging.root.level = handlers, level
-    structlog.reset_defaults()
+    return stream
 
 
 async def longest_stall(until: asyncio.Event) -> float:
