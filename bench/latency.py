@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bench.events import upload_events
 from tests.rig.kafka import DownloadFailed, KafkaCluster, StartFailed, ToolMissing, publish
-from tests.rig.link import HOST, SlowLink
+from tests.rig.link import HOST, Link
 from tests.rig.quick_provider.process import QuickProvider
 from tests.rig.replica import Replica
 from tests.rig.stage import Stage
@@ -84,7 +84,7 @@ async def _print(round_trips: Sequence[int], quota: int, events: int, latency: f
 
 
 async def _measured(round_trips: Sequence[int], quota: int, events: int, latency: float) -> AsyncIterator[Use]:
-    async with SlowLink.opened() as link:
+    async with Link.opened() as link:
         port = _free_port()
         advertised = f"PLAINTEXT://{HOST}:{port},SLOW://{HOST}:{link.port}"
         async with KafkaCluster.start(
@@ -99,7 +99,7 @@ async def _measured(round_trips: Sequence[int], quota: int, events: int, latency
                 yield await _use_of(stage, link, quota, events, latency)
 
 
-async def _use_of(stage: Stage, link: SlowLink, quota: int, events: int, latency: float) -> Use:
+async def _use_of(stage: Stage, link: Link, quota: int, events: int, latency: float) -> Use:
     config = stage.config(
         "",
         kafka={"bootstrap_servers": f"{HOST}:{link.port}", "session_timeout": 30.0, "heartbeat_interval": 3.0},

@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from tests.rig.kafka import KafkaCluster
-from tests.rig.link import HOST, SlowLink
+from tests.rig.link import HOST, Link
 from tests.rig.quick_provider.process import QuickProvider
 from tests.rig.replica import Replica
 from tests.rig.stage import Stage
@@ -50,7 +50,7 @@ async def test_a_broker_that_is_away_is_named_and_found_again(tmp_path: Path, ho
     itself once it is back, also where no address that the service had learnt is right any more.
     """
     async with AsyncExitStack() as stack:
-        bootstrap, first, second = [await stack.enter_async_context(SlowLink.opened()) for _ in range(3)]
+        bootstrap, first, second = [await stack.enter_async_context(Link.opened()) for _ in range(3)]
         async with moving(first.port) as kafka, QuickProvider.start(latency=0.1) as provider:
             for link in (bootstrap, first, second):
                 link.target = kafka.bootstrap_servers_of("MOVING")
@@ -103,7 +103,7 @@ async def test_an_advertised_address_that_leads_nowhere_is_named(tmp_path: Path)
     Though the bootstrap server answers; the quota is not blamed for it.
     """
     async with AsyncExitStack() as stack:
-        bootstrap, first, nowhere = [await stack.enter_async_context(SlowLink.opened()) for _ in range(3)]
+        bootstrap, first, nowhere = [await stack.enter_async_context(Link.opened()) for _ in range(3)]
         nowhere.close()
         async with moving(first.port) as kafka, QuickProvider.start(latency=0.1) as provider:
             bootstrap.target = first.target = kafka.bootstrap_servers_of("MOVING")

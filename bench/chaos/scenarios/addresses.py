@@ -10,13 +10,13 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from bench.chaos import compare
-from bench.chaos.proxy import HOST, Proxy
 from bench.chaos.report import at_most
 from bench.chaos.sampling import Stopwatch
 from bench.chaos.scenarios.playing import Findings, Setting, exits, nothing_lost_or_repeated, told
 from bench.chaos.stage import QUOTA, Script, Stage
 from bench.chaos.work import uploads
 from tests.rig.kafka import KafkaCluster
+from tests.rig.link import HOST, Link
 
 REPLICAS = 2
 _LISTENER = "MOVING"
@@ -30,19 +30,19 @@ async def addresses(setting: Setting) -> Findings:
     """Stop the broker under load and start it where nobody looks for it but who asks the bootstrap address."""
     port = random.Random(f"addresses {time.time()}").choice(_PORTS)
     async with AsyncExitStack() as stack:
-        name, first, second = [await stack.enter_async_context(Proxy.opened()) for _ in range(3)]
+        name, first, second = [await stack.enter_async_context(Link.opened()) for _ in range(3)]
         advertised = f"PLAINTEXT://{HOST}:{port},{_LISTENER}://{HOST}:{first.port}"
         kafka = await stack.enter_async_context(
             KafkaCluster.start(
                 1, port=port, listeners={_LISTENER: "PLAINTEXT"}, properties={"advertised.listeners": advertised}
             )
         )
-        for proxy in (name, first, second):
-            proxy.target = kafka.bootstrap_servers_of(_LISTENER)
+        for link in (name, first, second):
+            link.target = kafka.bootstrap_servers_of(_LISTENER)
         return await _run(replace(setting, kafka=kafka), name, first, second)
 
 
-async def _run(setting: Setting, name: Proxy, first: Proxy, second: Proxy) -> Findings:
+async def _run(setting: Setting, name: Link, first: Link, second: Link) -> Findings:
     changes = {**(setting.changes or {}), "kafka": {"bootstrap_servers": f"{HOST}:{name.port}"}}
     script = Script(program=setting.program, changes=changes)
     async with Stage.opened(setting.kafka, f"addresses-{setting.seed}", setting.seed, script) as stage:

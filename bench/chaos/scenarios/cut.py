@@ -10,12 +10,12 @@ import time
 from dataclasses import replace
 
 from bench.chaos import compare
-from bench.chaos.proxy import HOST, Proxy
 from bench.chaos.report import Check, at_most, none_of
 from bench.chaos.scenarios.playing import Findings, Setting, nothing_lost, told, within_quota
 from bench.chaos.stage import QUOTA, SETTINGS, Script, Stage
 from bench.chaos.work import uploads
 from tests.rig.kafka import KafkaCluster
+from tests.rig.link import HOST, Link
 
 REPLICAS = 4
 _BACKLOG = 2 * QUOTA
@@ -30,31 +30,31 @@ _PORTS = range(20_000, 30_000)
 async def cut(setting: Setting) -> Findings:
     """Cut one off under load, mend it once the others have taken over, and look who called when."""
     port = random.Random(f"cut {time.time()}").choice(_PORTS)
-    async with Proxy.opened() as proxy:
-        advertised = f"PLAINTEXT://{HOST}:{port},CUT://{HOST}:{proxy.port}"
+    async with Link.opened() as link:
+        advertised = f"PLAINTEXT://{HOST}:{port},CUT://{HOST}:{link.port}"
         async with KafkaCluster.start(
             1, port=port, listeners={"CUT": "PLAINTEXT"}, properties={"advertised.listeners": advertised}
         ) as kafka:
-            proxy.target = kafka.bootstrap_servers_of("CUT")
-            return await _run(replace(setting, kafka=kafka), proxy)
+            link.target = kafka.bootstrap_servers_of("CUT")
+            return await _run(replace(setting, kafka=kafka), link)
 
 
-async def _run(setting: Setting, proxy: Proxy) -> Findings:
+async def _run(setting: Setting, link: Link) -> Findings:
     script = Script(program=setting.program, changes=setting.changes)
     async with Stage.opened(setting.kafka, f"cut-{setting.seed}", setting.seed, script) as stage:
         await stage.crew.join(REPLICAS - 1)
-        [victim] = await stage.crew.join(kafka={"bootstrap_servers": f"{HOST}:{proxy.port}"})
+        [victim] = await stage.crew.join(kafka={"bootstrap_servers": f"{HOST}:{link.port}"})
         await stage.watch.until_members(REPLICAS, _START_TIMEOUT)
         records = uploads(stage.name, _ENDLESS, setting.seed)
         await stage.upload([next(records) for _ in range(_BACKLOG)])
         async with stage.feeding(records, QUOTA):
             await stage.watch.until_outcomes(2 * QUOTA, _START_TIMEOUT)
             cut_at = time.time()
-            proxy.cut()
+            link.cut()
             await stage.watch.until_members(REPLICAS - 1, _TAKEOVER_TIMEOUT)
             await stage.watch.until_outcomes((await stage.watch.outcomes() or 0) + 2 * QUOTA, _TAKEOVER_TIMEOUT)
             mended_at = time.time()
-            proxy.mend()
+            link.mend()
             await stage.watch.until_members(REPLICAS, _TAKEOVER_TIMEOUT)
         finished = await stage.finished(_FINISH_TIMEOUT)
         metrics = await told(stage)
