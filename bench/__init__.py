@@ -1,1 +1,5 @@
-"""Measurements of the service beside a bare loop, and the quick provider that both of them ask."""
+"""
+Measurements of the service: beside a bare loop, at its limits, and when things break.
+
+What they share with the tests is `tests/rig`; nothing else of the tests is imported here.
+"""

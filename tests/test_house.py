@@ -1,4 +1,4 @@
-"""What keeps the house in order: each import contract can be broken, and the vendor stays in its rooms."""
+"""What keeps the house in order: each import contract can be broken, and everything stays in its rooms."""
 
 import ast
 import re
@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib.util import resolve_name
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,66 @@ def test_a_change_that_breaks_a_contract_is_refused(tmp_path: Path, contract: st
 
     assert done.returncode == 1, done.stderr
     assert f"{contract} BROKEN" in " ".join(done.stdout.split())
+
+
+def room_of(module: str) -> str:
+    """The benches, the tests, or what both are rigged with; empty for whatever else."""
+    names = module.split(".")
+    return "rig" if names[:2] == ["tests", "rig"] else names[0] if names[0] in ("tests", "bench") else ""
+
+
+MAY_IMPORT = {"bench": ("bench", "rig", ""), "tests": ("tests", "rig", ""), "rig": ("rig", "")}
+
+
+def imports_of(module: str, text: str) -> Iterator[str]:
+    """What a module imports, by full names."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = resolve_name("." * node.level + (node.module or ""), module.rpartition(".")[0])
+            yield from (f"{base}.{each.name}" for each in node.names)
+
+
+def out_of_place(module: str, text: str) -> list[str]:
+    """What a module of the tests or benches imports, and must not."""
+    return [each for each in imports_of(module, text) if room_of(each) not in MAY_IMPORT[room_of(module)]]
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "refused"),
+    [
+        ("tests.scenarios.test_crash", "from bench.events import upload_events", True),
+        ("tests.scenarios.test_crash", "from bench import events", True),
+        ("tests.scenarios.test_crash", "import bench.events", True),
+        ("tests.scenarios.test_crash", "from tests.rig.stage import Stage", False),
+        ("tests.rig.stage", "def f():\n    import bench.events", True),
+        ("tests.rig.stage", "from tests.contract.reading import Reader", True),
+        ("tests.rig.stage", "from ..contract import reading", True),
+        ("tests.rig.stage", "from . import events", False),
+        ("bench.race", "from tests.contract.reading import Reader", True),
+        ("bench.race", "from tests import contract", True),
+        ("bench.race", "from tests import rig", False),
+        ("bench.tests.test_race", "import tests.rig.stage, bench.race", False),
+    ],
+)
+def test_an_import_that_is_out_of_place_is_seen(module: str, line: str, refused: bool) -> None:
+    """
+    However it is written, and inside of functions too.
+    """
+    assert bool(out_of_place(module, line)) is refused
+
+
+def test_tests_import_no_bench_and_benches_import_the_rig_only() -> None:
+    """
+    Whoever changes a bench breaks no test, and whoever changes a test breaks no bench; the rig needs neither.
+    """
+    found = []
+    for path in sorted([*(ROOT / "tests").rglob("*.py"), *(ROOT / "bench").rglob("*.py")]):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        found += [f"{module} imports {imported}" for imported in out_of_place(module, path.read_text())]
+
+    assert found == []
 
 
 def modules() -> Iterator[tuple[str, str]]:
