@@ -234,7 +234,7 @@ class Provider(NamedTuple):
     has_capacity: Callable[[str], bool]
     """Whether another request of this lane could be sent at once."""
     give_up_waiting: Callable[[], None]
-    """Cancels who waits for a provider that is away."""
+    """Cancels requests that wait for a provider that is away."""
     reasons_not_ready: Callable[[], list[str]]
 
 
@@ -253,7 +253,7 @@ def while_held(provider: Provider, holding: Holding, held: InterruptibleWaits) -
 
 
 def quota_of(config: Config) -> Quota:
-    """This replica's share of the quota, which its assignments and commits tell of."""
+    """This replica's share of the quota, which follows from its assignments and commits."""
     calls = config.calls_by_lane
     return Quota(
         {name: Due(lane.topics, calls[name]) for name, lane in config.all_lanes.items()},
@@ -277,7 +277,7 @@ def layers(
     """
     Stack what is done about pace, capacity, outages and failures around the call.
 
-    Inside out: a call has its span; the breaker is told how it ended; it departs at its moment, holding a slot while it
+    Inside out: a call has its span; the breaker learns how it ended; it departs at its moment, holding a slot while it
     waits for that; it waits for a region without one; and a retry does all of it again. Pace and slots are the
     account's, and shared by its regions. `shares` says what this replica may send; an image needs so many `calls`.
     """
@@ -294,7 +294,7 @@ def layers(
 
     def region(name: str, base_url: str) -> Region:
         client = ImageModerationClient(transport, base_url, name, keys, timeouts, clock)
-        # `Limited` may stand anywhere; `Paced` outside of `Guarded`, who looks at the permit once the moment has come.
+        # `Limited` may stand anywhere; `Paced` outside of `Guarded`, which looks at the permit when the call departs.
         around: list[Layer] = [
             lambda inner: Limited(inner, slots, line),
             lambda inner: Paced(inner, gate, pace, in_flight, owns, clock, name),

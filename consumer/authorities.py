@@ -48,7 +48,7 @@ class Authorities:
 
 
 def _look_at_environment(environment: Mapping[str, str]) -> None:
-    """OpenSSL would pass over a file that is not there, and trust nobody."""
+    """OpenSSL would ignore a missing file, and trust no certificate."""
     named = environment.get(FILE)
     if named and not environment.get(FOLDER):
         _trust(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), Path(named), FILE)

@@ -2,7 +2,7 @@
 What can go wrong, sorted by what the service does about it.
 
     ConsumerError
-    ├── Undecodable          nobody can read this message     → dead letter
+    ├── Undecodable          this message is unreadable       → dead letter
     ├── Lost                 another replica's message by now → drop it, it is read there
     ├── OutcomeRefused       its topic does not take it        → hold its partition, try again
     ├── CallFailed           one call to the provider failed  → moderation/retries.py decides by branch

@@ -4,7 +4,7 @@ How lanes share. A lane is a group of input topics with a weight. Values only; n
     FairQueue           which lane is next, among those that have something waiting
     ReservedCapacity    how much of a limit each lane may take, so that none can fill what another needs
 
-An idle lane lends all of its turns, and the capacity that is not reserved for it.
+While a lane is idle, others use all of its turns, and the capacity that is not reserved for it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -36,7 +36,8 @@ class FairQueue:
     """
     Which lane is next: in any stretch, lanes that wait all the time get turns by weight.
 
-    A lane that wakes has its turn at once, and none saved up from while it slept (start-time fair queueing).
+    Start-time fair queueing: the waiting lane with the smallest virtual time is next; ties go to the heavier lane. A
+    lane that was idle gets a turn at once, but none for the time in which it was idle.
     """
 
     def __init__(self, weights: Mapping[str, float]) -> None:
@@ -45,7 +46,7 @@ class FairQueue:
         self._now = 0.0  # virtual time of the latest turn
 
     def change(self, weights: Mapping[str, float]) -> None:
-        """Go on with other weights, and forget who was ahead of whom. Nothing where they are the same."""
+        """Use other weights, and forget the lanes' virtual times. Does nothing if the weights are the same."""
         if weights != self._weights:
             self._weights = dict(weights)
             self._next.clear()
@@ -69,9 +70,9 @@ class FairQueue:
 
 class ReservedCapacity:
     """
-    Places of a limit: a third is reserved for lanes by weight, and the rest is anybody's.
+    Places of a limit: a third is reserved for the lanes by weight, and any lane may take the rest.
 
-    So a lane alone has two thirds and its own reserve at the least, and one that wakes its reserve at once.
+    A lane that is alone has at least two thirds and its own reserve; a lane that was idle has its reserve at once.
     """
 
     def __init__(self, size: int, weights: Mapping[str, float]) -> None:

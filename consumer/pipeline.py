@@ -3,8 +3,8 @@ The life of one message. Read this file first.
 
     decode → (one submission an image) → assess → decide → publish → settle
 
-`service.py` carries many at once and settles them; the stages are told apart by their faces. What meets an error that
-nobody foresaw is held, tried again and at last sent to review or to the dead letters: it never ends the service.
+`service.py` carries many at once and settles them; each stage has an interface of its own. What meets an
+unexpected error is held, tried again and at last sent to review or to the dead letters: it never ends the service.
 """
 
 import asyncio

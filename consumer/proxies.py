@@ -1,10 +1,10 @@
 """
 Through which proxy a URL is called: values only, from a setting and the environment.
 
-Every client that this service opens is told its proxy by what stands here, and none reads the environment by itself:
+Every client that this service opens gets its proxy from here, and none reads the environment by itself:
 they differ in what they take from it, and one of them would also read ~/.netrc.
 
-    provider.proxy ──► HTTPS_PROXY or HTTP_PROXY, by the URL's scheme ──► ALL_PROXY        NO_PROXY: who is exempt
+    provider.proxy ──► HTTPS_PROXY or HTTP_PROXY, by the URL's scheme ──► ALL_PROXY        NO_PROXY: exempt hosts
 
 Names in lower case win over those in upper case. A proxy is `http://` or `https://`, which says how it is spoken to
 itself. User and password are kept apart from its URL, which may be shown.
@@ -31,7 +31,7 @@ class BadProxy(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """What stands between, and who we are to it."""
+    """A proxy, and the user and password for it."""
 
     url: str  # scheme, host and port, and no user
     host: str
@@ -50,7 +50,7 @@ class Proxy:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What it must be told: with CONNECT, or with a request that it passes on in clear text."""
+        """What it must be sent: with CONNECT, or with a request that it passes on in clear text."""
         if not self.is_told_who_we_are:
             return {}
         return {"Proxy-Authorization": f"Basic {b64encode(f'{self.user}:{self.password}'.encode()).decode()}"}
@@ -130,7 +130,7 @@ class Proxies:
 
     def proxy_for(self, url: str) -> Proxy | None:
         """
-        Return what to call a URL through, or None for the host itself. NO_PROXY is not asked about what was chosen.
+        Return what to call a URL through, or None for the host itself. NO_PROXY does not apply to a chosen one.
 
         Raises:
             BadProxy: saying where it was given, and nothing of what was.
@@ -159,7 +159,7 @@ class Proxies:
 
 
 DIRECT = Proxies()
-"""No proxy for anybody."""
+"""No proxy for any URL."""
 
 
 def _read(text: str, named_by: str) -> Proxy:
@@ -188,7 +188,7 @@ def _split(text: str) -> SplitResult | None:
 
 
 def _exempt(entry: str) -> Exempt:
-    """An entry that cannot be read is a host that nobody has."""
+    """An entry that cannot be read matches no host."""
     entry = entry.partition("://")[2] or entry
     network = _network(entry)
     if network is not None:

@@ -206,7 +206,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hits:
-    """What the provider's `Ext` names: libraries, counts, and texts as far as the privacy settings tell them."""
+    """What the provider's `Ext` names: libraries, counts, and texts as far as the privacy settings allow."""
 
     image_libraries: tuple[str, ...] = ()
     keyword_libraries: tuple[str, ...] = ()

@@ -42,7 +42,7 @@ class DrainTimeout(ConsumerError):
 
 
 class RecordName(NamedTuple):
-    """One record of a log. The timestamp tells it from that of a topic which was deleted and made again."""
+    """One record of a log. The timestamp distinguishes it from one of a topic that was deleted and created again."""
 
     partition: Partition
     offset: int
@@ -78,7 +78,7 @@ class Calls(Protocol):
 
     @property
     def give_up_waiting(self) -> Callable[[], None]:
-        """Cancels who waits for a provider that is away, or for a share of the quota."""
+        """Cancels requests that wait for a provider that is away, or for a share of the quota."""
         ...
 
 
@@ -202,7 +202,7 @@ class Service:
     async def _something_to_begin(self) -> None:
         """Return when a record has arrived, or a lane that has one waiting has room."""
         lanes = self._waiting.lanes
-        if len(lanes) == self._lanes:  # on the path of every record: nobody who arrives could start before these
+        if len(lanes) == self._lanes:  # on the path of every record: none that arrives could start before these
             await self._calls.wait_for_capacity(lanes)
             return
         self._arrived.clear()

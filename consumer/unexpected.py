@@ -1,5 +1,5 @@
 """
-Whose fault is an exception that nobody foresaw? Values only: nothing here waits or reads a clock.
+Is an unexpected exception the image's fault or the service's? Values only: nothing here waits or reads a clock.
 
 It is the image's own once enough *other* images were judged since its first one. Until then it may be ours, and the
 image is held and tried again, with exponential backoff. After as many images in a row without one that was judged it

@@ -141,7 +141,7 @@ def _label(element: Any) -> Label:
 
 
 def _level(element: Mapping[str, Any]) -> str | None:
-    """Read a risk level. One that the vendor does not have is unknown, and whoever decides takes care of it."""
+    """Read a risk level. One that the vendor does not document is unknown; the policy decides what that means."""
     level = element.get("RiskLevel")
     if level is None:
         return None
@@ -152,7 +152,7 @@ def _level(element: Mapping[str, Any]) -> str | None:
 
 
 def _hits(extension: Any, privacy: PrivacySettings) -> Hits:
-    """Count what `Ext` tells. Vendor: any part of it may be null or absent; what has another shape is left out."""
+    """Count what `Ext` contains. Vendor: any part of it may be null or absent; what has another shape is left out."""
     parts = _dicts(extension)
     in_text = _below(parts, "TextInImage")
     lines = _below(in_text, "OcrResult")
@@ -174,7 +174,7 @@ def _hits(extension: Any, privacy: PrivacySettings) -> Hits:
 
 
 def _told(values: Iterable[Any], telling: Disclosure) -> tuple[str, ...]:
-    """Bring texts into the form in which they may be told; those that may not are not read."""
+    """Bring texts into the form that may be shown; those that may not be shown are not read."""
     if telling in ("none", "count"):
         return ()
     texts = islice(dict.fromkeys(filter(None, map(_text, values))), MOST_TEXTS)

@@ -1,4 +1,4 @@
-"""aiokafka's consumer as the commands open it: let in as the service is, impatient, and closed at the end."""
+"""aiokafka's consumer as the commands open it: the service's access, short timeouts, closed at the end."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ async def reader(
     access: KafkaAccess, *topics: str, max_batch_bytes: int = MAX_BATCH_BYTES, **options: Any
 ) -> AsyncIterator[Any]:
     """
-    A consumer without a group, which commits nothing. `KafkaError` escapes where nobody answers.
+    A consumer without a group, which commits nothing. `KafkaError` escapes if no broker answers.
 
     A batch that cannot be read comes as an `UnreadableRecord`.
     """

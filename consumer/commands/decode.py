@@ -1,7 +1,7 @@
 """
 Show what one Kafka message asks for, as the service reads it: a JSON object an image.
 
-Without a configuration nobody knows the bindings, and the message is shown all the same: every bucket counts as bound,
+Without a configuration the bindings are not known, and the message is shown all the same: every bucket counts as bound,
 every object as included, keys are read as their store usually writes them, and no `url` is made for an object.
 """
 

@@ -1,7 +1,7 @@
 """
 Where a group stands in each partition: what is committed, what waits, and what a running replica has open.
 
-The group is looked at from outside, through the broker; what is open only the replica that owns it can tell.
+The group is looked at from outside, through the broker; only the replica that owns a partition knows what is open.
 """
 
 import ssl
@@ -151,7 +151,7 @@ def _is_reading(told: Any) -> bool:
 
 
 def table(standings: Sequence[Standing], running: Mapping[tuple[str, int], Mapping[str, Any]], now: float) -> Table:
-    """A row for each partition; with what is open where a replica has told it."""
+    """A row for each partition; with what is open, if a replica has reported it."""
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("topic", "partition", "committed", "end", "lag", "journal from"):
         shown.add_column(heading, justify="left" if heading in ("topic", "journal from") else "right")

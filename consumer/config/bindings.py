@@ -1,5 +1,5 @@
 """
-What the objects of a bucket are, and which events are none of this service's.
+What the objects of a bucket are, and which events this service ignores.
 """
 
 import string
@@ -76,7 +76,7 @@ class Binding(Settings):
 
 
 class CloudEventsSettings(Settings):
-    """Which CloudEvents of the topics are none of this service's."""
+    """Which CloudEvents of the topics this service ignores."""
 
     ignore: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         (),

@@ -1,5 +1,5 @@
 """
-How much is held, how long a stop may take, and what is told: memory, shutdown, logs, traces, health.
+How much is held, how long a stop may take, and what is reported: memory, shutdown, logs, traces, health.
 """
 
 from importlib.util import find_spec

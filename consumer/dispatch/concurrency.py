@@ -27,7 +27,7 @@ class ConcurrencyLimit:
         return self._capacity.held + sum(map(len, self._waiting.values()))
 
     def has_capacity(self, lane: str = DEFAULT) -> bool:
-        """Whether the lane has a slot free and nobody waits for it."""
+        """Whether the lane has a free slot that no caller waits for."""
         return not self._waiting[lane] and self._capacity.free(lane) > 0
 
     async def wait_for_capacity(self, lanes: Collection[str] = ()) -> None:
@@ -60,7 +60,7 @@ class ConcurrencyLimit:
             raise
 
     def _move(self) -> None:
-        """Give the free slots to those who wait, and let everybody who wants room look again."""
+        """Give free slots to waiting callers, and wake those that wait for capacity."""
         while lanes := [lane for lane in self._those_in_line() if self._capacity.free(lane)]:
             lane = self._turns.first(lanes)
             self._turns.served(lane)
@@ -73,7 +73,7 @@ class ConcurrencyLimit:
         self._changed = asyncio.Event()
 
     def _those_in_line(self) -> list[str]:
-        """Return the lanes that have somebody waiting, without those who gave up at their heads."""
+        """Return the lanes with waiting callers, after removing cancelled callers from their heads."""
         for line in self._waiting.values():
             while line and line[0].done():
                 line.popleft()

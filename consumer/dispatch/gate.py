@@ -54,7 +54,7 @@ class Gate:
         self._turns = FairQueue({})
         self._waiting: dict[tuple[str, str], deque[Waiter]] = {}  # by lane and region
         self._opened = asyncio.Event()  # there is a share
-        self._shut_out = 0  # who waits for that
+        self._shut_out = 0  # callers that wait for that
         self._waking: asyncio.Task[None] | None = None
         self._withheld: tuple[float, str] | None = None  # since when nothing may leave though calls wait, and by what
 
@@ -109,7 +109,7 @@ class Gate:
             raise
 
     def _look(self) -> Share:
-        """Let depart what may depart now, and see to it that somebody looks again in time."""
+        """Let calls depart that may depart now, and schedule the next look."""
         now = self._clock.now()
         share = self._shares.share(now)
         self._pace.change(share.total)
@@ -148,10 +148,10 @@ class Gate:
 
     def _those_in_line(self) -> Mapping[str, tuple[str, str]]:
         """
-        Return the line of each lane that is next, of those that have somebody waiting; who gave up is let go.
+        Return the next line of each lane among those with waiting calls; cancelled calls are removed.
 
-        A lane's regions take turns: one that is coming back is asked little, and would take long to show that it is
-        well again behind all who wait for the other.
+        A lane's regions take turns: a region that is recovering gets few calls, and would take long to show that it has
+        recovered if they waited behind all calls for the other region.
         """
         lines: dict[str, tuple[str, str]] = {}
         for line, waiters in self._waiting.items():  # the line that was served last stands last

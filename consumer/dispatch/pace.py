@@ -14,9 +14,9 @@ is what the network may bunch on the way.
 
 As the cap counts what was sent, and not what was allowed, a share that grows or shrinks bunches nothing. But under the
 cap alone each call would depart a window after the Sth before it: the gap of one stall would come back in every window,
-and whoever comes into it waits for its end. So evenness is the slower rule, by a little, and gaps heal.
+and each call that falls into it waits for its end. So evenness is slightly the slower rule, and gaps close.
 
-Throttling halves the rate, because somebody else uses the account too; a tenth of S comes back every second.
+Throttling halves the rate, because other users of the account use its quota too; a tenth of S comes back every second.
 """
 
 from collections import deque
@@ -55,7 +55,7 @@ class Departure:
 
 
 class Pace:
-    """The moments at which calls may depart. Knows no clock: the caller tells the time, in seconds that only grow."""
+    """The moments at which calls may depart. Has no clock: the caller passes the time, in monotonic seconds."""
 
     def __init__(self, share: int, *, jitter: float = 0.02, burst: float = 0.03) -> None:
         self.window = 1 + jitter
@@ -113,7 +113,7 @@ class Pace:
         return self._share * min(1.0, self._cut + max(0.0, now - self._cut_at) * RECOVERY)
 
     def throttled(self, now: float) -> None:
-        """Halve the rate, once a second at the most: the calls in flight tell of the same moment."""
+        """Halve the rate, at most once a second: all calls in flight report the same throttling."""
         if now - self._cut_at >= 1.0 and self._share:
             self._cut = min(1.0, max(SLOWEST, self.rate(now) * CUT) / self._share)
             self._cut_at = now

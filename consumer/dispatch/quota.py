@@ -1,23 +1,23 @@
 """
-How many calls a second this replica may send, and until when. Values only: the caller tells the time, in seconds that
-only grow, of this process's own clock.
+How many calls a second this replica may send, and until when. Values only: the caller passes the time, in
+monotonic seconds of this process's own clock.
 
 The account has Q calls a second for all replicas, and there is no coordinator but the group itself:
 
     lane        is due a whole number of calls, by weight; they sum to Q less what is reserved for others
-    partition   i of the lane's n owns ⌊(i+1)·q/n⌋ − ⌊i·q/n⌋ of its q: whole numbers that sum to q, whoever owns what
+    partition   i of the lane's n owns ⌊(i+1)·q/n⌋ − ⌊i·q/n⌋ of its q: whole numbers that sum to q, for any assignment
     replica     has what its partitions own, for as long as its lease runs
 
     assigned ──(a window)──► starts ················ ends: last commit + session timeout − 1 s ··· the broker evicts
        │                        a commit that succeeds moves the end ──►                              │
-       └ of a successor: not before everybody else has revoked, left, or been evicted ◄──────────────┘
+       └ of a successor: not before all others have revoked, left, or been evicted ◄──────────────┘
 
-The lease keeps two owners of a partition apart though neither knows of the other:
+The lease keeps two owners of a partition from calling at the same time, although neither knows of the other:
 
-- who gives up its partitions stops before it says so to the group: `revoked` ends the lease in that moment;
-- who can say nothing stops by itself: the broker evicts it a session timeout after it heard of it last, which is not
-  before the last successful commit was sent;
-- who is new starts a window after its assignment, so that no second holds calls of both. Partitions that stay with
+- a replica that gives up its partitions stops before it tells the group: `revoked` ends its lease at once;
+- a replica that is cut off stops by itself: the broker evicts it a session timeout after its last request arrived,
+  which is not before its last successful commit was sent;
+- a new owner starts a window after its assignment, so that no second holds calls of both. Partitions that stay with
   their owner from one generation to the next go on at once: the owner's own pace counts the calls before.
 
 A member that stays alive and silent while a rebalance waits for it is dropped after the rebalance timeout instead, so
@@ -47,7 +47,7 @@ class Share(NamedTuple):
 
     by_lane: Mapping[str, int]
     until: float
-    """The moment at which it changes if nothing is heard until then; infinity where only news can change it."""
+    """The moment at which it changes if nothing happens until then; infinity if only an event can change it."""
 
     lease: int
     """Which lease it is of: what was let go under one must not be sent under another."""
@@ -141,8 +141,8 @@ class Quota:
         Own these partitions from now on, and no others.
 
         `counts` says how many partitions each topic of the lanes has; a topic that does not exist yet is left out. It
-        must be read after the assignment: who counts fewer partitions than the group has assigned takes too much. A
-        lane of which a partition is assigned that cannot be there by `counts` owns nothing.
+        must be read after the assignment: a replica that counts fewer partitions than the group assigned takes too much.
+        A lane of which a partition is assigned that cannot be there by `counts` owns nothing.
         `generation` is the group's; without it no partition counts as one that stayed.
         """
         stayed = self._starts if generation is not None and generation - 1 == self._generation else {}

@@ -2,7 +2,7 @@
 No more is begun than the share can start in time, so that a stop finds nothing that it would have to wait for too long.
 
 An image that is judged by several services is paid for from its first answer on. Were many begun under a small share,
-each would have paid for one answer and wait for the next when the process is told to stop.
+each would have paid for one answer and be waiting for the next when the process receives SIGTERM.
 """
 
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
 """
-What the emulator says about itself, under /emulator/. No signature is needed: whoever reaches the port may read it.
+What the emulator says about itself, under /emulator/. No signature is needed: it is open to all on the network.
 
     GET /emulator/stats       totals
     GET /emulator/calls       the call log in order of arrival, one JSON object a line

@@ -1,3 +1,3 @@
 """
-HTTP to a provider, whoever it is: connections through their proxies, how a call went, and bounded answers.
+HTTP to any provider: connections through their proxies, how a call went, and bounded answers.
 """

@@ -1,3 +1,3 @@
 """
-Images, whoever judges them: what their URLs tell.
+Images, for any provider: what their URLs say.
 """

@@ -10,7 +10,7 @@ def expiry(url: str) -> float | None:
     """
     The unix second from which the URL is refused, or None where it does not say so.
 
-    S3's and OSS's first versions tell `Expires` in unix seconds; their fourth ones a date and the seconds from there.
+    S3's and OSS's first versions give `Expires` in unix seconds; their fourth versions a date and seconds from then on.
     """
     query = {name.lower(): values[-1] for name, values in parse_qs(urlsplit(url).query).items()}
     try:

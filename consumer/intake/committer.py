@@ -1,9 +1,9 @@
 """
 When commits go out. What they say is the caller's, how they are sent is the client's.
 
-- One at a time: who wants a commit while one is under way waits for that one, and then for one of its own.
+- One at a time: a caller that wants a commit during another waits for that one, and then for its own.
 - Every second, whether anything has moved or not: an acknowledged commit is the proof that this replica is still a
-  member, and that nobody else owns its partitions for a session timeout from the moment at which it was sent.
+  member, and that no other replica owns its partitions for a session timeout from the moment at which it was sent.
 - Never backwards: a broker takes what it is given, so a lower offset than before is held back here.
 - None without an assignment: what is due is asked for as the commit is sent, and is nothing then.
 - Revocation and the end wait for the commit under way and for one more, but not for ever.
@@ -66,8 +66,8 @@ class Committer:
         clock: Clock,
     ) -> None:
         """
-        `due` tells what may be committed now; `send` returns once that is acknowledged, or raises `KafkaError`;
-        `proven` is told, by the clock's `now`, when a commit was sent that was acknowledged.
+        `due` returns what may be committed now; `send` returns once that is acknowledged, or raises `KafkaError`;
+        `proven` is called with the time (the clock's `now`) at which an acknowledged commit was sent.
         """
         self._due = due
         self._send = send

@@ -4,7 +4,7 @@ How long Kafka still keeps what waits for its outcome.
 The input topics' retention is asked for once a minute, with a client of its own: nothing on the way of a record waits
 for it, and it is looked at when metrics are scraped. Kafka deletes whole segments, each once its youngest message is
 older than `retention.ms`, so a message is kept at least that long after its own timestamp. `retention.bytes` may
-delete sooner; when, nobody can tell.
+delete sooner; when cannot be known.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ def kept(settings: Mapping[str, str]) -> float:
 
 
 class Retention:
-    """Of the input topics, as far as the cluster tells it."""
+    """Of the input topics, as far as the cluster shows it."""
 
     def __init__(self, look: Look, clock: Clock) -> None:
         """`look` returns how many seconds each topic keeps a message; `KafkaError` and `OSError` may escape from it."""
@@ -66,14 +66,16 @@ class Retention:
             try:
                 self._kept = await self._look()
             except (KafkaError, OSError, TimeoutError) as error:
-                log.debug("retention.not_told", error=type(error).__name__)  # who is away is said elsewhere
+                log.debug(
+                    "retention.not_told", error=type(error).__name__
+                )  # a broker that is away is reported elsewhere
             except Exception:
                 log.exception("retention.unexpected_error")  # a metric must not stop the service
             await self._clock.sleep(LOOK_INTERVAL)
 
 
 async def retention_of(access: KafkaAccess, topics: Collection[str]) -> Mapping[str, float]:
-    """Ask the cluster how many seconds the topics keep a message; those it does not tell of are left out."""
+    """Ask the cluster how many seconds the topics keep a message; topics that it does not show are left out."""
     async with asyncio.timeout(LOOK_TIMEOUT), admin_client(access) as admin:
         told = await topic_settings(admin, topics, ("retention.ms", "cleanup.policy"))
     return {topic: kept(settings) for topic, settings in told.items()}

@@ -60,7 +60,7 @@ class Starts:
         generation: int,
     ) -> Mapping[Partition, Start]:
         """
-        Where these partitions begin, without those of which it cannot be told yet.
+        Where these partitions begin, without those for which it is not known yet.
 
         `remembered` are those of which this process knows all that itself has published. `KafkaError` escapes.
         """
@@ -126,7 +126,7 @@ class Starts:
 async def _bounds(
     consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition]
 ) -> Mapping[TopicPartition, tuple[int, int]] | None:
-    """Where the partitions begin and end; None where a leader does not tell."""
+    """Where the partitions begin and end; None if a leader does not say."""
     try:
         async with asyncio.timeout(BOUNDS_TIMEOUT):
             begins = await consumer.beginning_offsets(partitions)

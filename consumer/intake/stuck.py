@@ -1,5 +1,5 @@
 """
-Partitions that are not read on, because too much is published behind their lowest open record.
+Partitions that are paused because too many outcomes are published beyond their lowest open record.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from consumer.records import Partition
 
 log = structlog.get_logger()
 
-DELAY = 5.0  # seconds that a record is open until what it holds up is told
+DELAY = 5.0  # seconds that a record is open before the partition is reported
 
 
 class StuckPartitions:

@@ -1,7 +1,7 @@
 """
 How much of the journal is kept where it is more than fits. Values only.
 
-The outputs tell outcomes in the order in which they were published, which is nearly, but not quite, that of their
+The outputs have outcomes in the order in which they were published, which is nearly, but not quite, that of their
 sources' offsets. So what is read is kept until the room is used up; then the partition with most of it keeps the lower
 half of its offsets, and nothing from there on:
 

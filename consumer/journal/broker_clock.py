@@ -3,7 +3,7 @@ How far the brokers' clock is behind, where output topics have LogAppendTime. Va
 
 Such outcomes carry the broker's time instead of ours. The journal is read from a moment of our clock on, so it must be
 read from earlier by as much as the broker is behind, or what is published is not found, paid again, and published
-again. The acknowledgement tells the broker's time.
+again. The acknowledgement carries the broker's time.
 """
 
 from dataclasses import dataclass

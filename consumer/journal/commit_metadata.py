@@ -1,12 +1,12 @@
 """
-The metadata of a commit: who committed, and since when the journal must be read. Values only.
+The metadata of a commit: which process committed, and since when the journal must be read. Values only.
 
     mc1 1763632801.123 9f3a6b0c
     │   │              └── the process that committed
     │   └── no output of a record from the committed offset on is older (unix seconds, by that process's clock)
     └── magic and version
 
-Others write commits too: an operator who resets a group, another tool. What is not ours tells nothing of the journal.
+Others write commits too: an operator who resets a group, another tool. What is not ours says nothing about the journal.
 """
 
 import re
@@ -28,7 +28,7 @@ class CommitMetadata:
 
     @classmethod
     def read(cls, metadata: str) -> "CommitMetadata | None":
-        """What a commit says, or None where it is somebody else's or damaged."""
+        """What a commit says, or None if it is not ours, or damaged."""
         found = _PATTERN.fullmatch(metadata)
         return cls(float(found[1]), found[2]) if found else None
 
@@ -40,9 +40,9 @@ def must_be_read(metadata: str | None, owner: str | None) -> float | None:
     """
     Since when the journal of a partition must be read before its records may be paid for; None where nothing must.
 
-    Without a commit nothing was ever begun, because a commit comes before the first record of every assignment. With a
-    commit of this very process nobody else has begun anything since, and it knows what itself has published; `owner` is
-    None where it has forgotten that.
+    Without a commit nothing was ever begun, because a commit comes before the first record of every assignment. After a
+    commit of this same process no other has begun anything, and it knows what it has published itself; `owner` is None
+    if it no longer knows that.
     """
     if metadata is None:
         return None

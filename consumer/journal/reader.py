@@ -82,7 +82,7 @@ class OutputReader:
                     # A topic that was made again meanwhile may never be as long as the old one was.
                     now: Mapping[TopicPartition, int] = await consumer.end_offsets(list(ends))
                     ends = {each: min(end, now[each]) for each, end in ends.items()}
-                # The position, not the last record, tells the end: markers and compaction leave gaps.
+                # The position, not the last record, shows the end: markers and compaction leave gaps.
                 reached = {each: internals.position(consumer, each) for each in ends}
                 ends = {each: end for each, end in ends.items() if (at := reached[each]) is None or at < end}
 

@@ -1,4 +1,4 @@
-"""aiokafka's admin client as this project uses it: let in as the service is, impatient, closed at the end."""
+"""aiokafka's admin client as this project uses it: the service's access, short timeouts, closed at the end."""
 
 import contextlib
 from collections.abc import AsyncIterator, Collection, Mapping
@@ -15,7 +15,7 @@ REQUEST_TIMEOUT = 5.0  # seconds
 
 @contextlib.asynccontextmanager
 async def admin_client(access: KafkaAccess) -> AsyncIterator[Any]:
-    """An admin client. `KafkaError` escapes where nobody answers."""
+    """An admin client. `KafkaError` escapes if no broker answers."""
     admin = AIOKafkaAdminClient(**access.options, request_timeout_ms=round(REQUEST_TIMEOUT * 1000))
     try:
         await admin.start()
@@ -27,7 +27,7 @@ async def admin_client(access: KafkaAccess) -> AsyncIterator[Any]:
 async def topic_settings(
     admin: Any, topics: Collection[str], wanted: Collection[str]
 ) -> Mapping[str, Mapping[str, str]]:
-    """Return the wanted settings of each topic that the cluster tells them of; of none where it cannot be asked."""
+    """Return the wanted settings of each topic for which the cluster shows them; none if it cannot be asked."""
     if not topics:
         return {}
     asked = [ConfigResource(ConfigResourceType.TOPIC, name, configs=dict.fromkeys(wanted)) for name in topics]

@@ -97,7 +97,7 @@ class DamagedUploads:
                 self._count()
 
     def reasons(self) -> Sequence[str]:
-        """Say which partitions are held, and the way on."""
+        """Say which partitions are held, and what to do."""
         return [_reason(held.damage) for _, held in sorted(self._held.items()) if held.is_final]
 
     def _named(self, damage: Damage) -> Skip | None:

@@ -1,5 +1,5 @@
 """
-What aiokafka 0.14 does without telling it in its public methods. `tests/contract/test_internals.py` would notice if
+What aiokafka 0.14 does and its public methods do not show. `tests/contract/test_internals.py` would notice if
 another version did otherwise.
 """
 
@@ -70,7 +70,7 @@ async def partition_counts(consumer: AIOKafkaConsumer, topics: Collection[str]) 
     """
     How many partitions the topics have, asked for now; a topic that does not exist is left out.
 
-    Every broker that is known is asked, and the largest number counts: one that has not heard of new partitions yet
+    Every broker that is known is asked, and the largest number counts: one that does not know new partitions yet
     would make a replica take too much of the quota, and another, which counted them, takes its part as well.
     """
     client = consumer._client
@@ -89,7 +89,7 @@ async def partition_counts(consumer: AIOKafkaConsumer, topics: Collection[str]) 
 
 
 def missing_topics(consumer: AIOKafkaConsumer, topics: Collection[str]) -> list[str]:
-    """The topics that do not exist, or that this user may not see, as far as the latest answer of a broker tells."""
+    """The topics that do not exist, or that this user may not see, as far as the latest answer of a broker shows."""
     return [topic for topic in topics if not consumer.partitions_for_topic(topic)]
 
 
@@ -97,8 +97,8 @@ def create_no_topics(consumer: AIOKafkaConsumer) -> None:
     """
     Let a consumer that has not started ask for topics without creating them, and start though some do not exist.
 
-    By default a broker creates one that is asked for by name, so that a misspelt topic looks like one that nobody
-    uploads to; and `start` fails where a topic stays away for longer than a request may take.
+    By default a broker creates one that is asked for by name, so that a misspelt topic looks like one without
+    uploads; and `start` fails where a topic stays away for longer than a request may take.
     """
     client = consumer._client
     update = client._metadata_update
@@ -140,7 +140,7 @@ class Reset(NamedTuple):
 
 
 class _State(TopicPartitionState):  # type: ignore[misc]
-    """Of an assigned partition: notes what aiokafka does without a word that the program could hear."""
+    """Of an assigned partition: notes what aiokafka does without any notification."""
 
     def __init__(self, assignment: object) -> None:
         super().__init__(assignment)

@@ -1,9 +1,9 @@
 """
-Whether a client of aiokafka 0.14 hears any broker, and the way back when all of them have moved.
+Whether any broker answers a client of aiokafka 0.14, and how it recovers when all brokers have moved.
 
 A client asks the bootstrap servers once, and later only brokers at the addresses that it has learnt. When none of those
 is right any more (new nodes behind the same names, a cluster restored elsewhere) it asks them for ever. `bootstrap` on
-the living client teaches it the new ones; nothing has to be made anew. `tests/contract/test_presence.py` would notice
+the living client gives it the new addresses; no new client is needed. `tests/contract/test_presence.py` would notice
 if another version did otherwise.
 """
 

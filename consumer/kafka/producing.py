@@ -1,9 +1,9 @@
 """
-An aiokafka producer that tells for certain what a broker refused.
+An aiokafka producer that knows for certain what a broker refused.
 
 What aiokafka 0.14 does is not enough for that:
 - It does not know INVALID_RECORD, which becomes `UnknownError`, and so a doubt.
-- One record that is refused fails its whole batch with the same error: here `Refused` tells whether it was alone.
+- One record that is refused fails its whole batch with the same error: here `Refused` says whether it was alone.
 - A batch is numbered before it is sent, and one that is refused leaves a gap, behind which the broker refuses
   everything (`OutOfOrderSequenceNumber`). A partition has one batch on its way at most, and a broker that refuses a
   batch by one of these codes has appended nothing of it, so its number is taken back, and no gap is left.

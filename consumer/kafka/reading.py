@@ -96,7 +96,7 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         return skip
 
     def known_end(self, partition: TopicPartition) -> int | None:
-        """The partition's end as the latest fetch told it."""
+        """The partition's end according to the latest fetch."""
         found = self.highwater(partition)
         return found if found is not None and found >= 0 else None
 
@@ -246,7 +246,7 @@ class PartitionRecords(aiokafka_fetcher.PartitionRecords):  # type: ignore[misc]
         self._consumer.let_go(self)
 
     def _open(self, fetched: bytes, frame: Frame, header: Header) -> Iterable[Any]:
-        """The records of a batch of format 2, none where nobody is to see them. What it holds is looked at later."""
+        """The records of a batch of format 2, none if no consumer may see them. What it holds is looked at later."""
         if header.last_offset_delta < 0 or not 0 <= header.record_count <= header.last_offset_delta + 1:
             raise Damaged(f"{header.record_count} records for {header.last_offset_delta + 1} offsets")
         end = self._consumer.known_end(self._tp)

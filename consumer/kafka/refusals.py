@@ -1,4 +1,4 @@
-"""Why no broker lets us in, as one sentence for an operator: what is wrong, and how to mend it. Knows no sockets."""
+"""Why no broker accepts us, as one sentence for an operator: what is wrong, and what to do. Opens no sockets."""
 
 import ssl
 from typing import NamedTuple
@@ -17,7 +17,7 @@ _HOSTNAME_MISMATCH, _IP_MISMATCH = 62, 64  # OpenSSL's X509_V_ERR_…
 
 
 class Refusal(NamedTuple):
-    """Why a connection came to nothing. `lasting`: somebody must mend something; else the broker is only away."""
+    """Why a connection failed. `lasting`: an operator must change something; otherwise the broker is only away."""
 
     reason: str
     lasting: bool

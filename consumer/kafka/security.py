@@ -1,16 +1,16 @@
 """
-How every Kafka client of this service gets in: TLS, SASL, and secrets that change on disk.
+How every Kafka client of this service connects and authenticates: TLS, SASL, and secrets that change on disk.
 
     access.options ──► AIOKafkaConsumer(**options), AIOKafkaProducer(…), AIOKafkaAdminClient(…)
           ▲                            │
     files, looked at                register: its next connections use what the files then hold
 
-A refused password, token or certificate is waited out, not died of: in a rotation the broker's side may be ahead of the
-files or behind them, and a process that ends would only be started again, ever later. `reasons_not_ready` and the log
-say what is wrong meanwhile. Connections that stand are not touched: Kafka asks who somebody is only when one begins.
+A refused password, token or certificate does not end the process: during a rotation the brokers may be ahead of the
+files or behind them, and a process that ends would only be restarted with growing delays. `reasons_not_ready` and the
+log say what is wrong. Open connections are not touched: Kafka authenticates a connection only when it begins.
 
-While no client hears a broker, whatever the protocol, we probe them, so that readiness can name the brokers and what is
-wrong with them; and clients whose brokers have all moved are sent to the bootstrap servers again.
+While no broker answers any client, with any protocol, we probe the brokers, so that readiness can name them and what is
+wrong; and clients whose brokers have all moved are sent to the bootstrap servers again.
 """
 
 import asyncio
@@ -40,9 +40,9 @@ log = structlog.get_logger()
 
 LOOK_INTERVAL = 1.0  # seconds between looks at the clients …
 FILES_INTERVAL = 5.0  # … and at the files; what is found counts once it was found twice
-PROBE_INTERVAL = 30.0  # seconds between connections that only show whether the next ones will be let in
+PROBE_INTERVAL = 30.0  # seconds between connections that only test whether brokers still accept them
 PROBE_TIMEOUT = 10.0  # seconds
-SHORT_PROBE_TIMEOUT = 4.0  # seconds, while no client hears a broker …
+SHORT_PROBE_TIMEOUT = 4.0  # seconds, while no broker answers a client …
 FIRST_PROBE_TIMEOUT = 1.5  # … and at the first probe then, so that brokers without answer are named within five
 FIRST_DELAY, LONGEST_DELAY = (
     1.0,
@@ -71,7 +71,7 @@ class KafkaAccess:
 
     @property
     def options(self) -> dict[str, Any]:
-        """The keyword arguments that a client of aiokafka needs to reach the brokers and be let in."""
+        """The keyword arguments that a client of aiokafka needs to connect and authenticate."""
         sasl = self._security.sasl
         options: dict[str, Any] = {
             "bootstrap_servers": self._settings.bootstrap_servers,
@@ -95,11 +95,11 @@ class KafkaAccess:
         return client
 
     def reasons_not_ready(self) -> list[str]:
-        """Say why no broker lets us in, and how to mend it; nothing where one does."""
+        """Say why no broker accepts us, and what to do; nothing if one does."""
         return [f"kafka: {self._refusal.reason}"] if self._refusal else []
 
     async def wait_until_connected(self, clock: Clock) -> None:
-        """Return once a broker lets us in, however long that takes."""
+        """Return once a broker accepts us, however long that takes."""
         delay = FIRST_DELAY
         while refusal := await self.probe():
             self._note(refusal, clock)
@@ -135,7 +135,7 @@ class KafkaAccess:
                 elif changed or (self._is_secured and clock.now() >= probe_at):
                     probe_at = clock.now() + PROBE_INTERVAL
                     refusal = await self.probe()
-                    # One broker that is away is the clients' business, while they hear others.
+                    # While other brokers answer, the clients themselves deal with one that is away.
                     self._note(refusal if refusal and refusal.lasting else None, clock)
                 else:
                     self._brokers = frozenset().union(*map(known, heard))
@@ -150,7 +150,7 @@ class KafkaAccess:
         return [client for client in self._clients if is_heard(client, time.monotonic())]
 
     async def _look_for_brokers(self, timeout: float, clock: Clock) -> None:
-        """Find out why no client hears any. `timeout` is in seconds, for each connection."""
+        """Find out why no broker answers any client. `timeout` is in seconds, for each connection."""
         refusal = await self.probe(timeout)
         if refusal is None and (elsewhere := self._brokers - self._bootstrap_servers):
             refusal = await self._probe_all(elsewhere, timeout)
@@ -200,7 +200,7 @@ class KafkaAccess:
 
     async def probe(self, timeout: float = PROBE_TIMEOUT) -> Refusal | None:
         """
-        Connect to a broker as the clients do; say why none lets us in. One that refuses says more than one away.
+        Connect to a broker as the clients do; say why none accepts us. A refusal says more than a broker that is away.
 
         `timeout` is in seconds, for each of the bootstrap servers.
         """
@@ -236,8 +236,8 @@ class KafkaAccess:
         connection = await create_conn(host, port, **options)
         try:
             answer = await connection.send(MetadataRequest([]))
-            # A listener that wants SASL closes only now on who came without. And aiokafka 0.14 takes the complaint
-            # about a token (RFC 7628, 3.2.2) for consent; the broker, who awaits a reply to it, then names no brokers.
+            # A listener that requires SASL closes a connection without SASL only now. And aiokafka 0.14 takes the error
+            # about a token (RFC 7628, 3.2.2) for success; the broker, which waits for a reply, then names no brokers.
             if not answer.brokers:
                 raise IllegalSaslStateError
             self._brokers = named(answer)
@@ -278,7 +278,7 @@ class Secrets:
 
 
 class TokenFile(AbstractTokenProvider):  # type: ignore[misc]
-    """A token that somebody else renews, read for each connection."""
+    """A token that another program renews, read for each connection."""
 
     def __init__(self, path: Path, extensions: Mapping[str, str]) -> None:
         self._path = path

@@ -22,7 +22,7 @@ class ModerationRequest:
     submission: str  # its id
     location: ImageLocation
     service: str
-    info: tuple[str, ...] = ()  # what else the answer should tell, in the vendor's words
+    info: tuple[str, ...] = ()  # what else the answer should contain, in the vendor's words
     referer: str | None = None  # at most 256 characters
     privacy: PrivacySettings = field(default_factory=PrivacySettings)  # which texts of the answer are read
 
@@ -30,7 +30,7 @@ class ModerationRequest:
 @dataclass(slots=True, kw_only=True, eq=False)
 class CallContext:
     """
-    Who asks, and what the layers around the provider tell each other of one request: nothing passes by another way.
+    The caller, and what the layers around the provider share about one request; they share it in no other way.
 
         set by          member              read by
         the caller      the first six       Limited, Paced, Retrying

@@ -39,7 +39,7 @@ class BreakerLimits:
     account_failures: int = 5  # in a run
     probe_interval: float = 1.0  # seconds
     probe_patience: float = 2.0  # seconds after which a probe that has not come back keeps no other from departing
-    others: int = 20  # answers that are remembered, to tell whose fault a failure is
+    others: int = 20  # answers that are remembered, to decide whether a failure is the image's own
     full: int = 64  # calls in flight at which the ramp is over, and failures that need no further judgement
     another_outage: float = 60.0  # seconds of ramping after which it opens for another outage than before
 
@@ -62,7 +62,7 @@ class Permit:
         self._breaker.succeeded(self)
 
     def answered(self) -> None:
-        """Note that provider and account were there to answer, whatever they thought of the image."""
+        """Note that provider and account answered, whatever the answer says of the image."""
         self._breaker.answered(self)
 
     def others_answered_since(self, departure: int) -> int:
@@ -79,7 +79,7 @@ class Permit:
 
 
 class Breaker:
-    """See the module. The caller tells the time, in seconds that only grow."""
+    """See the module. The caller passes the time, in monotonic seconds."""
 
     def __init__(self, limits: BreakerLimits) -> None:
         self._limits = limits
@@ -147,7 +147,7 @@ class Breaker:
         self._run_began = 0
         if self.state is State.OPEN:
             self._enter(State.RAMPING)
-            self._allowed = self._permits + 2  # probes that hang take nobody's place
+            self._allowed = self._permits + 2  # probes that hang take no other call's place
         elif self.state is State.RAMPING:
             self._allowed += 1
             if self._allowed >= self._limits.full:

@@ -27,5 +27,5 @@ class BreakerChanges:
                 log.info("breaker.ramping", **about, seconds=round(now - since, 3))
             case State.CLOSED:
                 log.info("breaker.closed", **about, seconds=round(now - since, 3))
-        # From the opening on, so that closing tells how long all of it took.
+        # From the opening on, so that closing logs how long all of it took.
         self._said[region, service] = (breaker.state, now if before is State.CLOSED else since)

@@ -68,11 +68,11 @@ class Regions:
                 self._wake()
 
     def has_capacity(self) -> bool:
-        """Whether nobody waits for a permit."""
+        """Whether no request waits for a permit."""
         return not any(turn.locked() for turn in self._turns.values())
 
     async def wait_for_capacity(self) -> None:
-        """Wait until nobody waits for a permit."""
+        """Wait until no request waits for a permit."""
         while not self.has_capacity():
             await self._moved.wait()
 
@@ -137,17 +137,17 @@ class Regions:
                 wait.cancel()
 
     def _wake(self) -> None:
-        """Let everybody who waits look again."""
+        """Wake all waiting requests."""
         self._moved.set()
         self._moved = asyncio.Event()
 
 
 class Guarded:
     """
-    A `Moderator` that lets only calls with a good permit depart, and tells the breaker how they ended.
+    A `Moderator` that lets only calls with a valid permit depart, and reports their ends to the breaker.
 
-    A failure is told how many others were answered whose calls departed after the request's first one: were there
-    any, it is no sign of an outage.
+    A failure carries how many other requests were answered whose calls departed after this request's first one: if
+    any were, it is not a sign of an outage.
     """
 
     def __init__(self, inner: Moderator, region: str, answered_services: set[str], clock: Clock) -> None:

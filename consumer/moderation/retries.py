@@ -4,7 +4,7 @@ Ask again, or give up: the decision is a function, the layer acts on it.
 Whose fault is a failure of the provider or of the account? It is the image's own once enough *other* images have been
 answered, by the same service in the same region, whose calls departed after its own first one: then it goes to review
 when its attempts are used up. Until then it is the provider's, and the image waits, for as long as it takes. So one
-image that is never answered stops nobody, and an outage ends nothing.
+image that is never answered holds up no other, and an outage ends nothing.
 
 While a request waits to be asked again it holds no slot, and when its time comes it is paced like any other.
 """

@@ -1,7 +1,7 @@
 """
 What `/readyz` says, for the log: a line when a state begins and when it ends, and a reminder while it lasts.
 
-Who reads the log afterwards then sees when the replica was not ready and why, though nobody asked it at that time.
+The log then shows when the replica was not ready and why, even if `/readyz` was not requested at that time.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from consumer.observability.harmless import harmless
 log = structlog.get_logger()
 
 LOOK_INTERVAL = 1.0  # seconds
-AGAIN = 10.0  # seconds until other reasons for the same state are told
+AGAIN = 10.0  # seconds until other reasons for the same state are logged
 REMINDER = 60.0  # seconds until the same ones are
 _COUNTS = re.compile(r"[0-9]+")
 

@@ -1,4 +1,4 @@
-"""What is only told, in logs, metrics and spans, must not harm what is done."""
+"""An error in a log line, metric or span must not affect the work itself."""
 
 import contextlib
 from collections.abc import Iterator
@@ -12,5 +12,5 @@ def harmless(what: Literal["log", "span"]) -> Iterator[None]:
     """Count what the block raises, and let it go no further."""
     try:
         yield
-    except Exception:  # noqa: BLE001 — telling of it could fail just so: the counter is what tells
+    except Exception:  # noqa: BLE001 — logging it could fail in the same way: it is counted
         metrics.TELLING_FAILED.labels(what).inc()

@@ -1,12 +1,12 @@
 """
-Whether a loop still turns: what `/livez` is about. It knows nothing of Kafka, the provider or what the loop does.
+Whether a loop still completes iterations, for `/livez`. It knows nothing of Kafka, the provider or what the loop does.
 
     rest ──► beat ──► beat ──(a minute without one)──► stalled
       ▲               │
-      └───────────────┘   what is waited for is somebody else's, and may take as long as it takes
+      └───────────────┘   the loop waits for another system, however long that takes
 
-A restart mends a loop that has died or hangs in this process. It mends no broker and no provider, and costs what is in
-flight; so a loop that waits for them rests.
+A restart repairs a loop that has died or hangs in this process. It repairs no broker and no provider, and what is in
+flight is paid for again; so a loop that waits for them rests.
 """
 
 import contextlib

@@ -1,6 +1,5 @@
 """
-Other libraries' log lines, so many of a kind and no more: an outage is told by our own lines, not by 70 of theirs a
-second.
+Limits other libraries' log lines of a kind: our own lines report an outage, not 70 of theirs a second.
 
     the first of a kind ──► written ──(a minute)──► the next one is written, and says how many were left out
 
@@ -26,7 +25,7 @@ class LogLimits(logging.Filter):
     """Lets a line of each kind through in a minute."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        """`now` tells the time in seconds that only grow."""
+        """`now` returns monotonic seconds."""
         super().__init__()
         self._now = now
         self._written: dict[Kind, float] = {}  # when a line of the kind was written last, the latest at the end

@@ -1,5 +1,5 @@
 """
-What strangers send to the health port and is no HTTP: counted, and told once a minute without a byte of it.
+What is sent to the health port and is not HTTP: counted, and logged once a minute without its content.
 
 aiohttp logs each such request as an error with its traceback and what was sent: anyone who reaches the port could fill
 the log, and write into it.

@@ -1,5 +1,6 @@
 """
-One trace from the upload to whoever acts on its verdict: a face, and nothing behind it unless tracing is enabled.
+One trace from the upload to the subscriber that acts on its verdict: an interface, which does nothing unless tracing is
+enabled.
 
     the event's `traceparent` ──► process uploads ──┬─► POST <operation> (one an attempt)
                                                     └─► send moderation.pass ──► the verdict's `traceparent`

@@ -1,8 +1,8 @@
 """
 Spans of OpenTelemetry, named and described by its semantic conventions (1.37) for Kafka and HTTP.
 
-Nothing of an image, a key or a query is in them: the provider is called at its bare host, exceptions are told by their
-type, and messages by their place in Kafka.
+Nothing of an image, a key or a query is in them: the provider is called at its bare host, exceptions appear as their
+type, and messages as topic, partition and offset.
 """
 
 import asyncio
@@ -206,7 +206,7 @@ def _span(
     tracer: Tracer, name: str, kind: SpanKind, attributes: Attributes, parent: Context | None = None
 ) -> Iterator[None]:
     """
-    A span around the block. Of an exception its type is told, as its text might hold anything.
+    A span around the block. Of an exception it has the type only, because the text might contain anything.
 
     What OpenTelemetry raises, in a processor or an exporter, never reaches the block.
     """

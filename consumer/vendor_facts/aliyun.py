@@ -40,7 +40,7 @@ def base_url(region: str, *, vpc: bool) -> str:
 
 DEFAULT_SERVICE = "baselineCheck_global"
 InfoType = Literal["customImage", "textInImage", "publicFigure", "logoData"]
-"""What an answer's `Ext` can tell, where it is asked for."""
+"""What an answer's `Ext` can contain, if it is asked for."""
 
 NOTHING_FOUND = "nonLabel"
 ALLOWLISTED = "nonLabel_lib"  # ends like a hit of a custom library, and is the opposite

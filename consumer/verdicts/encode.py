@@ -3,7 +3,7 @@ Verdicts and dead letters as Kafka records: key, value, headers.
 
 A verdict is a CloudEvent in binary mode. A dead letter is the message as it was, key and value byte for byte, and says
 why in headers; or the beginning of it, where all of it is too large. Nothing here is the provider's free text; no URL
-keeps its user or query, and no text of an image, name or keyword is told, unless that is asked for.
+keeps its user or query, and no text of an image, name or keyword is included, unless `privacy` asks for it.
 """
 
 import hashlib

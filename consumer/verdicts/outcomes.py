@@ -23,7 +23,7 @@ class Outcome:
     smaller: Callable[[], Encoded] | None = None
     """Makes what is written instead where the topic, or the producer, finds `record` too large."""
     about: Mapping[str, str] = field(default_factory=dict)
-    """Words of closed sets that spans tell: decision and decided_by, or dead_letter_reason."""
+    """Words of closed sets, for spans: decision and decided_by, or dead_letter_reason."""
 
 
 class Outcomes:

@@ -1,8 +1,8 @@
 """
-Outcomes that their topics do not take: held, named, and tried again from time to time.
+Outcomes that their topics refuse: held, named, and sent again from time to time.
 
-Each holds its own partition, whose offset is not committed past it, and nothing else: it is not in flight, nobody looks
-for it, a rebalance does not wait for it, and a stop lets go of it. When the topic is mended it goes on by itself.
+Each holds its own partition, whose offset is not committed past it, and nothing else: it is not in flight, it is not
+looked up, a rebalance does not wait for it, and a stop drops it. Once the topic accepts it, it goes on by itself.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 RETRY_DELAY = 10.0  # seconds
 REMINDER = 300.0  # seconds between two log lines about one outcome
-MOST_HELD = 100  # outcomes from which on nothing more is paid for: it is not single records that are refused
+MOST_HELD = 100  # outcomes from which on no new calls are made: the topic refuses, not single records
 MOST_NAMED = 5  # of them in readiness
 
 REMEDIES = {
@@ -75,7 +75,7 @@ class RefusedOutcomes:
         return len(self._held) < MOST_HELD
 
     def reasons_not_ready(self) -> list[str]:
-        """Say so when so many are refused that nothing more is paid for."""
+        """Say so when so many are refused that no new calls are made."""
         if self.takes_more():
             return []
         topics = ", ".join(sorted({each.topic for each in self._held.values()}))

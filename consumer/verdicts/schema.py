@@ -41,8 +41,8 @@ def verdict_schema() -> Schema:
                 type=_or_null("The event's.", "string"),
             ),
             event=_object(
-                "Where the upload was told.",
-                id=_text("The event's own id, or one made of what a notification tells."),
+                "Where the upload event was read.",
+                id=_text("The event's own id, or one made from the notification's content."),
                 time=_text("When it happened, as the producer wrote it."),
                 topic=_text("The Kafka topic it was read from."),
                 partition=_count("Its partition."),

@@ -3,11 +3,10 @@ Make outcomes durable: idempotent producers, acknowledged by all in-sync replica
 
     sent in a batch ──► acknowledged
        │   └─ refused with others ──► sent by itself ──► refused: `OutcomeRefused`, what becomes of it is the caller's
-       └─ nobody knows ──► looked for in the output topics ──► there, or sent again
+       └─ not known ──► looked for in the output topics ──► there, or sent again
 
-An outcome is sent until it is acknowledged. Where the acknowledgement is lost nobody knows whether it was written; so
-the output topics are read before it is sent again. A refusal is no doubt: nothing was written, so nothing is looked
-for.
+An outcome is sent until it is acknowledged. If the acknowledgement is lost, it is not known whether it was written;
+so the output topics are read before it is sent again. After a refusal nothing was written, so nothing is looked for.
 """
 
 import contextlib
@@ -34,7 +33,7 @@ from consumer.verdicts.unconfirmed import UnconfirmedPublishes
 log = structlog.get_logger()
 
 RETRY_DELAY = 1.0  # seconds
-PATIENCE = 2.0  # seconds without any acknowledgement after which nothing more is paid for
+PATIENCE = 2.0  # seconds without any acknowledgement after which no new calls are made
 LONG_PATIENCE = 4.0  # seconds after which readiness says that an outcome waits
 LARGE = 16_384  # bytes of a dead letter from which on it is sent by itself, compressed
 
@@ -76,7 +75,7 @@ class KafkaSink:
         request_timeout: float = 40.0,
     ) -> AsyncIterator["KafkaSink"]:
         """
-        Hold producers until the context ends. Waits for as long as no broker lets us in.
+        Hold producers until the context ends. Waits for as long as no broker accepts us.
 
         A batch whose partition has no leader is given up after `request_timeout` seconds.
         """
@@ -132,7 +131,7 @@ class KafkaSink:
             metrics.PUBLISHES_PENDING.set(len(self._sending))
 
     async def _is_sent(self, outcome: Outcome, sending: Sending) -> bool:
-        """Send until it is written or refused; False where nobody knows."""
+        """Send until it is written or refused; False if that is not known."""
         sent_at = self.clock.wall()
         try:
             stored = await self._send(outcome, sending)

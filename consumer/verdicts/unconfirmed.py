@@ -1,7 +1,7 @@
 """
-Outcomes that were sent, and nobody knows whether they were written: look for them before they are sent again.
+Looks up, in batches, whether publishes whose acknowledgement was lost were written, before they are sent again.
 
-An outage makes many of them at once, so they are looked for together.
+An outage leaves many of them at once, so they are looked up together.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ log = structlog.get_logger()
 RETRY_DELAY = 1.0  # seconds
 
 Find = Callable[[Collection[SourceId], float], Awaitable[Collection[SourceId]]]
-"""Tells which outcomes stand in the output topics, written since a moment (unix seconds). `KafkaError` escapes."""
+"""Finds which outcomes are in the output topics, written since a moment (unix seconds). `KafkaError` escapes."""
 
 
 class Asked(NamedTuple):
-    """Whether an outcome was written, and who waits for the answer."""
+    """Whether an outcome was written, and the task that waits for the answer."""
 
     outcome: SourceId
     since: float  # unix seconds

@@ -1,5 +1,5 @@
 """
-Look at all that the service needs before it runs: one line each, and how to mend what is wrong.
+Check everything that the service needs before it runs: one line each, and how to correct what is wrong.
 
 Everything that can be looked at is, whatever else is wrong: a broken section of the configuration leaves out what it
 concerns and no more. Nothing is changed, and nothing is billed.

@@ -11,7 +11,7 @@ class Level(StrEnum):
     """How much a finding matters."""
 
     OK = "ok"
-    WARNING = "warning"  # it works, and somebody may be sorry later
+    WARNING = "warning"  # it works, but may cause trouble later
     WRONG = "wrong"
     SKIPPED = "skipped"  # could not be looked at
 

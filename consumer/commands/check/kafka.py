@@ -150,7 +150,7 @@ async def _backlog(
 
 
 async def _committed(admin: Any, group: str, partitions: list[TopicPartition]) -> dict[TopicPartition, Any]:
-    """Return what the group has committed. A new cluster makes its coordinators when somebody asks for one."""
+    """Return what the group has committed. A new cluster creates its coordinators when a client asks for one."""
     for _ in range(COORDINATOR_ATTEMPTS):
         with contextlib.suppress(GroupCoordinatorNotAvailableError, NotCoordinatorForGroupError):
             committed: dict[TopicPartition, Any] = await admin.list_consumer_group_offsets(group, partitions=partitions)

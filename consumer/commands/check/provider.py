@@ -1,5 +1,5 @@
 """
-Ask the provider without naming an image, and say what its answers tell of key, clock and the way there.
+Call the provider without naming an image, and say what its answers show about key, clock and network path.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ async def look_at_provider(
     now: Callable[[], float],
     ways: Ways | None = None,
 ) -> list[Finding]:
-    """Look at every region, with every service: key, clock and the way there. `now` tells unix seconds."""
+    """Look at every region, with every service: key, clock and network path. `now` returns unix seconds."""
     findings: list[Finding] = []
     async with open_transport(len(services), ways) as transport:
         asking = _Asking(transport, credentials, now)

@@ -15,7 +15,7 @@ FOR_EVER = -1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
-    """A topic as its cluster describes it; `settings` is None where the cluster would not tell."""
+    """A topic as its cluster describes it; `settings` is None if the cluster does not show them."""
 
     name: str
     partitions: int
@@ -136,7 +136,7 @@ def _dead_letters(settings: KafkaSettings, found: Mapping[str, Topic]) -> Iterat
 
 
 def _journal(settings: KafkaSettings, found: Mapping[str, Topic]) -> Iterator[Finding]:
-    """The outputs tell what is published already: they must keep all of it for as long as inputs can be read again."""
+    """Outputs record what is published already: they must keep it for as long as inputs can be read again."""
     inputs = [topic for name in settings.topics if (topic := found.get(name)) and topic.settings is not None]
     deleting = [each for each in inputs if each.settings and "delete" in each.settings["cleanup.policy"]]
     longest = max(deleting, key=_kept, default=None)  # what is compacted keeps the last of each key, which is said

@@ -1,8 +1,8 @@
 """
 What a format of events is: one value, in a file of its own, and one line in `formats.py`.
 
-A format may be told by three things: a message's headers, the type of the CloudEvent that carries it, a document's
-shape. Each is asked of all formats in their order, and the first that answers counts.
+A format may be recognised by three things: a message's headers, the type of the CloudEvent that carries it, the
+shape of the document. Each is asked of all formats in their order, and the first that answers counts.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,13 +24,13 @@ HeadersByName = Mapping[str, bytes | None]
 
 
 def never(_: object) -> bool:
-    """Tell nothing: of formats that are told by something else."""
+    """Recognise nothing: for formats that are recognised by something else."""
     return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
-    """How a message or a document is told to be of a format, and how it is read."""
+    """How a message or a document is recognised as a format, and how it is read."""
 
     name: str
     """Metrics and `decode` show it."""
@@ -47,12 +47,12 @@ class Format:
     in_cloudevent: Callable[[str, Document], Document | None] | None = None
     """
     Return what `read` shall read where a CloudEvent of this type carries this data, None where that is not of this
-    format. Without it `fits` tells, as everywhere else.
+    format. Without it `fits` decides, as everywhere else.
     """
     promised_by: tuple[str, ...] = ()
     """How the types of CloudEvents begin that promise an upload: what does not keep the promise is never ignored."""
     not_uploads: tuple[str, ...] = ()
-    """How the types of CloudEvents begin that are known to tell of no object."""
+    """How the types of CloudEvents begin that are known to be about no object."""
 
 
 class Recognised(NamedTuple):

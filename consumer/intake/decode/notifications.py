@@ -22,7 +22,7 @@ MAX_KEY = 3 * MAX_TEXT  # characters, as a URL-encoded key may have thrice as ma
 
 
 def digest(*parts: str | None) -> str:
-    """Stand in for the id of an event that has none, or one beyond its limit: what tells two uploads apart."""
+    """Stand in for the id of an event that has none, or one beyond its limit: what distinguishes two uploads."""
     return hashlib.sha256(orjson.dumps(parts)).hexdigest()[:32]
 
 
@@ -62,7 +62,7 @@ class CreatedObject:
 
     store: str
     bucket: str
-    key: str  # as written; `encoded` tells how it is read where the binding does not
+    key: str  # as written; `encoded` says how it is read if the binding does not
     encoded: bool
     event_id: str
     event_time: str

@@ -39,7 +39,7 @@ def web_url(url: str, where: str) -> str:
     Return `url` in ASCII, checked. Non-ASCII characters after the host are percent-encoded as UTF-8 (RFC 3987).
 
     Raises:
-        Undecodable: `too_long` or `bad_url`, with a detail that tells nothing of the URL.
+        Undecodable: `too_long` or `bad_url`, with a detail that shows nothing of the URL.
     """
     if len(url) > MAX_URL:
         raise Rejection.TOO_LONG.at(where, f"longer than {MAX_URL} characters")
