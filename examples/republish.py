@@ -4,7 +4,7 @@ Gives dead letters another chance, once what made them so is mended: a binding t
     python examples/republish.py --bootstrap-servers localhost:9092 --group moderation-consumer --reason unbound_bucket
 
 Each goes back to the topic it came from, as it was: key, value and headers, at a new offset. Which topic that is, a
-letter only claims, and whoever may write to the topic of dead letters can claim anything: so only topics that
+letter only claims, and a program that may write to the topic of dead letters can claim anything: so only topics that
 `--source` names are written to (`kafka.topics`; `uploads` where none is named), and letters that name others are
 counted. Only the letters of one group of the service are touched (`kafka.group_id`; header `source_group`): a topic of
 dead letters may be shared, and the others' are theirs.
@@ -38,7 +38,7 @@ class Republished(NamedTuple):
     cut: int
     """Left where they are, because they are no whole message, or many."""
     elsewhere: int
-    """Left where they are, because they name a topic that nobody asked to write to."""
+    """Left where they are, because they name a topic that the operator did not allow."""
 
 
 def is_ours(name: str) -> bool:

@@ -3,8 +3,8 @@ A review tool in small: keeps the queue of what people must look at.
 
     python examples/review.py --bootstrap-servers localhost:9092
 
-The queue is by subject, with each image of its newest upload: who uploads again need not be reviewed twice. It is
-in memory, so it is read anew from the topic's beginning at each start, and no offset is committed.
+The queue is by subject, with each image of its newest upload: a subject that uploads again need not be reviewed twice.
+It is in memory, so it is read anew from the topic's beginning at each start, and no offset is committed.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def is_newer(verdict: dict[str, Any], other: dict[str, Any]) -> bool:
 
 
 def why(verdict: dict[str, Any]) -> str:
-    """What a reviewer is told: what was found, or why nothing could be."""
+    """What a reviewer sees: what was found, or why nothing could be."""
     if verdict["error"] is not None:
         return f"could not be judged ({verdict['error']['class']} {verdict['error']['code']})"
     return ", ".join(reason["label"] for reason in verdict["reasons"])

@@ -166,7 +166,7 @@ def facts(tally: Tally, charges: Charges, over_quota: Fact, *, uncommitted: int,
         Fact("calls billed (images judged)", judged, charges.billed),
         Fact("images billed more than once", 0, charges.images_billed_again),
         over_quota,
-        Fact("outcomes nobody asked for", 0, strays(tally)),
+        Fact("outcomes without an upload", 0, strays(tally)),
         Fact("verdicts that overtook an earlier one of their key", 0, overtakings(tally)),
         Fact("messages left uncommitted", 0, uncommitted),
     ]

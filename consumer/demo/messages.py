@@ -35,7 +35,7 @@ _Json = dict[str, Any]
 
 _TENANT: Final = "shop-eu"
 _MIME: Final = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp", "gif": "image/gif"}
-_SIZE: Final = 4_711  # bytes, of any object: nobody compares
+_SIZE: Final = 4_711  # bytes, of any object: it is not compared
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What the emulated provider is told to answer: it judges nothing. Colour decides, and one path."""
+"""What the emulated provider answers: it looks at no content. Colour decides, and one path."""
 
 from consumer.emulator.rules import Label, Match, Rule
 

@@ -177,7 +177,7 @@ _MALFORMED: Final = (
     Kind("JSON of no known shape", 10, _dead("unrecognised"), messages.document({"photo": "red.png", "by": "u_1"})),
     Kind("image.uploaded.v2", 10, _dead("unknown_schema"), messages.native("red.png", schema="image.uploaded.v2")),
     Kind(
-        "CloudEvent nobody listed",
+        "unlisted CloudEvent",
         10,
         _dead("unknown_type"),
         in_turn(messages.structured(_STRANGE, messages.ordered), messages.binary(_STRANGE, messages.ordered)),
@@ -185,7 +185,7 @@ _MALFORMED: Final = (
     Kind("image at an ftp:// URL", 10, _dead("bad_url"), messages.native("red.png", scheme="ftp")),
     Kind("S3, one of two has no key", 10, _dead("missing_member"), messages.s3_written_as({"key": "red.jpg"}, {})),
     Kind("S3, a key not in UTF-8", 10, _dead("bad_key"), messages.s3_written_as({"key": "M%FCller.jpg"})),
-    Kind("S3, a bucket nobody bound", 10, _dead("unbound_bucket"), messages.s3((_PUT, RED), bucket=STRANGE_BUCKET)),
+    Kind("S3, an unbound bucket", 10, _dead("unbound_bucket"), messages.s3((_PUT, RED), bucket=STRANGE_BUCKET)),
 )
 
 SECTIONS: Final[Mapping[str, tuple[Kind, ...]]] = {
@@ -193,8 +193,8 @@ SECTIONS: Final[Mapping[str, tuple[Kind, ...]]] = {
     "the same in CloudEvents": _WRAPPED,
     "notifications of buckets": _NOTIFICATIONS,
     "what asks for nothing": _IGNORED,
-    "what nobody can read": _MALFORMED,
+    "unreadable messages": _MALFORMED,
 }
-"""In the order in which they are told."""
+"""In the order in which they are shown."""
 
 KINDS: Final = tuple(kind for kinds in SECTIONS.values() for kind in kinds)

@@ -141,7 +141,7 @@ class Quota:
         Own these partitions from now on, and no others.
 
         `counts` says how many partitions each topic of the lanes has; a topic that does not exist yet is left out. It
-        must be read after the assignment: a replica that counts fewer partitions than the group assigned takes too much.
+        must be read after the assignment: a replica that counts too few partitions takes more than its share.
         A lane of which a partition is assigned that cannot be there by `counts` owns nothing.
         `generation` is the group's; without it no partition counts as one that stayed.
         """

@@ -122,7 +122,7 @@ async def serve(
         announce(f"{ABOUT} Rules: {len(settings.rules)}.")
         for region, endpoint in emulator.endpoints.items():
             announce(f"{region} listens on http://{endpoint}, at most {settings.qps} calls a second")
-        if "access_key_secret" not in settings.model_fields_set:  # what somebody chose is theirs to know
+        if "access_key_secret" not in settings.model_fields_set:  # a chosen secret is not shown
             announce(
                 "Its account, for the service: export "
                 f"ALIBABA_CLOUD_ACCESS_KEY_ID={settings.access_key_id} "

@@ -13,7 +13,7 @@ epoch lasts for as long as no other replica may have had the partition.
     PREPARED,     its log began anew                          PREPARED      kept
     OWNED
     OWNED         its start is found again (more to read)     OWNED         kept
-    any but       revoked                                     RELEASED      kept: nobody else has it for certain
+    any but       revoked                                     RELEASED      kept: certainly no other replica has it
     UNASSIGNED
     RELEASED      assigned                                    ASSIGNED      kept
                   the assignment is without it                UNASSIGNED    over
@@ -116,7 +116,7 @@ class Ownership:
             self._states[partition] = State.PREPARED
 
     def revoke(self) -> None:
-        """Note that the group takes all partitions back: nobody knows whose they are until the next assignment."""
+        """Note that the group takes all partitions back: their owners are not known until the next assignment."""
         self._states = dict.fromkeys(self._states, State.RELEASED)
         self._is_member = False
 

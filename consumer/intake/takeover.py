@@ -90,7 +90,7 @@ class TakeOver:
         self._restarted.add(partition)
 
     def wake(self) -> None:
-        """Let those look again who wait to know whose a partition is."""
+        """Wake the tasks that wait to know which replica owns a partition."""
         self.moved.set()
         self.moved = asyncio.Event()
 

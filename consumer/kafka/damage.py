@@ -156,4 +156,4 @@ def _reason(damage: Damage) -> str:
 def _way_on(damage: Damage) -> str:
     topic, partition = damage.partition
     last = "" if damage.next_offset is not None else "-LAST"
-    return f"mend it on the brokers, or set kafka.skip_damaged to [{topic}/{partition}@{damage.offset}{last}]"
+    return f"repair it on the brokers, or set kafka.skip_damaged to [{topic}/{partition}@{damage.offset}{last}]"

@@ -82,7 +82,7 @@ class Batch(MessageBatch):  # type: ignore[misc]
         if refused is not None and self.retry_count > 1:
             # An earlier attempt, whose answer never came, may have been written: to take its number back would let the
             # broker take the next batch for a repetition, and throw it away.
-            super().failure(KafkaError(f"{refused.word}, after an attempt of which nobody knows"))
+            super().failure(KafkaError(f"{refused.word}, after an attempt whose result is not known"))
             return
         if refused is not None and self._transactions is not None and self._base_sequence is not None:
             self._transactions._sequence_numbers[self.tp] = self._base_sequence

@@ -25,7 +25,7 @@ class Refusal(NamedTuple):
 
 def explain(error: BaseException, security: KafkaSecurity) -> Refusal:
     """
-    Name what is wrong and where to mend it. No secret is named, nor what a broker answered of one.
+    Name what is wrong and where to correct it. Nothing of a secret, or of a broker's answer about one, is shown.
 
     aiokafka 0.14 raises what the socket, TLS or the broker said, or `KafkaConnectionError` caused by it.
     """

@@ -109,7 +109,7 @@ class Retrying:
                 return replace(answer, attempts=call.attempt) if call.attempt > 1 else answer
 
     def _explained(self, failure: CallFailed, request: ModerationRequest) -> CallFailed:
-        """Say so when an image could not be fetched because its URL has expired: no attempt will mend that."""
+        """Say so when an image could not be fetched because its URL has expired: no further attempt can succeed."""
         if not isinstance(failure, Unreachable) or not isinstance(request.location, ByUrl):
             return failure
         expires = expiry(request.location.url)

@@ -25,7 +25,7 @@ class Health:
 
     reasons_not_ready: list[Callable[[], Sequence[str]]] = field(default_factory=list)
     complaints: list[Callable[[], Sequence[str]]] = field(default_factory=list)
-    """What only a restart mends; the absence of Kafka or of the provider is never among it."""
+    """What only a restart repairs; never the absence of Kafka or of the provider."""
     degraded: list[Callable[[], Sequence[str]]] = field(default_factory=list)
     """What a part of the work waits for, while the rest goes on: a replica that is degraded is ready."""
     offsets: Callable[[], Any] = list

@@ -83,7 +83,7 @@ class RefusedOutcomes:
         return [f"kafka: {len(self._held)} outcomes are refused by {topics}: {words}; no new calls are made"]
 
     def degraded(self) -> list[str]:
-        """Name the oldest that are held, and how to mend what refuses them."""
+        """Name the oldest that are held, and what to do."""
         now = self.clock.now()
         return [
             f"kafka: {each.topic} refuses the outcome of {each.delivery.topic}/{each.delivery.partition} at offset "

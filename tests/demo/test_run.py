@@ -26,7 +26,7 @@ FACTS = (
     "calls billed (images judged)",
     "images billed more than once",
     "calls over the quota",
-    "outcomes nobody asked for",
+    "outcomes without an upload",
     "verdicts that overtook an earlier one of their key",
     "messages left uncommitted",
     "exit code of the service",

@@ -76,7 +76,7 @@ def test_a_row_that_differs_is_marked() -> None:
     """
     console = terminal()
     right = Row("red PNG", Outcome(Place.BLOCK, "high"), wanted=5, right=5)
-    wrong = Row("S3, a bucket nobody bound", Outcome(Place.DEAD_LETTER, "unbound_bucket"), wanted=2, right=1, missing=1)
+    wrong = Row("S3, an unbound bucket", Outcome(Place.DEAD_LETTER, "unbound_bucket"), wanted=2, right=1, missing=1)
     facts = [Fact("messages left uncommitted", 0, 0), Fact("calls over the quota", 0, 3)]
 
     print_tables(console, [right, wrong], facts, {"red PNG": "native"})

@@ -1,4 +1,4 @@
-"""What a check found: a line each, with how to mend what is wrong."""
+"""What a check found: a line each, with how to correct what is wrong."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.WRONG: "bold red", L
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at: `about` names it, `text` says what is the matter and how to mend it."""
+    """One thing that was looked at: `about` names it, `text` says what is wrong and how to correct it."""
 
     level: Level
     about: str
@@ -51,7 +51,7 @@ def skipped(about: str, text: str) -> Finding:
 
 
 def exit_status(findings: Iterable[Finding]) -> int:
-    """2 where `run` would refuse the configuration, 1 where anything else must be mended, 0 where nothing must."""
+    """2 where `run` would refuse the configuration, 1 if anything else is wrong, 0 if nothing is."""
     wrong = [finding for finding in findings if finding.level is Level.WRONG]
     return 2 if any(finding.refused for finding in wrong) else 1 if wrong else 0
 
