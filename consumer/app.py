@@ -17,7 +17,7 @@ import httpx
 import structlog
 import uvloop
 
-from consumer.alibaba.client import ImageModerationClient, Timeouts
+from consumer.alibaba.client import ImageModerationClient
 from consumer.alibaba.credentials import Keys, keys_of
 from consumer.alibaba.image_moderation import ACTION
 from consumer.clock import Clock, SystemClock
@@ -33,6 +33,7 @@ from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import ConsumerError, Misconfigured
 from consumer.fairness import Lanes
 from consumer.holding import Holding
+from consumer.http.exchange import Exchanges, Timeouts
 from consumer.http.transport import Ways, open_transport
 from consumer.intake.admission import Admission
 from consumer.intake.decode import Bindings, Rules, decode
@@ -282,6 +283,7 @@ def layers(
     account's, and shared by its regions. `shares` says what this replica may send; an image needs so many `calls`.
     """
     timeouts = Timeouts(connect=config.provider.connect_timeout, read=config.provider.read_timeout)
+    exchanges = Exchanges(transport, timeouts, clock)
     waits, line = InterruptibleWaits(), InterruptibleWaits()
     slots = ConcurrencyLimit(config.provider.max_in_flight, config.weights)
     pace = Pace(0, jitter=config.quota.jitter, burst=config.quota.burst)
@@ -293,7 +295,7 @@ def layers(
     answered_services = set[str]()
 
     def region(name: str, base_url: str) -> Region:
-        client = ImageModerationClient(transport, base_url, name, keys, timeouts, clock)
+        client = ImageModerationClient(exchanges, base_url, name, keys, clock)
         # `Limited` may stand anywhere; `Paced` outside of `Guarded`, which looks at the permit when the call departs.
         around: list[Layer] = [
             lambda inner: Limited(inner, slots, line),

@@ -9,7 +9,7 @@ import orjson
 import pytest
 from pydantic import SecretStr
 
-from consumer.alibaba.client import ImageModerationClient, Timeouts
+from consumer.alibaba.client import ImageModerationClient
 from consumer.alibaba.credentials import FixedKeys, Keys
 from consumer.clock import Clock, SystemClock
 from consumer.config.credentials import Credentials
@@ -17,6 +17,7 @@ from consumer.dispatch.gate import GrantRevoked
 from consumer.emulator import EmulatorSettings, Fault, Throttle, What, running
 from consumer.emulator.faults import Match
 from consumer.errors import AccountRefused, CallFailed, ClockOff, ProviderFailed, Throttled
+from consumer.http.exchange import Exchanges, Timeouts
 from consumer.http.transport import open_transport
 from consumer.moderation import ModerationRequest
 from consumer.records import ByObject
@@ -67,7 +68,13 @@ def moderator(
     timeouts: Timeouts = TIMEOUTS,
     clock: Clock | None = None,
 ) -> ImageModerationClient:
-    return ImageModerationClient(transport, base_url, region, keys or FixedKeys(KEY), timeouts, clock or SystemClock())
+    return ImageModerationClient(
+        Exchanges(transport, timeouts, clock or SystemClock()),
+        base_url,
+        region,
+        keys or FixedKeys(KEY),
+        clock or SystemClock(),
+    )
 
 
 async def failure(asked: ImageModerationClient) -> CallFailed:

@@ -9,11 +9,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import httpx
 import pytest
 
-from consumer.alibaba.client import ImageModerationClient, Timeouts
+from consumer.alibaba.client import ImageModerationClient
 from consumer.alibaba.credentials import FixedKeys
 from consumer.clock import SystemClock
 from consumer.errors import CallFailed, ProviderFailed, Throttled
 from consumer.http.content import MOST_BYTES
+from consumer.http.exchange import Exchanges, Timeouts
 from consumer.http.transport import open_transport
 from consumer.moderation import ModerationRequest
 from consumer.records import ModerationResult
@@ -40,7 +41,9 @@ async def asked(
 ) -> ModerationResult | CallFailed:
     """Ask once. Any exception but a failure of the call escapes."""
     timeouts = Timeouts(connect=read, read=read)
-    moderator = ImageModerationClient(transport, endpoint, "ap-southeast-1", FixedKeys(KEY), timeouts, SystemClock())
+    moderator = ImageModerationClient(
+        Exchanges(transport, timeouts, SystemClock()), endpoint, "ap-southeast-1", FixedKeys(KEY), SystemClock()
+    )
     try:
         return await moderator.ask(request, context())
     except CallFailed as failure:

@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 import pytest
 from prometheus_client import REGISTRY
 
-from consumer.alibaba.client import ImageModerationClient, Timeouts
+from consumer.alibaba.client import ImageModerationClient
 from consumer.alibaba.credentials import FixedKeys
 from consumer.clock import SystemClock
 from consumer.config import Config
 from consumer.emulator import Emulator, running
 from consumer.errors import CallFailed, Misconfigured, ProviderFailed
+from consumer.http.exchange import Exchanges, Timeouts
 from consumer.http.transport import Ways, open_transport
 from tests.alibaba.test_client import ACCOUNT, KEY, REQUEST
 from tests.moderation.requests import context
@@ -51,7 +52,9 @@ async def ask(url: str, environment: Mapping[str, str] | None = None, **settings
     """Ask a request once: the answer's risk, or `code (detail)` of a failure that is certain not to be billed."""
     provider = Config.model_validate({"provider": {"endpoint": url, **settings}}).provider
     async with open_transport(4, Ways.of(provider, environment or {})) as transport:
-        asked = ImageModerationClient(transport, url, "ap-southeast-1", FixedKeys(KEY), TIMEOUTS, SystemClock())
+        asked = ImageModerationClient(
+            Exchanges(transport, TIMEOUTS, SystemClock()), url, "ap-southeast-1", FixedKeys(KEY), SystemClock()
+        )
         try:
             return (await asked.ask(REQUEST, context())).risk_level or ""
         except CallFailed as error:
@@ -118,7 +121,9 @@ async def test_a_new_authority_in_the_file_is_trusted_without_a_restart(
     async with provider_with_tls(authority) as (_, url):
         provider = Config.model_validate({"provider": {"endpoint": url, "ca_file": ca_file}}).provider
         async with open_transport(4, Ways.of(provider, {})) as transport:
-            asked = ImageModerationClient(transport, url, "ap-southeast-1", FixedKeys(KEY), TIMEOUTS, SystemClock())
+            asked = ImageModerationClient(
+                Exchanges(transport, TIMEOUTS, SystemClock()), url, "ap-southeast-1", FixedKeys(KEY), SystemClock()
+            )
             authority.write(ca_file)
             with pytest.raises(ProviderFailed, match="tls"):
                 await asked.ask(REQUEST, context())
