@@ -98,9 +98,9 @@ def _not_yaml(path: Path, error: Exception) -> str:
         reason = "nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
         return f"{path}: is not YAML: {reason}"
     place = f"{path}:{error.problem_mark.line + 1}"
-    if isinstance(error.__cause__, Exception) or isinstance(error, yaml.constructor.ConstructorError):
+    if isinstance(error, yaml.constructor.ConstructorError):
         return f"{place}: {error.problem}"
-    return f"{place}: is not YAML: {' '.join(str(each) for each in (error.context, error.problem) if each)}"
+    return f"{place}: is not YAML: {': '.join(str(each) for each in (error.context, error.problem) if each)}"
 
 
 def _entry(node: yaml.Node | None, key: str) -> tuple[int | None, yaml.Node | None]:
