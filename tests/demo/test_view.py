@@ -84,7 +84,7 @@ def test_a_row_that_differs_is_marked() -> None:
     marks = {row[:12]: row.split()[-3:] for row in text_of(console).splitlines() if row.endswith(("✓", "✗"))}
     assert marks == {
         "  red PNG   ": ["5", "5", "✓"],
-        "  S3, an unbo": ["2", "1", "✗"],
+        "  S3, an unb": ["2", "1", "✗"],
         "messages lef": ["0", "0", "✓"],
         "calls over t": ["0", "3", "✗"],
     }
