@@ -92,7 +92,7 @@ async def test_many_refused_outcomes_stop_the_paying(stage: Stage, tmp_path: Pat
     async with QuickProvider.start(latency=0.1) as provider:
         config = stage.config(provider.endpoint, quota={"qps": QPS})
         async with Replica.started(tmp_path, config, name="first") as first:
-            await first.until(lambda status, text: status == 503 and "nothing more is asked" in text)
+            await first.until(lambda status, text: status == 503 and "no new calls are made" in text)
             _, said = await first.readiness()
             first.terminate()
             status = await first.ended()
