@@ -67,7 +67,7 @@ class Partitions:
         most_outcomes: int,
         clock: Clock,
     ) -> None:
-        """`most_outcomes` may be published behind the lowest open record of a partition until it is not read on."""
+        """A partition is paused once `most_outcomes` are published beyond its lowest open record."""
         self.ownership = ownership
         self.journal = journal
         self.admission = admission
