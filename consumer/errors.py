@@ -22,7 +22,7 @@ Anything else is a bug: the record's own task catches it once, logs it with its 
 Nothing in this tree ever leads to `pass`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, Literal
 
 Billed = Literal["no", "yes", "maybe"]
@@ -135,6 +135,17 @@ class Malformed(Unjudgeable):
     """A billed answer that is not what the provider promises."""
 
     kind = "malformed"
+
+
+def kinds() -> list[str]:
+    """Every `kind` that a failure can have, as verdicts tell it."""
+
+    def below(kind: type[CallFailed]) -> Iterator[str]:
+        yield kind.kind
+        for each in kind.__subclasses__():
+            yield from below(each)
+
+    return sorted(set(below(CallFailed)))
 
 
 class Misconfigured(ConsumerError):

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from consumer.config.privacy import LONGEST_TEXT, MOST_TEXTS
+from consumer.errors import kinds
 from consumer.records import Decision
 
 Schema = dict[str, Any]
@@ -102,10 +103,7 @@ def verdict_schema() -> Schema:
                     **{
                         "class": {
                             "description": "Whose fault it is.",
-                            "enum": [
-                                "throttle", "provider", "account", "clock", "fetch", "image", "input", "malformed",
-                                "internal",
-                            ],
+                            "enum": kinds(),
                         },
                         "code": _text("The provider's or the transport's word, never free text."),
                     },
