@@ -137,7 +137,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         return [*reasons, *self._read_back.degraded(), *self._stuck.degraded()]
 
     def complaints(self) -> list[str]:
-        """Say which loop hangs, though nobody keeps it waiting."""
+        """Say which loop hangs, unless it waits for another system."""
         return self._polling.complaints() + self._committer.heartbeat.complaints()
 
     def stop_reading(self) -> None:
