@@ -11,6 +11,7 @@ import httpx
 from consumer.alibaba import image_moderation, signing
 from consumer.alibaba.credentials import Keys
 from consumer.clock import Clock
+from consumer.config.credentials import Credentials
 from consumer.http.exchange import Exchanges
 from consumer.moderation import CallContext, ModerationRequest
 from consumer.records import ModerationResult
@@ -34,16 +35,21 @@ class ImageModerationClient:
 
     def _http_request(self, request: ModerationRequest) -> httpx.Request:
         body = image_moderation.request_body(request)
-        headers = signing.signed_headers(
-            action=image_moderation.ACTION,
-            version=image_moderation.VERSION,
-            host=self._host,
-            body=body,
-            content_type=image_moderation.CONTENT_TYPE,
-            date=signing.timestamp(self._clock.wall()),
-            nonce=secrets.token_hex(16),
-            credentials=self._keys.current(),
-        )
-        headers["accept"] = "application/json"
-        headers["accept-encoding"] = "identity"  # an answer is smaller than what packing could save
-        return httpx.Request("POST", self._url, headers=headers, content=body)
+        return signed_call(self._url, self._host, body, self._keys.current(), self._clock.wall())
+
+
+def signed_call(url: httpx.URL, host: str, body: bytes, credentials: Credentials, now: float) -> httpx.Request:
+    """A call of the operation with this body, signed at `now` (unix seconds)."""
+    headers = signing.signed_headers(
+        action=image_moderation.ACTION,
+        version=image_moderation.VERSION,
+        host=host,
+        body=body,
+        content_type=image_moderation.CONTENT_TYPE,
+        date=signing.timestamp(now),
+        nonce=secrets.token_hex(16),
+        credentials=credentials,
+    )
+    headers["accept"] = "application/json"
+    headers["accept-encoding"] = "identity"  # an answer is smaller than what packing could save
+    return httpx.Request("POST", url, headers=headers, content=body)

@@ -9,13 +9,12 @@ refusal for emptiness says that all of those are right. Another operation would 
 permission to call it is given apart.
 """
 
-import secrets
 from urllib.parse import quote, urlsplit
 
 import httpx
 import orjson
 
-from consumer.alibaba import image_moderation, signing
+from consumer.alibaba.client import signed_call
 from consumer.alibaba.codes import failure_of
 from consumer.config.credentials import Credentials
 from consumer.errors import CallFailed
@@ -38,18 +37,7 @@ _ADVICE = {
 def empty_call(base_url: str, service: str, credentials: Credentials, now: float) -> httpx.Request:
     """Sign a call that names a service and no image, at `now` (unix seconds)."""
     body = f"Service={quote(service, safe='~')}&ServiceParameters={quote('{}', safe='~')}".encode()
-    headers = signing.signed_headers(
-        action=image_moderation.ACTION,
-        version=image_moderation.VERSION,
-        host=urlsplit(base_url).netloc,
-        body=body,
-        content_type=image_moderation.CONTENT_TYPE,
-        date=signing.timestamp(now),
-        nonce=secrets.token_hex(16),
-        credentials=credentials,
-    )
-    headers |= {"accept": "application/json", "accept-encoding": "identity"}
-    return httpx.Request("POST", f"{base_url}/", headers=headers, content=body)
+    return signed_call(httpx.URL(f"{base_url}/"), urlsplit(base_url).netloc, body, credentials, now)
 
 
 def failure_in(status: int, content: bytes) -> CallFailed | None:

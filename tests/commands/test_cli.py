@@ -3,10 +3,12 @@
 from importlib.metadata import version
 
 import pytest
+from typer.main import get_command
 
+from consumer.cli import app
 from tests.commands.cli import command
 
-COMMANDS = ["run", "check", "decode", "schema", "config", "emulator", "broker", "demo"]
+COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
 
 
 async def test_the_release_can_be_asked_for() -> None:

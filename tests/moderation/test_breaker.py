@@ -305,7 +305,7 @@ def test_whatever_happened_the_reason_is_true(steps: list[tuple[str, int]], wait
             if reason is not None:
                 assert "is not asked" not in reason
                 assert reason.endswith("as it recovers")
-                said = int(reason.removeprefix("is asked by ").split()[0])
+                said = int(reason.removeprefix("gets at most ").split()[0])
                 owner.out.clear()
                 while owner.depart():
                     pass
