@@ -9,6 +9,7 @@ import datetime
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -45,7 +46,7 @@ def explained(
 
     No value is shown of a key that is no setting, of a secret, of what is `unshown`, or of what should hold these.
     """
-    explaining = _Explaining(model.model_json_schema(), tree, unshown)
+    explaining = _Explaining(_schema(model), tree, unshown)
     placed = [(details, *_placed(details, tree)) for details in error.errors(include_url=False)]
     deeper = [keys for _, keys, _ in placed]
     problems = (
@@ -67,7 +68,12 @@ def nearest(word: str, choices: Iterable[str], likeness: float = 0.6) -> str | N
 
 def settings_of(model: type[BaseModel]) -> list[Keys]:
     """Every setting that has one fixed place, sections included."""
-    return list(_Schemas(model.model_json_schema()).places())
+    return list(_Schemas(_schema(model)).places())
+
+
+@cache
+def _schema(model: type[BaseModel]) -> Schema:
+    return model.model_json_schema()
 
 
 @dataclass(frozen=True, slots=True)
