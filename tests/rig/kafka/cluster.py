@@ -205,8 +205,8 @@ class KafkaCluster:
 
 
 def _free_ports() -> Iterator[int]:
-    """Ports nobody listens on, in random order, so that two runs at once hardly meet."""
-    for port in random.sample(PORTS, len(PORTS)):
+    """Ports nobody listens on, in random order, so that two runs at once hardly meet, whatever seeds Python's dice."""
+    for port in random.SystemRandom().sample(PORTS, len(PORTS)):
         with socket.socket() as probe:
             try:
                 probe.bind((HOST, port))
