@@ -213,4 +213,4 @@ async def test_no_secret_is_said_by_a_service_that_cannot_start(
     assert "service.failed" in failed.log_tail()
     assert "OTEL_ATTRIBUTE_COUNT_LIMIT" in failed.log_tail()
     assert "sasl_plain_password: is not a setting" in wrong.log_tail()
-    assert "pasword: is not a setting" in wrong.log_tail()
+    assert "PASWORD: is not a setting" in wrong.log_tail()
