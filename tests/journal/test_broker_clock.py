@@ -29,3 +29,14 @@ def test_the_producers_own_time_says_nothing_of_the_brokers_clock() -> None:
 
     assert [brokers.notice(1_000.0, 5_000, 0), brokers.notice(1_000.0, 1_030_000, 1)] == [None, None]
     assert brokers.behind == 0.0
+
+
+def test_an_acknowledgement_without_a_time_says_nothing_of_the_brokers_clock() -> None:
+    """
+    The embedded broker answers with 0: no clock is decades behind.
+    """
+    clock = BrokerClock()
+
+    noticed = [clock.notice(1_763_632_800.0, timestamp, 1) for timestamp in (0, -1)]
+
+    assert (noticed, clock.behind) == ([None, None], 0.0)
