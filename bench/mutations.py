@@ -41,6 +41,8 @@ FAULTS = (
     Fault("intake/ownership.py", "is State.OWNED and self.epoch(partition) == epoch", "is State.OWNED", OWNERSHIP),
     Fault("intake/ownership.py", "self._last_epoch += 1", "self._last_epoch = 1", OWNERSHIP),
     Fault("intake/takeover.py", "if partition not in self._restarted}", "}", TAKEOVER),
+    Fault("intake/takeover.py", "for partition in taken if partition not in self._restarted]",
+          "for partition in taken]", TAKEOVER),
     Fault("intake/takeover.py", "set(self._partitions.ownership.remembered) - self._partly_known",
           "set(self._partitions.ownership.remembered)", TAKEOVER),
     Fault("intake/takeover.py", "while not await self._committer.commit():", "while False:", TAKEOVER),

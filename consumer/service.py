@@ -143,7 +143,7 @@ class Service:
     async def drain(self, revoked: Collection[Partition]) -> None:
         """Drop what waits of some partitions, and wait until nothing is in flight, at most `drain_on_revoke`."""
         self._drop(lambda record: record.delivery.topic_partition in revoked)
-        drained = asyncio.create_task(self._in_flight.drained(), name="quiet")
+        drained = asyncio.create_task(self._in_flight.drained(), name="drained")
         await asyncio.wait([drained], timeout=self._limits.drain_on_revoke)
         drained.cancel()
 

@@ -132,7 +132,9 @@ class Partitions:
     def admit(self, record: ConsumerRecord[Any, Any], received: float) -> bool:
         """Hold a record; say whether its partition's log began anew with it."""
         partition = Partition(record.topic, record.partition)
-        each = self._assigned.setdefault(partition, AssignedPartition(partition))
+        each = self._assigned.get(partition)
+        if each is None:
+            each = self._assigned[partition] = AssignedPartition(partition)
         restarts = each.ledger.is_behind(record.offset)
         if restarts:
             each = self.restart(partition, record.offset)

@@ -175,6 +175,8 @@ class TakeOver:
             await self._clock.sleep(RETRY_DELAY)
         if assignment != self._assignment:
             return False
+        # A log that began anew while the commit was under way waits for its own journal.
+        taken = [partition for partition in taken if partition not in self._restarted]
         for partition in taken:
             self._partitions.ownership.own(partition)
         self._lease.committed(self._partitions.ownership.proven)

@@ -372,6 +372,30 @@ async def test_a_log_that_began_anew_before_the_takeover_may_have_been_anothers(
         assert not await ours.source.settled_owner(PLACE, before)
 
 
+async def test_a_log_that_begins_anew_while_the_takeover_commits_is_not_owned_by_that_commit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """
+    What is published of the new log is read first: records of it would be paid for and published again.
+    """
+    monkeypatch.setattr(takeover, "RETRY_DELAY", 0.02)
+    async with replica(monkeypatch) as ours:
+        ours.member.offsets[PARTITION] = OffsetAndMetadata(5, str(CommitMetadata(3_000_000_000.0, ANOTHERS)))
+        ours.outputs.outcomes.append(Outcome(SourceId("0"), PLACE, 0, 2_000_000_000.0))
+        ours.member.answers.clear()
+        await ours.gain(PARTITION)
+        await until(lambda: ours.ownership.state(PLACE) is State.PREPARED and ours.member.commits > 0)
+
+        free = ours.admission.free_records
+        ours.member.fetch(5)
+        ours.member.fetch(0)
+        await until(lambda: ours.admission.free_records == free - 2)
+        ours.member.answers.set()
+        await until(lambda: len(ours.records) == 2)
+
+        assert ours.journal.holds(delivery(offset=0), SourceId("0"))
+
+
 async def test_what_was_not_forgotten_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     A partition that stays costs no reading: a rebalance is short for those who keep what they had.
