@@ -29,7 +29,7 @@ class ImageModerationClient:
         self._clock = clock
 
     async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
-        answered = await self._exchanges.exchange(self._http_request(request), call.before_sending)
+        answered = await self._exchanges.exchange(self._http_request(request), call.before_sending, call.after_sending)
         result = image_moderation.read_answer(answered.status, answered.headers, answered.content, request)
         return replace(result, region=self._region, sent=answered.sent, took=answered.took)
 

@@ -71,13 +71,11 @@ class Gate:
                 return await self._next(lane, region, contextlib.nullcontext)
 
     def send(self, grant: Grant) -> None:
-        """Note that the call is sent now. Where its lease is over, withdraw it and raise `GrantRevoked`."""
-        now = self._clock.now()
-        share = self._shares.share(now)
+        """Let the call be sent now. Where its lease is over, withdraw it and raise `GrantRevoked`."""
+        share = self._shares.share(self._clock.now())
         if share.lease != grant.lease or not share.total:
             grant.departure.withdrawn()
             raise GrantRevoked
-        grant.departure.sent(now)
         metrics.LANE_CALLS.labels(grant.lane).inc()
 
     async def _next(self, lane: str, region: str, shut_out: Callable[[], AbstractContextManager[None]]) -> Grant:

@@ -9,8 +9,9 @@ Two rules, and the later of their moments holds, for a share of S calls a second
 
 The cap alone makes the promise: no more than S calls are sent in any sliding second. A token bucket of capacity S lets
 2 S through in one, and so does a fixed window across its edge. What counts is when a call's bytes went out, not when it
-was let go: a call that has to open its connection first goes out late, and would bunch with those behind it. The jitter
-is what the network may bunch on the way.
+was let go: a call that has to open its connection first, or whose process is stalled before it writes, goes out late,
+and would bunch with those behind it. It is noted afterwards, so never too early. The jitter is what the network may
+bunch on the way.
 
 As the cap counts what was sent, and not what was allowed, a share that grows or shrinks bunches nothing. But under the
 cap alone each call would depart a window after the Sth before it: the gap of one stall would come back in every window,
@@ -42,7 +43,7 @@ class Departure:
         self._open = True
 
     def sent(self, now: float) -> None:
-        """Note that its bytes go out."""
+        """Note that its bytes went out, now or before."""
         if self._open:
             self._open = False
             self._pace.sent(now)

@@ -53,13 +53,21 @@ class Exchanges:
         self._timeouts = {"connect": timeouts.connect, "read": timeouts.read}
         self._clock = clock
 
-    async def exchange(self, request: httpx.Request, before_sending: Callable[[], None] | None) -> Answered:
+    async def exchange(
+        self,
+        request: httpx.Request,
+        before_sending: Callable[[], None] | None = None,
+        after_sending: Callable[[], None] | None = None,
+    ) -> Answered:
         """
-        Send a request once. `before_sending` is called in the last moment before bytes go out; what it raises escapes.
+        Send a request once.
+
+        `before_sending` is called in the last moment before bytes go out; what it raises escapes. `after_sending` is
+        called once they have gone out, and not where that cannot be told: a request that failed, or without a body.
 
         `ProviderFailed` escapes where there is no whole answer; it says whether it may have been billed all the same.
         """
-        call = Sending(before_sending)
+        call = Sending(before_sending, after_sending)
         sending.set(call)
         request.extensions["timeout"] = self._timeouts
         sent, began = self._clock.wall(), self._clock.now()

@@ -5,6 +5,7 @@ Whether a call was sent decides what its failure means: one that was not is neve
 operators can look at (`not_reached.py`).
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextvars import ContextVar
@@ -54,7 +55,8 @@ class Ways:
 class Sending:
     """One call on its way."""
 
-    on_sent: Callable[[], None] | None = None
+    before: Callable[[], None] | None = None
+    after: Callable[[], None] | None = None
     is_sent: bool = False
     is_resolving: bool = False
     proxy: Proxy | None = None
@@ -76,8 +78,16 @@ async def _tell_that_it_is_sent(*_: object) -> None:
     call = sending.get()
     if call is not None:
         call.is_sent = True
-        if call.on_sent:
-            call.on_sent()
+        if call.before:
+            call.before()
+
+
+async def _tell_when_it_went_out(*_: object) -> None:
+    # aiohttp calls this with the body, which it writes in the same turn of the loop, after whatever else that turn had
+    # to do; uvloop hands it to the system at the turn's end. What is called soon comes after that.
+    call = sending.get()
+    if call is not None and call.after:
+        asyncio.get_running_loop().call_soon(call.after)
 
 
 async def _tell_of_dns(*_: object, began: bool) -> None:
@@ -94,6 +104,7 @@ async def open_transport(connections: int, ways: Ways | None = None) -> AsyncIte
     """
     tracing = aiohttp.TraceConfig()
     tracing.on_request_headers_sent.append(_tell_that_it_is_sent)
+    tracing.on_request_chunk_sent.append(_tell_when_it_went_out)
     tracing.on_dns_resolvehost_start.append(partial(_tell_of_dns, began=True))
     tracing.on_dns_resolvehost_end.append(partial(_tell_of_dns, began=False))
     ways = ways or Ways(DIRECT, Authorities(None, {}))

@@ -37,6 +37,7 @@ class CallContext:
         Retrying        attempt             Regions (prefers another region), Paced, spans, the caller
         Regions         region, permit      Guarded, the caller
         Paced           before_sending      the vendor's client, in the last moment before bytes go out
+        Paced           after_sending       likewise, once they have gone out
         Guarded         others_answered     Retrying (whose fault a failure is)
     """
 
@@ -51,6 +52,7 @@ class CallContext:
     region: str = ""  # that is asked, or was asked last
     permit: Permit | None = None  # from this region's breaker
     before_sending: Callable[[], None] | None = None  # `GrantRevoked` escapes where the call must not go out
+    after_sending: Callable[[], None] | None = None
     first_departures: dict[str, int] = field(default_factory=dict)  # by region: the number of this request's first call
     others_answered: int = 0  # images, since the failed region's first departure
 

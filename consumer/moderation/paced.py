@@ -68,6 +68,7 @@ class Paced:
             grant.departure.withdrawn()
             raise Lost(f"{call.partition.topic}/{call.partition.number}")
         call.before_sending = partial(self._send, grant, call)
+        call.after_sending = partial(self._sent, grant)
         try:
             with self._in_flight:
                 answer = await self._inner.ask(request, call)
@@ -82,9 +83,12 @@ class Paced:
             grant.departure.withdrawn()
             raise
         finally:
-            grant.departure.sent(self._clock.now())  # for a call that never went out
+            self._sent(grant)  # for a call of which it is not known when it went out, or whether
         self._pace.answered()
         return answer
+
+    def _sent(self, grant: Grant) -> None:
+        grant.departure.sent(self._clock.now())
 
     def _send(self, grant: Grant, call: CallContext) -> None:
         self._gate.send(grant)

@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -309,3 +310,26 @@ async def test_a_call_can_be_kept_back_until_its_bytes_go_out(transport: httpx.A
             await moderator(transport, f"http://{host}:{port}").ask(REQUEST, context(before_sending=refuse))
 
         assert await asyncio.wait_for(received, 5.0) == b""
+
+
+async def test_a_call_is_noted_as_sent_once_its_bytes_are_out(transport: httpx.AsyncBaseTransport) -> None:
+    """
+    A process can be stalled between its last look at the lease and its write. A call that was noted as sent before that
+    would come later than the pace reckons, together with those behind it.
+    """
+    noted = list[float]()
+
+    def stall() -> None:
+        time.sleep(0.2)
+        noted.append(time.monotonic())
+
+    def before_sending() -> None:
+        asyncio.get_running_loop().call_soon(stall)
+
+    async with counting_server() as (url, calls):
+        call = context(before_sending=before_sending, after_sending=lambda: noted.append(time.monotonic()))
+        await moderator(transport, url).ask(REQUEST, call)
+
+    stalled_until, sent = noted
+    assert sent >= stalled_until
+    assert calls == [1]

@@ -61,6 +61,8 @@ class ScriptedModerator:
     async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
         if call.before_sending:
             call.before_sending()
+        if call.after_sending:
+            call.after_sending()
         self.asked_at.append(self._clock.now())
         self.asked.append(request.submission)
         self.in_flight += 1
