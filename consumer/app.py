@@ -18,7 +18,6 @@ import structlog
 import uvloop
 
 from consumer.alibaba.client import ImageModerationClient
-from consumer.alibaba.credentials import Keys, keys_of
 from consumer.alibaba.image_moderation import ACTION
 from consumer.clock import Clock, SystemClock
 from consumer.config import Config
@@ -45,6 +44,7 @@ from consumer.intake.source import KafkaSource
 from consumer.journal.journal import Journal
 from consumer.journal.reader import OutputReader
 from consumer.kafka.security import KafkaAccess
+from consumer.keys import Keys, keys_of
 from consumer.moderation import Layer, Moderator, stacked
 from consumer.moderation.assess import Assessing
 from consumer.moderation.breaker import BreakerLimits

@@ -10,6 +10,7 @@ from consumer.config import Config
 from consumer.config.credentials import load_credentials
 from consumer.config.kafka import OutputTopics
 from consumer.config.loading import load_config
+from consumer.config.provider import ProviderSettings
 from consumer.errors import CallFailed, Misconfigured
 from consumer.policy.schema import OnError, load_policy
 from consumer.records import Decision
@@ -437,11 +438,11 @@ def test_missing_keys_are_named_and_present_ones_hidden() -> None:
     The account's key comes from the vendor's own variables, and its secret does not show.
     """
     with pytest.raises(Misconfigured) as missing:
-        load_credentials({"ALIBABA_CLOUD_ACCESS_KEY_ID": "id"})
+        load_credentials({"ALIBABA_CLOUD_ACCESS_KEY_ID": "id"}, ProviderSettings())
     with pytest.raises(Misconfigured) as wrong:
-        load_credentials({**SET, "ALIBABA_CLOUD_ACCESS_KEY_ID": "two words"})
+        load_credentials({**SET, "ALIBABA_CLOUD_ACCESS_KEY_ID": "two words"}, ProviderSettings())
 
-    credentials = load_credentials({**SET, "ALIBABA_CLOUD_SECURITY_TOKEN": "canary-token"})
+    credentials = load_credentials({**SET, "ALIBABA_CLOUD_SECURITY_TOKEN": "canary-token"}, ProviderSettings())
 
     assert missing.value.problems == (
         "environment ALIBABA_CLOUD_ACCESS_KEY_SECRET: is not set; it is the provider account's key",
@@ -456,8 +457,8 @@ def test_a_key_without_a_token_is_a_lasting_one() -> None:
     """
     The token's variable may be absent or empty; line breaks around a value are no part of it.
     """
-    lasting = load_credentials({**SET, "ALIBABA_CLOUD_SECURITY_TOKEN": ""})
-    temporary = load_credentials({**SET, "ALIBABA_CLOUD_SECURITY_TOKEN": "token\n"})
+    lasting = load_credentials({**SET, "ALIBABA_CLOUD_SECURITY_TOKEN": ""}, ProviderSettings())
+    temporary = load_credentials({**SET, "ALIBABA_CLOUD_SECURITY_TOKEN": "token\n"}, ProviderSettings())
 
     assert lasting.security_token is None
     assert temporary.security_token is not None
@@ -471,9 +472,9 @@ def test_key_files_come_before_the_environment(tmp_path: Path) -> None:
     written(tmp_path / "access-key-id", "file-id\n")
     written(tmp_path / "access-key-secret", "file-secret\n")
 
-    lasting = load_credentials(SET, tmp_path)
+    lasting = load_credentials(SET, ProviderSettings(key_files=tmp_path))
     written(tmp_path / "security-token", "file-token\n")
-    temporary = load_credentials({}, tmp_path)
+    temporary = load_credentials({}, ProviderSettings(key_files=tmp_path))
 
     assert (lasting.access_key_id, lasting.access_key_secret.get_secret_value()) == ("file-id", "file-secret")
     assert lasting.security_token is None
@@ -489,7 +490,7 @@ def test_what_is_wrong_with_key_files_is_named_without_their_contents(tmp_path: 
     written(tmp_path / "security-token", "\n")
 
     with pytest.raises(Misconfigured) as wrong:
-        load_credentials(SET, tmp_path)
+        load_credentials(SET, ProviderSettings(key_files=tmp_path))
 
     assert wrong.value.problems == (
         f"{tmp_path}/access-key-id: cannot be read: No such file or directory",

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 import httpx
 
 from consumer.alibaba import image_moderation, signing
-from consumer.alibaba.credentials import Keys
 from consumer.clock import Clock
 from consumer.config.credentials import Credentials
 from consumer.http.exchange import Exchanges
+from consumer.keys import Keys
 from consumer.moderation import CallContext, ModerationRequest
 from consumer.records import ModerationResult
 

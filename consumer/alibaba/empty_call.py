@@ -19,7 +19,6 @@ from consumer.alibaba.codes import failure_of
 from consumer.config.credentials import Credentials
 from consumer.errors import CallFailed
 
-MOST_SKEW = 900.0  # seconds. Vendor: a call whose date is further off is refused
 _INVALID = "401"  # Vendor: the service's code for a parameter that is not empty and wrong
 
 _ADVICE = {
@@ -34,28 +33,36 @@ _ADVICE = {
 }
 
 
-def empty_call(base_url: str, service: str, credentials: Credentials, now: float) -> httpx.Request:
-    """Sign a call that names a service and no image, at `now` (unix seconds)."""
-    body = f"Service={quote(service, safe='~')}&ServiceParameters={quote('{}', safe='~')}".encode()
-    return signed_call(httpx.URL(f"{base_url}/"), urlsplit(base_url).netloc, body, credentials, now)
+class EmptyCall:
+    """Signs the call, and sorts its answers."""
 
+    most_skew = 900.0  # seconds. Vendor: a call whose date is further off is refused
 
-def failure_in(status: int, content: bytes) -> CallFailed | None:
-    """How the provider's answer is sorted; None for a call that was accepted."""
-    try:
-        answer = orjson.loads(content)
-    except orjson.JSONDecodeError:
-        return failure_of(status, None)
-    code = answer.get("Code") if isinstance(answer, dict) else None
-    accepted = 200 <= status < 300 and code == 200
-    return None if accepted else failure_of(status, code if isinstance(code, int | str) else None)
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
 
+    def request(self, base_url: str, service: str, now: float) -> httpx.Request:
+        """Sign a call that names a service and no image, at `now` (unix seconds)."""
+        body = f"Service={quote(service, safe='~')}&ServiceParameters={quote('{}', safe='~')}".encode()
+        return signed_call(httpx.URL(f"{base_url}/"), urlsplit(base_url).netloc, body, self._credentials, now)
 
-def doubts_service(failure: CallFailed) -> bool:
-    """Whether a refusal of the input is not for its emptiness, so that the service's name may be wrong."""
-    return failure.code == _INVALID
+    @staticmethod
+    def failure_in(status: int, content: bytes) -> CallFailed | None:
+        """How the provider's answer is sorted; None for a call that was accepted."""
+        try:
+            answer = orjson.loads(content)
+        except orjson.JSONDecodeError:
+            return failure_of(status, None)
+        code = answer.get("Code") if isinstance(answer, dict) else None
+        accepted = 200 <= status < 300 and code == 200
+        return None if accepted else failure_of(status, code if isinstance(code, int | str) else None)
 
+    @staticmethod
+    def doubts_service(failure: CallFailed) -> bool:
+        """Whether a refusal of the input is not for its emptiness, so that the service's name may be wrong."""
+        return failure.code == _INVALID
 
-def advice_on(failure: CallFailed) -> str:
-    """What the account's owner can do about a refusal."""
-    return next((text for code, text in _ADVICE.items() if failure.code.startswith(code)), "see the account")
+    @staticmethod
+    def advice_on(failure: CallFailed) -> str:
+        """What the account's owner can do about a refusal."""
+        return next((text for code, text in _ADVICE.items() if failure.code.startswith(code)), "see the account")

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from consumer.config import Config
-from consumer.config.credentials import KEY_FILES, KEY_VARIABLES
+from consumer.config.credentials import KEY_FILES
 from consumer.config.loading import Loaded
 from consumer.config.origins import Origins
 from consumer.redaction import redacted
@@ -29,7 +29,7 @@ def _about(config: Config, path: Path | None, environment: Mapping[str, str]) ->
     if config.provider.key_files is not None:
         yield f"# The account's key: files in {config.provider.key_files} ({', '.join(KEY_FILES.values())})."
         return
-    for name in KEY_VARIABLES.values():
+    for name in config.provider.key_variables.values():
         yield f"# {name}: {'set, not shown' if environment.get(name) else 'not set'}"
 
 

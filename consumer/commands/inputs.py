@@ -36,7 +36,7 @@ def load_inputs(path: Path | None, environment: Mapping[str, str], overrides: Se
     if sound and "policy" not in broken:
         policy = _tried(lambda: load_policy(sound.policy), problems)
     if sound and "provider" not in broken:
-        credentials = _tried(lambda: load_credentials(environment, sound.provider.key_files), problems)
+        credentials = _tried(lambda: load_credentials(environment, sound.provider), problems)
     warnings = warnings_of(environment)
     if config is None or policy is None or credentials is None:
         raise Misconfigured([*problems, *warnings])

@@ -9,11 +9,10 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from consumer.config.base import Settings
+from consumer.config.provider import ProviderSettings
 from consumer.errors import Misconfigured
-from consumer.vendor_facts.aliyun import KEY_ID, KEY_SECRET, SECURITY_TOKEN
 
-KEY_VARIABLES = {"access_key_id": KEY_ID, "access_key_secret": KEY_SECRET, "security_token": SECURITY_TOKEN}
-KEY_FILES = {part: part.replace("_", "-") for part in KEY_VARIABLES}
+KEY_FILES = {part: part.replace("_", "-") for part in ("access_key_id", "access_key_secret", "security_token")}
 _HEADER_VALUE = re.compile(r"[!-~]+")
 
 
@@ -25,19 +24,20 @@ class Credentials(Settings):
     security_token: SecretStr | None = None  # Vendor: temporary keys (STS) have one
 
 
-def load_credentials(environment: Mapping[str, str], key_files: Path | None = None) -> Credentials:
+def load_credentials(environment: Mapping[str, str], provider: ProviderSettings) -> Credentials:
     """
     Take the account's key from its files, or else from the variables that the vendor's own tools read.
 
     Raises:
         Misconfigured: naming each file or variable that is missing or no key.
     """
-    if key_files is not None:
-        return read_key_files(key_files)
-    texts = {part: environment.get(name, "") for part, name in KEY_VARIABLES.items()}
+    if provider.key_files is not None:
+        return read_key_files(provider.key_files)
+    variables = provider.key_variables
+    texts = {part: environment.get(name, "") for part, name in variables.items()}
     if not texts["security_token"]:
         del texts["security_token"]
-    origins = {part: f"environment {name}:" for part, name in KEY_VARIABLES.items()}
+    origins = {part: f"environment {name}:" for part, name in variables.items()}
     return _credentials(texts, origins, "is not set; it is the provider account's key")
 
 

@@ -2,7 +2,7 @@
 Where and how the provider is called, how many calls it may get, and what is done about failures.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self
 from urllib.parse import urlsplit
@@ -20,7 +20,7 @@ from pydantic import (
 from consumer.config.base import Contradictions, Settings
 from consumer.config.problems import nearest, shown
 from consumer.proxies import NONE, SETTING, read_proxy
-from consumer.vendor_facts.aliyun import CONFIGURATION_GROUPS, DEFAULT_REGION, REGIONS, base_url
+from consumer.vendor_facts.aliyun import CONFIGURATION_GROUPS, DEFAULT_REGION, KEY_VARIABLES, REGIONS, base_url
 
 
 class RegionUrl(NamedTuple):
@@ -140,6 +140,11 @@ class ProviderSettings(Settings):
                 yield setting, f"must be one of {', '.join(REGIONS)} (given: {shown(region)}){hint}"
             elif self.network == "vpc" and not REGIONS[region]:
                 yield setting, f"{region} has no VPC endpoint", "network"
+
+    @property
+    def key_variables(self) -> Mapping[str, str]:
+        """The environment's variables of the account's key, by its part."""
+        return KEY_VARIABLES
 
     @property
     def regions(self) -> tuple[RegionUrl, ...]:

@@ -14,6 +14,7 @@ PROVIDER = "aliyun-image-moderation-2.0"
 KEY_ID = "ALIBABA_CLOUD_ACCESS_KEY_ID"
 KEY_SECRET = "ALIBABA_CLOUD_ACCESS_KEY_SECRET"
 SECURITY_TOKEN = "ALIBABA_CLOUD_SECURITY_TOKEN"
+KEY_VARIABLES = {"access_key_id": KEY_ID, "access_key_secret": KEY_SECRET, "security_token": SECURITY_TOKEN}
 
 DEFAULT_REGION = "ap-southeast-1"
 # The regions of Image Moderation 2.0, international and mainland, and which of them have a VPC endpoint.

@@ -11,7 +11,6 @@ import pytest
 from pydantic import SecretStr
 
 from consumer.alibaba.client import ImageModerationClient
-from consumer.alibaba.credentials import FixedKeys, Keys
 from consumer.clock import Clock, SystemClock
 from consumer.config.credentials import Credentials
 from consumer.dispatch.gate import GrantRevoked
@@ -20,6 +19,7 @@ from consumer.emulator.faults import Match
 from consumer.errors import AccountRefused, CallFailed, ClockOff, ProviderFailed, Throttled
 from consumer.http.exchange import Exchanges, Timeouts
 from consumer.http.transport import open_transport
+from consumer.keys import FixedKeys, Keys
 from consumer.moderation import ModerationRequest
 from consumer.records import ByObject
 from tests.moderation.requests import context

@@ -10,12 +10,12 @@ import httpx
 import pytest
 
 from consumer.alibaba.client import ImageModerationClient
-from consumer.alibaba.credentials import FixedKeys
 from consumer.clock import SystemClock
 from consumer.errors import CallFailed, ProviderFailed, Throttled
 from consumer.http.content import MOST_BYTES
 from consumer.http.exchange import Exchanges, Timeouts
 from consumer.http.transport import open_transport
+from consumer.keys import FixedKeys
 from consumer.moderation import ModerationRequest
 from consumer.records import ModerationResult
 from tests.alibaba.test_client import KEY

@@ -11,9 +11,10 @@ import orjson
 import pytest
 import yaml
 
+from consumer.alibaba.empty_call import EmptyCall
 from consumer.commands.check.provider import look_at_provider
 from consumer.config.credentials import load_credentials
-from consumer.config.provider import RegionUrl
+from consumer.config.provider import ProviderSettings, RegionUrl
 from consumer.emulator import Emulator, EmulatorSettings, running
 from tests.commands.cli import Ended, command
 from tests.rig.emulated import KEY
@@ -305,7 +306,7 @@ async def test_a_clock_that_is_off_is_said() -> None:
     """
     async with running(EmulatorSettings()) as emulator:
         regions = (RegionUrl("ap-southeast-1", emulator.url),)
-        key = load_credentials(KEY)
+        key = EmptyCall(load_credentials(KEY, ProviderSettings()))
         late = await look_at_provider(regions, ("baselineCheck_global",), key, lambda: time.time() - 330.0)
         later = await look_at_provider(regions, ("baselineCheck_global",), key, lambda: time.time() + 1_200.0)
 

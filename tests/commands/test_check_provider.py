@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from consumer.alibaba.empty_call import EmptyCall
 from consumer.commands.check.findings import Finding
 from consumer.commands.check.provider import look_at_provider
 from consumer.config.credentials import load_credentials
-from consumer.config.provider import RegionUrl
+from consumer.config.provider import ProviderSettings, RegionUrl
 from consumer.emulator import Emulator, EmulatorSettings, Fault, running
 from tests.rig.emulated import KEY
 from tests.rig.fuzz.provider import Asked, RawProvider, response
@@ -19,7 +20,7 @@ SERVICES = ("baselineCheck_global",)
 
 async def looked_at(emulator: Emulator, services: tuple[str, ...] = SERVICES) -> list[Finding]:
     regions = tuple(RegionUrl(name, f"http://{endpoint}") for name, endpoint in emulator.endpoints.items())
-    return await look_at_provider(regions, services, load_credentials(KEY), time.time)
+    return await look_at_provider(regions, services, EmptyCall(load_credentials(KEY, ProviderSettings())), time.time)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,9 @@ async def test_what_no_provider_answers_is_a_finding_too(answer: bytes, says: st
 
     async with RawProvider.serving(respond) as provider:
         regions = [RegionUrl("ap-southeast-1", provider.endpoint)]
-        found, *_ = await look_at_provider(regions, SERVICES, load_credentials(KEY), time.time)
+        found, *_ = await look_at_provider(
+            regions, SERVICES, EmptyCall(load_credentials(KEY, ProviderSettings())), time.time
+        )
 
     assert (found.level, found.about) == ("wrong", "provider ap-southeast-1")
     assert says in found.text

@@ -12,13 +12,13 @@ import pytest
 from prometheus_client import REGISTRY
 
 from consumer.alibaba.client import ImageModerationClient
-from consumer.alibaba.credentials import FixedKeys
 from consumer.clock import SystemClock
 from consumer.config import Config
 from consumer.emulator import Emulator, running
 from consumer.errors import CallFailed, Misconfigured, ProviderFailed
 from consumer.http.exchange import Exchanges, Timeouts
 from consumer.http.transport import Ways, open_transport
+from consumer.keys import FixedKeys
 from tests.alibaba.test_client import ACCOUNT, KEY, REQUEST
 from tests.moderation.requests import context
 from tests.rig.proxying import PrivateAuthority, ProxyServer, proxy, tls_in_front_of

@@ -14,7 +14,6 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind, StatusCode
 
-from consumer.alibaba.credentials import FixedKeys
 from consumer.app import layers
 from consumer.clock import SystemClock
 from consumer.config import Config
@@ -27,6 +26,7 @@ from consumer.holding import Holding
 from consumer.http.transport import open_transport
 from consumer.intake.decode import Bindings, decode
 from consumer.journal.journal import Journal
+from consumer.keys import FixedKeys
 from consumer.moderation.assess import Assessing
 from consumer.pipeline import Decisions, Pipeline
 from consumer.policy.decide import Deciding

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from consumer.alibaba.empty_call import EmptyCall
 from consumer.commands.check.findings import Finding, ok, refused, skipped, warning
 from consumer.commands.check.kafka import look_at_kafka
 from consumer.commands.check.places import bindings
@@ -77,7 +78,7 @@ def _credentials(
     if "provider" in broken:
         return None
     try:
-        credentials = load_credentials(environment, config.provider.key_files)
+        credentials = load_credentials(environment, config.provider)
     except Misconfigured as error:
         findings += [refused("credentials", problem) for problem in error.problems]
         return None
@@ -117,4 +118,4 @@ async def _provider(
         ways = Ways.of(config.provider, environment)
     except Misconfigured as error:
         return [refused("provider", problem) for problem in error.problems]
-    return await look_at_provider(config.provider.regions, services, credentials, time.time, ways)
+    return await look_at_provider(config.provider.regions, services, EmptyCall(credentials), time.time, ways)

@@ -6,13 +6,12 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from typing import Protocol
 
 import aiohttp
 import httpx
 
-from consumer.alibaba.empty_call import MOST_SKEW, advice_on, doubts_service, empty_call, failure_in
 from consumer.commands.check.findings import Finding, lasting, ok, skipped, warning, wrong
-from consumer.config.credentials import Credentials
 from consumer.config.provider import RegionUrl
 from consumer.errors import AccountRefused, CallFailed, ClockOff, InputRefused, ProviderFailed, Throttled
 from consumer.http.reading import read_body
@@ -32,6 +31,28 @@ UNREACHED = {
 }
 
 
+class UnbilledCall(Protocol):
+    """The vendor's call that names no image: how it is written, and what its answers mean."""
+
+    most_skew: float  # seconds by which this machine's clock may be off
+
+    def request(self, base_url: str, service: str, now: float) -> httpx.Request:
+        """Sign it at `now` (unix seconds)."""
+        ...
+
+    def failure_in(self, status: int, content: bytes) -> CallFailed | None:
+        """How the answer is sorted; None for a call that was accepted."""
+        ...
+
+    def doubts_service(self, failure: CallFailed) -> bool:
+        """Whether a refusal of the input may be for the service's name."""
+        ...
+
+    def advice_on(self, failure: CallFailed) -> str:
+        """What the account's owner can do about a refusal."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What came back: how a refusal is sorted, None for a call that was accepted; and the provider's time."""
@@ -44,20 +65,20 @@ class Reply:
 async def look_at_provider(
     regions: Sequence[RegionUrl],
     services: Sequence[str],
-    credentials: Credentials,
+    call: UnbilledCall,
     now: Callable[[], float],
     ways: Ways | None = None,
 ) -> list[Finding]:
     """Look at every region, with every service: key, clock and network path. `now` returns unix seconds."""
     findings: list[Finding] = []
     async with open_transport(len(services), ways) as transport:
-        asking = _Asking(transport, credentials, now)
+        asking = _Asking(transport, call, now)
         for region in regions:
             proxy = ways.proxies.proxy_for(region.base_url) if ways else None
             if proxy is not None:
                 findings.append(ok(f"proxy {region.name}", f"called through {proxy.url} ({proxy.named_by})"))
             replies = await asyncio.gather(*(asking.ask(region.base_url, service) for service in services))
-            findings += _judge_region(region, dict(zip(services, replies, strict=True)))
+            findings += _judge_region(region, dict(zip(services, replies, strict=True)), call)
     return findings
 
 
@@ -66,7 +87,7 @@ class _Asking:
     """Sends the question."""
 
     transport: httpx.AsyncBaseTransport
-    credentials: Credentials
+    call: UnbilledCall
     now: Callable[[], float]
 
     async def ask(self, base_url: str, service: str) -> Reply | str:
@@ -87,15 +108,17 @@ class _Asking:
 
     async def _send(self, base_url: str, service: str) -> Reply:
         asked_at = self.now()
-        request = empty_call(base_url, service, self.credentials, asked_at)
+        request = self.call.request(base_url, service, asked_at)
         response = await self.transport.handle_async_request(request)
         content = await read_body(response)
         return Reply(
-            failure_in(response.status_code, content), _date(response.headers.get("date")), (asked_at + self.now()) / 2
+            self.call.failure_in(response.status_code, content),
+            _date(response.headers.get("date")),
+            (asked_at + self.now()) / 2,
         )
 
 
-def _judge_region(region: RegionUrl, replies: Mapping[str, Reply | str]) -> Iterator[Finding]:
+def _judge_region(region: RegionUrl, replies: Mapping[str, Reply | str], call: UnbilledCall) -> Iterator[Finding]:
     about = f"provider {region.name}"
     answers = [reply for reply in replies.values() if isinstance(reply, Reply)]
     if not answers:
@@ -106,18 +129,18 @@ def _judge_region(region: RegionUrl, replies: Mapping[str, Reply | str]) -> Iter
         return
     for service, reply in replies.items():
         if isinstance(reply, Reply):
-            yield _judge(about, service, reply)
+            yield _judge(about, service, reply, call)
         else:
             yield wrong(about, f"{service}: {region.base_url} {reply}: try again")
-    yield from _clock(answers[0])
+    yield from _clock(answers[0], call.most_skew)
 
 
-def _judge(about: str, service: str, reply: Reply) -> Finding:
+def _judge(about: str, service: str, reply: Reply, call: UnbilledCall) -> Finding:
     failure = reply.failure
     match failure:
         case None:
             return warning(about, f"{service}: a call without an image was accepted: this is not the provider")
-        case InputRefused() if doubts_service(failure):
+        case InputRefused() if call.doubts_service(failure):
             return warning(
                 about, f"{service}: refused as invalid, not as empty: check that the policy's service exists"
             )
@@ -126,21 +149,23 @@ def _judge(about: str, service: str, reply: Reply) -> Finding:
         case Throttled():
             return warning(about, f"{service}: the key is accepted, but the account's quota is used up at the moment")
         case ClockOff() | AccountRefused():
-            return wrong(about, f"{failure.code}: {advice_on(failure)}")
+            return wrong(about, f"{failure.code}: {call.advice_on(failure)}")
         case _:
             return wrong(about, f"{service}: the provider fails ({failure.code}): try again later")
 
 
-def _clock(reply: Reply) -> Iterator[Finding]:
+def _clock(reply: Reply, most_skew: float) -> Iterator[Finding]:
     if reply.date is None:
         yield skipped("clock", "the provider's answer has no Date")
         return
     ahead = reply.asked_at - reply.date
     told = f"this machine is {lasting(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'} the provider"
-    if abs(ahead) > MOST_SKEW:
-        yield wrong("clock", f"{told}, which refuses calls beyond 15 min: set the clock, such as with NTP")
+    if abs(ahead) > most_skew:
+        yield wrong(
+            "clock", f"{told}, which refuses calls beyond {lasting(most_skew)}: set the clock, such as with NTP"
+        )
     elif abs(ahead) > NOTABLE_SKEW:
-        yield warning("clock", f"{told}; beyond 15 min it refuses calls: set the clock, such as with NTP")
+        yield warning("clock", f"{told}; beyond {lasting(most_skew)} it refuses calls: set the clock, such as with NTP")
     else:
         yield ok("clock", "agrees with the provider's within a minute")
 

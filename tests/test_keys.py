@@ -5,9 +5,9 @@ import pytest
 import structlog
 from pydantic import SecretStr
 
-from consumer.alibaba.credentials import LOOK_INTERVAL, FixedKeys, Keys, keys_of
 from consumer.config.credentials import Credentials, read_key_files
 from consumer.config.provider import ProviderSettings
+from consumer.keys import LOOK_INTERVAL, FixedKeys, Keys, keys_of
 from tests.rig.clock import ManualClock
 
 
