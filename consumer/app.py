@@ -22,6 +22,7 @@ from consumer.alibaba.image_moderation import ACTION
 from consumer.clock import Clock, SystemClock
 from consumer.config import Config
 from consumer.config.credentials import Credentials
+from consumer.config.identity import IdentitySettings, read_keys
 from consumer.dispatch.concurrency import ConcurrencyLimit
 from consumer.dispatch.gate import Gate
 from consumer.dispatch.in_flight import InFlight
@@ -41,8 +42,10 @@ from consumer.intake.partitions import Partitions
 from consumer.intake.readback import ReadBack
 from consumer.intake.retention import Retention, retention_of
 from consumer.intake.source import KafkaSource
+from consumer.journal.belief import Belief
 from consumer.journal.journal import Journal
 from consumer.journal.reader import OutputReader
+from consumer.journal.signatures import Keyring
 from consumer.kafka.security import KafkaAccess
 from consumer.keys import Keys, keys_of
 from consumer.moderation import Layer, Moderator, stacked
@@ -63,10 +66,12 @@ from consumer.records import Partition
 from consumer.service import Service
 from consumer.tracing import Tracing, tracing_of
 from consumer.unexpected import UnexpectedErrors
+from consumer.verdicts import Sink
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.outcomes import Outcomes
 from consumer.verdicts.publisher import Publisher
 from consumer.verdicts.refused import RefusedOutcomes
+from consumer.verdicts.signing import SigningSink
 from consumer.verdicts.sink import KafkaSink
 from consumer.verdicts.unconfirmed import UnconfirmedPublishes
 
@@ -132,7 +137,10 @@ async def open_service(
         ways = Ways.of(config.provider, environment)
         access = KafkaAccess(config.kafka)
         in_flight, journal = InFlight(clock), Journal()
-        outputs = OutputReader(config.kafka, access, config.journal.clock_skew)
+        keyring = Keyring(read_keys(config.identity), config.identity.sign)
+        outputs = OutputReader(
+            config.kafka, access, config.journal.clock_skew, belief_of(config.identity, keyring, clock)
+        )
         read_back = ReadBack(outputs, journal, config.journal, clock)
         quota = quota_of(config)
         partitions = Partitions(
@@ -176,6 +184,10 @@ async def open_service(
         health.reasons_not_ready.append(holding.reasons_not_ready)
         health.degraded.append(holding.degraded)
         deciding = Deciding(policy)
+
+        def signing(sink: Sink) -> Sink:
+            return SigningSink(sink, config.kafka.group_id, keyring, partitions.mark, clock) if keyring.signs else sink
+
         pipeline = Pipeline(
             decode=partial(
                 decode,
@@ -195,7 +207,7 @@ async def open_service(
             decisions=Decisions(DriftWatch(deciding.decide).decide, deciding.fall_back),
             outcomes=Outcomes(Encoding(group=config.kafka.group_id, privacy=config.privacy), config.kafka.outputs),
             holding=holding,
-            publisher=Publisher(journal, tracing.sink(sink), refused, clock),
+            publisher=Publisher(journal, signing(tracing.sink(sink)), refused, clock),
             clock=clock,
         )
         service = Service(
@@ -219,6 +231,15 @@ async def open_service(
         _show_headroom(retention, service, config.kafka.topics)
         await stack.enter_async_context(source.opened(service.drain))
         yield service
+
+
+def belief_of(identity: IdentitySettings, keyring: Keyring, clock: Clock) -> Belief | None:
+    """Which outcomes are believed; None where there is no key: all that name the group."""
+    if not identity.keys:
+        log.warning("identity.none", meaning="whoever may write to the output topics can make images count as judged")
+        return None
+    until = identity.accept_unsigned_until
+    return Belief(keyring, until.timestamp() if until else 0.0, clock.wall)
 
 
 def _lease_lost(quota: Quota, access: KafkaAccess, clock: Clock) -> list[str]:

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from consumer.config.base import Contradictions, Settings
 from consumer.config.bindings import Binding, CloudEventsSettings
+from consumer.config.identity import IdentitySettings
 from consumer.config.kafka import JournalSettings, KafkaSettings
 from consumer.config.operation import AdmissionSettings, HealthSettings, LogSettings, ShutdownSettings, TracingSettings
 from consumer.config.privacy import PrivacySettings
@@ -41,6 +42,7 @@ class Config(Settings):
         "decided.",
     )
     journal: JournalSettings = JournalSettings()
+    identity: IdentitySettings = IdentitySettings()
     shutdown: ShutdownSettings = ShutdownSettings()
     privacy: PrivacySettings = PrivacySettings()
     logs: LogSettings = LogSettings()

@@ -133,6 +133,8 @@ def _seen_from(folder: Path, settings: Model) -> Model:
     for name, value in settings:
         if isinstance(value, Path):
             seen[name] = folder / value
+        elif isinstance(value, dict):
+            seen[name] = {key: folder / each if isinstance(each, Path) else each for key, each in value.items()}
         elif isinstance(value, Settings):
             seen[name] = _seen_from(folder, value)
     return settings.model_copy(update=seen)

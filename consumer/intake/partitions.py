@@ -16,8 +16,9 @@ from consumer.intake.admission import Admission
 from consumer.intake.committer import Commit, commit_of
 from consumer.intake.ledger import PartitionLedger
 from consumer.intake.ownership import Ownership, State
-from consumer.journal.commit_metadata import BEGINNING
+from consumer.journal.commit_metadata import BEGINNING, CommitMetadata
 from consumer.journal.journal import Journal
+from consumer.journal.signatures import CommitMark
 from consumer.records import Delivery, Partition, seconds
 
 
@@ -75,6 +76,7 @@ class Partitions:
         self._most_outcomes = most_outcomes
         self._clock = clock
         self._assigned: dict[Partition, AssignedPartition] = {}
+        self._marks: dict[Partition, CommitMark] = {}
 
     def __len__(self) -> int:
         return len(self._assigned)
@@ -103,6 +105,7 @@ class Partitions:
     def revoke(self) -> None:
         """End the assignment."""
         self.ownership.revoke()
+        self._marks.clear()
         self._assigned.clear()  # aiokafka's protocol is eager: every partition was revoked
 
     def is_owned(self, partition: Partition) -> bool:
@@ -224,6 +227,17 @@ class Partitions:
             for each in self._assigned.values()
             if self.ownership.state(each.partition) in (State.PREPARED, State.OWNED)
         }
+
+    def committed(self, commit: Commit) -> None:
+        """Note that a commit was acknowledged."""
+        for partition, (offset, metadata) in commit.items():
+            self.journal.forget(partition, offset)
+            if ours := CommitMetadata.read(metadata):
+                self._marks[partition] = CommitMark(offset, ours.journal_from)
+
+    def mark(self, partition: Partition) -> CommitMark | None:
+        """What this replica committed last of a partition of this assignment."""
+        return self._marks.get(partition)
 
     def oldest_open(self) -> float:
         """Seconds since the oldest open record was read, 0 where none is open."""

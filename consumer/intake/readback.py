@@ -51,7 +51,9 @@ class ReadBack:
                     self._read += len(outcomes)
                     metrics.JOURNAL_READ.inc(len(outcomes))
                     for outcome in outcomes:
-                        windows.note(outcome.partition, outcome.offset, outcome.id, outcome.at)
+                        # None of a record that counts is older than its partition's mark, whatever its time says.
+                        at = max(outcome.at, since.get(outcome.partition, BEGINNING))
+                        windows.note(outcome.partition, outcome.offset, outcome.id, at)
                     if not goes_on() or (pays and self._gives_up()):
                         return {}
             log.info(

@@ -294,8 +294,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         with self._committer.heartbeat.resting():
             await internals.coordinator(self._consumer)
         await self._member.commit(commit, self._lease.revoked)
-        for partition, (offset, _) in commit.items():
-            self._partitions.journal.forget(partition, offset)
+        self._partitions.committed(commit)
 
     def _proved(self, sent_at: float) -> None:
         """Pass the proof of membership on once a partition is owned: before that, no call could be made."""

@@ -26,10 +26,15 @@ class Source(NamedTuple):
 class SourceHeaders:
     """The names of these headers in one kind of outcome."""
 
+    kind: str
     id: str
     topic: str
     partition: str
     offset: str
+
+    def journal_id(self, source_id: SourceId) -> SourceId:
+        """Name an outcome in the journal: a dead letter never counts as a verdict, nor a verdict as a dead letter."""
+        return source_id if self.kind == "verdict" else SourceId(f"{self.kind} {source_id}")
 
     def write(self, group: str, source_id: SourceId, delivery: Delivery) -> list[tuple[str, bytes]]:
         """Name the message that an outcome of `group` is about."""
@@ -62,8 +67,12 @@ def _text(content: bytes | None) -> str:
 
 
 OF_VERDICT = SourceHeaders(
-    id="ce_id", topic="source_topic", partition="source_partition", offset="source_offset"
+    kind="verdict", id="ce_id", topic="source_topic", partition="source_partition", offset="source_offset"
 )  # CloudEvents: `ce_id` is the event's id
 OF_DEAD_LETTER = SourceHeaders(
-    id="dlq_id", topic="dlq_source_topic", partition="dlq_source_partition", offset="dlq_source_offset"
+    kind="dead_letter",
+    id="dlq_id",
+    topic="dlq_source_topic",
+    partition="dlq_source_partition",
+    offset="dlq_source_offset",
 )

@@ -1,7 +1,7 @@
 """
 Reading the end of the output topics, with aiokafka 0.14: what fills the journal.
 
-Only the headers are looked at; see `journal/headers.py`.
+Headers say what a record is about (`journal/headers.py`); whether it is believed, `journal/belief.py` decides.
 """
 
 import asyncio
@@ -15,7 +15,9 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from consumer.clock import ends_within
 from consumer.config.kafka import KafkaSettings
 from consumer.journal import headers
+from consumer.journal.belief import Belief
 from consumer.journal.broker_clock import BrokerClock
+from consumer.journal.signatures import Claim
 from consumer.kafka import internals
 from consumer.kafka.damage import pass_over
 from consumer.kafka.reading import Consumer
@@ -34,7 +36,7 @@ class Outcome(NamedTuple):
     id: SourceId
     partition: Partition  # of the message that it is about
     offset: int
-    at: float  # the record's timestamp, unix seconds
+    at: float  # when it was published, unix seconds: its signature's moment, or else the record's timestamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class OutputReader:
     settings: KafkaSettings
     access: KafkaAccess
     clock_skew: float  # seconds by which the clocks of replicas and brokers may differ
+    belief: Belief | None = None  # None believes every record that names this group
     brokers: BrokerClock = field(default_factory=BrokerClock)  # of outputs with LogAppendTime
 
     def margin(self) -> float:
@@ -129,8 +132,15 @@ class OutputReader:
         return {each: ends[each] for each in starts}
 
     def _outcome(self, record: ConsumerRecord[Any, Any]) -> Outcome | None:
-        """What a record says of its source; None where it is another group's, or not of our making."""
+        """What a record says of its source; None where it is another group's, or not believed to be ours."""
         is_dead_letter = record.topic == self.settings.outputs.dead_letter
         names = headers.OF_DEAD_LETTER if is_dead_letter else headers.OF_VERDICT
-        source = names.read(self.settings.group_id, dict(record.headers))
-        return source and Outcome(*source, seconds(record.timestamp))
+        group, told = self.settings.group_id, dict(record.headers)
+        source = names.read(group, told)
+        if source is None:
+            return None
+        at: float | None = seconds(record.timestamp)
+        if self.belief is not None:
+            claim = Claim(group, names, source, record.topic, record.key, record.value)
+            at = self.belief.published(claim, told, seconds(record.timestamp))
+        return None if at is None else Outcome(names.journal_id(source.id), source.partition, source.offset, at)

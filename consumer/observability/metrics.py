@@ -147,6 +147,19 @@ REDELIVERED_JOINED = _declared(
     "Messages read again after a rebalance while they were still in flight.",
 )
 JOURNAL_READ = _declared(Counter, "moderation_journal_read_total", "Outcomes read back from the output topics.")
+OUTCOMES_NOT_BELIEVED = _declared(
+    Counter,
+    "moderation_outcomes_not_believed_total",
+    "Records in the output topics that name this group and that none of identity.keys signed (`unsigned`), or that "
+    "name one of them falsely (`forged`). They are not taken for outcomes. Somebody else writes there.",
+    ["reason"],
+)
+OUTCOMES_UNSIGNED = _declared(
+    Counter,
+    "moderation_outcomes_unsigned_total",
+    "Unsigned outcomes that were believed, because of identity.accept_unsigned_until. Stays as it is once every one "
+    "that is needed is signed.",
+)
 JOURNAL_SAVED = _declared(
     Counter,
     "moderation_journal_saved_total",

@@ -14,7 +14,7 @@ import orjson
 
 from consumer.config.privacy import PrivacySettings
 from consumer.errors import Undecodable
-from consumer.journal import headers
+from consumer.journal import headers, signatures
 from consumer.records import Delivery, Headers, Verdict, source_id
 from consumer.vendor_facts.aliyun import PROVIDER
 from consumer.verdicts.bounds import MOST_VALUE, bounded_headers, bounded_key, rfc3339, text, written_name
@@ -62,7 +62,7 @@ class Encoding:
     def dead_letter(self, delivery: Delivery, reason: Undecodable, now: float) -> Encoded:
         """Wrap a message that cannot be read; its own headers stay, but for those that have one of our names."""
         ours = self._dead_letter_headers(delivery, reason, now)
-        theirs = written_headers(delivery.headers, {name for name, _ in ours})
+        theirs = written_headers(delivery.headers, {name for name, _ in ours} | {signatures.HEADER})
         return Encoded(delivery.key, delivery.value, theirs + ours)
 
     def cut_dead_letter(self, delivery: Delivery, reason: Undecodable, now: float) -> Encoded:
@@ -77,7 +77,7 @@ class Encoding:
             *of_key,
         ]
         kept = bounded_headers(delivery.headers, "dlq_headers_omitted")
-        names = {name for name, _ in ours}
+        names = {name for name, _ in ours} | {signatures.HEADER}
         theirs = [(written_name(f"original_{name}" if name in names else name), content) for name, content in kept]
         return Encoded(key, value[:MOST_VALUE] if value is not None else None, theirs + ours)
 
@@ -94,7 +94,7 @@ class Encoding:
             ("source_image", text(submission.image.id, 1_024).encode()),
             *of_key,
         ]
-        names = {name for name, _ in ours}
+        names = {name for name, _ in ours} | {signatures.HEADER}
         theirs = [(name, content) for name, content in delivery.headers if name.lower() in names]
         kept = [
             (written_name(name if name == _LEFT_OUT else f"original_{name}"), content)

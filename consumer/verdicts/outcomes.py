@@ -8,6 +8,7 @@ from functools import partial
 
 from consumer.config.kafka import OutputTopics
 from consumer.errors import Undecodable
+from consumer.journal.headers import OF_DEAD_LETTER, OF_VERDICT, Source, SourceHeaders
 from consumer.records import Delivery, SourceId, Verdict, source_id
 from consumer.verdicts.bounds import MOST_DEAD_LETTER
 from consumer.verdicts.encode import Encoded, Encoding
@@ -17,13 +18,19 @@ from consumer.verdicts.encode import Encoded, Encoding
 class Outcome:
     """A verdict or a dead letter as it is written."""
 
-    id: SourceId
+    source: Source
+    names: SourceHeaders  # of its kind
     topic: str
     record: Encoded
     smaller: Callable[[], Encoded] | None = None
     """Makes what is written instead where the topic, or the producer, finds `record` too large."""
     about: Mapping[str, str] = field(default_factory=dict)
     """Words of closed sets, for spans: decision and decided_by, or dead_letter_reason."""
+
+    @property
+    def id(self) -> SourceId:
+        """Its name in the journal."""
+        return self.names.journal_id(self.source.id)
 
 
 class Outcomes:
@@ -46,7 +53,8 @@ class Outcomes:
         cut = partial(self._encoding.cut_dead_letter, delivery, reason, now)
         is_large = delivery.size > MOST_DEAD_LETTER
         return Outcome(
-            id=self.dead_letter_id(delivery),
+            source=self._source(self._letter_id(delivery), delivery),
+            names=OF_DEAD_LETTER,
             topic=self._topics.dead_letter,
             record=cut() if is_large else self._encoding.dead_letter(delivery, reason, now),
             smaller=None if is_large else cut,
@@ -56,19 +64,28 @@ class Outcomes:
     def cut_dead_letter(self, delivery: Delivery, reason: Undecodable, now: float) -> Outcome:
         """Wrap the beginning of a message. Nothing escapes, whatever the message is."""
         return Outcome(
-            id=self.dead_letter_id(delivery),
+            source=self._source(self._letter_id(delivery), delivery),
+            names=OF_DEAD_LETTER,
             topic=self._topics.dead_letter,
             record=self._encoding.cut_dead_letter(delivery, reason, now),
             about={"dead_letter_reason": reason.reason},
         )
 
     def dead_letter_id(self, delivery: Delivery) -> SourceId:
-        """Name the dead letter that a message would be."""
+        """Name the dead letter that a message would be, as the journal does."""
+        return OF_DEAD_LETTER.journal_id(self._letter_id(delivery))
+
+    def _letter_id(self, delivery: Delivery) -> SourceId:
         return source_id(self._encoding.group, delivery)
+
+    @staticmethod
+    def _source(source_id: SourceId, delivery: Delivery) -> Source:
+        return Source(source_id, delivery.topic_partition, delivery.offset)
 
     def _verdict(self, verdict: Verdict, record: Encoded) -> Outcome:
         return Outcome(
-            id=verdict.submission.id,
+            source=self._source(verdict.submission.id, verdict.submission.delivery),
+            names=OF_VERDICT,
             topic=self._topics.by_decision[verdict.decision],
             record=record,
             smaller=partial(self._encoding.minimal_verdict, verdict),

@@ -30,7 +30,7 @@ def outcome(offset: int = 0) -> Outcome:
     made = Outcomes(Encoding(group="group"), OutputTopics()).verdict(
         DECIDING.decide(submission(delivery(offset=offset)), FAILED, 0.0)
     )
-    return Outcome(id=made.id, topic=made.topic, record=made.record)
+    return Outcome(source=made.source, names=made.names, topic=made.topic, record=made.record)
 
 
 @pytest.mark.parametrize("code", sorted(errors.kafka_errors))

@@ -1,0 +1,126 @@
+"""
+Whether an outcome was written by this service: a header with an HMAC over all that the journal believes of it.
+
+    moderation_signature: v1 2026-11 1763632801123 9182 1763632799000 5f0c…
+                          │  │       │             │    │             └── HMAC-SHA256, 64 hex digits
+                          │  │       │             │    └── since when the journal of that partition had to be read then
+                          │  │       │             └── the offset that was committed last of the source's partition
+                          │  │       └── when it was published; both times in unix milliseconds
+                          │  └── which key
+                          └── version
+
+The outputs are the journal, so whoever may write to them could else make the service believe that an image is judged:
+it would never be asked about. What is signed is a list of parts, each as its length in bytes, a colon and its bytes; a
+part that is null is a dash:
+
+    moderation-outcome-v1, group, kind (verdict or dead_letter), id, topic, partition and offset of the source,
+    topic of the outcome, its Kafka key, the SHA-256 of its value, published, committed, journal_from
+
+The decision stands in the value. A genuine outcome that is written again is the same outcome. Values only.
+"""
+
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import NamedTuple
+
+from consumer.journal.headers import Source, SourceHeaders
+
+HEADER = "moderation_signature"
+_NONE = b"-"
+_HEADER = re.compile(rb"v1 ([A-Za-z0-9._-]{1,32}) (\d{1,15}) (\d{1,19}|-) (\d{1,15}|-) ([0-9a-f]{64})")
+
+
+class CommitMark(NamedTuple):
+    """What was committed last of a partition."""
+
+    offset: int
+    journal_from: float  # unix seconds; see `commit_metadata.py`
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What an outcome says of itself, before anybody knows who wrote it."""
+
+    group: str
+    names: SourceHeaders
+    source: Source
+    topic: str  # of the outcome
+    key: bytes | None
+    value: bytes | None
+
+
+class Signed(NamedTuple):
+    """What a genuine signature says besides."""
+
+    published: float  # unix seconds
+    committed: CommitMark | None  # None where nothing was committed of the source's partition yet
+
+
+class Keyring:
+    """The keys whose signatures count, and the one that signs."""
+
+    def __init__(self, keys: Mapping[str, bytes], sign_with: str | None = None) -> None:
+        """`sign_with` is one of the keys' ids, or None: nothing is signed yet."""
+        self._keys = {key_id.encode(): key for key_id, key in keys.items()}
+        self._sign_with = None if sign_with is None else sign_with.encode()
+
+    @property
+    def signs(self) -> bool:
+        """Whether new outcomes are signed."""
+        return self._sign_with is not None
+
+    def sign(self, claim: Claim, published: float, committed: CommitMark | None) -> bytes:
+        """Return the header of an outcome that is published at that moment (unix seconds)."""
+        if self._sign_with is None:
+            raise ValueError("no key signs")
+        said = [
+            b"%d" % max(0, int(published * 1000)),
+            _NONE if committed is None else b"%d" % committed.offset,
+            _NONE if committed is None else b"%d" % max(0, int(committed.journal_from * 1000)),
+        ]
+        mac = hmac.digest(self._keys[self._sign_with], _signed_bytes(claim, said), "sha256")
+        return b" ".join([b"v1", self._sign_with, *said, mac.hex().encode()])
+
+    def read(self, claim: Claim, header: bytes) -> Signed | None:
+        """Return what a signature says, or None where it is none of these keys' about this claim."""
+        found = _HEADER.fullmatch(header)
+        if found is None or (key := self._keys.get(found[1])) is None:
+            return None
+        said = [found[2], found[3], found[4]]
+        mac = hmac.digest(key, _signed_bytes(claim, said), "sha256")
+        if not hmac.compare_digest(mac.hex().encode(), found[5]):
+            return None
+        published, offset, journal_from = said
+        known = _NONE not in (offset, journal_from)
+        return Signed(int(published) / 1000, CommitMark(int(offset), int(journal_from) / 1000) if known else None)
+
+    def knows(self, header: bytes) -> bool:
+        """Whether a signature names one of these keys, whoever wrote it."""
+        found = _HEADER.fullmatch(header)
+        return found is not None and found[1] in self._keys
+
+
+def _signed_bytes(claim: Claim, said: list[bytes]) -> bytes:
+    source = claim.source
+    return b"".join(
+        [
+            b"21:moderation-outcome-v1",
+            _part(claim.group.encode()),
+            _part(claim.names.kind.encode()),
+            _part(source.id.encode()),
+            _part(source.partition.topic.encode()),
+            _part(b"%d" % source.partition.number),
+            _part(b"%d" % source.offset),
+            _part(claim.topic.encode()),
+            _part(claim.key),
+            _part(None if claim.value is None else sha256(claim.value).digest()),
+            *map(_part, said),
+        ]
+    )
+
+
+def _part(content: bytes | None) -> bytes:
+    return _NONE if content is None else b"%d:%b" % (len(content), content)

@@ -1,0 +1,130 @@
+"""What of the output topics counts as done."""
+
+from typing import Any
+
+import pytest
+from aiokafka import ConsumerRecord
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
+
+from consumer.config.kafka import KafkaSettings, OutputTopics
+from consumer.journal.belief import Belief
+from consumer.journal.headers import OF_DEAD_LETTER, OF_VERDICT, Source, SourceHeaders
+from consumer.journal.reader import OutputReader
+from consumer.journal.signatures import HEADER, Claim, Keyring
+from consumer.kafka.security import KafkaAccess
+from consumer.records import Partition, SourceId
+from tests.rig.clock import ManualClock
+from tests.rig.events import delivery
+
+SETTINGS = KafkaSettings(
+    bootstrap_servers="127.0.0.1:9",
+    group_id="group",
+    topics=("uploads",),
+    outputs=OutputTopics.model_validate({name: name for name in ("block", "review", "pass", "dead_letter")}),
+)
+OURS, THEIRS = Keyring({"a": b"a" * 32}, "a"), Keyring({"a": b"b" * 32, "x": b"x" * 32}, "x")
+UNTIL = 1_800_000_000.0  # unix seconds
+TIMESTAMP = 1_700_000_000_000  # milliseconds
+
+
+class Journal:
+    """Reads records as the journal does, at a moment."""
+
+    def __init__(self, now: float = UNTIL + 1.0) -> None:
+        self.clock = ManualClock(now)
+        belief = Belief(OURS, UNTIL, self.clock.wall)
+        self._reader = OutputReader(SETTINGS, KafkaAccess(SETTINGS), 5.0, belief)
+
+    def reads(self, topic: str, names: SourceHeaders, signer: Keyring | None, published: float = 1.5) -> Any:
+        """What it takes a record for that names the group, signed or not."""
+        message = delivery(b"{}", partition=3, offset=7)
+        source = Source(SourceId("1f"), Partition("uploads", 3), 7)
+        headers = names.write("group", source.id, message)
+        if signer is not None:
+            claim = Claim("group", names, source, topic, b"key", b"value")
+            headers.append((HEADER, signer.sign(claim, published, None)))
+        record: ConsumerRecord[Any, Any] = ConsumerRecord(
+            topic, 0, 9, TIMESTAMP, 0, b"key", b"value", None, 3, 5, tuple(headers)
+        )
+        return self._reader._outcome(record)
+
+
+def not_believed(reason: str) -> float:
+    return REGISTRY.get_sample_value("moderation_outcomes_not_believed_total", {"reason": reason}) or 0.0
+
+
+def test_ours_is_believed_at_the_moment_that_it_was_signed_for() -> None:
+    """
+    And not at the record's timestamp, which any writer can choose, and which decides since when journals are read.
+    """
+    found = Journal().reads("pass", OF_VERDICT, OURS, published=1_750_000_000.5)
+
+    assert found == ("1f", Partition("uploads", 3), 7, 1_750_000_000.5)
+
+
+@pytest.mark.parametrize(("signer", "reason"), [(None, "unsigned"), (THEIRS, "unsigned")])
+def test_what_no_key_of_ours_signed_counts_as_not_done(signer: Keyring | None, reason: str) -> None:
+    """
+    With a key, a record without a signature, or with one of a key that is not known here, is nobody's outcome.
+    """
+    before = not_believed(reason)
+
+    assert Journal().reads("pass", OF_VERDICT, signer) is None
+    assert not_believed(reason) - before == 1
+
+
+def test_a_signature_that_is_false_is_never_believed() -> None:
+    """
+    Nor while unsigned outcomes are: it names a key of ours, and was not made with it.
+    """
+    false = Keyring({"a": b"b" * 32}, "a")
+    before = not_believed("forged")
+
+    assert Journal(UNTIL - 1.0).reads("pass", OF_VERDICT, false) is None
+    assert not_believed("forged") - before == 1
+
+
+def test_unsigned_outcomes_are_believed_until_a_moment() -> None:
+    """
+    While a group introduces its first key: then those of replicas without it must count, and after that nobody's.
+    """
+    journal = Journal(UNTIL - 1.0)
+
+    during = journal.reads("pass", OF_VERDICT, None)
+    journal.clock.time = UNTIL
+    after = journal.reads("pass", OF_VERDICT, None)
+
+    assert during == ("1f", Partition("uploads", 3), 7, TIMESTAMP / 1000)
+    assert after is None
+
+
+def test_an_outcome_of_one_kind_is_none_of_the_other() -> None:
+    """
+    A dead letter in a verdict topic says nothing, and a dead letter never makes an image count as judged.
+    """
+    journal = Journal()
+    letter = journal.reads("dead_letter", OF_DEAD_LETTER, OURS)
+
+    assert journal.reads("pass", OF_DEAD_LETTER, OURS) is None
+    assert journal.reads("dead_letter", OF_VERDICT, OURS) is None
+    assert letter is not None
+    assert letter.id != "1f"
+
+
+def test_who_floods_the_outputs_does_not_flood_the_log() -> None:
+    """
+    One line a minute, with how many were left out.
+    """
+    journal = Journal()
+
+    with capture_logs() as logs:
+        for _ in range(3):
+            journal.reads("pass", OF_VERDICT, None)
+        journal.clock.time = UNTIL + 62.0
+        journal.reads("pass", OF_VERDICT, None)
+
+    assert [(each["event"], each["left_out"]) for each in logs] == [
+        ("outcome.not_believed", 0),
+        ("outcome.not_believed", 2),
+    ]

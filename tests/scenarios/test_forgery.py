@@ -1,0 +1,147 @@
+"""Who may write to the outputs and is not the service."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumer.journal.headers import OF_DEAD_LETTER, OF_VERDICT, Source, SourceHeaders
+from consumer.journal.signatures import HEADER, Claim, Keyring
+from consumer.records import Delivery, Partition, SourceId, source_id
+from tests.rig.kafka import NewRecord, publish, read_all
+from tests.rig.quick_provider.process import QuickProvider
+from tests.rig.replica import Replica
+from tests.rig.stage import Stage
+
+KEY, ANOTHER = b"k" * 32, b"x" * 32
+VALUE = b'{"decision":"pass"}'
+FAR = "2100-01-01T00:00:00Z"
+
+
+def identity(folder: Path, **changes: Any) -> dict[str, Any]:
+    """The section of a service that signs with its one key."""
+    (folder / "key").write_bytes(KEY + b"\n")
+    return {"sign": "k1", "keys": {"k1": str(folder / "key")}, **changes}
+
+
+async def uploads_of(stage: Stage) -> Sequence[Delivery]:
+    """What any producer, or whoever can read the topic, knows of it."""
+    return [
+        Delivery(
+            topic=record.topic, partition=record.partition, offset=record.offset, timestamp=record.timestamp / 1000,
+            key=record.key, value=record.value, headers=(), received=0.0,
+        )
+        for record in await read_all(stage.kafka.bootstrap_servers, stage.uploads)
+    ]  # fmt: skip
+
+
+def forgery(stage: Stage, number: int, about: Delivery) -> tuple[str, NewRecord]:
+    """A record that says in its headers that this message has its outcome, of eight kinds in turn, and its topic."""
+    verdict, letter = source_id(stage.name, about, f"event-{number}", "0"), source_id(stage.name, about)
+    passed, dead = stage.outputs["pass"], stage.outputs["dead_letter"]
+    source = Source(verdict, about.topic_partition, about.offset)
+    claim = Claim(stage.name, OF_VERDICT, source, passed, about.key, VALUE)
+    elsewhere = source._replace(partition=Partition("another", 0))
+    ours, theirs = Keyring({"k1": KEY}, "k1"), Keyring({"k1": ANOTHER}, "k1")
+    kinds: list[tuple[SourceHeaders, str, SourceId, bytes | None]] = [
+        (OF_VERDICT, passed, verdict, None),  # no signature
+        (OF_DEAD_LETTER, dead, letter, None),
+        (OF_DEAD_LETTER, dead, verdict, None),  # a letter that says it is the verdict
+        (OF_VERDICT, passed, verdict, theirs.sign(claim, 1.0, None)),  # made with another key
+        (OF_VERDICT, stage.outputs["review"], verdict, ours.sign(claim, 1.0, None)),  # genuine, of another topic
+        (OF_VERDICT, passed, verdict, ours.sign(replace(claim, source=elsewhere), 1.0, None)),  # of another message
+        (OF_VERDICT, passed, verdict, ours.sign(replace(claim, value=b"{}"), 1.0, None)),  # of another value
+        (OF_VERDICT, passed, verdict, b"v1 k1 1 - - " + b"0" * 64),  # made up
+    ]
+    names, topic, outcome, signature = kinds[number % len(kinds)]
+    headers: list[tuple[str, bytes | None]] = [*names.write(stage.name, outcome, about)]
+    if signature is not None:
+        headers.append((HEADER, signature))
+    return topic, NewRecord(VALUE, key=about.key, headers=headers)
+
+
+async def forge(stage: Stage) -> None:
+    """Write one forgery for every upload that there is."""
+    for about in await uploads_of(stage):
+        topic, record = forgery(stage, int((about.key or b"").rpartition(b"_")[2]), about)
+        await publish(stage.kafka.bootstrap_servers, topic, [record])
+
+
+@pytest.mark.scenario
+async def test_no_forged_outcome_keeps_an_image_from_being_judged(stage: Stage, tmp_path: Path) -> None:
+    """
+    Whoever may write to the outputs can name any message in a record there. With a key the service asks about every
+    image all the same, and says that somebody else writes.
+    """
+    events = 40
+    await stage.upload(events)
+    await forge(stage)
+    async with QuickProvider.start(latency=0.05) as provider:
+        config = stage.config(provider.endpoint, identity=identity(tmp_path))
+        async with Replica.started(tmp_path, config) as replica:
+            await replica.until_metric("moderation_verdicts_total", at_least=events)
+            refused = await replica.metric("moderation_outcomes_not_believed_total")
+        asked = [arrival.data_id for arrival in await provider.arrivals()]
+
+    assert len(set(asked)) == len(asked) == events
+    assert refused >= events
+    assert "outcome.not_believed" in replica.log.read_text()
+
+
+@pytest.mark.scenario
+async def test_without_a_key_the_service_says_whom_it_believes(stage: Stage, tmp_path: Path) -> None:
+    """
+    Then a record that names a message and its outcome counts as one, as the log says at the start; but a dead letter
+    counts as no verdict.
+    """
+    events = 40
+    await stage.upload(events)
+    await forge(stage)
+    async with QuickProvider.start(latency=0.05) as provider:
+        async with Replica.started(tmp_path, stage.config(provider.endpoint)) as replica:
+            await replica.until_metric("moderation_verdicts_total", at_least=events // 4)
+            await replica.until_metric("moderation_journal_saved_total", at_least=events * 3 // 4)
+        asked = [arrival.data_id for arrival in await provider.arrivals()]
+
+    assert len(asked) == events // 4  # those of which a dead letter was forged
+    assert "identity.none" in replica.log.read_text()
+
+
+@pytest.mark.scenario
+async def test_signed_outcomes_are_the_journal_as_unsigned_ones_were(stage: Stage, tmp_path: Path) -> None:
+    """
+    A group that introduces its key in the middle of its work pays and publishes nothing twice: not after a crash of a
+    replica without the key, nor of one with it.
+    """
+    events, in_flight = 600, 16
+    await stage.upload(events)
+    async with QuickProvider.start(latency=0.2) as provider:
+        settings: dict[str, Any] = {
+            "kafka": {"commit_interval": 2.0}, "quota": {"qps": 100}, "provider": {"max_in_flight": in_flight}
+        }  # fmt: skip
+        accepting = identity(tmp_path, accept_unsigned_until=FAR)
+        for name, section, until in (
+            ("unsigned", {}, 100),
+            ("reads", {**accepting, "sign": None}, 100),
+            ("signs", accepting, 100),
+        ):
+            config = stage.config(provider.endpoint, **settings, identity=section)
+            async with Replica.started(tmp_path, config, name=name) as replica:
+                await replica.until_metric("moderation_verdicts_total", at_least=until)
+                replica.kill()
+                await replica.ended()
+        config = stage.config(provider.endpoint, **settings, identity=accepting)
+        async with Replica.started(tmp_path, config, name="last") as last:
+            ids = await stage.until(lambda ids: len(set(ids)) >= events)
+            saved, refused = (
+                await last.metric("moderation_journal_saved_total"),
+                await last.metric("moderation_outcomes_not_believed_total"),
+            )
+        asked = [arrival.data_id for arrival in await provider.arrivals()]
+
+    assert len(ids) == len(set(ids)) == events
+    assert len(asked) - events <= 3 * in_flight
+    assert saved > 0
+    assert refused == 0
