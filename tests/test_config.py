@@ -508,3 +508,39 @@ def test_the_key_files_are_seen_from_the_configuration(tmp_path: Path) -> None:
 
     assert near.provider.key_files == tmp_path / "keys"
     assert far.provider.key_files == Path("/run/secrets/provider")
+
+
+@pytest.mark.parametrize(
+    ("identity", "key", "problem"),
+    [
+        ({"sign": "a"}, "identity.sign", "must be one of keys, which are: none (given: 'a')"),
+        ({"keys": {"a": "f"}}, "identity.sign", "is needed"),
+        ({"keys": {"a b": "f"}, "sign": "a b"}, "identity.keys.a b", "must be named by"),
+        ({"accept_unsigned_until": "2027-01-01T00:00:00Z"}, "identity.accept_unsigned_until", "has no effect"),
+        ({"keys": {"a": "f"}, "accept_unsigned_until": "2027-01-01"}, "identity.accept_unsigned_until", "must be"),
+    ],
+)
+def test_an_identity_that_cannot_work_is_refused(
+    tmp_path: Path, identity: dict[str, Any], key: str, problem: str
+) -> None:
+    """
+    A service that would not believe its own outcomes would pay for every image again at each restart.
+    """
+    file = tmp_path / "consumer.yaml"
+    file.write_text(yaml.safe_dump({"identity": identity}))
+
+    with pytest.raises(Misconfigured) as refused:
+        load_config(file, {}, ())
+
+    [found] = refused.value.problems
+    assert f"{key}: {problem}" in found
+
+
+def test_keys_are_seen_from_the_files_folder(tmp_path: Path) -> None:
+    """
+    As every path in the file is.
+    """
+    file = tmp_path / "consumer.yaml"
+    file.write_text("identity: {sign: a, keys: {a: keys/a, b: /keys/b}}\n")
+
+    assert load_config(file, {}, ()).identity.keys == {"a": tmp_path / "keys" / "a", "b": Path("/keys/b")}

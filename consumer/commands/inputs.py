@@ -6,6 +6,7 @@ from typing import NamedTuple, TypeVar
 
 from consumer.config import Config
 from consumer.config.credentials import Credentials, load_credentials
+from consumer.config.identity import read_keys
 from consumer.config.loading import load_config, load_sound_part, warnings_of
 from consumer.errors import Misconfigured
 from consumer.policy.schema import Policy, load_policy
@@ -37,8 +38,9 @@ def load_inputs(path: Path | None, environment: Mapping[str, str], overrides: Se
         policy = _tried(lambda: load_policy(sound.policy), problems)
     if sound and "provider" not in broken:
         credentials = _tried(lambda: load_credentials(environment, sound.provider), problems)
+    keys = _tried(lambda: read_keys(sound.identity), problems) if sound and "identity" not in broken else None
     warnings = warnings_of(environment)
-    if config is None or policy is None or credentials is None:
+    if config is None or policy is None or credentials is None or keys is None:
         raise Misconfigured([*problems, *warnings])
     return Inputs(config, policy, credentials, warnings)
 

@@ -12,7 +12,7 @@ from aiokafka.structs import OffsetAndMetadata
 from consumer.clock import Clock
 from consumer.config.kafka import KafkaSettings
 from consumer.intake.committer import Commit
-from consumer.intake.starts import Start, Starts
+from consumer.intake.starts import Start, Starts, ends_of
 from consumer.kafka import internals
 from consumer.records import Partition, beyond
 
@@ -58,6 +58,10 @@ class Member:
             counts |= await self.counts(assigned)
         partitions = [TopicPartition(*each) for each in new]
         return await self._starts.find(self.consumer, partitions, remembered, counts, self.generation)
+
+    async def ends(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
+        """Where these partitions' logs end, without those whose leaders do not say so in time."""
+        return await ends_of(self.consumer, partitions)
 
     def seek(self, partition: Partition, offset: int) -> None:
         """Read a partition from `offset` on."""

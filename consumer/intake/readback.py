@@ -31,10 +31,11 @@ class ReadBack:
         self._began: float | None = None
 
     async def read(
-        self, since: Mapping[Partition, float], begins: Mapping[Partition, int], goes_on: Callable[[], bool]
+        self, since: Mapping[Partition, float], spans: Mapping[Partition, range], goes_on: Callable[[], bool]
     ) -> Mapping[Partition, int]:
         """
-        Note what was published of these partitions' records from `begins` on, since these moments (unix seconds).
+        Note what was published of these partitions' records, of those with offsets in `spans`, since these moments
+        (unix seconds).
 
         Return from which offset on outcomes are not known, of partitions of which more were there than fits. Ends
         early, with nothing of worth, once `goes_on` says no. `KafkaError` escapes.
@@ -44,7 +45,7 @@ class ReadBack:
         start = min(since.values())
         self._read, self._began = 0, self._clock.now()
         pays = self._limits.on_limit == "pay"
-        windows = Windows(self._journal, begins, 2**63 if pays else self._limits.max_outcomes)
+        windows = Windows(self._journal, spans, 2**63 if pays else self._limits.max_outcomes)
         try:
             async with contextlib.aclosing(self._outputs.read(start)) as batches:
                 async for outcomes in batches:

@@ -135,3 +135,13 @@ async def _bounds(
         log.warning("partitions.bounds_unknown", partitions=[*map(str, partitions)], error=type(error).__name__)
         return None
     return {each: (begins[each], ends[each]) for each in partitions}
+
+
+async def ends_of(consumer: AIOKafkaConsumer, partitions: Collection[Partition]) -> Mapping[Partition, int]:
+    """Where these partitions end, without those whose leaders do not say."""
+    asked = await asyncio.gather(*(_bounds(consumer, [TopicPartition(*each)]) for each in partitions))
+    return {
+        partition: bounds[TopicPartition(*partition)][1]
+        for partition, bounds in zip(partitions, asked, strict=True)
+        if bounds is not None
+    }

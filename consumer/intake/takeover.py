@@ -127,8 +127,13 @@ class TakeOver:
         since = {partition: start.since for partition, start in starts.items() if start.since is not None}
         while since:
             served = {partition: since.pop(partition) for partition in turn(since, self._clock.wall())}
-            begins = {partition: starts[partition].offset for partition in served}
-            limits = await self._read_back.read(served, begins, lambda: assignment == self._assignment)
+            # Nobody can have published an outcome of a record that is not there yet, whatever the outputs say.
+            ends = await self._member.ends(served)
+            served = {partition: since for partition, since in served.items() if partition in ends}
+            if not served:
+                continue
+            spans = {partition: range(starts[partition].offset, ends[partition]) for partition in served}
+            limits = await self._read_back.read(served, spans, lambda: assignment == self._assignment)
             if not await self._own(assignment, {each: starts[each] for each in served}, limits, began):
                 return
 

@@ -24,10 +24,10 @@ MIN_ROOM = 10_000  # outcomes: what others hold leaves a reading so much, lest i
 class Windows:
     """Puts what one reading of the outputs finds into the journal, as far as there is room."""
 
-    def __init__(self, journal: Journal, begins: Mapping[Partition, int], most: int) -> None:
-        """`begins` are the lowest offsets of which outcomes are wanted; the journal holds at most `most`."""
+    def __init__(self, journal: Journal, spans: Mapping[Partition, range], most: int) -> None:
+        """`spans` are the offsets of which outcomes are wanted; the journal holds at most `most`."""
         self._journal = journal
-        self._begins = begins
+        self._spans = spans
         self._room = max(most, len(journal) + min(most, MIN_ROOM))
         self._size = len(journal)
         self.limits: dict[Partition, int] = {}
@@ -35,7 +35,7 @@ class Windows:
 
     def note(self, partition: Partition, offset: int, outcome: SourceId, at: float) -> None:
         """Keep an outcome, unless it is of another partition, or beyond its partition's window."""
-        if not self._begins.get(partition, inf) <= offset < self.limits.get(partition, inf):
+        if offset not in self._spans.get(partition, ()) or offset >= self.limits.get(partition, inf):
             return
         before = self._journal.count(partition)
         self._journal.note(partition, offset, outcome, at)
@@ -45,11 +45,11 @@ class Windows:
 
     def _shrink(self) -> None:
         """Halve the largest window."""
-        sizes = {partition: self._journal.count(partition, begin) for partition, begin in self._begins.items()}
+        sizes = {partition: self._journal.count(partition, span.start) for partition, span in self._spans.items()}
         largest = max(sizes, key=lambda partition: sizes[partition])
         if sizes[largest] > 1:
             before = self._journal.count(largest)
-            begin = self._begins[largest]
+            begin = self._spans[largest].start
             self.limits[largest] = self._journal.keep_lowest(largest, begin, sizes[largest] // 2)
             self._size -= before - self._journal.count(largest)
 

@@ -78,8 +78,8 @@ async def test_what_is_right_is_said_in_a_line_each(kafka: KafkaCluster, topic: 
     assert calls == [("ImageModeration", 400, False)]
     assert after - before <= {"__consumer_offsets"}  # Kafka makes it when anybody asks for any group
     assert {subject for subject, (level, _) in found.items() if level == "ok"} == {
-        "configuration", "policy", "credentials", "calls in flight", "bindings", "broker", "dead letters", "quota",
-        f"retention of {topic}", "provider ap-southeast-1", "clock",
+        "configuration", "policy", "credentials", "identity", "calls in flight", "bindings", "broker", "dead letters",
+        "quota", f"retention of {topic}", "provider ap-southeast-1", "clock",
     }  # fmt: skip
     assert found[f"topic {topic}"][0] == "warning"  # one broker, one replica
 

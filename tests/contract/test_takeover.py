@@ -12,6 +12,7 @@ from aiokafka.admin import RecordsToDelete
 from consumer.config.operation import AdmissionSettings
 from consumer.intake.source import MAX_POLL_RECORDS
 from consumer.journal.commit_metadata import CommitMetadata
+from consumer.journal.headers import OF_DEAD_LETTER, OF_VERDICT, SourceHeaders
 from consumer.journal.journal import Journal
 from consumer.records import SourceId
 from tests.contract.consumers import joined
@@ -59,15 +60,17 @@ async def commit(kafka: KafkaCluster, uploads: str, offset: int, metadata: str) 
         await consumer.commit({TopicPartition(uploads, PARTITION): (offset, metadata)})
 
 
-async def known(kafka: KafkaCluster, uploads: str, count: int, owner: str = OURS) -> list[int]:
-    """The offsets of which the next owner knows the outcome, once it reads."""
+async def known(
+    kafka: KafkaCluster, uploads: str, count: int, owner: str = OURS, names: SourceHeaders = OF_VERDICT
+) -> list[int]:
+    """The offsets of which the next owner knows an outcome of that kind, once it reads."""
     journal = Journal()
     async with reading(kafka, uploads, journal=journal, owner=owner) as reader:
         await reader.until(lambda: len(reader.records) >= count)
         return [
             record.delivery.offset
             for record in reader.records
-            if journal.holds(record.delivery, SourceId(f"id-{record.delivery.offset}"))
+            if journal.holds(record.delivery, names.journal_id(SourceId(f"id-{record.delivery.offset}")))
         ]
 
 
@@ -141,7 +144,8 @@ async def test_dead_letters_are_known_by_their_own_headers(kafka: KafkaCluster, 
     headers = [*misleading.headers, *((name, value.encode()) for name, value in ours.items())]
     await publish_verdicts(kafka, uploads, NewRecord(b"\xff", headers=headers), topic="dead_letter")
 
-    assert await known(kafka, uploads, 4) == [3]
+    assert await known(kafka, uploads, 4, names=OF_DEAD_LETTER) == [3]
+    assert await known(kafka, uploads, 4) == []
 
 
 async def test_outputs_that_others_wrote_are_passed_over(kafka: KafkaCluster, uploads: str) -> None:

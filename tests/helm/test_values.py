@@ -139,6 +139,7 @@ def test_the_account_key_comes_by_the_environment_or_as_files(helm_charts: Chart
         "/etc/moderation-consumer": "config",
         "/run/secrets/account-key": "account-key",
         "/run/secrets/kafka": "kafka",
+        "/run/secrets/identity": "identity",
     }
     assert helm_charts.pod("key-files")["spec"]["volumes"][1]["secret"]["secretName"] == "provider-account"
 

@@ -71,7 +71,7 @@ class Owner:
 
     def read_back(self, world: World, since: float, begin: int) -> None:
         """Fill the journal with what is published of records from `begin` on, as far as there is room."""
-        windows = Windows(self.journal, {PLACE: begin}, self.most)
+        windows = Windows(self.journal, {PLACE: range(begin, 2**62)}, self.most)
         for at, known in world.outputs:
             if at >= since - SKEW:
                 windows.note(PLACE, known, SourceId("image"), at)

@@ -89,7 +89,7 @@ class Member:
         return dict.fromkeys(partitions, 0)
 
     async def end_offsets(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
-        return dict.fromkeys(partitions, 9)
+        return dict.fromkeys(partitions, 10)
 
     def seek(self, partition: TopicPartition, offset: int) -> None: ...
 

@@ -12,27 +12,31 @@ PLACES = [Partition("uploads", number) for number in range(4)]
 OUTCOMES = st.lists(
     st.tuples(st.sampled_from(PLACES), st.integers(0, 40), st.sampled_from("abc"), st.floats(0, 1e6)), max_size=200
 )
+SPANS = st.builds(range, st.integers(0, 20), st.integers(0, 45))
 
 
-@given(OUTCOMES, st.integers(1, 30), st.dictionaries(st.sampled_from(PLACES), st.integers(0, 20), min_size=1))
+@given(OUTCOMES, st.integers(1, 30), st.dictionaries(st.sampled_from(PLACES), SPANS, min_size=1))
 def test_a_window_is_whole_and_fits(
-    outcomes: list[tuple[Partition, int, str, float]], most: int, begins: dict[Partition, int]
+    outcomes: list[tuple[Partition, int, str, float]], most: int, spans: dict[Partition, range]
 ) -> None:
     """
     Below its limit all that was read of a partition is known, from there on nothing; together they fit, but for the
-    lowest record of each, so that every reading moves every partition on.
+    lowest record of each, so that every reading moves every partition on. What is said of records that are not there
+    yet is not believed.
     """
     journal = Journal()
-    windows = Windows(journal, begins, most)
+    windows = Windows(journal, spans, most)
     for partition, offset, name, at in outcomes:
         windows.note(partition, offset, SourceId(name), at)
 
-    wanted = {each[:3] for each in outcomes if begins.get(each[0], inf) <= each[1]}
+    wanted = {each[:3] for each in outcomes if each[1] in spans.get(each[0], ())}
+    for partition, offset, name in {each[:3] for each in outcomes} - wanted:
+        assert not journal.holds(delivery(offset=offset, partition=partition.number), SourceId(name))
     for partition, offset, name in wanted:
         known = journal.holds(delivery(offset=offset, partition=partition.number), SourceId(name))
         assert known == (offset < windows.limits.get(partition, inf))
-    assert all(limit > begins[partition] for partition, limit in windows.limits.items())
-    lowest = {partition: min((each[1] for each in wanted if each[0] == partition), default=inf) for partition in begins}
+    assert all(limit > spans[partition].start for partition, limit in windows.limits.items())
+    lowest = {partition: min((each[1] for each in wanted if each[0] == partition), default=inf) for partition in spans}
     assert all(limit > lowest[partition] for partition, limit in windows.limits.items())
     assert len(journal) <= max(most, sum(each[1] == lowest[each[0]] for each in wanted))
 
@@ -44,7 +48,7 @@ def test_what_others_hold_leaves_room_to_move_on() -> None:
     journal = Journal()
     for offset in range(20):
         journal.note(PLACES[0], offset, SourceId("a"), 1.0)
-    windows = Windows(journal, {PLACES[1]: 0}, 20)
+    windows = Windows(journal, {PLACES[1]: range(30)}, 20)
     for offset in range(30):
         windows.note(PLACES[1], offset, SourceId("a"), 1.0)
 

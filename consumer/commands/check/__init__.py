@@ -12,6 +12,7 @@ from pathlib import Path
 
 from consumer.alibaba.empty_call import EmptyCall
 from consumer.commands.check.findings import Finding, ok, refused, skipped, warning
+from consumer.commands.check.identity import identity
 from consumer.commands.check.kafka import look_at_kafka
 from consumer.commands.check.places import bindings
 from consumer.commands.check.provider import look_at_provider
@@ -41,6 +42,8 @@ async def check(
         return findings
     policy = _policy(config, broken, findings)
     credentials = _credentials(config, broken, environment, findings)
+    if not {"identity", "kafka"} & broken:
+        findings += identity(config.identity, config.kafka.bootstrap_servers)
     _figures(config, broken, latency, findings)
     kafka, provider = await asyncio.gather(
         _kafka(config, broken, outage), _provider(config, broken, policy, credentials, environment)
