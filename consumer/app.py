@@ -117,6 +117,8 @@ async def serve(config: Config, policy: Policy, credentials: Credentials, enviro
         async with open_service(config, policy, credentials, environment, SystemClock()) as service:
             opened = True
             log.info("service.started", topics=config.kafka.topics, group=config.kafka.group_id, qps=config.quota.qps)
+            if not config.identity.keys:
+                log.warning("identity.none", meaning="whoever may write to the outputs can make images count as judged")
             await service.run(stop)
     except asyncio.CancelledError:
         if opened or not stop.is_set():
@@ -236,7 +238,6 @@ async def open_service(
 def belief_of(identity: IdentitySettings, keyring: Keyring, clock: Clock) -> Belief | None:
     """Which outcomes are believed; None where there is no key: all that name the group."""
     if not identity.keys:
-        log.warning("identity.none", meaning="whoever may write to the output topics can make images count as judged")
         return None
     until = identity.accept_unsigned_until
     return Belief(keyring, until.timestamp() if until else 0.0, clock.wall)

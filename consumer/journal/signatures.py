@@ -30,7 +30,7 @@ from consumer.journal.headers import Source, SourceHeaders
 
 HEADER = "moderation_signature"
 _NONE = b"-"
-_HEADER = re.compile(rb"v1 ([A-Za-z0-9._-]{1,32}) (\d{1,15}) (\d{1,19}|-) (\d{1,15}|-) ([0-9a-f]{64})")
+_HEADER = re.compile(rb"v1 ([A-Za-z0-9._-]{1,32}) (\d{1,16}) (\d{1,19}|-) (\d{1,16}|-) ([0-9a-f]{64})")
 
 
 class CommitMark(NamedTuple):
