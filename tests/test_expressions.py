@@ -18,7 +18,7 @@ import pytest
 import consumer
 from consumer.config.bindings import Binding, Include
 from consumer.intake.decode.bindings import Place
-from consumer.intake.decode.origin import any_of
+from consumer.intake.decode.globs import any_of
 
 MEGABYTE = 1_000_000
 MOST = 0.5  # seconds of the process, for one megabyte: quadratic work would take minutes
@@ -70,7 +70,7 @@ def _validated() -> dict[str, re.Pattern[Any]]:
 
 
 EXPRESSIONS = _found() | _validated()
-MADE_OF_GLOBS = {("origin.py", "any_of"), ("bindings.py", "_globs")}
+MADE_OF_GLOBS = {("globs.py", "any_of"), ("bindings.py", "_globs")}
 """Functions that compile what an operator wrote; see the test of globs."""
 PLACE = Place.of(
     Binding(bucket="b", tenant="t", purpose="p", via="oss", include=Include(keys=GLOBS, content_types=GLOBS))

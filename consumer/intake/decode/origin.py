@@ -1,13 +1,12 @@
 """What a format's reader needs besides the document: where it came from and what an envelope already said."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from fnmatch import translate
 from typing import TYPE_CHECKING, Self
 
 from consumer.config import Config
 from consumer.intake.decode.bindings import Bindings
+from consumer.intake.decode.globs import any_of
 from consumer.intake.decode.members import is_timestamp, moment
 from consumer.intake.decode.reasons import Rejection
 from consumer.records import Delivery
@@ -34,12 +33,6 @@ class Rules:
     def ignore(self, cloudevent_type: str) -> bool:
         """Tell whether CloudEvents of this type may be ignored where they are no uploads."""
         return self.ignored_types is not None and self.ignored_types.fullmatch(cloudevent_type) is not None
-
-
-def any_of(globs: Iterable[str]) -> re.Pattern[str] | None:
-    """Compile globs with regard to case; None of none."""
-    alternatives = "|".join(translate(glob) for glob in globs)
-    return re.compile(alternatives) if alternatives else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import orjson
 from consumer.config.bindings import Binding
 from consumer.errors import Undecodable
 from consumer.intake.decode import NO_RULES, Bindings, Rules, decode
-from consumer.intake.decode.origin import any_of
+from consumer.intake.decode.globs import any_of
 from consumer.records import Delivery, Headers, Ignored, Submission
 from tests.rig.events import delivery
 
