@@ -132,7 +132,7 @@ class Image:
     ref: ObjectRef | None = None
     mime: str | None = None
     size: int | None = None  # bytes
-    sha256: str | None = None
+    sha256_claimed: str | None = None  # the producer's word: these bytes were not seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +152,13 @@ class ByObject:
 
 
 ImageLocation = ByUrl | ByObject
+
+
+@dataclass(frozen=True, slots=True)
+class NotAskable:
+    """The provider cannot be asked for the image as the event names it. `code` is the word that its verdict has."""
+
+    code: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +183,7 @@ class Submission:
     subject: Subject
     image: Image
     of: int  # images in the event
-    location: ImageLocation
+    location: ImageLocation | NotAskable
     # Compact JSON objects, as they will be written; the images of an event share them. `extra` holds the members that
     # this version does not know.
     context: bytes = b"{}"

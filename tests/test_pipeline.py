@@ -1,5 +1,6 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import orjson
@@ -10,7 +11,11 @@ from consumer.config.kafka import OutputTopics
 from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import Lost, Undecodable
 from consumer.holding import Holding
+from consumer.intake.decode import Bindings
+from consumer.intake.decode import decode as decode_message
 from consumer.journal.journal import Journal
+from consumer.moderation import CallContext, ModerationRequest
+from consumer.moderation.assess import Assessing
 from consumer.pipeline import Decisions, Pipeline
 from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
@@ -31,7 +36,7 @@ from consumer.verdicts.outcomes import Outcome, Outcomes
 from consumer.verdicts.publisher import Publisher
 from consumer.verdicts.refused import RefusedOutcomes
 from tests.rig.clock import ManualClock
-from tests.rig.events import delivery, submission
+from tests.rig.events import delivery, submission, upload
 
 DECIDING = Deciding(Policy(settings=PolicySettings(policy="test", version=1), sha256="ab"))
 OUTCOMES = Outcomes(Encoding(group="group"), OutputTopics())
@@ -143,6 +148,38 @@ async def test_what_cannot_be_read_is_buried_whole() -> None:
 
     assert sink.dead_letters == [(b"\xff", b"not_json")]
     assert sink.verdicts == []
+
+
+class Answering:
+    """Answers every question, and keeps them."""
+
+    def __init__(self) -> None:
+        self.asked: list[ModerationRequest] = []
+
+    async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
+        self.asked.append(request)
+        return HARMLESS.answers[0]
+
+
+OBJECT = {"store": "oss", "bucket": "ugc", "key": "k", "region": "ap-southeast-1"}
+
+
+async def test_a_version_that_cannot_be_asked_for_is_neither_paid_nor_passed() -> None:
+    """
+    The other images of its message are judged; it goes to review, and its verdict says why.
+    """
+    sink, provider = ListSink(), Answering()
+    images = [{"id": "old", "ref": {**OBJECT, "version": "v1"}}, {"id": "any", "ref": OBJECT}]
+    reading = partial(decode_message, bindings=Bindings(), group="group")
+
+    carrying = pipeline(sink, decode=reading, assess=Assessing(provider, ["s"], []).assess)
+    await carrying.carry(delivery(upload("e", images=images)), FirstTurn())
+
+    told = {verdict["image"]["id"]: verdict for verdict in sink.verdicts}
+    assert {name: verdict["decision"] for name, verdict in told.items()} == {"old": "review", "any": "pass"}
+    assert told["old"]["error"] == {"class": "input", "code": "version_not_askable"}
+    assert told["old"]["provider"]["billed_calls"] == 0
+    assert [request.submission for request in provider.asked] == [told["any"]["verdict_id"]]
 
 
 async def test_what_is_ignored_leaves_no_trace() -> None:

@@ -19,7 +19,7 @@ from consumer.config.bindings import Binding
 from consumer.errors import Misconfigured, Undecodable
 from consumer.intake.decode import NO_RULES, Bindings, Rules, decode, recognise
 from consumer.intake.decode.bindings import Place
-from consumer.records import ByUrl, Delivery, Headers, Ignored, Submission
+from consumer.records import ByUrl, Delivery, Headers, Ignored, NotAskable, Submission
 from consumer.urls import shown_url
 
 
@@ -45,7 +45,12 @@ def show(value: bytes | None, headers: Headers, config: Config | None) -> tuple[
         return [{"ignored": decoded.reason}], True
     form = recognise(message, rules).format
     keep_query = config is not None and config.privacy.keep_query
-    return [_line(submission, form, keep_query) for submission in decoded], True
+    lines = [_line(submission, form, keep_query) for submission in decoded]
+    if config is not None:  # only bindings know which versions can be asked for
+        for line, submission in zip(lines, decoded, strict=True):
+            if isinstance(submission.location, NotAskable):
+                line["not_asked"] = submission.location.code
+    return lines, True
 
 
 def _line(submission: Submission, form: str, keep_query: bool) -> dict[str, Any]:

@@ -3,6 +3,7 @@ What the objects of a bucket are, and which events this service ignores.
 """
 
 import string
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -18,15 +19,33 @@ def _template(url: str) -> str:
     except ValueError as error:
         raise ValueError(f"is not a template ({error})") from None
     names = {name for _, name, _, _ in parts if name is not None}
-    if not names <= {"bucket", "key"} or "key" not in names:
-        raise ValueError("must contain {key}, may contain {bucket}, and nothing else in braces")
+    if not names <= {"bucket", "key", "version"} or "key" not in names:
+        raise ValueError("must contain {key}, may contain {bucket} and {version}, and nothing else in braces")
     if any(form or conversion for _, _, form, conversion in parts):
-        raise ValueError("must not have a format or conversion in its braces: write {key} and {bucket}")
+        raise ValueError("must not have a format or conversion in its braces: write {key}, {bucket} and {version}")
     if "#" in url:
         raise ValueError("must not have a #: what is behind it is never sent, and all objects would be judged as one")
-    if "{key}" in url.split("://", 1)[1].replace("?", "/").replace("#", "/").split("/", 1)[0]:
-        raise ValueError("must have a / between the host and {key}, or keys could choose the host")
+    if {".", ".."} & set(url.partition("?")[0].split("/")):
+        raise ValueError("must not have a segment . or ..: write the path that it leads to")
+    for name in _of_authority(parts):
+        if name in ("key", "version"):
+            raise ValueError(f"must have a / between the host and {{{name}}}, or {name}s could choose the host")
     return url
+
+
+def _of_authority(parts: Iterable[tuple[str, str | None, str | None, str | None]]) -> Iterator[str | None]:
+    """Yield the names in a template's user, host and port, however they are written."""
+    literal = ""
+    for text, name, _, _ in parts:
+        literal += text
+        if not set("/?").isdisjoint(literal.partition("://")[2]):
+            return
+        yield name
+
+
+def asks_for_version(template: str) -> bool:
+    """Tell whether a template has `{version}`."""
+    return any(name == "version" for _, name, _, _ in string.Formatter().parse(template))
 
 
 class Include(Settings):
@@ -55,7 +74,15 @@ class Binding(Settings):
         description="`url`: the provider downloads from the template. `oss`: it reads the bucket itself."
     )
     url: Annotated[str, AfterValidator(_template)] | None = Field(
-        None, description="Template such as https://cdn.example.com/{key}; the key is percent-encoded into it."
+        None,
+        description="Template such as https://cdn.example.com/{key}, with ?versionId={version} or the like behind it "
+        "for a bucket that keeps versions; key and version are percent-encoded into it.",
+    )
+    versions: Literal["exact", "latest"] = Field(
+        "exact",
+        description="`exact`: an image whose event names a version is judged as that version or not at all: where the "
+        "template has no {version}, and with `oss`, it goes to review. `latest`: the version is ignored, the object is "
+        "judged as it is by then, and its verdict names no version; for buckets whose older versions nobody is shown.",
     )
     region: str | None = Field(None, description="The bucket's region for `oss`, where events do not say it.")
     include: Include = Include()
@@ -72,6 +99,10 @@ class Binding(Settings):
             raise Contradictions(("url", "is missing: via: url needs a template", "via"))
         if self.via != "url" and self.url is not None:
             raise Contradictions(("url", f"is not used by via: {self.via}: remove it"))
+        if self.versions == "latest" and self.url is not None and asks_for_version(self.url):
+            raise Contradictions(
+                ("url", "has {version}, which versions: latest ignores: remove one of the two", "versions")
+            )
         return self
 
 

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from consumer.config.privacy import PrivacySettings
-from consumer.errors import CallFailed, Lost
+from consumer.errors import CallFailed, InputRefused, Lost
 from consumer.fairness import DEFAULT
 from consumer.moderation import CallContext, ModerationRequest, Moderator
 from consumer.observability import metrics
-from consumer.records import Assessment, Failure, ModerationResult, Submission
+from consumer.records import Assessment, Failure, ImageLocation, ModerationResult, NotAskable, Submission
 
 log = structlog.get_logger()
 
@@ -38,10 +38,13 @@ class Assessing:
     async def assess(self, submission: Submission) -> Assessment:
         """Return what every service answered and, where one could not, why. Of `errors.py` only `Lost` escapes."""
         metrics.SUBMISSIONS.inc()
+        location = submission.location
+        if isinstance(location, NotAskable):
+            return Assessment(failure=_not_asked(submission, location))
         answers: list[ModerationResult] = []
         failures: list[Failure] = []
         for service in self._services:
-            request, call = self._request(submission, service), self._context(submission)
+            request, call = self._request(submission, location, service), self._context(submission)
             if answers or failures:
                 call.received, call.paid = None, bool(answers)
             try:
@@ -59,10 +62,10 @@ class Assessing:
             provider=sum(answer.took for answer in answers) if answers else None,
         )
 
-    def _request(self, submission: Submission, service: str) -> ModerationRequest:
+    def _request(self, submission: Submission, location: ImageLocation, service: str) -> ModerationRequest:
         return ModerationRequest(
             submission=submission.id,
-            location=submission.location,
+            location=location,
             service=service,
             info=self._info,
             referer=self._referer,
@@ -78,6 +81,16 @@ class Assessing:
             lane=self._lane_of(delivery.topic),
             received=delivery.received,
         )
+
+
+def _not_asked(submission: Submission, location: NotAskable) -> Failure:
+    """No call is made: it would be about another image than the verdict names."""
+    log.warning(
+        "submission.unjudgeable", submission=submission.id, topic=submission.delivery.topic,
+        partition=submission.delivery.partition, offset=submission.delivery.offset,
+        kind=InputRefused.kind, code=location.code, attempts=0,
+    )  # fmt: skip
+    return Failure(kind=InputRefused.kind, code=location.code, attempts=0)
 
 
 def _failure(submission: Submission, service: str, error: CallFailed, call: CallContext) -> Failure:

@@ -53,10 +53,12 @@ def verdict_schema() -> Schema:
                 "Which image of the event.",
                 id=_text("The event's, or the image's index in it."),
                 of={"description": "Images in the event.", "type": "integer", "minimum": 1},
-                url=_or_null("Without its query, unless privacy.keep_query.", "string"),
+                url=_or_null(
+                    "The event's, where that was asked about; without its query, unless privacy.keep_query.", "string"
+                ),
                 ref={
                     **_object(
-                        "The object, where the event names one.",
+                        "The object, where the event names one; then that was asked about, and url is null.",
                         store=_text("oss or s3, or what a native event says."),
                         bucket=_text("Its bucket."),
                         key=_text("Its key, decoded."),
@@ -64,10 +66,15 @@ def verdict_schema() -> Schema:
                     ),
                     "type": ["object", "null"],
                 },
-                sha256=_or_null("As the event says.", "string"),
+                sha256=_or_null("Of the bytes that were judged; null where this service did not have them.", "string"),
+                sha256_claimed=_or_null("As the event says. Nobody has compared it with the image.", "string"),
                 mime=_or_null("As the event says.", "string"),
                 bytes=_or_null("The size, as the event says.", "integer"),
-                version=_or_null("The object's, where the event names one.", "string"),
+                version=_or_null(
+                    "The object's, where the event names one: no other was judged. Null: as it was when it was asked "
+                    "about.",
+                    "string",
+                ),
             ),
             decision={
                 "description": "What is to become of the image.",

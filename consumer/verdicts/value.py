@@ -44,7 +44,8 @@ def whole(verdict: Verdict, privacy: PrivacySettings, provider: str) -> dict[str
             "of": submission.of,
             "url": shown_url(image.url, keep_query=privacy.keep_query) if image.url else None,
             "ref": _ref(image.ref),
-            "sha256": image.sha256,
+            "sha256": None,  # of bytes that this service had: it has none
+            "sha256_claimed": image.sha256_claimed,
             "mime": image.mime,
             "bytes": image.size,
             "version": image.ref.version if image.ref else None,
@@ -84,7 +85,7 @@ def _minimal(verdict: Verdict, provider: str, texts: int, most_reasons: int) -> 
     left_out = {
         "subject.type": subject.type,
         "image.url": image.url,
-        "image.sha256": image.sha256,
+        "image.sha256_claimed": image.sha256_claimed,
         "image.mime": image.mime,
         "image.version": ref and ref.version,
         "reasons": len(reasons) < len(verdict.reasons),
@@ -105,6 +106,7 @@ def _minimal(verdict: Verdict, provider: str, texts: int, most_reasons: int) -> 
             "url": None,
             "ref": _minimal_ref(ref, texts),
             "sha256": None,
+            "sha256_claimed": None,
             "mime": None,
             "bytes": _integer(image.size),
             "version": None,

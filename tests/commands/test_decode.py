@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
+import yaml
 
 from consumer.commands.decode import lines, read_headers, show
 from consumer.config import Config
@@ -31,7 +32,7 @@ async def test_an_image_is_a_line(tmp_path: Path) -> None:
     A notification is shown with its decoded key, and with the binding's URL where a configuration is given.
     """
     config = tmp_path / "c.yaml"
-    config.write_text(BOUND)
+    config.write_text(BOUND.replace("{key}", "{key}?v={version}"))
 
     bare = await command("decode", str(SAMPLES / "aws_s3.json"))
     bound = await command("decode", str(SAMPLES / "aws_s3.json"), "--config", str(config))
@@ -160,6 +161,18 @@ def test_with_a_configuration_its_bindings_decide() -> None:
     What the service would refuse is refused here.
     """
     assert shown(sample("aws_s3"), Config())[0]["rejected"] == "unbound_bucket"
+
+
+def test_an_image_that_nobody_can_be_asked_about_says_so() -> None:
+    """
+    Only bindings know which versions can be asked for.
+    """
+    config = Config.model_validate(yaml.safe_load(BOUND))
+
+    [bound], [bare] = shown(sample("aws_s3"), config), shown(sample("aws_s3"))
+
+    assert (bound["not_asked"], bound["url"]) == ("version_not_askable", None)
+    assert "not_asked" not in bare
 
 
 def test_a_line_is_a_json_object() -> None:

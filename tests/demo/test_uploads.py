@@ -22,7 +22,7 @@ from consumer.emulator.rules import judgement
 from consumer.errors import Undecodable
 from consumer.intake.decode import Bindings, Omission, Rules, decode, recognise
 from consumer.policy.schema import load_policy
-from consumer.records import ByObject, ByUrl, Ignored, Submission
+from consumer.records import ByObject, ByUrl, Ignored, NotAskable, Submission
 from tests.rig.events import delivery
 
 CONFIG = Path(__file__).parents[2] / "config" / "demo.yaml"
@@ -48,14 +48,15 @@ def file_behind(location: ByUrl | ByObject) -> bytes | None:
 
 def outcome_by_the_rules(submission: Submission) -> Outcome:
     """What the emulated provider answers about an image, and where the demo's policy sends it."""
-    content = file_behind(submission.location)
+    location = submission.location
+    assert not isinstance(location, NotAskable)
+    content = file_behind(location)
     if content is None:
         return Outcome(Place.REVIEW, "error: fetch")
     try:
         picture = look(content, "")
     except ServiceError as refusal:
         return Outcome(Place.REVIEW, {407: "error: image"}[refusal.code])
-    location = submission.location
     image = (
         ImageUrl(location.url)
         if isinstance(location, ByUrl)

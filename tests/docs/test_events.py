@@ -85,7 +85,7 @@ def test_every_block_is_looked_at() -> None:
         "json message", "json headers", "json decoded", "json decoded with bindings",
         "json verdict", "json dead-letter-headers",
     }  # fmt: skip
-    assert len(EXAMPLES) == len(blocks("json message")) == 14
+    assert len(EXAMPLES) == len(blocks("json message")) == 15
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+import pytest
+
 from consumer.config.privacy import PrivacySettings
 from consumer.errors import CallFailed, ImageRefused, Malformed, ProviderFailed
 from consumer.moderation import CallContext, ModerationRequest
 from consumer.moderation.assess import Assessing
-from consumer.records import ByUrl, Failure, Label, ModerationResult
+from consumer.records import Assessment, ByUrl, Failure, Label, ModerationResult, NotAskable
 from tests.rig.events import submission
 
 BASELINE, AIGC, OTHER = "baselineCheck_global", "aigcDetector_global", "another"
@@ -96,6 +98,21 @@ async def test_a_service_that_fails_does_not_spare_the_others() -> None:
     assert [answer.service for answer in assessment.answers] == [AIGC]
     assert assessment.failures == (Failure(kind="image", code="407", region="eu-west-1", attempts=3),)
     assert assessment.attempts == 5
+
+
+@pytest.mark.parametrize("code", ["version_not_askable", "version_missing"])
+async def test_an_image_that_cannot_be_asked_for_is_not_asked_about(code: str) -> None:
+    """
+    No call is made for it and none is billed, and it is not taken for another image: it has an error of class `input`.
+    """
+    moderator = ServiceModerator()
+    asked = replace(submission(), location=NotAskable(code))
+
+    assessment = await Assessing(moderator, [BASELINE, AIGC], []).assess(asked)
+
+    assert moderator.asked == []
+    assert assessment == Assessment(failure=Failure(kind="input", code=code, attempts=0))
+    assert (assessment.attempts, assessment.billed_calls) == (0, 0)
 
 
 async def test_no_failure_hides_another() -> None:

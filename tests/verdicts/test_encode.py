@@ -8,7 +8,7 @@ from consumer.config.privacy import Disclosure, PrivacySettings
 from consumer.errors import Undecodable
 from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
-from consumer.records import Assessment, Failure, Hits, Image, Label, ModerationResult, ObjectRef, Verdict
+from consumer.records import Assessment, Failure, Hits, Image, Label, ModerationResult, NotAskable, ObjectRef, Verdict
 from consumer.verdicts.encode import Encoding
 from tests.rig.events import delivery, submission
 
@@ -52,8 +52,8 @@ def test_a_verdict_says_what_was_decided_and_why() -> None:
             "id": "event-1", "time": "2026-11-20T10:00:00.000Z", "topic": "uploads", "partition": 0, "offset": 0,
         },
         "image": {
-            "id": "0", "of": 1, "url": "https://img.example.com/1.jpg", "ref": None, "sha256": None, "mime": None,
-            "bytes": None, "version": None,
+            "id": "0", "of": 1, "url": "https://img.example.com/1.jpg", "ref": None, "sha256": None,
+            "sha256_claimed": None, "mime": None, "bytes": None, "version": None,
         },
         "decision": "block",
         "decided_by": "policy",
@@ -172,6 +172,41 @@ def test_reviewers_get_what_the_event_says_as_far_as_it_may_be_shown(shown: Any,
     assert value["context"] == context
     assert value["attrs"] == ({"nsfw": [1, {"a": None}]} if shown == "all" else {})
     assert [value["image"][name] for name in ("mime", "bytes", "version")] == ["image/webp", 7, "v1"]
+
+
+def test_a_claimed_digest_is_no_fact() -> None:
+    """
+    The event's own word stands apart: `sha256` is of bytes that were seen, and none were.
+    """
+    asked = replace(submission(), image=Image(id="0", sha256_claimed="9f"))
+
+    whole = orjson.loads(ENCODING.verdict(replace(BLOCKED, submission=asked)).value or b"")
+    least = orjson.loads(ENCODING.minimal_verdict(replace(BLOCKED, submission=asked)).value or b"")
+
+    assert (whole["image"]["sha256"], whole["image"]["sha256_claimed"]) == (None, "9f")
+    assert (least["image"]["sha256"], least["image"]["sha256_claimed"]) == (None, None)
+    assert "image.sha256_claimed" in least["omitted"]
+
+
+@pytest.mark.parametrize(("on_error", "decision"), [({}, "review"), ({"input": "block"}, "block")])
+def test_a_version_that_was_not_asked_for_is_never_passed(on_error: dict[str, str], decision: str) -> None:
+    """
+    The verdict names the version that the event does, says that it was not judged, and that nothing was paid.
+    """
+    settings = PolicySettings.model_validate({"policy": "p", "version": 1, "on_error": on_error})
+    asked = replace(
+        submission(), location=NotAskable("version_not_askable"),
+        image=Image(id="0", ref=ObjectRef(store="oss", bucket="b", key="k", version="v1")),
+    )  # fmt: skip
+    assessment = Assessment(failure=Failure(kind="input", code="version_not_askable", attempts=0))
+
+    reached = Deciding(Policy(settings=settings, sha256="ab")).decide(asked, assessment, 0.0)
+    value = orjson.loads(ENCODING.verdict(reached).value or b"")
+
+    assert (value["decision"], value["decided_by"]) == (decision, "fallback")
+    assert (value["image"]["version"], value["findings"]) == ("v1", [])
+    assert value["error"] == {"class": "input", "code": "version_not_askable"}
+    assert (value["provider"]["attempts"], value["provider"]["billed_calls"]) == (0, 0)
 
 
 def test_what_an_event_had_too_much_of_is_named() -> None:

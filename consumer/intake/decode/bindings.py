@@ -6,16 +6,21 @@ Which events an object comes from is not known here.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import translate
 from string import Formatter
 from typing import Self
 from urllib.parse import quote
 
-from consumer.config.bindings import Binding
+from consumer.config.bindings import Binding, asks_for_version
 from consumer.intake.decode.reasons import Rejection
-from consumer.intake.decode.urls import encoded_key, web_url
-from consumer.records import ByObject, ByUrl, ImageLocation
+from consumer.intake.decode.urls import encoded_key, encoded_version, filled, web_url
+from consumer.records import ByObject, ByUrl, ImageLocation, NotAskable, ObjectRef
+
+VERSION_NOT_ASKABLE = NotAskable("version_not_askable")
+"""The event names a version, and the way to the object cannot: another might be judged than is shown."""
+VERSION_MISSING = NotAskable("version_missing")
+"""The way to the object needs a version, and the event names none."""
 
 SAYS_NOTHING = frozenset(
     {
@@ -40,6 +45,7 @@ class Place:
     template: str | None
     keys: re.Pattern[str] | None
     content_types: re.Pattern[str] | None
+    asks_for_version: bool = False
 
     @classmethod
     def of(cls, binding: Binding) -> Self:
@@ -49,6 +55,7 @@ class Place:
             template=None if binding.url is None else _plain_template(binding.url),
             keys=_globs(binding.include.keys),
             content_types=_globs(binding.include.content_types),
+            asks_for_version=binding.url is not None and asks_for_version(binding.url),
         )
 
     def decodes_keys(self, usual: bool) -> bool:
@@ -75,20 +82,41 @@ class Place:
         media = media_type(content_type)
         return "/" not in media or media in SAYS_NOTHING or self.content_types.fullmatch(media) is not None
 
-    def location(self, bucket: str, key: str, region: str | None, where: str) -> ImageLocation:
+    def named(self, ref: ObjectRef) -> ObjectRef:
+        """Return what is judged of an object that an event names: no version, where the latest one is."""
+        return replace(ref, version=None) if self.binding.versions == "latest" else ref
+
+    def location(self, ref: ObjectRef, where: str) -> ImageLocation | NotAskable:
         """
-        Say how the provider gets at the object; `region` is the event's, `where` the key's path in it.
+        Say how the provider gets at an object that is `named`; `where` is its key's path in the event.
 
         Raises:
-            Undecodable: `no_region`, or the key cannot stand in a URL.
+            Undecodable: `no_region`, or key or version cannot stand in a URL.
         """
-        if self.template is not None:
-            url = self.template.format(bucket=quote(bucket, safe=""), key=encoded_key(key, where))
-            return ByUrl(web_url(url, f"{where} in the binding's url"))
-        region = region or self.binding.region
-        if region is None:
-            raise Rejection.NO_REGION.at(where, "via oss needs a region, from the event or the binding")
-        return ByObject(bucket, key, region)
+        if self.template is None:
+            return by_object(replace(ref, region=ref.region or self.binding.region), where)
+        key = encoded_key(ref.key, where)
+        if ref.version is not None and not self.asks_for_version:
+            return VERSION_NOT_ASKABLE
+        if ref.version is None and self.asks_for_version:
+            return VERSION_MISSING
+        version = encoded_version(ref.version or "", where)
+        url = filled(self.template, where, bucket=quote(ref.bucket, safe=""), key=key, version=version)
+        return ByUrl(web_url(url, f"{where} in the binding's url"))
+
+
+def by_object(ref: ObjectRef, where: str) -> ByObject | NotAskable:
+    """
+    Let the provider read an object itself. Vendor: it takes no version.
+
+    Raises:
+        Undecodable: `no_region`.
+    """
+    if ref.region is None:
+        raise Rejection.NO_REGION.at(where, "via oss needs a region, from the event or the binding")
+    if ref.version is not None:
+        return VERSION_NOT_ASKABLE
+    return ByObject(ref.bucket, ref.key, ref.region)
 
 
 class Bindings:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from consumer.intake.decode.bindings import by_object
 from consumer.intake.decode.cloudevents import is_cloudevent
 from consumer.intake.decode.format import Format
 from consumer.intake.decode.members import (
@@ -25,7 +26,7 @@ from consumer.intake.decode.members import (
 from consumer.intake.decode.origin import Origin
 from consumer.intake.decode.reasons import Rejection
 from consumer.intake.decode.urls import MAX_URL, web_url
-from consumer.records import ByObject, ByUrl, Image, ImageLocation, ObjectRef, Subject, Submission, source_id
+from consumer.records import ByUrl, Image, ImageLocation, NotAskable, ObjectRef, Subject, Submission, source_id
 
 SCHEMA = "image.uploaded.v1"
 FAMILY = "image.uploaded."
@@ -135,23 +136,19 @@ def _items(document: Document) -> list[Document]:
     return items
 
 
-def _image(item: Document, index: int, origin: Origin) -> tuple[Image, ImageLocation]:
+def _image(item: Document, index: int, origin: Origin) -> tuple[Image, ImageLocation | NotAskable]:
     where = f"images[{index}]."
     url = optional_text(item, "url", where, limit=MAX_URL)
-    ref = _ref(item, where)
+    ref, location = _reach(url, _ref(item, where), where, origin)
     image = Image(
         id=optional_text(item, "id", where) or str(index),
-        url=url,
+        url=url if ref is None else None,
         ref=ref,
         mime=optional_text(item, "mime", where),
         size=optional_size(item, "bytes", where),
-        sha256=optional_text(item, "sha256", where),
+        sha256_claimed=optional_text(item, "sha256", where),
     )
-    if url is not None:  # the producer's own word for where the image is comes first
-        return image, ByUrl(web_url(url, where + "url"))
-    if ref is None:
-        raise Rejection.MISSING_MEMBER.at(f"images[{index}]", "url or ref is required")
-    return image, _reach(ref, where, origin)
+    return image, location
 
 
 def _ref(item: Document, where: str) -> ObjectRef | None:
@@ -168,12 +165,24 @@ def _ref(item: Document, where: str) -> ObjectRef | None:
     )
 
 
-def _reach(ref: ObjectRef, where: str, origin: Origin) -> ImageLocation:
+def _reach(
+    url: str | None, ref: ObjectRef | None, where: str, origin: Origin
+) -> tuple[ObjectRef | None, ImageLocation | NotAskable]:
+    """Return the one thing that is judged and shown, an object or else the URL, and the way to it."""
+    by_url = None if url is None else ByUrl(web_url(url, where + "url"))
+    if ref is None:
+        if by_url is None:
+            raise Rejection.MISSING_MEMBER.at(where.rstrip("."), "url or ref is required")
+        return None, by_url
     place = origin.bindings.find(ref.bucket, ref.key)
-    if place is not None:
-        return place.location(ref.bucket, ref.key, ref.region, where + "ref.key")
+    if place is not None:  # the operator's word for where the object is comes before the producer's
+        ref = place.named(ref)
+        return ref, place.location(ref, where + "ref.key")
+    if by_url is not None:
+        what = f"has url and ref, and no binding for {named(ref.bucket)} says which image the object is"
+        raise Rejection.AMBIGUOUS.at(where.rstrip("."), what)
     if ref.store == "oss" and ref.region is not None:
-        return ByObject(ref.bucket, ref.key, ref.region)
+        return ref, by_object(ref, where + "ref.region")
     raise Rejection.UNBOUND_BUCKET.at(where + "ref.bucket", f"no binding covers the object in {named(ref.bucket)}")
 
 

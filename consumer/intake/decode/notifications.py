@@ -147,6 +147,9 @@ def _submissions(parts: Sequence[_Part], origin: Origin) -> Decoded:
 
 def _submission(index: int, of: int, created: CreatedObject, key: str, place: Place, origin: Origin) -> Submission:
     image_id = str(index)
+    ref = place.named(
+        ObjectRef(store=created.store, bucket=created.bucket, key=key, region=created.region, version=created.version)
+    )
     return Submission(
         id=source_id(origin.group, origin.delivery, created.event_id, image_id),
         delivery=origin.delivery,
@@ -157,16 +160,10 @@ def _submission(index: int, of: int, created: CreatedObject, key: str, place: Pl
         subject=Subject(id=f"{created.bucket}/{key}"),
         image=Image(
             id=image_id,
-            ref=ObjectRef(
-                store=created.store,
-                bucket=created.bucket,
-                key=key,
-                region=created.region,
-                version=created.version,
-            ),
+            ref=ref,
             mime=created.content_type,
             size=created.size,
         ),
         of=of,
-        location=place.location(created.bucket, key, created.region, created.where),
+        location=place.location(ref, created.where),
     )

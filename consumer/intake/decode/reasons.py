@@ -50,6 +50,10 @@ class Rejection(_Explained):
     TOO_MANY = "too_many", "More than 16 images in an event, or more than 64 records in a notification."
     TOO_DEEP = "too_deep", "A member that is carried on nests too deeply to be written as JSON again."
     DUPLICATE_IMAGE = "duplicate_image", "Two images of one event have the same id."
+    AMBIGUOUS = (
+        "ambiguous",
+        "An image has both `url` and `ref`, and no binding for the object says where it is.",
+    )
     BAD_URL = (
         "bad_url",
         "A URL is not http or https, or its readers would not agree on its host, port or user part.",

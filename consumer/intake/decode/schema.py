@@ -105,7 +105,7 @@ def _image() -> Schema:
     return {
         "type": "object",
         "description": "Needs a url, or a ref in a bucket that a binding covers, or of store oss with its region. "
-        "Where it has both, the url counts.",
+        "Where it has both, the ref counts, and needs a binding.",
         "properties": {
             "id": _text("Names the image in the event; its index where nothing is said."),
             "url": {
@@ -124,7 +124,10 @@ def _image() -> Schema:
                     "bucket": _required("Its name."),
                     "key": _required("As it is, not percent-encoded."),
                     "region": _text("The bucket's."),
-                    "version": _text("The object's, where the bucket keeps versions."),
+                    "version": _text(
+                        "The object's, where the bucket keeps versions. No other is judged: it goes to review "
+                        "where it cannot be asked for."
+                    ),
                 },
             },
             "mime": _text("Content type."),
@@ -136,7 +139,7 @@ def _image() -> Schema:
                     {"type": "string", "pattern": f"^[0-9]{{0,19}}{_END}"},
                 ],
             },
-            "sha256": _text("Of the image's bytes, in hex; carried into the verdict."),
+            "sha256": _text("Of the image's bytes, in hex; carried into the verdict as sha256_claimed."),
         },
         "anyOf": [
             {"required": ["url"], "properties": {"url": {"type": "string", "minLength": 1}}},

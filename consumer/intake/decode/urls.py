@@ -92,6 +92,31 @@ def encoded_key(key: str, where: str) -> str:
     return quote(key, safe="/")
 
 
+def encoded_version(version: str, where: str) -> str:
+    """
+    Percent-encode an object's version for a URL, its slashes too.
+
+    Raises:
+        Undecodable: `bad_key` for `.` and `..`, which name another place in a URL's path.
+    """
+    if _DOT_SEGMENT.search(version):
+        raise Rejection.BAD_KEY.at(where, "no URL can name a version . or ..")
+    return quote(version, safe="")
+
+
+def filled(template: str, where: str, **names: str) -> str:
+    """
+    Fill in a template.
+
+    Raises:
+        Undecodable: `bad_key` where the path has a segment `.` or `..` by what the template has around a name.
+    """
+    url = template.format(**names)
+    if _DOT_SEGMENT.search(url.partition("?")[0]):
+        raise Rejection.BAD_KEY.at(where, "no URL can name an object with a segment . or ..")
+    return url
+
+
 def decoded_key(text: str) -> str | None:
     """
     Undo the form encoding of a key: `+` is a space. None where the bytes are not UTF-8.

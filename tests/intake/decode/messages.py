@@ -18,9 +18,9 @@ FOLDER = Path(__file__).parent / "samples"
 SAMPLES = {path.stem: orjson.loads(path.read_bytes()) for path in sorted(FOLDER.glob("*.json"))}
 
 BOUND = (
-    Binding(bucket="ugc-uploads", tenant="shop", via="url", url="https://cdn.example.com/{key}"),
+    Binding(bucket="ugc-uploads", tenant="shop", via="url", url="https://cdn.example.com/{key}", versions="latest"),
     Binding(bucket="ugc-uploads", prefix="avatars/", tenant="shop", purpose="avatar", via="url",
-            url="https://avatars.example.com/{bucket}/{key}"),
+            url="https://avatars.example.com/{bucket}/{key}", versions="latest"),
     Binding(bucket="ugc-ceph", tenant="lab", via="url", url="https://rgw.example.com/{bucket}/{key}",
             decode_keys=False),
     Binding(bucket="ugc-oss", tenant="bazaar", purpose="listing", via="oss"),

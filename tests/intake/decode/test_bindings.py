@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from consumer.config.bindings import Binding
 from consumer.errors import Undecodable
 from consumer.intake.decode import Bindings
-from consumer.records import ByUrl
+from consumer.records import ByUrl, ObjectRef
 
+OBJECT = ObjectRef(store="s3", bucket="ugc", key="a/b & c?.jpg")
 KEYS = st.text(alphabet="ab/", max_size=6)
 
 
@@ -47,7 +48,7 @@ def test_a_template_takes_the_percent_encoded_key(template: str, url: str) -> No
     place = Bindings([Binding(bucket="ugc", via="url", url=template)]).find("ugc", "a/b & c?.jpg")
 
     assert place is not None
-    assert place.location("ugc", "a/b & c?.jpg", None, "key") == ByUrl(url)
+    assert place.location(OBJECT, "key") == ByUrl(url)
 
 
 @pytest.mark.parametrize("key", [".", "..", "../a", "a/../b", "a/..", "./a", "a/./b"])
@@ -59,7 +60,7 @@ def test_a_key_that_urls_would_resolve_away_is_refused(key: str) -> None:
     assert place is not None
 
     with pytest.raises(Undecodable) as refusal:
-        place.location("ugc", key, None, "key")
+        place.location(ObjectRef(store="s3", bucket="ugc", key=key), "key")
 
     assert refusal.value.reason == "bad_key"
 
@@ -72,4 +73,6 @@ def test_dots_and_slashes_within_names_are_only_characters(key: str) -> None:
     place = Bindings([Binding(bucket="ugc", via="url", url="https://cdn.example.com/{key}")]).find("ugc", key)
 
     assert place is not None
-    assert place.location("ugc", key, None, "key") == ByUrl(f"https://cdn.example.com/{key}")
+    assert place.location(ObjectRef(store="s3", bucket="ugc", key=key), "key") == ByUrl(
+        f"https://cdn.example.com/{key}"
+    )

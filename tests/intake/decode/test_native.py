@@ -30,7 +30,7 @@ def test_every_image_becomes_a_submission_with_all_that_the_event_says() -> None
         ref=ObjectRef(store="oss", bucket="ugc", key="a/b c.jpg", region="ap-southeast-1"),
         mime="image/jpeg",
         size=48213,
-        sha256="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        sha256_claimed="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     )
     assert first.context == b'{"country":"DE","trust":"new"}'
     assert (first.attrs, first.extra, first.omitted) == (b'{"campaign":"winter"}', b"{}", ())
@@ -335,16 +335,6 @@ def test_the_provider_is_given_the_url_in_ascii(url: str, sent: str) -> None:
 
     assert second.location == ByUrl(sent)
     assert second.image.url == url
-
-
-def test_a_url_wins_over_a_reference() -> None:
-    """
-    Where both are given, the provider downloads, and the reference is kept for the verdict.
-    """
-    first, _ = submitted(message(sample("native", images__0__url="https://cdn.example.com/a")))
-
-    assert first.location == ByUrl("https://cdn.example.com/a")
-    assert first.image.ref == ObjectRef(store="oss", bucket="ugc", key="a/b c.jpg", region="ap-southeast-1")
 
 
 def test_a_binding_decides_how_a_reference_is_reached_but_not_whose_it_is() -> None:

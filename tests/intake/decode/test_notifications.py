@@ -9,6 +9,7 @@ from consumer.intake.decode import Bindings
 from consumer.records import ByObject, ByUrl, Image, ObjectRef, Subject
 from tests.intake.decode.messages import (
     BINDINGS,
+    BOUND,
     CREATED_IN,
     REMOVE,
     bound,
@@ -87,7 +88,9 @@ def test_what_the_notification_says_of_the_object_is_kept(name: str, event_time:
     """
     Time, size, type, region and version come along where the store tells them.
     """
-    (submission,) = submitted(message(sample(name)))
+    exact = Bindings(each.model_copy(update={"versions": "exact"}) for each in BOUND)
+
+    (submission,) = submitted(message(sample(name)), exact)
 
     assert submission.event_time == event_time
     assert submission.image == image

@@ -9,6 +9,7 @@ outputs as journal. No user part of a URL is in any of it.
 from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
+from urllib.parse import unquote
 
 import orjson
 import pytest
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from consumer.commands.decode import show
 from consumer.errors import Undecodable
 from consumer.intake.decode import Omission, Rejection, decode, recognise
-from consumer.records import Assessment, ByObject, ByUrl, Decoded, Delivery, Headers, Ignored, Submission
+from consumer.records import Assessment, ByObject, ByUrl, Decoded, Delivery, Headers, Ignored, NotAskable, Submission
 from consumer.redaction import presentable, redacted
 from consumer.tracing.spans import _origin, _renamed
 from consumer.verdicts.outcomes import Outcome
@@ -109,12 +110,26 @@ def check_submissions(read: Delivery, decoded: Sequence[Submission]) -> None:
         assert each.event_id
         check_outcome(read, OUTCOMES.verdict(DECIDING.decide(each, Assessment(), 0.0)))
         assert each.subject.id
-        assert (each.image.url is None) <= (each.image.ref is not None)
+        check_shown(each)
         if isinstance(each.location, ByUrl):
             assert each.location.url.isascii()
             assert len(each.location.url) <= 2048
-        assert isinstance(each.location, ByUrl | ByObject)
         assert all(isinstance(orjson.loads(part), dict) for part in (each.context, each.attrs, each.extra))
+
+
+def check_shown(each: Submission) -> None:
+    """The verdict shows an object or a URL, never both, and what is asked about is that."""
+    ref, location = each.image.ref, each.location
+    assert (each.image.url is None) == (ref is not None)
+    if ref is None:
+        assert isinstance(location, ByUrl)
+    elif ref.version is not None:  # no binding here can ask for one
+        assert isinstance(location, NotAskable)
+    elif isinstance(location, ByObject):
+        assert (location.bucket, location.key) == (ref.bucket, ref.key)
+    else:
+        assert isinstance(location, ByUrl)
+        assert unquote(location.url).endswith(f"/{ref.key}")
 
 
 def changed(document: Any, path: Path, value: Any) -> Any:
