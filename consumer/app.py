@@ -193,7 +193,7 @@ async def open_service(
         pipeline = Pipeline(
             decode=partial(
                 decode,
-                bindings=Bindings(config.bindings),
+                bindings=Bindings.of(config),
                 group=config.kafka.group_id,
                 rules=Rules.of(config),
                 count_format=count_format,

@@ -170,7 +170,7 @@ async def test_a_version_that_cannot_be_asked_for_is_neither_paid_nor_passed() -
     """
     sink, provider = ListSink(), Answering()
     images = [{"id": "old", "ref": {**OBJECT, "version": "v1"}}, {"id": "any", "ref": OBJECT}]
-    reading = partial(decode_message, bindings=Bindings(), group="group")
+    reading = partial(decode_message, bindings=Bindings(opened=["ugc"]), group="group")
 
     carrying = pipeline(sink, decode=reading, assess=Assessing(provider, ["s"], []).assess)
     await carrying.carry(delivery(upload("e", images=images)), FirstTurn())

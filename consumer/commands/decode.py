@@ -35,7 +35,7 @@ def show(value: bytes | None, headers: Headers, config: Config | None) -> tuple[
     message = Delivery(
         topic="", partition=0, offset=0, timestamp=0.0, key=None, value=value, headers=headers, received=time.time()
     )
-    bindings = EveryBucket() if config is None else Bindings(config.bindings)
+    bindings = EveryBucket() if config is None else Bindings.of(config)
     rules = NO_RULES if config is None else Rules.of(config)
     try:
         decoded = decode(message, bindings, "", rules)

@@ -13,7 +13,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from consumer.config.base import Contradictions, Settings
-from consumer.config.bindings import Binding, CloudEventsSettings
+from consumer.config.bindings import Binding, CloudEventsSettings, OssSettings
 from consumer.config.identity import IdentitySettings
 from consumer.config.kafka import JournalSettings, KafkaSettings
 from consumer.config.operation import AdmissionSettings, HealthSettings, LogSettings, ShutdownSettings, TracingSettings
@@ -50,6 +50,7 @@ class Config(Settings):
     health: HealthSettings = HealthSettings()
     cloudevents: CloudEventsSettings = CloudEventsSettings()
     bindings: tuple[Binding, ...] = ()
+    oss: OssSettings = OssSettings()
     policy: Path = Field(Path("policy.yaml"), description="The policy's file, relative to this file's folder.")
 
     @model_validator(mode="after")

@@ -106,6 +106,17 @@ class Binding(Settings):
         return self
 
 
+class OssSettings(Settings):
+    """What of the provider's own object store may be read beyond the bindings."""
+
+    buckets: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (),
+        description="Globs on the names of buckets that native events may name without a binding, where their store is "
+        "oss and their region is there. Whoever writes native events may then have any object of theirs judged, and "
+        "say whose it is.",
+    )
+
+
 class CloudEventsSettings(Settings):
     """Which CloudEvents of the topics this service ignores."""
 

@@ -72,7 +72,7 @@ def outcomes_by_the_service(upload: Upload) -> dict[str, Outcome]:
     """What the service's decoder, the provider's rules and the policy make of a message."""
     message = delivery(upload.value, headers=upload.headers)
     try:
-        decoded = decode(message, Bindings(SETTINGS.bindings), "demo", Rules.of(SETTINGS))
+        decoded = decode(message, Bindings.of(SETTINGS), "demo", Rules.of(SETTINGS))
     except Undecodable as error:
         return {WHOLE: Outcome(Place.DEAD_LETTER, error.reason)}
     if isinstance(decoded, Ignored):

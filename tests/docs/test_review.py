@@ -26,7 +26,7 @@ FAILED = Assessment(failure=Failure(kind="fetch", code="404"))
 def verdicts(value: bytes | None, headers: Any = (), offset: int = 0) -> list[dict[str, Any]]:
     """Review verdicts about each image of a message, as the service writes them."""
     try:
-        decoded = decode(delivery(value, offset=offset, headers=headers), Bindings(SETTINGS.bindings), "group")
+        decoded = decode(delivery(value, offset=offset, headers=headers), Bindings.of(SETTINGS), "group")
     except Undecodable:
         return []
     found = [] if isinstance(decoded, Ignored) else decoded

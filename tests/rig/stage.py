@@ -44,6 +44,7 @@ class Stage:
                 "outputs": self.outputs, "session_timeout": 6.0, "heartbeat_interval": 0.3,
             },
             "provider": {"endpoint": endpoint},
+            "oss": {"buckets": ["ugc"]},
         }  # fmt: skip
         for section, settings in changes.items():
             config[section] = {**config.get(section, {}), **settings}

@@ -90,7 +90,7 @@ async def service(emulator: Emulator, tracing: Tracing) -> AsyncIterator[tuple[P
             calls=1,
         )
         pipeline = Pipeline(
-            decode=partial(decode, bindings=Bindings(()), group="group"),
+            decode=partial(decode, bindings=Bindings((), [BUCKET]), group="group"),
             assess=Assessing(provider.moderator, ["baselineCheck_global"], []).assess,
             decisions=Decisions(DECIDING.decide, DECIDING.fall_back),
             outcomes=Outcomes(Encoding(group="group"), OutputTopics()),

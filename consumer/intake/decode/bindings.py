@@ -12,7 +12,9 @@ from string import Formatter
 from typing import Self
 from urllib.parse import quote
 
+from consumer.config import Config
 from consumer.config.bindings import Binding, asks_for_version
+from consumer.intake.decode.globs import any_of
 from consumer.intake.decode.reasons import Rejection
 from consumer.intake.decode.urls import encoded_key, encoded_version, filled, web_url
 from consumer.records import ByObject, ByUrl, ImageLocation, NotAskable, ObjectRef
@@ -122,7 +124,9 @@ def by_object(ref: ObjectRef, where: str) -> ByObject | NotAskable:
 class Bindings:
     """Finds the binding of an object: among those of its bucket, the one with the longest fitting prefix."""
 
-    def __init__(self, bindings: Iterable[Binding] = ()) -> None:
+    def __init__(self, bindings: Iterable[Binding] = (), opened: Iterable[str] = ()) -> None:
+        """`opened` are globs on the buckets that native events may name without a binding."""
+        self._opened = any_of(opened)
         buckets: dict[str, dict[str, Place]] = {}
         for binding in bindings:
             buckets.setdefault(binding.bucket, {})[binding.prefix] = Place.of(binding)
@@ -131,6 +135,15 @@ class Bindings:
             bucket: (sorted({len(prefix) for prefix in places}, reverse=True), places)
             for bucket, places in buckets.items()
         }
+
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        """Make the configuration's bindings ready, and what it opens beyond them."""
+        return cls(config.bindings, config.oss.buckets)
+
+    def opens(self, bucket: str) -> bool:
+        """Tell whether native events may name the bucket without a binding."""
+        return self._opened is not None and self._opened.fullmatch(bucket) is not None
 
     def find(self, bucket: str, key: str) -> Place | None:
         """Return the object's place, or None where no binding covers it."""

@@ -19,6 +19,7 @@ from consumer.intake.decode.reasons import Rejection
 
 Document = dict[str, Any]
 
+MAX_INTEGER = 2**53 - 1  # JSON: beyond it two integers may be one to those who read numbers as doubles
 MAX_TEXT = 1024  # characters; S3 and OSS allow keys of 1,024 and 1,023 bytes, everything else is shorter
 
 # RFC 3339 with its mandatory offset; the leap second is allowed.
@@ -97,11 +98,15 @@ def optional_text(parent: Document, name: str, where: str = "", *, limit: int = 
 
 
 def optional_integer(parent: Document, name: str, where: str = "") -> int | None:
-    """Return a member that is an integer of 64 bits, null or absent."""
+    """Return a member that is an integer which every reader of JSON takes exactly, null or absent."""
     value = parent.get(name)
-    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+    if value is None:
         return value
-    raise Rejection.BAD_MEMBER.at(where + name, "must be an integer")
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise Rejection.BAD_MEMBER.at(where + name, "must be an integer")
+    if abs(value) > MAX_INTEGER:
+        raise Rejection.BAD_MEMBER.at(where + name, "must be an integer below 2^53")
+    return value
 
 
 def optional_size(parent: Document, name: str, where: str = "") -> int | None:

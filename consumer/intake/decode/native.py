@@ -181,7 +181,7 @@ def _reach(
     if by_url is not None:
         what = f"has url and ref, and no binding for {named(ref.bucket)} says which image the object is"
         raise Rejection.AMBIGUOUS.at(where.rstrip("."), what)
-    if ref.store == "oss" and ref.region is not None:
+    if ref.store == "oss" and origin.bindings.opens(ref.bucket):
         return ref, by_object(ref, where + "ref.region")
     raise Rejection.UNBOUND_BUCKET.at(where + "ref.bucket", f"no binding covers the object in {named(ref.bucket)}")
 

@@ -59,7 +59,10 @@ class Rejection(_Explained):
         "A URL is not http or https, or its readers would not agree on its host, port or user part.",
     )
     BAD_KEY = "bad_key", "An object's key is not UTF-8 once decoded, or no URL can name the object."
-    UNBOUND_BUCKET = "unbound_bucket", "No binding covers the object, so neither its tenant nor a way to it is known."
+    UNBOUND_BUCKET = (
+        "unbound_bucket",
+        "No binding covers the object, so nothing says whose it is or where; nor does `oss.buckets` open its bucket.",
+    )
     NO_REGION = "no_region", "The provider is to read the bucket, but neither event nor binding says its region."
     INTERNAL = "internal", "A bug of this service: it could not decode the message, and `dlq_error` names the error."
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from consumer.intake.decode.format import Format
 from consumer.intake.decode.formats import FORMATS
-from consumer.intake.decode.members import MAX_TEXT
+from consumer.intake.decode.members import MAX_INTEGER, MAX_TEXT
 from consumer.intake.decode.native import MAX_CARRIED, MAX_IMAGES, UPLOADED
 from consumer.intake.decode.urls import MAX_URL
 
@@ -75,8 +75,8 @@ def event_schema() -> Schema:
                     "revision": {
                         "description": "Rises with each change, so that subscribers know which verdict is newer.",
                         "type": ["integer", "null"],
-                        "minimum": -(2**63),
-                        "maximum": LARGEST,
+                        "minimum": -MAX_INTEGER,
+                        "maximum": MAX_INTEGER,
                     },
                 },
             },
@@ -104,8 +104,8 @@ def _before_native() -> Iterator[Format]:
 def _image() -> Schema:
     return {
         "type": "object",
-        "description": "Needs a url, or a ref in a bucket that a binding covers, or of store oss with its region. "
-        "Where it has both, the ref counts, and needs a binding.",
+        "description": "Needs a url, or a ref in a bucket that a binding covers, or of store oss with its region where "
+        "oss.buckets opens the bucket. Where it has both, the ref counts, and needs a binding.",
         "properties": {
             "id": _text("Names the image in the event; its index where nothing is said."),
             "url": {

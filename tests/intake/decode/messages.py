@@ -25,7 +25,7 @@ BOUND = (
             decode_keys=False),
     Binding(bucket="ugc-oss", tenant="bazaar", purpose="listing", via="oss"),
 )  # fmt: skip
-BINDINGS = Bindings(BOUND)
+BINDINGS = Bindings(BOUND, opened=["ugc"])
 
 CREATED_IN = {
     "aws_s3": ("ugc-uploads", "avatars/red flower (1).jpg"),

@@ -110,6 +110,7 @@ def check_submissions(read: Delivery, decoded: Sequence[Submission]) -> None:
         assert each.event_id
         check_outcome(read, OUTCOMES.verdict(DECIDING.decide(each, Assessment(), 0.0)))
         assert each.subject.id
+        assert abs(each.subject.revision or 0) < 2**53
         check_shown(each)
         if isinstance(each.location, ByUrl):
             assert each.location.url.isascii()

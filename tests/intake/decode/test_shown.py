@@ -62,10 +62,11 @@ def test_of_url_and_object_the_bound_object_is_judged_and_shown(bindings: Bindin
     "bindings",
     [
         Bindings(),
+        Bindings(opened=["ugc"]),
         Bindings([Binding(bucket="ugc", prefix="other/", via="oss")]),
         Bindings([Binding(bucket="another", via="oss")]),
     ],
-    ids=["none", "another prefix", "another bucket"],
+    ids=["none", "opened", "another prefix", "another bucket"],
 )
 def test_url_and_object_without_a_binding_are_ambiguous(bindings: Bindings) -> None:
     """
@@ -118,7 +119,7 @@ def test_a_notifications_version_that_cannot_be_asked_for_is_not_judged_as_anoth
     assert by_url.image.ref.version is not None
 
 
-@pytest.mark.parametrize("bindings", [BOUND, VIA_OSS, Bindings()], ids=["url", "oss", "unbound"])
+@pytest.mark.parametrize("bindings", [BOUND, VIA_OSS, Bindings(opened=["ugc"])], ids=["url", "oss", "opened"])
 def test_a_native_events_version_that_cannot_be_asked_for_is_not_judged_as_another(bindings: Bindings) -> None:
     """
     Whichever way the object has, the image is one that nobody can be asked about.
