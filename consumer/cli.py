@@ -151,6 +151,12 @@ def decode(
         Path | None,
         typer.Option("--config", help="The configuration with the bindings. Without it every bucket counts as bound."),
     ] = None,
+    topic: Annotated[
+        str | None,
+        typer.Option(
+            help="Where it was read: what its producers may claim. Without it, the configuration's first topic."
+        ),
+    ] = None,
 ) -> None:
     """
     Show which images one Kafka message asks about: a JSON object for each.
@@ -165,7 +171,7 @@ def decode(
     given = () if headers is None else read_headers(headers, content_of(headers))
     settings = None if config is None else load_config(config, os.environ)
     value = None if file is None or null_value else content_of(file)
-    shown, was_read = show(value, given, settings)
+    shown, was_read = show(value, given, settings, topic)
     typer.echo(lines(shown))
     sys.exit(0 if was_read else 1)
 

@@ -2,7 +2,7 @@
 What can go wrong, sorted by what the service does about it.
 
     ConsumerError
-    ├── Undecodable          this message is unreadable       → dead letter
+    ├── Undecodable          unreadable, or claims too much   → dead letter
     ├── Lost                 another replica's message by now → drop it, it is read there
     ├── OutcomeRefused       its topic does not take it        → hold its partition, try again
     ├── CallFailed           one call to the provider failed  → moderation/retries.py decides by branch
@@ -33,7 +33,10 @@ class ConsumerError(Exception):
 
 
 class Undecodable(ConsumerError):
-    """A message that can never be read: `reason` is a short stable word, `detail` says where and what."""
+    """
+    A message that can never be read, or that claims more than it may: `reason` is a short stable word, `detail` says
+    where and what.
+    """
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")

@@ -7,11 +7,12 @@ import orjson
 import pytest
 from prometheus_client import REGISTRY
 
+from consumer.config import Config
 from consumer.config.kafka import OutputTopics
 from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import Lost, Undecodable
 from consumer.holding import Holding
-from consumer.intake.decode import Bindings
+from consumer.intake.decode import Bindings, Rules
 from consumer.intake.decode import decode as decode_message
 from consumer.journal.journal import Journal
 from consumer.moderation import CallContext, ModerationRequest
@@ -180,6 +181,21 @@ async def test_a_version_that_cannot_be_asked_for_is_neither_paid_nor_passed() -
     assert told["old"]["error"] == {"class": "input", "code": "version_not_askable"}
     assert told["old"]["provider"]["billed_calls"] == 0
     assert [request.submission for request in provider.asked] == [told["any"]["verdict_id"]]
+
+
+async def test_what_its_topic_may_not_claim_is_buried_unasked() -> None:
+    """
+    The whole message, though one of its images would be allowed.
+    """
+    sink, provider = ListSink(), Answering()
+    rules = Rules.of(Config.model_validate({"sources": {"uploads": {"hosts": ["cdn.example.com"]}}}))
+    reading = partial(decode_message, bindings=Bindings(), group="group", rules=rules)
+    read = delivery(upload("e", "https://cdn.example.com/0", "https://elsewhere.example.com/1"))
+
+    await pipeline(sink, decode=reading, assess=Assessing(provider, ["s"], []).assess).carry(read, FirstTurn())
+
+    assert sink.dead_letters == [(read.value, b"not_allowed")]
+    assert (sink.verdicts, provider.asked) == ([], [])
 
 
 async def test_what_is_ignored_leaves_no_trace() -> None:

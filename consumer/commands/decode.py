@@ -30,10 +30,18 @@ class EveryBucket(Bindings):
         return Place.of(Binding(bucket=bucket, tenant="", purpose="", via="oss", region="unknown"))
 
 
-def show(value: bytes | None, headers: Headers, config: Config | None) -> tuple[list[dict[str, Any]], bool]:
-    """Return the lines to print, and whether the message was read: a dead letter was not."""
+def show(
+    value: bytes | None, headers: Headers, config: Config | None, topic: str | None = None
+) -> tuple[list[dict[str, Any]], bool]:
+    """
+    Return the lines to print, and whether the message was read: a dead letter was not.
+
+    `topic` is where it was read, and decides what it may claim; the configuration's first where it is not said.
+    """
+    if topic is None:
+        topic = "" if config is None else config.kafka.topics[0]
     message = Delivery(
-        topic="", partition=0, offset=0, timestamp=0.0, key=None, value=value, headers=headers, received=time.time()
+        topic=topic, partition=0, offset=0, timestamp=0.0, key=None, value=value, headers=headers, received=time.time()
     )
     bindings = EveryBucket() if config is None else Bindings.of(config)
     rules = NO_RULES if config is None else Rules.of(config)

@@ -19,6 +19,7 @@ from consumer.config.kafka import JournalSettings, KafkaSettings
 from consumer.config.operation import AdmissionSettings, HealthSettings, LogSettings, ShutdownSettings, TracingSettings
 from consumer.config.privacy import PrivacySettings
 from consumer.config.provider import BreakerSettings, LaneSettings, ProviderSettings, QuotaSettings, RetrySettings
+from consumer.config.sources import SourceSettings
 from consumer.fairness import DEFAULT, whole_parts
 
 
@@ -51,11 +52,16 @@ class Config(Settings):
     cloudevents: CloudEventsSettings = CloudEventsSettings()
     bindings: tuple[Binding, ...] = ()
     oss: OssSettings = OssSettings()
+    sources: dict[str, SourceSettings] = Field(
+        {},
+        description="By input topic: what its producers may claim. A message that claims more is a dead letter, "
+        "`not_allowed`. The producers of a topic that is not here may speak for every tenant.",
+    )
     policy: Path = Field(Path("policy.yaml"), description="The policy's file, relative to this file's folder.")
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
-        problems = [*self._wrong_times(), *self._wrong_lanes(), *self._wrong_bindings()]
+        problems = [*self._wrong_times(), *self._wrong_lanes(), *self._wrong_bindings(), *self._wrong_sources()]
         if problems:
             raise Contradictions(*problems)
         return self
@@ -105,6 +111,11 @@ class Config(Settings):
         for number, place in enumerate(places):
             if place in places[:number]:
                 yield f"bindings.{number}", f"{'/'.join(place)} is bound already by bindings.{places.index(place)}"
+
+    def _wrong_sources(self) -> Iterator[tuple[str, ...]]:
+        for topic in self.sources:
+            if topic not in self.kafka.topics:
+                yield "sources", f"topic {topic} is not in kafka.topics", "kafka.topics"
 
     @property
     def all_lanes(self) -> Mapping[str, LaneSettings]:

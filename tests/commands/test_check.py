@@ -82,6 +82,7 @@ async def test_what_is_right_is_said_in_a_line_each(kafka: KafkaCluster, topic: 
         "quota", f"retention of {topic}", "provider ap-southeast-1", "clock",
     }  # fmt: skip
     assert found[f"topic {topic}"][0] == "warning"  # one broker, one replica
+    assert found[f"sources of {topic}"][0] == "warning"  # nothing is said of its producers
 
 
 async def test_a_wrong_key_is_told_without_a_paid_call(kafka: KafkaCluster, topic: str, tmp_path: Path) -> None:

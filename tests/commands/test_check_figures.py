@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from consumer.commands.check.findings import Finding, lasting
-from consumer.commands.check.places import bindings
+from consumer.commands.check.places import bindings, sources
 from consumer.commands.check.sizing import calls_at_once, partitions_and_journal, partitions_and_quota
 from consumer.commands.check.topics import Backlog, Topic, retention, topics
+from consumer.config import Config
 from consumer.config.bindings import Binding
 from consumer.config.kafka import KafkaSettings
 from consumer.config.loading import load_config
@@ -164,6 +165,30 @@ def test_bindings_that_can_never_apply_are_named(changes: dict[str, Any], levels
 
     assert [each.level for each in found] == levels
     assert any("include lets users avoid moderation" in each.text for each in found) == ("include" in changes)
+
+
+ALL: dict[str, list[str]] = {"tenants": ["a"], "purposes": ["b"], "hosts": [], "buckets": []}
+
+
+@pytest.mark.parametrize(
+    ("said", "level", "text"),
+    [
+        ({}, "warning", "any tenant, purpose, host of a URL and bucket that can be read: say under sources.uploads"),
+        ({"uploads": {"tenants": ["a"], "hosts": []}}, "warning", "may claim any purpose and bucket that can be read:"),
+        ({"uploads": {**ALL, "tenants": None}}, "warning", "may claim any tenant:"),
+        ({"uploads": ALL}, "ok", "may claim what sources says, and no more"),
+    ],
+)
+def test_a_topic_whose_producers_may_claim_what_they_like_is_named(said: dict[str, Any], level: str, text: str) -> None:
+    """
+    With what it is that they may claim, one line a topic.
+    """
+    config = Config.model_validate({"kafka": {"topics": ["uploads", "more"]}, "sources": {**said, "more": ALL}})
+
+    found = list(sources(config.kafka.topics, config.sources))
+
+    assert [(each.about, each.level) for each in found] == [("sources of uploads", level), ("sources of more", "ok")]
+    assert text in found[0].text
 
 
 @pytest.mark.parametrize(

@@ -163,6 +163,21 @@ def test_with_a_configuration_its_bindings_decide() -> None:
     assert shown(sample("aws_s3"), Config())[0]["rejected"] == "unbound_bucket"
 
 
+async def test_a_message_claims_what_its_topic_may(tmp_path: Path) -> None:
+    """
+    That of the first topic, or of the one that is said.
+    """
+    config, event = tmp_path / "c.yaml", tmp_path / "e.json"
+    config.write_text("kafka: {topics: [a, b]}\noss: {buckets: [ugc]}\nsources: {a: {tenants: [another]}}")
+    event.write_bytes(orjson.dumps(sample("native")))
+
+    first = await command("decode", str(event), "--config", str(config))
+    other = await command("decode", str(event), "--config", str(config), "--topic", "b")
+
+    assert (first.status, orjson.loads(first.output)["rejected"]) == (1, "not_allowed")
+    assert (other.status, len(other.output.splitlines())) == (0, 2)
+
+
 def test_an_image_that_nobody_can_be_asked_about_says_so() -> None:
     """
     Only bindings know which versions can be asked for.

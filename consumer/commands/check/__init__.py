@@ -14,7 +14,7 @@ from consumer.alibaba.empty_call import EmptyCall
 from consumer.commands.check.findings import Finding, ok, refused, skipped, warning
 from consumer.commands.check.identity import identity
 from consumer.commands.check.kafka import look_at_kafka
-from consumer.commands.check.places import bindings
+from consumer.commands.check.places import bindings, sources
 from consumer.commands.check.provider import look_at_provider
 from consumer.commands.check.sizing import calls_at_once
 from consumer.config import Config
@@ -99,6 +99,10 @@ def _figures(config: Config, broken: frozenset[str], latency: float, findings: l
         findings.append(skipped("bindings", "needs a correct section bindings"))
     else:
         findings += bindings(config.bindings)
+    if {"kafka", "sources"} & broken:
+        findings.append(skipped("sources", "needs correct sections kafka and sources"))
+    else:
+        findings += sources(config.kafka.topics, config.sources)
 
 
 async def _kafka(config: Config, broken: frozenset[str], outage: float) -> list[Finding]:

@@ -1,9 +1,10 @@
-"""Whether the bindings can mean what they say. Values in, findings out."""
+"""Whether bindings and sources can mean what they say, and what they leave open. Values in, findings out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from consumer.commands.check.findings import Finding, ok, warning, wrong
 from consumer.config.bindings import Binding
+from consumer.config.sources import SourceSettings
 from consumer.vendor_facts.aliyun import REGIONS
 
 
@@ -17,6 +18,26 @@ def bindings(bound: Sequence[Binding]) -> Iterator[Finding]:
     if not found:
         buckets = len({binding.bucket for binding in bound})
         yield ok("bindings", f"{len(bound)} for {buckets} bucket{'s' if buckets > 1 else ''}")
+
+
+CLAIMS = {"tenants": "tenant", "purposes": "purpose", "hosts": "host of a URL", "buckets": "bucket that can be read"}
+"""What a topic's producers may claim as they like, where `sources` does not say: the setting, and a word for one."""
+
+
+def sources(topics: Sequence[str], said: Mapping[str, SourceSettings]) -> Iterator[Finding]:
+    """Say of which topics the producers may claim what they like."""
+    for topic in topics:
+        source = said.get(topic, SourceSettings())
+        unsaid = [one for name, one in CLAIMS.items() if getattr(source, name) is None]
+        if not unsaid:
+            yield ok(f"sources of {topic}", "its producers may claim what sources says, and no more")
+            continue
+        any_of = " and ".join(filter(None, (", ".join(unsaid[:-1]), unsaid[-1])))
+        yield warning(
+            f"sources of {topic}",
+            f"its producers may claim any {any_of}: say under sources.{topic} which, unless all who may write to it "
+            "are trusted with that",
+        )
 
 
 def _of(binding: Binding) -> Iterator[Finding]:

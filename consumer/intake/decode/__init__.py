@@ -3,7 +3,8 @@ Bytes to submissions: whole or not at all, before anything is paid.
 
 A message becomes one submission an image, or is ignored by a written rule, or is undecodable; `reasons.py` has a word
 and a sentence for each. One file an event format, all of them listed in `formats.py`; what Kafka's headers declare
-comes first, then the document's shape. Nothing here reads, waits or logs, and no parsed document outlives its decoding.
+comes first, then the document's shape. What a message may claim depends on its topic alone: `claims.py`. Nothing here
+reads, waits or logs, and no parsed document outlives its decoding.
 """
 
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from consumer.intake.decode.formats import FORMATS
 from consumer.intake.decode.members import parse
 from consumer.intake.decode.origin import Origin, Rules
 from consumer.intake.decode.reasons import Omission, Rejection
-from consumer.records import Decoded, Delivery
+from consumer.records import Decoded, Delivery, Ignored
 
 __all__ = [
     "NO_RULES",
@@ -66,7 +67,11 @@ def decode(
     """
     recognised = recognise(delivery, rules, formats)
     count_format(recognised.format)
-    return recognised.read(Origin(delivery, bindings, group, formats, rules))
+    decoded = recognised.read(Origin(delivery, bindings, group, formats, rules))
+    claims = rules.sources.get(delivery.topic)
+    if claims is not None and not isinstance(decoded, Ignored):
+        claims.check(decoded)
+    return decoded
 
 
 def recognise(delivery: Delivery, rules: Rules = NO_RULES, formats: Formats = FORMATS) -> Recognised:

@@ -1,11 +1,13 @@
 """What a format's reader needs besides the document: where it came from and what an envelope already said."""
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 from consumer.config import Config
 from consumer.intake.decode.bindings import Bindings
+from consumer.intake.decode.claims import Claims
 from consumer.intake.decode.globs import any_of
 from consumer.intake.decode.members import is_timestamp, moment
 from consumer.intake.decode.reasons import Rejection
@@ -24,11 +26,13 @@ class Rules:
 
     max_message_bytes: int | None = None  # key, value and headers; None: any size
     ignored_types: re.Pattern[str] | None = None  # of CloudEvents that are no uploads
+    sources: Mapping[str, Claims] = field(default_factory=dict)  # by topic; of any other, its producers may claim all
 
     @classmethod
     def of(cls, config: Config) -> Self:
         """Make the configuration's rules ready."""
-        return cls(config.kafka.max_message_bytes, any_of(config.cloudevents.ignore))
+        sources = {topic: Claims.of(source) for topic, source in config.sources.items()}
+        return cls(config.kafka.max_message_bytes, any_of(config.cloudevents.ignore), sources)
 
     def ignore(self, cloudevent_type: str) -> bool:
         """Tell whether CloudEvents of this type may be ignored where they are no uploads."""

@@ -63,6 +63,7 @@ class Rejection(_Explained):
         "unbound_bucket",
         "No binding covers the object, so nothing says whose it is or where; nor does `oss.buckets` open its bucket.",
     )
+    NOT_ALLOWED = "not_allowed", "The message claims more than `sources` allows the producers of its topic."
     NO_REGION = "no_region", "The provider is to read the bucket, but neither event nor binding says its region."
     INTERNAL = "internal", "A bug of this service: it could not decode the message, and `dlq_error` names the error."
 
