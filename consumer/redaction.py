@@ -1,9 +1,10 @@
 """
 Text that may be shown: without what in a URL may be a credential, and no longer than it needs to be. Values only.
 
-A token is what stands between blanks. Of each URL in it the user part goes, and everything from a `?` or `#` on: a
-presigned query is a credential, and a fragment may carry one. Where a token is ambiguous, too much goes. The work grows
-with the length of the text and with nothing else, because foreigners write it.
+A token is what stands between blanks. Of each URL in it the user part goes, and everything from a `?` or `#` on, or from
+a `;` in its path: a presigned query is a credential, and a fragment or a parameter such as `;sig=` may be one. Where a
+token is ambiguous, too much goes. The work grows with the length of the text and with nothing else, because foreigners
+write it: of a text with more than `MOST_URLS` the rest is left out.
 """
 
 import re
@@ -13,17 +14,20 @@ from typing import Any
 LONGEST = 2_000  # characters of one text
 MOST = 100  # elements of one list or mapping
 DEEPEST = 8  # lists and mappings in each other
+MOST_URLS = 1_000  # in one text
 CUT = "…"
 
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f]")
 _AT_SIGNS = str.maketrans("＠﹫", "@@")  # that NFKC, and with it IDNA, makes of them
 _QUERY = re.compile(r"[?#？﹖＃﹟]")
+_PARAMETER = re.compile(r"[;；﹔\u037e](?=.)", re.DOTALL)  # at the end of a token it is punctuation
 
 
 def redacted(text: str) -> str:
-    """Cut user parts, queries and fragments out of all URLs in a text."""
+    """Cut user parts, queries, parameters and fragments out of all URLs in a text."""
     if "://" not in text:
         return text
+    text = _with_few_urls(text)
     shown: list[str] = []
     done = 0
     while (at := text.find("://", done)) >= 0:
@@ -98,12 +102,33 @@ def _type(value: Any) -> str:
     return f"<{type(value).__name__}>"
 
 
+def _with_few_urls(text: str) -> str:
+    """End a text before the URL that is one too many."""
+    if text.count("://") <= MOST_URLS:
+        return text
+    at = 0
+    for _ in range(MOST_URLS):
+        at = text.index("://", at) + 3
+    return f"{text[:at]}{CUT}"
+
+
 def _harmless(token: str) -> str:
     """Shorten what follows the `://` of a token."""
     found = _QUERY.search(token)
     told = token[: found.start()] if found else token
+    if found and _has_at(token[found.start() :]):
+        told = _without_open_user(told)
     shown = "://".join(map(_without_user, told.split("://"))) if _has_at(told) else told
+    if parameter := _PARAMETER.search(shown):
+        return f"{shown[: parameter.end()]}{CUT}{_closing(token)}"
     return f"{shown}{token[found.start()]}{CUT}{_closing(token)}" if found else shown
+
+
+def _without_open_user(told: str) -> str:
+    """Leave out an authority that no slash ends: its `@` stands behind the `?` or `#`, which may be of a password."""
+    before, separator, last = told.rpartition("://")
+    host, slash, _ = last.partition("/")
+    return told if slash and _is_host(host) else f"{before}{separator}{CUT}"
 
 
 def _without_user(address: str) -> str:
@@ -118,7 +143,7 @@ def _without_user(address: str) -> str:
 def _is_host(text: str) -> bool:
     """Whether this may be a host with its port, and no user with a password."""
     _, colon, port = text.rpartition(":")
-    return not colon or not port or port.isdecimal() or text.endswith("]")
+    return not colon or port.isdecimal() or text.endswith("]")
 
 
 def _has_at(text: str) -> bool:
