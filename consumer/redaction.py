@@ -1,10 +1,10 @@
 """
 Text that may be shown: without what in a URL may be a credential, and no longer than it needs to be. Values only.
 
-A token is what stands between blanks. Of each URL in it the user part goes, and everything from a `?` or `#` on, or from
-a `;` in its path: a presigned query is a credential, and a fragment or a parameter such as `;sig=` may be one. Where a
-token is ambiguous, too much goes. The work grows with the length of the text and with nothing else, because foreigners
-write it: of a text with more than `MOST_URLS` the rest is left out.
+A token is what stands between blanks. Of each URL in it the user part goes, and everything from a `?` or `#` on, or a
+`;` in its path: a presigned query is a credential, and a fragment or a parameter such as `;sig=` may be one. Where that
+is unclear, too much goes. The work grows with the length of the text and with nothing else, because foreigners write it:
+of a text with more than `MOST_URLS` the rest is left out.
 """
 
 import re

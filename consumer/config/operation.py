@@ -74,7 +74,21 @@ def _installed(module: str) -> bool:
 
 
 class HealthSettings(Settings):
-    """Where /livez, /readyz and /metrics are served."""
+    """Where /livez and /readyz are served, for probes, and where /metrics and /offsets, for those who watch over it."""
 
     host: str = "0.0.0.0"  # noqa: S104 — probes come from outside the pod
-    port: int = Field(8080, ge=0, le=65535, description="0 takes a free port, which is logged.")
+    port: int = Field(8080, ge=0, le=65535, description="Of /livez and /readyz. 0 takes a free port, which is logged.")
+    metrics_host: str = Field(
+        "127.0.0.1",
+        description="Loopback: Prometheus runs on this machine. 0.0.0.0 where it comes from elsewhere: /offsets names "
+        "topics and records, and whoever reaches the port may read it.",
+    )
+    metrics_port: int = Field(
+        9464, ge=0, le=65535, description="Of /metrics and /offsets. 0 takes a free port, which is logged."
+    )
+
+    @model_validator(mode="after")
+    def _are_two_ports(self) -> Self:
+        if self.port == self.metrics_port != 0:
+            raise Contradictions(("metrics_port", f"{self.port} is the port of probes: name another", "port"))
+        return self

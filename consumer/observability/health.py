@@ -1,11 +1,14 @@
-"""The pages that probes, Prometheus and operators read: /livez, /readyz, /metrics and /offsets."""
+"""
+The pages that probes, Prometheus and operators read: /livez and /readyz on one port, /metrics and /offsets on another.
+
+Whoever reaches the first can learn whether the replica works; the second says more, and is for those who watch over it.
+"""
 
 import contextlib
-import errno
-import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import structlog
@@ -13,10 +16,17 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
 from consumer.config.operation import HealthSettings
-from consumer.errors import Misconfigured
+from consumer.observability.connections import Bounds
+from consumer.observability.listening import Address, answering
 from consumer.observability.metrics import DEGRADED
+from consumer.redaction import CUT, cut, redacted
 
 log = structlog.get_logger()
+
+BOUNDS = Bounds()
+RENDERED_FOR = 1.0  # seconds for which a page of metrics is given to all who ask
+MOST_REASONS = 20  # lines of a probe's answer
+LONGEST_REASON = 500  # characters
 
 
 @dataclass(slots=True)
@@ -39,74 +49,97 @@ class Health:
         return [reason for ask in self.degraded for reason in ask()]
 
 
+class RenderedMetrics:
+    """The page of metrics, made at most once a second: it is made in the loop that does the work."""
+
+    def __init__(self, registry: CollectorRegistry, now: Callable[[], float] = time.monotonic) -> None:
+        """`now` returns monotonic seconds."""
+        self._registry = registry
+        self._now = now
+        self._page = b""
+        self._made_at: float | None = None
+
+    def page(self) -> bytes:
+        """Return it, no older than a second."""
+        now = self._now()
+        if self._made_at is None or now - self._made_at >= RENDERED_FOR:
+            self._page, self._made_at = generate_latest(self._registry), now
+        return self._page
+
+
+class Addresses(NamedTuple):
+    """Where the pages are, as they can be called."""
+
+    probes: str
+    metrics: str
+
+
 @contextlib.asynccontextmanager
 async def serving(
-    settings: HealthSettings, health: Health, registry: CollectorRegistry = REGISTRY
-) -> AsyncIterator[None]:
+    settings: HealthSettings, health: Health, registry: CollectorRegistry = REGISTRY, bounds: Bounds = BOUNDS
+) -> AsyncIterator[Addresses]:
     """
-    Serve the pages, with the metrics of a registry, until the context ends.
+    Serve the pages, with the metrics of a registry, until the context ends. Yields where.
 
-    `Misconfigured` escapes where the port is taken or the host not ours.
+    `Misconfigured` escapes where a port is taken or a host not ours.
     """
+    rendered = RenderedMetrics(registry)
 
-    async def live(_: web.Request) -> web.Response:
+    def live() -> web.Response:
         return _ok_unless([reason for ask in health.complaints for reason in ask()])
 
-    async def ready(_: web.Request) -> web.Response:
+    def ready() -> web.Response:
         return _ok_unless(health.all_not_ready(), health.all_degraded())
 
-    async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(registry), headers={"content-type": CONTENT_TYPE_LATEST})
+    def metrics() -> web.Response:
+        return web.Response(body=rendered.page(), headers={"content-type": CONTENT_TYPE_LATEST})
 
-    async def offsets(_: web.Request) -> web.Response:
+    def offsets() -> web.Response:
         return web.Response(body=orjson.dumps(health.offsets()), content_type="application/json")
 
     DEGRADED.set_function(lambda: len(health.all_degraded()))
-    app = web.Application()
-    pages = {"/livez": live, "/readyz": ready, "/metrics": metrics, "/offsets": offsets}
-    app.add_routes([web.get(path, page) for path, page in pages.items()])
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        await _listen(runner, settings)
-        host, port = runner.addresses[0][:2]
-        log.info("health.serving", address=_address(host, port))
-        yield
-    finally:
-        await runner.cleanup()
+    probes = {"/livez": live, "/readyz": ready}
+    details = {"/metrics": metrics, "/offsets": offsets}
+    async with (
+        answering(
+            Address("health.host", settings.host, "health.port", settings.port),
+            _page_of(probes, elsewhere=dict.fromkeys(details, "health.metrics_port")),
+            bounds,
+        ) as address,
+        answering(
+            Address("health.metrics_host", settings.metrics_host, "health.metrics_port", settings.metrics_port),
+            _page_of(details, elsewhere=dict.fromkeys(probes, "health.port")),
+            bounds,
+        ) as metrics_address,
+    ):
+        log.info("health.serving", address=address, metrics_address=metrics_address)
+        yield Addresses(address, metrics_address)
 
 
-async def _listen(runner: web.AppRunner, settings: HealthSettings) -> None:
-    """Accept connections: on `::` those of IPv4 too, where the system can, which asyncio leaves out."""
-    host = settings.host.strip("[]")
-    try:
-        if host == "::":
-            both = socket.has_dualstack_ipv6()
-            listener = socket.create_server((host, settings.port), family=socket.AF_INET6, dualstack_ipv6=both)
-            await web.SockSite(runner, listener).start()  # the site owns the socket from here
-        else:
-            await web.TCPSite(runner, host, settings.port).start()
-    except UnicodeError as error:  # no domain name, such as one with a label of 80 letters
-        raise Misconfigured([f"health.host: {host} is no address of this machine"]) from error
-    except OSError as error:
-        raise Misconfigured([_refused(host, settings.port, error)]) from error
+def _page_of(
+    pages: Mapping[str, Callable[[], web.Response]], *, elsewhere: Mapping[str, str]
+) -> Callable[[str, str], web.Response]:
+    def page(method: str, path: str) -> web.Response:
+        if path in elsewhere:
+            return web.Response(status=404, text=f"{path} is served on {elsewhere[path]}\n")
+        if path not in pages:
+            return web.Response(status=404, text=f"there are {' and '.join(pages)}\n")
+        if method not in ("GET", "HEAD"):
+            return web.Response(status=405, headers={"allow": "GET, HEAD"}, text="GET or HEAD\n")
+        return pages[path]()
 
-
-def _refused(host: str, port: int, error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return f"health.port: {_address(host, port)} is taken: name another port, or 0 for a free one"
-    if error.errno == errno.EACCES:
-        return f"health.port: {_address(host, port)} is not ours to listen on: name a port from 1024 on"
-    if isinstance(error, socket.gaierror) or error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
-        return f"health.host: {host} is no address of this machine"
-    return f"health.host, health.port: {_address(host, port)} cannot be listened on: {error.strerror or error}"
-
-
-def _address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return page
 
 
 def _ok_unless(reasons: Sequence[str], degraded: Sequence[str] = ()) -> web.Response:
-    notes = [f"degraded: {reason}" for reason in degraded]
-    text = "".join(f"{line}\n" for line in [*(reasons or ["ok"]), *notes])
-    return web.Response(text=text, status=503 if reasons else 200)
+    lines = [*(reasons or ["ok"]), *(f"degraded: {reason}" for reason in degraded)]
+    told = [_short(line) for line in lines[:MOST_REASONS]]
+    if more := len(lines) - len(told):
+        told.append(f"{CUT} and {more} more, which the log names")
+    return web.Response(text="".join(f"{line}\n" for line in told), status=503 if reasons else 200)
+
+
+def _short(line: str) -> str:
+    """Strangers write parts of reasons, such as a vendor's message."""
+    shown = redacted(cut(line, LONGEST_REASON))
+    return shown if len(line) <= LONGEST_REASON else f"{shown}{CUT}"

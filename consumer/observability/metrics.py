@@ -309,7 +309,9 @@ PARTITIONS_HELD = _declared(
 REFUSED_REQUESTS = _declared(
     Counter,
     "moderation_refused_requests_total",
-    "Requests to the health port that were not HTTP. Rises: a port scanner, or a probe that speaks another protocol.",
+    "Requests to the ports of probes and metrics that got no answer, by reason: not_http, too_long, too_slow, too_many "
+    "connections at once. Rises: a port scanner, or a probe that speaks another protocol. failed is a bug.",
+    ["why"],
 )
 
 

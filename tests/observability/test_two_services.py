@@ -33,7 +33,8 @@ async def figures_of_a_service(images: int, port: int) -> Mapping[str, float]:
             "kafka.bootstrap_servers": broker.bootstrap_servers,
             "provider.endpoint": emulator.url,
             "health.host": "127.0.0.1",
-            "health.port": str(port),
+            "health.port": "0",
+            "health.metrics_port": str(port),
         }
         config = load_config(None, {}, [f"{name}={value}" for name, value in changes.items()])
         records = [NewRecord(upload(str(n), f"{emulator.url}/images/{n}.png")) for n in range(images)]
