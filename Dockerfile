@@ -27,7 +27,7 @@ FROM base AS runtime
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 COPY config/consumer.yaml config/policy.yaml /etc/moderation-consumer/
 USER 10001:10001
-EXPOSE 8080
+EXPOSE 8080 9464
 ENTRYPOINT ["moderation-consumer"]
 CMD ["run", "--config", "/etc/moderation-consumer/consumer.yaml"]
 

@@ -91,7 +91,7 @@ def service(course: Course) -> Start:
                 },
                 "provider": {"endpoint": course.provider, "max_in_flight": course.in_flight},
                 "quota": {"qps": 100_000},
-                "health": {"host": "127.0.0.1", "port": 0},
+                "health": {"host": "127.0.0.1", "port": 0, "metrics_port": 0},
                 "policy": str(_POLICY),
             }
         )

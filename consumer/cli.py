@@ -93,7 +93,9 @@ def offsets(
     overrides: Overrides = None,
     urls: Annotated[
         list[str] | None,
-        typer.Option("--url", help="A running replica's health pages, such as http://127.0.0.1:8080; may be repeated."),
+        typer.Option(
+            "--url", help="A running replica's health.metrics_port, such as http://127.0.0.1:9464; may be repeated."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")] = False,
 ) -> None:

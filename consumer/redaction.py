@@ -3,8 +3,8 @@ Text that may be shown: without what in a URL may be a credential, and no longer
 
 A token is what stands between blanks. Of each URL in it the user part goes, and everything from a `?` or `#` on, or a
 `;` in its path: a presigned query is a credential, and a fragment or a parameter such as `;sig=` may be one. Where that
-is unclear, too much goes. The work grows with the length of the text and with nothing else, because foreigners write it:
-of a text with more than `MOST_URLS` the rest is left out.
+is unclear, too much goes. The work grows with the length of the text and with nothing else, because foreigners write
+it: of a text with more than `MOST_URLS` the rest is left out.
 """
 
 import re

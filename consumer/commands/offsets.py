@@ -99,7 +99,7 @@ async def open_records(
     urls: Sequence[str], environment: Mapping[str, str]
 ) -> Mapping[tuple[str, int], Mapping[str, Any]]:
     """
-    Ask running replicas, by the base URL of their health pages. The environment names proxies and authorities.
+    Ask running replicas, by the base URL of their `health.metrics_port`. The environment names proxies and authorities.
 
     Raises:
         NotAnswered: one does not answer.
@@ -107,7 +107,7 @@ async def open_records(
     """
     found = {}
     if wrong := [redacted(url) for url in urls if not _is_url(url)]:
-        raise Misconfigured([f"--url {url}: is no URL, such as http://127.0.0.1:8080" for url in wrong])
+        raise Misconfigured([f"--url {url}: is no URL, such as http://127.0.0.1:9464" for url in wrong])
     proxies, trusted = Proxies.of(environment), Authorities(None, {}).context
     if problems := list(proxies.problems(urls)):
         raise Misconfigured(problems)
@@ -132,15 +132,17 @@ async def _open_records(url: str, proxy: Proxy | None, trusted: ssl.SSLContext) 
     try:
         async with httpx.AsyncClient(timeout=TIMEOUT, trust_env=False, proxy=through, verify=trusted) as client:
             answer = await client.get(f"{url.rstrip('/')}/offsets")
-            return _readings(answer.raise_for_status().content)
+            return _readings(answer)
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         told = redacted(f"--url {url}: the replica does not answer: {error or type(error).__name__}")
         raise NotAnswered(told) from error
 
 
-def _readings(content: bytes) -> list[dict[str, Any]]:
-    """Read the page. `ValueError` escapes where it is another service's."""
-    told = orjson.loads(content)
+def _readings(answer: httpx.Response) -> list[dict[str, Any]]:
+    """Read the page. `HTTPError` and `ValueError` escape where it is another port's, or another service's."""
+    if answer.status_code == httpx.codes.NOT_FOUND:
+        raise ValueError("there is no /offsets at this port: name its health.metrics_port")
+    told = orjson.loads(answer.raise_for_status().content)
     if not isinstance(told, list) or not all(_is_reading(each) for each in told):
         raise ValueError("what answers there is no replica")
     return told

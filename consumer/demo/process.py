@@ -31,11 +31,11 @@ class Vitals:
 class ServiceProcess:
     """A running service. Made by `running_service`."""
 
-    def __init__(self, process: Process, http: aiohttp.ClientSession, url: str, log: Path) -> None:
+    def __init__(self, process: Process, http: aiohttp.ClientSession, urls: tuple[str, str], log: Path) -> None:
         self._process = process
         self._http = http
-        self.url = url
-        """Base URL of its health and metrics pages."""
+        self.url, self.metrics_url = urls
+        """Base URLs of its probes' pages, and of its metrics and offsets."""
         self.log = log
 
     @property
@@ -58,7 +58,7 @@ class ServiceProcess:
 
     async def vitals(self) -> Vitals:
         """Read its metrics. `aiohttp.ClientError` escapes where it does not answer."""
-        async with self._http.get(f"{self.url}/metrics") as response:
+        async with self._http.get(f"{self.metrics_url}/metrics") as response:
             return read_vitals(await response.text())
 
     async def stop(self) -> int:
@@ -80,12 +80,12 @@ async def running_service(
     """
     Run the service until the context ends, and have it ended then.
 
-    `overrides` are `key=value` settings beside the file's; a free port for its pages is added to them. `log` takes its
+    `overrides` are `key=value` settings beside the file's; free ports for its pages are added to them. `log` takes its
     output. Settings in our own environment are not its: the demo's are meant to be all.
     """
-    port = _free_port()
+    port, metrics_port = _free_ports()
     command = [sys.executable, "-m", "consumer", "run", "--config", str(config)]
-    for override in (*overrides, f"health.port={port}"):
+    for override in (*overrides, f"health.port={port}", f"health.metrics_port={metrics_port}"):
         command += ["--set", override]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}
     with log.open("wb") as output:
@@ -100,7 +100,8 @@ async def running_service(
         )
     # Never through a proxy: it is on this machine.
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5.0), trust_env=False) as http:
-        service = ServiceProcess(process, http, f"http://127.0.0.1:{port}", log)
+        urls = (f"http://127.0.0.1:{port}", f"http://127.0.0.1:{metrics_port}")
+        service = ServiceProcess(process, http, urls, log)
         try:
             yield service
         finally:
@@ -119,7 +120,6 @@ def read_vitals(page: str) -> Vitals:
     return Vitals(in_flight, ignored)
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+def _free_ports() -> tuple[int, int]:
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        return one.getsockname()[1], other.getsockname()[1]

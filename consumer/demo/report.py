@@ -170,8 +170,11 @@ def print_invitation(console: Console, stage: Stage, config: Config, options: De
     console.print("\n[bold]Everything goes on running until Ctrl-C.[/bold] In another terminal, try:\n")
     block = config.kafka.outputs.block
     for command, what in (
-        (f"curl -s {stage.service.url}/metrics | grep ^moderation_messages_total", "what became of the messages"),
-        (f"{offsets} --url {stage.service.url}", "where the service stands in each partition"),
+        (
+            f"curl -s {stage.service.metrics_url}/metrics | grep ^moderation_messages_total",
+            "what became of the messages",
+        ),
+        (f"{offsets} --url {stage.service.metrics_url}", "where the service stands in each partition"),
         (f"curl -s {stage.emulator.url}/emulator/stats", "what the provider was asked, and would charge for"),
         (f"curl -s {stage.emulator.url}/emulator/calls | tail -1", "the last call"),
         (f"kcat -b {servers} -t {block} -C -e -o -1", "the last verdicts, if kcat is installed"),

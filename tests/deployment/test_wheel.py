@@ -216,7 +216,13 @@ async def test_what_cannot_be_written_or_asked_is_named_in_one_line(installed: I
     commands = {
         "--write: file": ("schema", "--write", "file"),
         "--host": ("emulator", "--port", "0", "--host", long),
-        "health.host": ("run", NOWHERE, "--set=health.port=0", f"--set=health.host={long}"),
+        "health.host": (
+            "run",
+            NOWHERE,
+            "--set=health.port=0",
+            "--set=health.metrics_port=0",
+            f"--set=health.host={long}",
+        ),
         "kafka.bootstrap_servers": ("offsets", "--set=kafka.bootstrap_servers=kafka:ninety"),
     }
     answers = await asyncio.gather(*(installed.run(*each, folder=tmp_path, demo=True) for each in commands.values()))

@@ -141,17 +141,20 @@ def test_pods_may_do_next_to_nothing(helm_charts: Charts, scenario: str) -> None
 @each_scenario
 def test_probes_ask_where_the_service_answers(helm_charts: Charts, scenario: str, tmp_path: Path) -> None:
     """
-    Probes and service reach the port that the configuration names, through its name.
+    Probes and service reach the ports that the configuration names, through their names; that of metrics is not the
+    pod's own loopback.
     """
     (tmp_path / "consumer.yaml").write_text(helm_charts.one("ConfigMap", scenario)["data"]["consumer.yaml"])
-    port = load_config(tmp_path / "consumer.yaml", {}).health.port
+    health = load_config(tmp_path / "consumer.yaml", {}).health
+    ports = {"health": health.port, "metrics": health.metrics_port}
     container = helm_charts.container(scenario)
     service = helm_charts.one("Service", scenario)["spec"]
 
-    assert container["ports"] == [{"name": "health", "containerPort": port}]
+    assert container["ports"] == [{"name": name, "containerPort": port} for name, port in ports.items()]
     assert container["livenessProbe"]["httpGet"] == {"path": "/livez", "port": "health"}
     assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "health"}
-    assert service["ports"] == [{"name": "health", "port": port, "targetPort": "health"}]
+    assert service["ports"] == [{"name": name, "port": port, "targetPort": name} for name, port in ports.items()]
+    assert health.metrics_host == "0.0.0.0"
     assert service["publishNotReadyAddresses"] is True
 
 

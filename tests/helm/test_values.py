@@ -157,7 +157,7 @@ def test_the_network_policy_names_the_brokers_ports(helm_charts: Charts) -> None
     ports = [[port["port"] for port in rule["ports"]] for rule in policy["egress"]]
 
     assert ports == [[53, 53], [9092, 9093], [443], [9094]]
-    assert policy["ingress"][0]["ports"] == [{"port": "health", "protocol": "TCP"}]
+    assert policy["ingress"][0]["ports"] == [{"port": name, "protocol": "TCP"} for name in ("health", "metrics")]
     assert policy["ingress"][0]["from"][0]["namespaceSelector"]
 
 
@@ -199,6 +199,12 @@ def test_a_digest_beats_a_tag(helm_charts: Charts) -> None:
         (['config.kafka.bootstrap_servers=""'], ["config.kafka.bootstrap_servers"]),
         (['config.policy="/else/policy.yaml"'], ["config.policy", "`policy`"]),
         (['config.health.host="127.0.0.1"'], ["config.health.host", "config.health.port"]),
+        (['config.health.metrics_host="127.0.0.1"'], ["config.health.metrics_host", "config.health.metrics_port"]),
+        (["config.health.metrics_port=8080"], ["config.health.port", "config.health.metrics_port"]),
+        (
+            ['extraEnv=[{"name": "MODERATION__HEALTH__METRICS_HOST", "value": "::1"}]'],
+            ["MODERATION__HEALTH__METRICS_HOST", "config.health.metrics_host"],
+        ),
         (['accountKey.existingSecret=""'], ["accountKey.existingSecret", "extraEnv"]),
         (['config.provider.key_files="keys"'], ["config.provider.key_files", "accountKey.existingSecret"]),
         (
@@ -278,6 +284,8 @@ def test_contradictions_are_refused_with_both_names(helm_charts: Charts, values:
         ('kind="DaemonSet"', "kind"),
         ("config.shutdown.drain_timeout=null", "drain_timeout"),
         ("config.health.port=0", "port"),
+        ("config.health.metrics_port=0", "metrics_port"),
+        ("config.health.metrics_host=null", "metrics_host"),
         ('config.kafka.bootstrap_servers="kafka"', "bootstrap_servers"),
         ('topologySpread=[{"topologyKey": "zone", "maxSkew": 1}]', "whenUnsatisfiable"),
     ],
@@ -317,7 +325,7 @@ def test_prometheus_is_told_where_metrics_are(helm_charts: Charts) -> None:
     """
     monitor = helm_charts.one("ServiceMonitor", "service-monitor")
 
-    assert monitor["spec"]["endpoints"] == [{"port": "health", "path": "/metrics", "interval": "15s"}]
+    assert monitor["spec"]["endpoints"] == [{"port": "metrics", "path": "/metrics", "interval": "15s"}]
     assert monitor["metadata"]["labels"]["release"] == "prometheus"
     assert monitor["metadata"]["name"] == "moderation"
 

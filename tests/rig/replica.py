@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -22,12 +23,14 @@ from typing import Any, Self
 import aiohttp
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from tests.rig.kafka.broker import TETHER
 
 ROOT = Path(__file__).parents[2]
 KEY = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "test-key-id", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "test-key-secret"}
 POLL = 0.05  # seconds
+PAGE_LASTS = 1.05  # seconds for which its page of metrics may be the same
 LOG_TAIL = 30  # lines shown when something does not come about
 
 
@@ -36,13 +39,21 @@ def surroundings() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
 
 
+def total(samples: Sequence[Sample], name: str, **labels: str) -> float:
+    """The sum of those that have this name and carry `labels`."""
+    return sum(each.value for each in samples if each.name == name and labels.items() <= each.labels.items())
+
+
 class Replica:
     """One running service."""
 
-    def __init__(self, process: Process, log: Path, port: int) -> None:
+    def __init__(self, process: Process, log: Path, port: int, metrics_port: int) -> None:
         self._process = process
         self.url = f"http://127.0.0.1:{port}"
+        """Of its probes."""
+        self.metrics_url = f"http://127.0.0.1:{metrics_port}"
         self.log = log
+        self._scraped_at = 0.0
 
     @classmethod
     @asynccontextmanager
@@ -60,11 +71,12 @@ class Replica:
 
         `program` is the module, with its first arguments, that takes the command line's place.
         """
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        with socket.create_server(("127.0.0.1", 0)) as free, socket.create_server(("127.0.0.1", 0)) as other:
+            port, metrics_port = free.getsockname()[1], other.getsockname()[1]
+        health = {"host": "127.0.0.1", "port": port, "metrics_port": metrics_port}
         file, log = folder / f"{name}.yaml", folder / f"{name}.log"
         policy = str(ROOT / "config" / "policy.yaml")
-        file.write_text(yaml.safe_dump({"policy": policy, **config, "health": {"host": "127.0.0.1", "port": port}}))
+        file.write_text(yaml.safe_dump({"policy": policy, **config, "health": health}))
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-S", str(TETHER), str(os.getpid())),
@@ -77,7 +89,7 @@ class Replica:
                 start_new_session=True,
             )
         try:
-            yield cls(process, log, port)
+            yield cls(process, log, port, metrics_port)
         finally:
             if process.returncode is None:
                 process.kill()
@@ -150,15 +162,19 @@ class Replica:
             return answer.status, await answer.text()
 
     async def metric(self, name: str, **labels: str) -> float:
-        """The sum of a metric's samples that carry `labels`."""
-        async with aiohttp.ClientSession() as session, session.get(f"{self.url}/metrics") as answer:
-            families = text_string_to_metric_families(await answer.text())
-        return sum(
-            sample.value
-            for family in families
-            for sample in family.samples
-            if sample.name == name and labels.items() <= sample.labels.items()
-        )
+        """The sum of a metric's samples that carry `labels`, as it is now."""
+        return total(await self.samples(), name, **labels)
+
+    async def samples(self) -> Sequence[Sample]:
+        """All that it counts now. It renders its page once a second: one that was seen already is waited out."""
+        await asyncio.sleep(max(0.0, self._scraped_at + PAGE_LASTS - time.monotonic()))
+        return await self._scrape()
+
+    async def _scrape(self) -> Sequence[Sample]:
+        self._scraped_at = time.monotonic()
+        async with aiohttp.ClientSession() as session, session.get(f"{self.metrics_url}/metrics") as answer:
+            page = await answer.text()
+        return [sample for family in text_string_to_metric_families(page) for sample in family.samples]
 
     async def until_metric(self, name: str, *, at_least: float, timeout: float = 30.0) -> None:
         """Return once the metric is as high as that."""
@@ -167,7 +183,7 @@ class Replica:
             async with asyncio.timeout(timeout):
                 while value < at_least:
                     with contextlib.suppress(aiohttp.ClientConnectionError):  # it does not serve yet
-                        value = await self.metric(name)
+                        value = total(await self._scrape(), name)
                     await asyncio.sleep(POLL)
         except TimeoutError:
             raise AssertionError(f"{name} was {value} after {timeout} s:\n{self.log_tail()}") from None

@@ -34,8 +34,8 @@ async def test_an_operator_sees_what_is_committed_and_what_is_open(stage: Stage,
             await replica.until_metric("moderation_in_flight", at_least=8)
             await replica.until_metric("moderation_records_held", at_least=40)
             file = str(tmp_path / "replica.yaml")
-            status, shown, _ = await command("offsets", "--config", file, "--url", replica.url)
-            _, lines, _ = await command("offsets", "--config", file, "--url", replica.url, "--json")
+            status, shown, _ = await command("offsets", "--config", file, "--url", replica.metrics_url)
+            _, lines, _ = await command("offsets", "--config", file, "--url", replica.metrics_url, "--json")
 
     rows = [orjson.loads(line) for line in lines.splitlines()]
     assert status == 0

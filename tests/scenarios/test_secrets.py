@@ -114,7 +114,7 @@ def found_in(said: Mapping[str, bytes]) -> list[tuple[str, str]]:
 
 
 async def said_by_metrics(replica: Replica) -> bytes:
-    async with aiohttp.ClientSession() as session, session.get(f"{replica.url}/metrics") as answer:
+    async with aiohttp.ClientSession() as session, session.get(f"{replica.metrics_url}/metrics") as answer:
         return await answer.read()
 
 

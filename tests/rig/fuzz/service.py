@@ -20,7 +20,7 @@ from tests.rig.kafka import committed
 from tests.rig.replica import KEY, Replica
 
 MIB = 1024 * 1024
-PAGES = ("/metrics", "/readyz", "/offsets", "/livez")
+PROBES, DETAILS = ("/readyz", "/livez"), ("/metrics", "/offsets")
 POLL = 0.25  # seconds
 SHOWN = 20  # problems of a kind that are told in full
 _EXIT = 60.0
@@ -66,9 +66,10 @@ class Run:
             self.peak = max(self.peak, peak_memory(self.replica.pid))
         with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
             async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(5)) as session:
-                for page in PAGES:
-                    async with session.get(self.replica.url + page) as answer:
-                        self.pages[page] = await answer.text()
+                for url, pages in ((self.replica.metrics_url, DETAILS), (self.replica.url, PROBES)):
+                    for page in pages:
+                        async with session.get(url + page) as answer:
+                            self.pages[page] = await answer.text()
 
     async def end(self) -> int | None:
         """Look once more, ask it to go, and return its exit status; None where it does not go."""
