@@ -47,6 +47,11 @@ def cut(text: str, longest: int) -> str:
     return kept if at < 0 or _BLANK.search(kept, at) else kept[: at + 3]
 
 
+def shortened(text: str, longest: int = LONGEST) -> str:
+    """Keep the beginning of a text, and say how long it was."""
+    return text if len(text) <= longest else f"{cut(text, longest)}{CUT} ({len(text):,} in all)"
+
+
 def presentable(value: Any) -> Any:
     """
     Return a value that `orjson` writes: texts cut and redacted, numbers and shapes as they are, all else as its text.

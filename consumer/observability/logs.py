@@ -3,10 +3,12 @@ Logs: one event name for each thing that happens, with fields. JSON lines, or co
 
 Events are past-tense names such as `partitions.assigned`. What other libraries log takes the same way out.
 
-Strangers write parts of what is logged. So texts are cut and URLs shortened before a line is made (`redaction.py`), and
-a line that cannot be made gives way to a minimal one: no call of a logger raises.
+Strangers write parts of what is logged. So texts are cut to 2,000 characters before anything else is done with them,
+libraries' arguments before they are filled in; then URLs are shortened (`redaction.py`). A line that cannot be made
+gives way to a minimal one: no call of a logger raises.
 """
 
+import io
 import logging
 import sys
 from collections.abc import Sequence
@@ -19,9 +21,10 @@ from consumer.config.operation import LogSettings
 from consumer.observability.log_context import add_context
 from consumer.observability.log_limits import LogLimits, add_left_out
 from consumer.observability.refused_requests import RefusedRequests
-from consumer.redaction import CUT, cut, presentable, redacted
+from consumer.redaction import CUT, cut, presentable, redacted, shortened
 
 LONGEST_LINE = 32_000  # characters
+LONGEST_ARGUMENT = 1_500  # so that what stands around it is logged too
 
 Event = structlog.typing.EventDict
 
@@ -34,7 +37,7 @@ class Rendering:
 
     def __init__(self, console: bool) -> None:
         self._renderer: Any = (
-            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+            structlog.dev.ConsoleRenderer(exception_formatter=_plain_traceback)
             if console
             else structlog.processors.JSONRenderer(serializer=_dumps)
         )
@@ -56,6 +59,13 @@ class Rendering:
         return shown if len(line) <= LONGEST_LINE else f"{shown}{CUT}"
 
 
+def _plain_traceback(sio: TextIO, exc_info: Any) -> None:
+    """Write it with each of its lines cut: the last ones are the exception's own text."""
+    whole = io.StringIO()
+    structlog.dev.plain_traceback(whole, exc_info)
+    sio.write("\n".join(map(shortened, cut(whole.getvalue(), LONGEST_LINE).split("\n"))))
+
+
 def _presented(event: Event) -> dict[str, Any]:
     shown: dict[str, Any] = presentable(dict(event))
     return shown
@@ -74,6 +84,25 @@ def _minimal(method: str, event: Event, error: Exception | None) -> str:
 
 def _dumps(event: Any, **_: Any) -> str:
     return orjson.dumps(event, default=presentable).decode()
+
+
+class ShortArguments(logging.Filter):
+    """Cuts what other libraries' lines are filled in with, before they are: a `%r` would go through all of it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every line pass."""
+        if isinstance(record.args, dict):
+            record.args = {name: _short(each) for name, each in record.args.items()}
+        elif record.args:
+            record.args = tuple(map(_short, record.args))
+        return True
+
+
+def _short(value: Any) -> Any:
+    """Cut a text or bytes; numbers and objects must stay what they are, for the `%d` and `%s` that take them."""
+    if isinstance(value, str):
+        return shortened(value, LONGEST_ARGUMENT)
+    return bytes(value[:LONGEST_ARGUMENT]) if isinstance(value, bytes | bytearray) else value
 
 
 class _Formatter(structlog.stdlib.ProcessorFormatter):
@@ -110,6 +139,7 @@ def set_up_logs(settings: LogSettings, stream: TextIO = sys.stderr) -> None:
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name, add_left_out],
         )
     )
+    handler.addFilter(ShortArguments())
     handler.addFilter(RefusedRequests())
     handler.addFilter(LogLimits())
     # Libraries never at debug: aiokafka 0.14 would log what it sends, the password among it.

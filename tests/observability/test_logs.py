@@ -1,5 +1,6 @@
 import io
 import logging
+import re
 import time
 from typing import Any
 
@@ -9,6 +10,8 @@ import structlog
 
 from consumer.config.operation import LogSettings
 from consumer.observability.logs import set_up_logs
+
+MEGABYTE = 1_000_000
 
 pytestmark = pytest.mark.usefixtures("restored_logging")
 
@@ -140,3 +143,42 @@ def test_a_hostile_megabyte_is_logged_in_no_time(log_format: str, piece: str) ->
 
     assert took < 0.5
     assert len(stream.getvalue()) < 120_000
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_every_text_of_a_line_is_cut_to_two_thousand_characters(log_format: str) -> None:
+    """
+    A field, a message, what a message is filled in with, and an exception's text; each says how long it was.
+    """
+    stream = io.StringIO()
+    set_up_logs(LogSettings(format=log_format), stream)
+
+    structlog.get_logger().error("something.failed", field="f" * 1_000_000, exc_info=ValueError("e" * 1_000_000))
+    logging.getLogger("library").warning("l" * 1_000_000)
+    logging.getLogger("other").warning("before %s and after", "a" * 1_000_000)
+
+    longest = {letter: max(map(len, re.findall(f"{letter}+", stream.getvalue()))) for letter in "fela"}
+    assert max(longest.values()) <= 2_000
+    assert min(longest.values()) >= 1_500
+    assert "(1,000,000 in all) and after" in stream.getvalue()
+    assert stream.getvalue().count("in all)") == 4
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+@pytest.mark.parametrize(
+    "arguments", [("%r", b"\xff" * MEGABYTE), ("%r", "\x00" * MEGABYTE), ("%(x)r", {"x": b"\x00" * MEGABYTE})]
+)
+def test_what_a_library_fills_its_lines_in_with_is_cut_before_it_is_looked_at(
+    log_format: str, arguments: tuple[str, Any]
+) -> None:
+    """
+    The `repr` of a megabyte is four: it is never made.
+    """
+    stream = io.StringIO()
+    set_up_logs(LogSettings(format=log_format), stream)
+
+    began = time.process_time()
+    logging.getLogger("library").warning(*arguments)
+
+    assert time.process_time() - began < 0.02
+    assert len(stream.getvalue()) < 12_000
