@@ -1,0 +1,241 @@
+"""
+No parser of the service's can be made to work for long by what a stranger writes: in records, headers, the journal and
+answers. The regular expressions that they are made of are in test_expressions.py, requests to our own ports in
+observability/test_connections.py, log lines in observability/test_logs.py.
+"""
+
+import ast
+import base64
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import orjson
+import pytest
+
+from consumer.alibaba.codes import failure_of
+from consumer.alibaba.empty_call import EmptyCall
+from consumer.alibaba.image_moderation import read_answer
+from consumer.errors import CallFailed, Undecodable
+from consumer.http.content import Unreadable, unpacked
+from consumer.images.presigned import expiry
+from consumer.intake.decode import decode, members, urls
+from consumer.intake.decode.bindings import media_type
+from consumer.journal.commit_metadata import CommitMetadata, must_be_read
+from consumer.journal.headers import OF_DEAD_LETTER, OF_VERDICT, SourceHeaders
+from consumer.redaction import cut, presentable, redacted, shortened
+from consumer.urls import shown_url
+from consumer.verdicts.bounds import bounded_headers, bounded_key
+from consumer.verdicts.foreign import header_name, written_headers
+from tests.intake.decode.messages import BINDINGS, GROUP, SAMPLES
+from tests.moderation.requests import request
+from tests.rig.events import delivery
+from tests.rig.replica import ROOT
+from tests.test_expressions import MEGABYTE, MOST, PIECES, SOURCES, seconds
+
+ENCODABLE = [piece for piece in PIECES if piece != "\ud800"]
+"""Neither JSON nor headers bring a surrogate of the upper half."""
+EXPECTED = (Undecodable, CallFailed, Unreadable)
+"""How a parser says that it is not what it should be."""
+
+
+def works(act: Callable[[], object]) -> None:
+    with contextlib.suppress(*EXPECTED):
+        act()
+
+
+def lines_of_source(headers: SourceHeaders, text: str) -> None:
+    """Read a header of the journal's that a stranger wrote, each in turn."""
+    ours = {headers.id: b"1", headers.topic: b"uploads", headers.partition: b"0", headers.offset: b"0"}
+    for name in ours:
+        headers.read(GROUP, {**ours, "source_group": GROUP.encode(), name: encoded(text)})
+
+
+def encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+TEXTS: Mapping[str, Callable[[str], object]] = {
+    "web_url": lambda text: urls.web_url(text, "url"),
+    "web_url of a host": lambda text: urls.web_url(f"https://{text}", "url"),
+    "web_url of a path": lambda text: urls.web_url(f"https://host/{text}", "url"),
+    "encoded_key": lambda text: urls.encoded_key(text, "key"),
+    "decoded_key": urls.decoded_key,
+    "is_raw_key": urls.is_raw_key,
+    "timestamp": lambda text: members.timestamp(text, "time"),
+    "named": members.named,
+    "document_in": members.document_in,
+    "media_type": media_type,
+    "expiry": lambda text: expiry(f"https://host/?{text}"),
+    "shown_url": shown_url,
+    "commit metadata": lambda text: (CommitMetadata.read(text), must_be_read(text, "0")),
+    "commit metadata of ours": lambda text: CommitMetadata.read(f"mc1 {text}"),
+    "a verdict's headers": partial(lines_of_source, OF_VERDICT),
+    "a dead letter's headers": partial(lines_of_source, OF_DEAD_LETTER),
+    "a header's name": header_name,
+    "a header's name that is no UTF-8": lambda text: header_name(text.replace(text[0], "\udcff")),
+    "a letter's headers": lambda text: written_headers([(text, encoded(text))] * 3, ["dlq_id"]),
+    "bounded headers": lambda text: bounded_headers([(text, encoded(text))] * 3, "dropped"),
+    "bounded key": lambda text: bounded_key(encoded(text), "source"),
+    "content-encoding": lambda text: unpacked(b"x", text),
+    "a gateway's code": lambda text: failure_of(400, text),
+    "a code of the empty call": lambda text: EmptyCall.failure_in(400, encoded(text)),
+    "an answer": lambda text: read_answer(200, {}, encoded(text), request()),
+    "a failure": lambda text: read_answer(503, {"x-acs-retry-after": text}, encoded(text), request()),
+    "redacted": redacted,
+    "presentable": presentable,
+    "cut": lambda text: (cut(text, 2_000), shortened(text)),
+}
+"""Parsers of texts."""
+
+
+@pytest.mark.parametrize("parser", TEXTS)
+def test_a_parser_works_off_a_hostile_megabyte_in_no_time(parser: str) -> None:
+    """
+    Whatever the megabyte repeats, it is refused or read, in less than half a second.
+    """
+    for piece in ENCODABLE:
+        text = piece * (MEGABYTE // len(piece)) + "\x01"
+        assert seconds(partial(works, partial(TEXTS[parser], text))) < MOST, repr(piece)
+
+
+def with_each_text_replaced(document: Any, text: str) -> Iterator[Any]:
+    """A document as often as it has texts, in each of them another one replaced."""
+    if isinstance(document, dict):
+        for name, held in document.items():
+            yield from ({**document, name: each} for each in with_each_text_replaced(held, text))
+    elif isinstance(document, list):
+        for index, held in enumerate(document):
+            yield from (
+                [*document[:index], each, *document[index + 1 :]] for each in with_each_text_replaced(held, text)
+            )
+    elif isinstance(document, str):
+        yield text
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("piece", ["a", "%", "%2F", "/", "../", ".", "://", "é", "\\", "0", " ", '{"a":', "="])
+def test_an_event_with_a_hostile_megabyte_in_it_is_decoded_in_no_time(name: str, piece: str) -> None:
+    """
+    In the place of any text of any format.
+    """
+    text = piece * (MEGABYTE // len(piece))
+    for document in with_each_text_replaced(SAMPLES[name], text):
+        record = delivery(orjson.dumps(document))
+        assert seconds(partial(works, partial(decode, record, BINDINGS, GROUP))) < MOST
+
+
+def enveloped(value: bytes, times: int) -> bytes:
+    for _ in range(times):
+        value = orjson.dumps({"Records": [{"body": value.decode(), "eventSource": "aws:sqs", "messageId": "1"}]})
+    return value
+
+
+def filled(begin: bytes, piece: bytes, end: bytes = b"") -> bytes:
+    return begin + piece * ((MEGABYTE - len(begin) - len(end)) // len(piece)) + end
+
+
+RECORDS: Mapping[str, tuple[bytes, Sequence[tuple[str, bytes]]]] = {
+    "lists in each other": (filled(b"", b"["), ()),
+    "objects in each other": (filled(b"", b'{"a":'), ()),
+    "closed lists in each other": (b"[" * (MEGABYTE // 2) + b"]" * (MEGABYTE // 2), ()),
+    "a member many times": (filled(b"{", b'"a":1,', b'"b":1}'), ()),
+    "a list of objects": (filled(b'{"Records":[', b"{},", b"{}]}"), ()),
+    "a list of records": (
+        b'{"Records":[' + b",".join([orjson.dumps(SAMPLES["aws_s3"]["Records"][0])] * 800) + b"]}", (),
+    ),
+    "digits": (filled(b'{"event_id":', b"1", b"}"), ()),
+    "an exponent": (filled(b'{"event_id":1e', b"9", b"}"), ()),
+    "escapes": (filled(b'{"event_id":"', b"\\u00e9", b'"}'), ()),
+    "backslashes": (filled(b'"', b"\\\\", b'"'), ()),
+    "a text that is never closed": (filled(b'{"a":"', b"\\"), ()),
+    "no UTF-8": (filled(b"", b"\xff"), ()),
+    "JSON in JSON, escaped each time": (enveloped(b'{"a":"' + b"\\" * 1_000 + b'"}', 9), ()),
+    "texts of documents": (filled(b'{"Message":"', b'{\\"Message\\":', b'"}'), ()),
+    "base64": (orjson.dumps({"Message": base64.b64encode(b"[" * 700_000).decode()}), ()),
+    "a long header": (b"{}", [("ce_type", b"a." * 500_000), ("ce_specversion", b"1.0"), ("ce_id", b"%" * 500_000)]),
+    "many headers": (b"{}", [(f"ce_{n}", b"1") for n in range(100_000)]),
+    "a long media type": (b"{}", [("content-type", b"application/" + b";" * 1_000_000)]),
+    "a long traceparent": (b"{}", [("traceparent", b"00-" * 300_000)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_record_of_a_hostile_megabyte_is_decoded_in_no_time(name: str) -> None:
+    """
+    Deep, wide, escaped, cut off, in its value or in its headers.
+    """
+    value, headers = RECORDS[name]
+    record = delivery(value, headers=headers)
+
+    assert seconds(partial(works, partial(decode, record, BINDINGS, GROUP))) < MOST
+
+
+ANSWERS: Mapping[str, bytes] = {
+    "lists in each other": filled(b'{"Code":200,"Data":', b"["),
+    "objects in each other": filled(b"", b'{"Data":'),
+    "a member many times": filled(b"{", b'"a":1,', b'"Code":200}'),
+    "many members": b"{" + b",".join(b'"%d":1' % n for n in range(80_000)) + b"}",
+    "labels": filled(b'{"Code":200,"Data":{"Result":[', b'{"Label":"a"},', b'{"Label":"a"}]}}'),
+    "words": filled(
+        b'{"Code":200,"Data":{"Result":[{"Label":"a"}],"Ext":{"TextInImage":{"RiskWord":[', b'"a",', b'""]}}}}',
+    ),
+    "digits": filled(b'{"Code":', b"2", b"}"),
+    "a confidence": filled(b'{"Code":200,"Data":{"Result":[{"Label":"a","Confidence":1', b"0", b"}]}}"),
+    "no UTF-8": filled(b'{"Code":200,"Msg":"', b"\xff", b'"}'),
+    "half a character": filled(b'{"Code":200,"Msg":"', b"\\ud800", b'"}'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+@pytest.mark.parametrize("status", [200, 400, 503])
+def test_an_answer_of_a_hostile_megabyte_is_read_in_no_time(name: str, status: int) -> None:
+    """
+    It ends as an answer or as a failure.
+    """
+    read = partial(read_answer, status, {}, ANSWERS[name], request())
+
+    assert seconds(partial(works, read)) < MOST
+
+
+PARSING = {
+    "loads", "b64decode", "urlsplit", "unquote", "unquote_to_bytes", "parse_qs", "strptime", "fromisoformat",
+    "ip_address", "decompressobj", "decompress_raw_len", "decompress_raw_into", "decompress_into",
+}  # fmt: skip
+"""Functions of libraries' that parse."""
+MET_ABOVE = {
+    "alibaba/empty_call.py", "alibaba/image_moderation.py", "http/content.py", "images/presigned.py",
+    "intake/decode/cloudevents.py", "intake/decode/members.py", "intake/decode/urls.py",
+}  # fmt: skip
+MET_ELSEWHERE = {
+    "kafka/unpacking.py": "tests/kafka/test_reading.py",
+    "commands/offsets.py": "tests/commands/test_open_records.py",
+}
+OF_NO_STRANGER = {
+    "alibaba/client.py": "the provider's URL, of the configuration",
+    "commands/decode.py": "what an operator writes beside a message",
+    "proxies.py": "the environment's proxies, and URLs of the configuration",
+    "tracing/spans.py": "URLs of the configuration, and verdicts that we have just written",
+    "vendor_facts/aliyun.py": "a file of ours",
+    "verdicts/value.py": "members that have just been written from a decoded event",
+}
+APART = {"config", "demo", "emulator"}
+"""Folders that read what operators and tests write."""
+
+
+def test_no_parser_escapes_these_tests() -> None:
+    """
+    Each module that calls a library's parser meets a hostile megabyte above or elsewhere, or reads no stranger's text.
+    """
+    parsing = {
+        path.relative_to(ROOT / "consumer").as_posix()
+        for path, tree in SOURCES.items()
+        for each in ast.walk(tree)
+        if isinstance(each, ast.Call)
+        and (each.func.attr if isinstance(each.func, ast.Attribute) else getattr(each.func, "id", "")) in PARSING
+    }
+
+    found = {path for path in parsing if path.partition("/")[0] not in APART}
+    assert found == MET_ABOVE | MET_ELSEWHERE.keys() | OF_NO_STRANGER.keys()
+    assert all((ROOT / path).exists() for path in MET_ELSEWHERE.values())
