@@ -136,12 +136,13 @@ class Connection(asyncio.Protocol):
 
     def cut(self, why: Why | None, error: Exception | None = None) -> None:
         """End it without an answer, and count that."""
-        if self._transport is None or (self._transport.is_closing() and why != "too_slow"):
-            return  # what is left is for aiohttp's answer to be read, for which there is the deadline
+        transport, self._transport = self._transport, None
+        if transport is None:  # cut already
+            return
         if why is not None:
             self._connections.refused(why, error)
         self._connections.closed(self)
-        self._transport.abort()
+        transport.abort()
 
     def _ask(self, head: bytes) -> None:
         transport, handler = self._transport, self._connections.server()

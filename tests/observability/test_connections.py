@@ -128,6 +128,27 @@ async def test_an_answer_that_is_not_read_is_cut() -> None:
         await close([(reader, writer)])
 
 
+async def test_answers_that_are_not_read_are_no_more_than_the_bound() -> None:
+    """
+    Those whose answer is under way count too: the oldest gives way where all have asked.
+    """
+    few, more = Bounds(connections=4), 3
+    health = Health(offsets=lambda: ["x" * 20_000_000])
+    async with serving_probes(health, few) as (_, port, counted):
+        streams: list[Streams] = []
+        for _ in range(few.connections + more):
+            reader, writer = await opened(port, b"GET /offsets HTTP/1.1\r\nhost: x\r\n\r\n")
+            await reader.readexactly(1)  # its answer is under way
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+            streams.append((reader, writer))
+        held = held_by(port, streams)
+        for _, writer in streams:
+            writer.transport.abort()
+
+    assert refused(counted, "too_many") == more
+    assert held <= few.connections
+
+
 @pytest.mark.parametrize(
     ("sent", "why"),
     [
