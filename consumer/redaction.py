@@ -20,7 +20,7 @@ CUT = "…"
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f]")
 _AT_SIGNS = str.maketrans("＠﹫", "@@")  # that NFKC, and with it IDNA, makes of them
 _QUERY = re.compile(r"[?#？﹖＃﹟]")
-_PARAMETER = re.compile(r"[;；﹔\u037e](?=.)", re.DOTALL)  # at the end of a token it is punctuation
+_PARAMETER = re.compile(r"[;；﹔\u037e](?!\Z)")  # at the end of a token it is punctuation
 
 
 def redacted(text: str) -> str:
