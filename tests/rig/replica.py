@@ -44,6 +44,10 @@ def total(samples: Sequence[Sample], name: str, **labels: str) -> float:
     return sum(each.value for each in samples if each.name == name and labels.items() <= each.labels.items())
 
 
+def _samples(page: str) -> Sequence[Sample]:
+    return [sample for family in text_string_to_metric_families(page) for sample in family.samples]
+
+
 class Replica:
     """One running service."""
 
@@ -166,15 +170,18 @@ class Replica:
         return total(await self.samples(), name, **labels)
 
     async def samples(self) -> Sequence[Sample]:
-        """All that it counts now. It renders its page once a second: one that was seen already is waited out."""
-        await asyncio.sleep(max(0.0, self._scraped_at + PAGE_LASTS - time.monotonic()))
-        return await self._scrape()
+        """All that it counts now."""
+        return _samples(await self.metrics_page())
 
-    async def _scrape(self) -> Sequence[Sample]:
+    async def metrics_page(self) -> str:
+        """Its page as it is now. It renders one a second: one that was seen already is waited out."""
+        await asyncio.sleep(max(0.0, self._scraped_at + PAGE_LASTS - time.monotonic()))
+        return await self._page()
+
+    async def _page(self) -> str:
         self._scraped_at = time.monotonic()
         async with aiohttp.ClientSession() as session, session.get(f"{self.metrics_url}/metrics") as answer:
-            page = await answer.text()
-        return [sample for family in text_string_to_metric_families(page) for sample in family.samples]
+            return await answer.text()
 
     async def until_metric(self, name: str, *, at_least: float, timeout: float = 30.0) -> None:
         """Return once the metric is as high as that."""
@@ -183,7 +190,7 @@ class Replica:
             async with asyncio.timeout(timeout):
                 while value < at_least:
                     with contextlib.suppress(aiohttp.ClientConnectionError):  # it does not serve yet
-                        value = total(await self._scrape(), name)
+                        value = total(_samples(await self._page()), name)
                     await asyncio.sleep(POLL)
         except TimeoutError:
             raise AssertionError(f"{name} was {value} after {timeout} s:\n{self.log_tail()}") from None

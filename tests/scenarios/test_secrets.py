@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import orjson
 import pytest
 import yaml
@@ -114,8 +113,7 @@ def found_in(said: Mapping[str, bytes]) -> list[tuple[str, str]]:
 
 
 async def said_by_metrics(replica: Replica) -> bytes:
-    async with aiohttp.ClientSession() as session, session.get(f"{replica.metrics_url}/metrics") as answer:
-        return await answer.read()
+    return (await replica.metrics_page()).encode()
 
 
 @pytest.mark.scenario

@@ -20,7 +20,7 @@ from tests.rig.kafka import committed
 from tests.rig.replica import KEY, Replica
 
 MIB = 1024 * 1024
-PROBES, DETAILS = ("/readyz", "/livez"), ("/metrics", "/offsets")
+PROBES = ("/readyz", "/livez")
 POLL = 0.25  # seconds
 SHOWN = 20  # problems of a kind that are told in full
 _EXIT = 60.0
@@ -66,10 +66,11 @@ class Run:
             self.peak = max(self.peak, peak_memory(self.replica.pid))
         with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
             async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(5)) as session:
-                for url, pages in ((self.replica.metrics_url, DETAILS), (self.replica.url, PROBES)):
-                    for page in pages:
-                        async with session.get(url + page) as answer:
-                            self.pages[page] = await answer.text()
+                self.pages["/metrics"] = await self.replica.metrics_page()
+                for page in (*PROBES, "/offsets"):
+                    url = self.replica.url if page in PROBES else self.replica.metrics_url
+                    async with session.get(url + page) as answer:
+                        self.pages[page] = await answer.text()
 
     async def end(self) -> int | None:
         """Look once more, ask it to go, and return its exit status; None where it does not go."""
