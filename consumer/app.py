@@ -18,6 +18,7 @@ import structlog
 import uvloop
 
 from consumer.alibaba.client import ImageModerationClient
+from consumer.alibaba.echoes import LearnedEchoes
 from consumer.alibaba.image_moderation import ACTION
 from consumer.clock import Clock, SystemClock
 from consumer.config import Config
@@ -136,6 +137,8 @@ async def open_service(
         metrics.count_in(counted)
         replica = token_hex(4)
         say_in_every_line(group=config.kafka.group_id, replica=f"{gethostname()}-{replica}")
+        if hosts := config.kafka.hosts_in_clear:
+            log.warning("kafka.clear_text", hosts=hosts, protocol=config.kafka.security.protocol)
         ways = Ways.of(config.provider, environment)
         access = KafkaAccess(config.kafka)
         in_flight, journal = InFlight(clock), Journal()
@@ -317,7 +320,8 @@ def layers(
     answered_services = set[str]()
 
     def region(name: str, base_url: str) -> Region:
-        client = ImageModerationClient(exchanges, base_url, name, keys, clock)
+        echoes = LearnedEchoes() if config.provider.data_id == "learn" else None
+        client = ImageModerationClient(exchanges, base_url, name, keys, clock, echoes)
         # `Limited` may stand anywhere; `Paced` outside of `Guarded`, which looks at the permit when the call departs.
         around: list[Layer] = [
             lambda inner: Limited(inner, slots, line),

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from consumer.config import Config
 from consumer.config.credentials import load_credentials
-from consumer.config.kafka import OutputTopics
+from consumer.config.kafka import KafkaSettings, OutputTopics
 from consumer.config.loading import load_config
 from consumer.config.provider import ProviderSettings
 from consumer.errors import CallFailed, Misconfigured
@@ -208,6 +208,61 @@ def test_what_contradicts_itself_is_refused(tmp_path: Path, text: str, problem: 
 
     assert all(re.match(rf"{re.escape(str(path))}(:\d+)?: ", each) for each in told)
     assert problem in "\n".join(told)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "goes"),
+    [
+        ("http://127.0.0.1:8090", True),
+        ("http://127.9.9.9", True),
+        ("http://[::1]:8090", True),
+        ("http://[::ffff:127.0.0.1]", True),
+        ("http://localhost:8090", True),
+        ("http://LOCALHOST.", True),
+        ("http://emulator.localhost", True),
+        ("https://emulator:8090", True),
+        ("http://emulator:8090", False),
+        ("http://localhost.example.com", False),
+        ("http://127.0.0.1.example.com", False),
+        ("http://128.0.0.1", False),
+        ("http://0.0.0.0:8090", False),
+        ("http://[::2]", False),
+        ("http://[::ffff:10.0.0.1]", False),
+    ],
+)
+def test_clear_text_to_another_machine_is_a_choice(tmp_path: Path, endpoint: str, goes: bool) -> None:
+    """
+    Verdicts that everyone on the way could forge are refused, with why and what to do, unless they are allowed.
+    """
+    text = f"provider: {{endpoint: '{endpoint}', fallback_region: eu-west-1, fallback_endpoint: '{endpoint}'}}"
+    path = written(tmp_path / "c.yaml", text)
+
+    if goes:
+        load_config(path, {})
+    else:
+        first, second = problems_of(path)
+        assert first.startswith(f"{path}:1: provider.endpoint: is http:// to ")
+        assert second.startswith(f"{path}:1: provider.fallback_endpoint: is http:// to ")
+        assert "forge verdicts; use https://, or set provider.allow_clear_text: true" in first
+    load_config(path, {}, ["provider.allow_clear_text=true"])
+
+
+@pytest.mark.parametrize(
+    ("protocol", "brokers", "hosts"),
+    [
+        ("PLAINTEXT", "localhost:9092", ()),
+        ("PLAINTEXT", "127.0.0.1,[::1]:9092,::1", ()),
+        ("PLAINTEXT", "localhost:9092, kafka-1:9092,10.0.0.1,[fe80::1%eth0]:9092", ("kafka-1", "10.0.0.1", "fe80::1")),
+        ("SSL", "kafka-1:9092", ()),
+    ],
+)
+def test_brokers_that_are_called_in_clear_are_known(protocol: str, brokers: str, hosts: tuple[str, ...]) -> None:
+    """
+    Those on another machine, where the protocol has no TLS.
+    """
+    settings = KafkaSettings.model_validate({"bootstrap_servers": brokers, "security": {"protocol": protocol}})
+
+    assert settings.hosts_in_clear == hosts
 
 
 def test_without_lanes_there_is_one_of_all_topics() -> None:

@@ -148,6 +148,19 @@ def test_the_vendor_stays_in_its_rooms() -> None:
     assert found == []
 
 
+DOMAINS = re.compile(r"\b(aliyuncs|aliyun|alibabacloud|alicdn)\.(com|cn|net)\b", re.IGNORECASE)
+
+
+def test_the_vendors_domains_are_known_in_one_place() -> None:
+    """
+    Whether a host is the vendor's is said by its facts alone. The emulator, which answers in the vendor's place, shares
+    nothing with them and has its own words.
+    """
+    found = {name for name, text in modules() if DOMAINS.search(text) and not name.startswith("emulator/")}
+
+    assert found == {"vendor_facts/aliyun.py"}
+
+
 def test_nothing_grows_beyond_what_one_reads_at_once() -> None:
     """
     No class has more than 250 lines, no file more than 400, and what acts is built from seven parts at the most; values

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from consumer.alibaba import image_moderation, signing
+from consumer.alibaba.echoes import LearnedEchoes
 from consumer.clock import Clock
 from consumer.config.credentials import Credentials
 from consumer.http.exchange import Exchanges
@@ -18,19 +19,34 @@ from consumer.records import ModerationResult
 
 
 class ImageModerationClient:
-    """Asks one region once. Every failure is a `CallFailed`; `GrantRevoked` passes through."""
+    """
+    Asks one region once. Every failure is a `CallFailed`; `GrantRevoked` passes through.
 
-    def __init__(self, exchanges: Exchanges, base_url: str, region: str, keys: Keys, clock: Clock) -> None:
+    With `echoes`, which are this region's alone, answers must name the image once their service always did.
+    """
+
+    def __init__(
+        self,
+        exchanges: Exchanges,
+        base_url: str,
+        region: str,
+        keys: Keys,
+        clock: Clock,
+        echoes: LearnedEchoes | None = None,
+    ) -> None:
         self._exchanges = exchanges
         self._url = httpx.URL(f"{base_url}/")
         self._host = urlsplit(base_url).netloc
         self._region = region
         self._keys = keys
         self._clock = clock
+        self._echoes = echoes
 
     async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
         answered = await self._exchanges.exchange(self._http_request(request), call.before_sending, call.after_sending)
-        result = image_moderation.read_answer(answered.status, answered.headers, answered.content, request)
+        result = image_moderation.read_answer(
+            answered.status, answered.headers, answered.content, request, self._echoes
+        )
         return replace(result, region=self._region, sent=answered.sent, took=answered.took)
 
     def _http_request(self, request: ModerationRequest) -> httpx.Request:

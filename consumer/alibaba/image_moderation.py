@@ -16,6 +16,7 @@ from urllib.parse import quote
 import orjson
 
 from consumer.alibaba.codes import failure_of
+from consumer.alibaba.echoes import LearnedEchoes
 from consumer.config.privacy import LONGEST_TEXT, MOST_TEXTS, Disclosure, PrivacySettings
 from consumer.errors import CallFailed, Malformed, ProviderFailed
 from consumer.moderation import ModerationRequest
@@ -63,13 +64,20 @@ def request_body(request: ModerationRequest) -> bytes:
     return f"Service={quote(request.service, safe='~')}&ServiceParameters={encoded}".encode()
 
 
-def read_answer(status: int, headers: Mapping[str, str], body: bytes, request: ModerationRequest) -> ModerationResult:
+def read_answer(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    request: ModerationRequest,
+    echoes: LearnedEchoes | None = None,
+) -> ModerationResult:
     """
     Accept an answer, or raise why it is none.
 
     Accepted is HTTP 2xx, `Code` 200, a non-empty `Result`, every `Label` a string, `Confidence` absent or from 0 to
-    100, and `DataId` absent, empty or ours; names bounded in number and length, and no member that stands twice: of two
-    levels neither is the answer's. `Msg` and `Description` may change and are never looked at.
+    100, and `DataId` absent, empty or ours (ours alone where `echoes` have learned that the service names it); names
+    bounded in number and length, and no member that stands twice: of two levels neither is the answer's. `Msg` and
+    `Description` may change and are never looked at.
 
     Raises:
         CallFailed: the branch says what to do about it.
@@ -85,7 +93,7 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes, request: M
         raise failure_of(status, code if isinstance(code, int | str) else None, _retry_after(headers))
     try:
         _ONCE.decode(body.decode())
-        return _accept(answer, request)
+        return _accept(answer, request, echoes)
     except RecursionError:
         raise Malformed("nesting", billed="yes") from None
     except _Unacceptable as error:
@@ -105,13 +113,16 @@ def _once(members: list[tuple[str, Any]]) -> None:
 _ONCE = json.JSONDecoder(object_pairs_hook=_once, parse_float=str, parse_int=str)
 
 
-def _accept(answer: Mapping[str, Any], request: ModerationRequest) -> ModerationResult:
+def _accept(answer: Mapping[str, Any], request: ModerationRequest, echoes: LearnedEchoes | None) -> ModerationResult:
     if "Code" in answer and "code" in answer:
         raise _Unacceptable("Code")
     data = answer.get("Data")
     if not isinstance(data, dict):
         raise _Unacceptable("Data")
-    if data.get("DataId") not in (None, "", data_id(request.submission)):
+    named = data.get("DataId")
+    if named not in (None, "", data_id(request.submission)):
+        raise _Unacceptable("DataId")
+    if echoes is not None and not echoes.accept(request.service, named=bool(named)):
         raise _Unacceptable("DataId")
     result = data.get("Result")
     if not isinstance(result, list) or not 0 < len(result) <= MOST_NAMES:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt, SecretStr, model_validator
 
 from consumer.config.base import Contradictions, Settings
+from consumer.loopback import is_loopback
 from consumer.redaction import redacted
 
 
@@ -181,7 +182,7 @@ DamagedBatch = Annotated[
         description="topic/partition@offset or topic/partition@first-last",
     ),
 ]
-_BROKER = re.compile(r"(\[[0-9A-Fa-f:.]+(%[\w.-]+)?\]|[^\s:/@\[\],]+)(:(?P<port>\d{1,5}))?")
+_BROKER = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+(%[\w.-]+)?\]|[^\s:/@\[\],]+)(:(?P<port>\d{1,5}))?")
 
 
 def _are_brokers(text: str) -> str:
@@ -266,6 +267,16 @@ class KafkaSettings(Settings):
         description="Damaged batches to skip; each becomes a dead letter: `topic/partition@offset`, or "
         "`topic/partition@first-last` where the end of the batch cannot be read. Readiness and log name them.",
     )
+
+    @property
+    def hosts_in_clear(self) -> tuple[str, ...]:
+        """The bootstrap servers' hosts that are called over a network without TLS."""
+        return () if self.security.uses_tls else tuple(each for each in self._hosts() if not is_loopback(each))
+
+    def _hosts(self) -> Iterator[str]:
+        for broker in filter(None, map(str.strip, self.bootstrap_servers.split(","))):
+            told = None if is_ipv6(broker) else _BROKER.fullmatch(broker)
+            yield told["host"].strip("[]").partition("%")[0] if told else broker
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

@@ -19,6 +19,7 @@ from pydantic import (
 
 from consumer.config.base import Contradictions, Settings
 from consumer.config.problems import nearest, shown
+from consumer.loopback import is_loopback
 from consumer.proxies import NONE, SETTING, read_proxy
 from consumer.vendor_facts.aliyun import CONFIGURATION_GROUPS, DEFAULT_REGION, KEY_VARIABLES, REGIONS, base_url
 
@@ -28,6 +29,21 @@ class RegionUrl(NamedTuple):
 
     name: str
     base_url: str
+
+
+class GivenEndpoint(NamedTuple):
+    """Where calls go instead of to the vendor."""
+
+    host: str
+    goes_in_clear: bool
+    """Whether calls leave this machine without TLS."""
+
+    @classmethod
+    def of(cls, url: str) -> "GivenEndpoint":
+        """Read a URL that `_endpoint` has accepted."""
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        return cls(host, parts.scheme == "http" and not is_loopback(host))
 
 
 def _proxy(text: str | None) -> str | None:
@@ -66,6 +82,17 @@ class ProviderSettings(Settings):
         None, description="Base URL instead of the region's, such as `http://127.0.0.1:8080` for the emulator."
     )
     fallback_endpoint: Endpoint = Field(None, description="Base URL instead of the fallback region's.")
+    allow_clear_text: bool = Field(
+        False,
+        description="Call an `http://` endpoint on another machine, without TLS: everyone on the network path can read "
+        "image URLs and forge verdicts. Needed for an emulator in another container, and for nothing else.",
+    )
+    data_id: Literal["optional", "learn"] = Field(
+        "optional",
+        description="Whether answers must name the image that was asked about (`DataId`; another's is always refused). "
+        "`optional`: absent or empty is accepted. `learn`: once a service in a region has named it 20 times in a row, "
+        "an answer that does not is `malformed` until the next start, so a service that stops naming it fills review.",
+    )
     proxy: Annotated[str | None, AfterValidator(_proxy)] = Field(
         None,
         description="Proxy to call the provider through, `http://user:password@host:port` (or https). Null uses "
@@ -101,7 +128,7 @@ class ProviderSettings(Settings):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
-        problems = [*self._wrong_fallback(), *self._wrong_endpoints()]
+        problems = [*self._wrong_fallback(), *self._wrong_endpoints(), *self._clear_text()]
         if problems:
             raise Contradictions(*problems)
         return self
@@ -140,6 +167,24 @@ class ProviderSettings(Settings):
                 yield setting, f"must be one of {', '.join(REGIONS)} (given: {shown(region)}){hint}"
             elif self.network == "vpc" and not REGIONS[region]:
                 yield setting, f"{region} has no VPC endpoint", "network"
+
+    def _clear_text(self) -> Iterator[tuple[str, ...]]:
+        if self.allow_clear_text:
+            return
+        for setting, endpoint in self.endpoints.items():
+            if endpoint.goes_in_clear:
+                yield (
+                    setting,
+                    f"is http:// to {endpoint.host}, which is another machine: everyone on the way could read image "
+                    "URLs and forge verdicts; use https://, or set provider.allow_clear_text: true for an emulator",
+                    "allow_clear_text",
+                )
+
+    @property
+    def endpoints(self) -> Mapping[str, "GivenEndpoint"]:
+        """The endpoints that are given, by the setting that gives them."""
+        given = {"endpoint": self.endpoint, "fallback_endpoint": self.fallback_endpoint}
+        return {setting: GivenEndpoint.of(url) for setting, url in given.items() if url is not None}
 
     @property
     def key_variables(self) -> Mapping[str, str]:

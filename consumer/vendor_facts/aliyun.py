@@ -34,9 +34,17 @@ REGIONS = {
 CONFIGURATION_GROUPS = (("ap-southeast-1", "eu-west-1"), ("us-east-1", "us-west-1", "eu-central-1"))
 
 
+DOMAIN = "aliyuncs.com"  # of every API of the vendor's
+
+
 def base_url(region: str, *, vpc: bool) -> str:
     """Where a region is called."""
-    return f"https://green-cip{'-vpc' if vpc else ''}.{region}.aliyuncs.com"
+    return f"https://green-cip{'-vpc' if vpc else ''}.{region}.{DOMAIN}"
+
+
+def is_vendors(host: str) -> bool:
+    """Whether a host is one of the vendor's."""
+    return host.lower().rstrip(".").endswith(f".{DOMAIN}")
 
 
 DEFAULT_SERVICE = "baselineCheck_global"

@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 from consumer.config import Config
+from consumer.config.loading import load_config
 from consumer.emulator.broker import EmbeddedBroker
-from tests.deployment.compose import SERVICES, composed
+from tests.deployment.compose import ROOT, SERVICES, composed
 from tests.rig.kafka import jars
 from tests.rig.kafka.waiting import until
 
@@ -78,6 +79,16 @@ def test_every_topic_of_the_configuration_is_made() -> None:
     assert sorted(made) == sorted([*kafka.topics, *kafka.outputs.model_dump().values()])
     assert room
     assert int(room[1]) >= kafka.max_message_bytes + DEAD_LETTER_HEADROOM
+
+
+def test_the_consumers_variables_are_a_sound_configuration() -> None:
+    """
+    With the names as they are in compose's network: the emulator is on another machine there, without TLS.
+    """
+    config = load_config(ROOT / "config" / "consumer.yaml", SERVICES["consumer"]["environment"])
+
+    assert config.provider.endpoints["endpoint"].goes_in_clear
+    assert config.kafka.hosts_in_clear == ("kafka",)
 
 
 def test_the_consumer_is_not_killed_while_it_drains() -> None:
