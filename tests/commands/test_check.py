@@ -83,6 +83,10 @@ async def test_what_is_right_is_said_in_a_line_each(kafka: KafkaCluster, topic: 
     }  # fmt: skip
     assert found[f"topic {topic}"][0] == "warning"  # one broker, one replica
     assert found[f"sources of {topic}"][0] == "warning"  # nothing is said of its producers
+    assert found["provider.endpoint"][0] == found["writers"][0] == "warning"  # an emulator, and no authorizer
+    assert {subject for subject, (level, _) in found.items() if level == "warning"} <= {
+        "provider.endpoint", "writers", f"sources of {topic}", *(f"topic {name}" for name in (topic, *section["outputs"].values())),
+    }  # fmt: skip
 
 
 async def test_a_wrong_key_is_told_without_a_paid_call(kafka: KafkaCluster, topic: str, tmp_path: Path) -> None:

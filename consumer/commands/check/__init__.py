@@ -14,6 +14,7 @@ from consumer.alibaba.empty_call import EmptyCall
 from consumer.commands.check.findings import Finding, ok, refused, skipped, warning
 from consumer.commands.check.identity import identity
 from consumer.commands.check.kafka import look_at_kafka
+from consumer.commands.check.networks import endpoints
 from consumer.commands.check.places import bindings, sources
 from consumer.commands.check.provider import look_at_provider
 from consumer.commands.check.sizing import calls_at_once
@@ -45,6 +46,8 @@ async def check(
     if not {"identity", "kafka"} & broken:
         findings += identity(config.identity, config.kafka.bootstrap_servers)
     _figures(config, broken, latency, findings)
+    if "provider" not in broken:
+        findings += endpoints(config.provider)
     kafka, provider = await asyncio.gather(
         _kafka(config, broken, outage), _provider(config, broken, policy, credentials, environment)
     )

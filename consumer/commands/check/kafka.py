@@ -9,9 +9,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from aiokafka import TopicPartition
-from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, NotCoordinatorForGroupError
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupCoordinatorNotAvailableError,
+    KafkaError,
+    NotCoordinatorForGroupError,
+    SecurityDisabled,
+)
 
 from consumer.commands.check.findings import Finding, ok, refused, skipped, wrong
+from consumer.commands.check.networks import clear_text, no_authorizer, writers
 from consumer.commands.check.reading import last_records
 from consumer.commands.check.sizing import partitions_and_journal, partitions_and_quota
 from consumer.commands.check.topics import Backlog, Topic, retention, topics
@@ -19,6 +26,7 @@ from consumer.commands.clients import reader
 from consumer.config import Config
 from consumer.config.kafka import KafkaSettings
 from consumer.errors import Misconfigured
+from consumer.kafka import acls
 from consumer.kafka.admin import admin_client, topic_settings
 from consumer.kafka.security import KafkaAccess
 from consumer.records import seconds
@@ -36,6 +44,10 @@ async def look_at_kafka(config: Config, outage: float, now: float) -> list[Findi
 
     `outage` is the longest to survive, in seconds, `now` unix seconds.
     """
+    return [*clear_text(config.kafka), *await _asked(config, outage, now)]
+
+
+async def _asked(config: Config, outage: float, now: float) -> list[Finding]:
     findings: list[Finding] = []
     servers = config.kafka.bootstrap_servers
     try:
@@ -48,6 +60,7 @@ async def look_at_kafka(config: Config, outage: float, now: float) -> list[Findi
                 async with admin_client(access) as admin:
                     found = await _describe(admin, config.kafka)
                     findings += topics(config.kafka, found)
+                    findings += await _writers(admin, [name for name in config.kafka.outputs.all if name in found])
                     findings += await _quota_and_backlog(access, admin, config, found, outage, now)
                     findings += await _records(access, config.kafka, found)
     except Misconfigured as error:
@@ -83,6 +96,20 @@ async def _describe(admin: Any, settings: KafkaSettings) -> dict[str, Topic]:
         )
         for each in described
     }
+
+
+async def _writers(admin: Any, outputs: Sequence[str]) -> list[Finding]:
+    """Who may write outcomes. That the cluster does not say so leaves nothing else out."""
+    if not outputs:
+        return []
+    try:
+        return [*writers(await acls.writers(admin, outputs))]
+    except SecurityDisabled:
+        return [no_authorizer()]
+    except ClusterAuthorizationFailedError:
+        return [skipped("writers", "this user may not see who may write to the outputs: grant Describe on the cluster")]
+    except KafkaError as error:
+        return [skipped("writers", f"the cluster does not say who may write to the outputs ({type(error).__name__})")]
 
 
 async def _quota_and_backlog(
