@@ -214,10 +214,19 @@ def show_config(config: ConfigFile = None, overrides: Overrides = None) -> None:
 def emulator(
     host: Annotated[
         str,
-        typer.Option(
-            help="Where to listen. Beyond loopback, anyone who can reach it can read its calls and set faults."
-        ),
+        typer.Option(help="Where to listen. Other addresses than loopback need --beyond-loopback."),
     ] = "127.0.0.1",
+    beyond_loopback: Annotated[
+        bool,
+        typer.Option(
+            "--beyond-loopback",
+            help="Say that whoever reaches it may read its calls and learn which URLs this machine reaches.",
+        ),
+    ] = False,
+    names: Annotated[
+        list[str] | None,
+        typer.Option("--name", help="A host name by which it is called, beside localhost; may be repeated."),
+    ] = None,
     port: Annotated[int, typer.Option(help="The port; 0 takes a free one.")] = 8090,
     qps: Annotated[int, typer.Option(help="Calls accepted in any second; more are throttled.")] = 100,
     latency: Annotated[float, typer.Option(help="Seconds from a call to its answer.")] = 0.3,
@@ -234,7 +243,8 @@ def emulator(
     from consumer.proxies import Proxies
 
     given = {
-        "host": host, "port": port, "qps": qps, "latency": latency, "rules": rules,
+        "beyond_loopback": beyond_loopback, "host": host, "names": names, "port": port, "qps": qps, "latency": latency,
+        "rules": rules,
         "access_key_id": access_key_id, "access_key_secret": access_key_secret,
     }  # fmt: skip
     if rules is not None:

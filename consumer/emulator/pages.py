@@ -1,11 +1,12 @@
 """
-What the emulator says about itself, under /emulator/. No signature is needed: it is open to all on the network.
+What the emulator says about itself, under /emulator/. Whoever reaches it may read; what changes answers is the
+account's: `curl -u ID:SECRET -X PUT …/emulator/faults`.
 
     GET /emulator/stats       totals
     GET /emulator/calls       the call log in order of arrival, one JSON object a line
     DELETE /emulator/calls    forget the calls, all but those in progress
     GET /emulator/faults      the faults that are set, with how often each fired
-    PUT /emulator/faults      replace them by the list in the body (faults.py says of what)
+    PUT /emulator/faults      replace them by the list in the body (faults.py says of what); needs the account's key
 """
 
 from itertools import islice
@@ -15,6 +16,7 @@ import orjson
 from aiohttp import web
 from pydantic import ValidationError
 
+from consumer.emulator.access import is_account
 from consumer.emulator.calls import CallLog, arrival_now
 from consumer.emulator.faults import Faults, parse_faults
 from consumer.emulator.provider import ABOUT
@@ -65,6 +67,9 @@ async def _list_faults(request: web.Request) -> web.Response:
 
 
 async def _replace_faults(request: web.Request) -> web.Response:
+    if not is_account(request):
+        asked = {"WWW-Authenticate": 'Basic realm="the emulated account"'}
+        return web.Response(status=401, headers=asked, text="Faults are the account's: curl -u ID:SECRET\n")
     try:
         faults = parse_faults(await request.read())
     except ValidationError as error:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from consumer.emulator.access import ACCOUNT, account_of, only_by
 from consumer.emulator.breakage import dropped
 from consumer.emulator.calls import Call, CallLog, arrival_now
 from consumer.emulator.faults import Faults, Moment
@@ -75,7 +76,8 @@ class Emulator:
 
 def build_app(settings: EmulatorSettings, proxies: Proxies = DIRECT) -> web.Application:
     """The emulator as an application, for a server of one's own. A port it does not know is in the first region."""
-    app = web.Application(client_max_size=MAX_REQUEST)
+    app = web.Application(client_max_size=MAX_REQUEST, middlewares=[only_by({settings.host, *settings.names})])
+    app[ACCOUNT] = account_of(settings)
     app[CALLS] = CallLog(settings.calls_kept)
     app[FAULTS] = Faults(settings.faults)
     app[REGIONS] = {}

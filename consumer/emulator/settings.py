@@ -17,11 +17,14 @@ from pydantic import (
     PositiveInt,
     SecretStr,
     ValidationError,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
 from consumer.emulator.faults import Fault
 from consumer.emulator.rules import Rule, read_rules
+from consumer.loopback import is_loopback
 
 Region = Literal["ap-southeast-1", "eu-west-1", "us-east-1", "us-west-1", "eu-central-1"]
 """Vendor: the regions of the international 2.0 API: Singapore, London, Virginia, Silicon Valley, Frankfurt."""
@@ -59,7 +62,15 @@ class EmulatorSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    beyond_loopback: bool = Field(
+        False,
+        description="Listen on other addresses than loopback: whoever reaches it can read its calls and, through it, "
+        "learn which URLs this machine reaches.",
+    )
     host: Annotated[str, AfterValidator(_is_host)] = "127.0.0.1"
+    names: tuple[str, ...] = Field(
+        (), description="Host names by which it may be called, beside localhost, addresses and `host`."
+    )
     port: int = Field(0, ge=0, le=65535, description="Of the first region; 0 takes a free one.")
     regions: tuple[Region, ...] = Field(
         ("ap-southeast-1",),
@@ -84,6 +95,16 @@ class EmulatorSettings(BaseModel):
     faults: tuple[Fault, ...] = Field((), description="What goes wrong from the start on.")
     download_timeout: PositiveFloat = Field(3.0, description="Seconds an image's URL may take. The provider's are 3.")
     calls_kept: PositiveInt = Field(100_000, description="Length of the call log, about 0.5 KB of memory each.")
+
+    @field_validator("host")
+    @classmethod
+    def _is_near(cls, host: str, info: ValidationInfo) -> str:
+        if not is_loopback(host) and not info.data.get("beyond_loopback"):
+            raise ValueError(
+                "is beyond loopback: whoever reaches it can read its calls and, through it, learn which URLs this "
+                "machine reaches; say --beyond-loopback (beyond_loopback) if all who do may"
+            )
+        return host
 
     @model_validator(mode="after")
     def _ports_exist(self) -> Self:

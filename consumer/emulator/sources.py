@@ -1,17 +1,29 @@
-"""Where the provider gets an image from: a URL that it really downloads, or a bucket that the emulator was given."""
+"""
+Where the provider gets an image from: a URL that it really downloads, or a bucket that the emulator was given.
+
+Whoever may call the emulator has it call what this machine reaches, so of what was found there only the code is told,
+and no host is called but the one that was named.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import aiohttp
+from yarl import URL
 
 from consumer.emulator.errors import ServiceError
 from consumer.emulator.images import MAX_BYTES
 from consumer.emulator.parameters import ImageUrl, OssObject
 from consumer.proxies import DIRECT, Proxies
+
+NOT_FETCHED: Final = "the image could not be fetched"
+"""What is said of every failure: it must not tell a closed port from a page, or a missing object from a bucket."""
+MOST_REDIRECTS: Final = 5
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,33 +42,45 @@ class ImageSource:
         """
         data = await (self._download(image) if isinstance(image, ImageUrl) else self._read(image))
         if len(data) > MAX_BYTES:
-            raise ServiceError(406, "the image is larger than 20 MB")
+            raise _not_fetched(406)
         return data
 
     async def _download(self, image: ImageUrl) -> bytes:
-        headers = {"Referer": image.referer} if image.referer else {}
         try:
-            proxy = self.proxies.proxy_for(image.url)
-            told = proxy.headers if proxy else {}
-            if image.url.lower().startswith("http:"):
-                headers |= told  # there is no CONNECT to tell it with
-            async with self.session.get(
-                image.url, headers=headers, proxy=proxy.url if proxy else None, proxy_headers=told or None
-            ) as response:
-                if response.status != 200:
-                    raise ServiceError(404, f"the image's host answered {response.status}")
-                return await _read_at_most(response.content, MAX_BYTES + 1)
+            url: URL | None = URL(image.url)
+            for _ in range(MOST_REDIRECTS + 1):
+                if url is None:
+                    break
+                async with self._get(url, image.referer) as response:
+                    if response.status == 200:
+                        return await _read_at_most(response.content, MAX_BYTES + 1)
+                    url = _led_to(url, response)
         except TimeoutError as error:
-            raise ServiceError(405, "the image download timed out") from error
+            raise _not_fetched(405) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:  # yarl and idna raise ValueError for odd hosts
-            raise ServiceError(404, "the image could not be downloaded") from error
+            raise _not_fetched(404) from error
+        raise _not_fetched(404)
+
+    def _get(self, url: URL, referer: str | None) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        headers = {"Referer": referer} if referer else {}
+        proxy = self.proxies.proxy_for(str(url))
+        told = proxy.headers if proxy else {}
+        if url.scheme == "http":
+            headers |= told  # there is no CONNECT to tell it with
+        return self.session.get(
+            url,
+            headers=headers,
+            allow_redirects=False,
+            proxy=proxy.url if proxy else None,
+            proxy_headers=told or None,
+        )
 
     async def _read(self, image: OssObject) -> bytes:
         bucket = self.buckets.get(image.bucket)
         if isinstance(bucket, Path):
             return await asyncio.to_thread(_read_inside, bucket, image.object)
         if bucket is None or image.object not in bucket:
-            raise _no_object(image.object)
+            raise _not_fetched(404)
         return bucket[image.object]
 
 
@@ -85,12 +109,22 @@ def _read_inside(folder: Path, name: str) -> bytes:
     try:
         path = (root / name).resolve()
         if not path.is_relative_to(root):
-            raise _no_object(name)
+            raise _not_fetched(404)
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise _no_object(name) from error
+        raise _not_fetched(404) from error
 
 
-def _no_object(name: str) -> ServiceError:
-    return ServiceError(404, f"the bucket has no object {name}")
+def _led_to(url: URL, response: aiohttp.ClientResponse) -> URL | None:
+    """Where an answer redirects to, if that is the same host: its other ports are others, but for HTTPS itself."""
+    there = response.headers.get("Location")
+    if response.status not in _REDIRECTS or there is None:
+        return None
+    led = url.join(URL(there))
+    to_https = (url.scheme, url.port, led.scheme, led.port) == ("http", 80, "https", 443)
+    return led if led.host == url.host and ((led.scheme, led.port) == (url.scheme, url.port) or to_https) else None
+
+
+def _not_fetched(code: int) -> ServiceError:
+    return ServiceError(code, NOT_FETCHED)

@@ -6,6 +6,7 @@ from typing import Any
 import aiohttp
 import orjson
 
+from consumer.emulator import EmulatorSettings
 from tests.emulator.signing import question, signed_headers
 
 
@@ -41,3 +42,9 @@ async def ask(
 def oss(name: str, bucket: str = "uploads", **more: str) -> dict[str, str]:
     """The service parameters that name an object in a bucket."""
     return {"ossBucketName": bucket, "ossObjectName": name, "ossRegionId": "ap-southeast-1", **more}
+
+
+def account(settings: EmulatorSettings) -> dict[str, str]:
+    """The headers that set faults."""
+    shown = aiohttp.encode_basic_auth(settings.access_key_id, settings.access_key_secret.get_secret_value())
+    return {"Authorization": shown}

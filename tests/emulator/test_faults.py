@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from consumer.emulator import Emulator, EmulatorSettings, Fault, running
 from consumer.emulator.faults import Faults, Moment, Subject
-from tests.emulator.asking import ask, oss
+from tests.emulator.asking import account, ask, oss
 from tests.emulator.signing import question, signed_headers
 from tests.rig.pictures import picture
 
@@ -381,12 +381,12 @@ async def test_faults_are_set_and_counted_over_http(http: aiohttp.ClientSession)
 
     async with running(SETTINGS) as emulator:
         page = f"{emulator.url}/emulator/faults"
-        async with http.put(page, json=faults) as response:
+        async with http.put(page, json=faults, headers=account(SETTINGS)) as response:
             put = await response.json()
         codes = [(await ask(http, emulator.endpoint, **oss("a.png"))).code for _ in range(3)]
         async with http.get(page) as response:
             got = await response.json()
-        async with http.put(page, json=[]) as response:
+        async with http.put(page, json=[], headers=account(SETTINGS)) as response:
             removed = await response.json()
 
     assert put == [fault | {"fired": 0} for fault in faults]
@@ -402,7 +402,7 @@ async def test_faults_that_make_no_sense_change_nothing(body: bytes, http: aioht
     """
     async with running(SETTINGS) as emulator:
         kept = emulator.faults.add(fault({"code": 500}))
-        async with http.put(f"{emulator.url}/emulator/faults", data=body) as response:
+        async with http.put(f"{emulator.url}/emulator/faults", data=body, headers=account(SETTINGS)) as response:
             status, problems = response.status, await response.json()
 
         assert status == 400

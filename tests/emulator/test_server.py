@@ -138,7 +138,7 @@ async def test_a_client_may_leave_in_the_middle_of_its_request(caplog: pytest.Lo
     """
     async with running(SETTINGS) as emulator:
         _, writer = await asyncio.open_connection(*emulator.endpoint.split(":"))
-        writer.write(b"POST / HTTP/1.1\r\nHost: provider\r\nContent-Length: 100\r\n\r\npart")
+        writer.write(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\npart")
         async with asyncio.timeout(5):
             while not emulator.stats()["in_progress"]:
                 await asyncio.sleep(0.01)
