@@ -8,7 +8,7 @@ Nothing here acts, waits or knows Kafka's or the provider's client.
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, NewType
 
@@ -58,8 +58,8 @@ class Delivery:
     offset: int
     timestamp: float  # Kafka's, unix seconds
     key: bytes | None
-    value: bytes | None
-    headers: Headers
+    value: bytes | None = field(repr=False)  # an event may hold presigned URLs, which are credentials
+    headers: Headers = field(repr=False)
     received: float  # unix seconds
     epoch: int = 0  # ownership epoch of the partition: a new one begins when another replica may have had it
     unreadable: Unreadable | None = None
@@ -128,7 +128,7 @@ class Image:
     """What an upload event says of one image."""
 
     id: str
-    url: str | None = None
+    url: str | None = field(default=None, repr=False)
     ref: ObjectRef | None = None
     mime: str | None = None
     size: int | None = None  # bytes
@@ -137,9 +137,9 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class ByUrl:
-    """The provider downloads the image from `url`."""
+    """The provider downloads the image from `url`, which may be presigned: a credential."""
 
-    url: str
+    url: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +186,9 @@ class Submission:
     location: ImageLocation | NotAskable
     # Compact JSON objects, as they will be written; the images of an event share them. `extra` holds the members that
     # this version does not know.
-    context: bytes = b"{}"
-    attrs: bytes = b"{}"
-    extra: bytes = b"{}"
+    context: bytes = field(default=b"{}", repr=False)
+    attrs: bytes = field(default=b"{}", repr=False)
+    extra: bytes = field(default=b"{}", repr=False)
     omitted: tuple[str, ...] = ()  # which of the three were left out, because together they exceed 8 KiB
 
 

@@ -75,6 +75,7 @@ class Binding(Settings):
     )
     url: Annotated[str, AfterValidator(_template)] | None = Field(
         None,
+        repr=False,
         description="Template such as https://cdn.example.com/{key}, with ?versionId={version} or the like behind it "
         "for a bucket that keeps versions; key and version are percent-encoded into it.",
     )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
 from consumer.config.base import Settings
 from consumer.config.provider import ProviderSettings
@@ -19,7 +19,7 @@ _HEADER_VALUE = re.compile(r"[!-~]+")
 class Credentials(Settings):
     """The account's key."""
 
-    access_key_id: str
+    access_key_id: str = Field(repr=False)
     access_key_secret: SecretStr
     security_token: SecretStr | None = None  # Vendor: temporary keys (STS) have one
 

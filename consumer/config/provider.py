@@ -95,6 +95,7 @@ class ProviderSettings(Settings):
     )
     proxy: Annotated[str | None, AfterValidator(_proxy)] = Field(
         None,
+        repr=False,
         description="Proxy to call the provider through, `http://user:password@host:port` (or https). Null uses "
         "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY; `none` uses no proxy, whatever those say.",
     )

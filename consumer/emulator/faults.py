@@ -17,7 +17,7 @@ What fires inside the quota is judged and billed like any call, except a `code` 
 
 import random
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from fnmatch import fnmatchcase
 from typing import Final, Literal, Self
@@ -61,7 +61,7 @@ class Subject:
     region: str
     action: str
     service: str = ""
-    url: str = ""
+    url: str = field(default="", repr=False)
     object: str = ""
     data_id: str = ""
 

@@ -7,7 +7,7 @@ several apply is not documented; here an empty parameter comes before a long one
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -26,7 +26,7 @@ _DATA_ID: Final = re.compile(r"[A-Za-z0-9_.-]*")
 class ImageUrl:
     """An image that the provider downloads."""
 
-    url: str
+    url: str = field(repr=False)
     referer: str = ""
 
     def __str__(self) -> str:

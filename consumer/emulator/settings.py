@@ -77,7 +77,7 @@ class EmulatorSettings(BaseModel):
         min_length=1,
         description="Each listens on its own port: the first on `port`, the next on `port` + 1 and so on.",
     )
-    access_key_id: str = "emulated-access-key-id"
+    access_key_id: str = Field("emulated-access-key-id", repr=False)
     access_key_secret: SecretStr = SecretStr("emulated-access-key-secret")
     security_token: SecretStr | None = Field(None, description="Makes the key a temporary one: calls must carry this.")
     qps: PositiveInt = Field(100, description="Calls accepted in any second, of all regions together.")

@@ -34,7 +34,7 @@ _AUTHORIZATION: Final = re.compile(
 class Credentials:
     """The account that may call. With a token, its key is a temporary one and every call must carry the token."""
 
-    access_key_id: str
+    access_key_id: str = field(repr=False)
     access_key_secret: str = field(repr=False)
     security_token: str | None = field(default=None, repr=False)
 
@@ -45,9 +45,9 @@ class SignedRequest:
 
     method: str
     path: str
-    query: str
-    headers: Sequence[tuple[str, str]]
-    body: bytes
+    query: str = field(repr=False)
+    headers: Sequence[tuple[str, str]] = field(repr=False)
+    body: bytes = field(repr=False)
 
     def header(self, name: str) -> str | None:
         """The first value under a lower-case `name`, or None."""

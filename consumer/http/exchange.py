@@ -43,6 +43,9 @@ class Answered(NamedTuple):
     sent: float  # unix seconds
     took: float  # seconds from there
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(status={self.status})"  # what came back may name people and texts
+
 
 class Exchanges:
     """Makes calls, over the connections of one transport."""

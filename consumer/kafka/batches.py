@@ -87,6 +87,9 @@ class Record(NamedTuple):
     headers: list[tuple[str, bytes | None]]
     checksum: int | None = None
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(offset={self.offset})"  # what it holds may be credentials
+
 
 def frame_at(fetched: bytes, start: int) -> Frame | None:
     """
@@ -190,6 +193,9 @@ class _Message(NamedTuple):
     key: bytes | None
     value: bytes | None
     end: int
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(offset={self.offset})"  # what it holds may be credentials
 
 
 def legacy_records(batch: memoryview, magic: int, bound: int) -> list[Record]:

@@ -18,7 +18,7 @@ import contextlib
 import ssl
 import time
 from collections.abc import AsyncIterator, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakSet
@@ -260,7 +260,7 @@ class Secrets:
     """What the files held, ready for a connection."""
 
     ssl_context: ssl.SSLContext | None
-    password: str | None
+    password: str | None = field(repr=False)
 
     @classmethod
     def of(cls, security: KafkaSecurity, contents: Contents) -> "Secrets":

@@ -39,3 +39,6 @@ class UnreadableRecord(ConsumerRecord):  # type: ignore[misc]
     """A batch in place of its records: the value is its bytes, the offset the first that was not read."""
 
     unreadable: Unreadable | None = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.topic}/{self.partition}@{self.offset})"  # bytes may be credentials

@@ -37,8 +37,8 @@ class Encoded:
     """A record to produce."""
 
     key: bytes | None
-    value: bytes | None
-    headers: EncodedHeaders
+    value: bytes | None = field(repr=False)  # a dead letter is the message as it came, presigned URLs and all
+    headers: EncodedHeaders = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

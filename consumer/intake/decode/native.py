@@ -194,6 +194,9 @@ class _Carried(NamedTuple):
     extras: Sequence[bytes]  # an image each
     omitted: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(omitted={self.omitted})"  # an uploader may carry tokens along
+
 
 def _carried(document: Document, holder: Document, items: list[Document], ids: list[str]) -> _Carried:
     context = _written(optional_object(document, "context"), "context")
