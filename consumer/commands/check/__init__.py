@@ -14,6 +14,7 @@ from consumer.alibaba.empty_call import EmptyCall
 from consumer.commands.check.findings import Finding, ok, refused, skipped, warning
 from consumer.commands.check.identity import identity
 from consumer.commands.check.kafka import look_at_kafka
+from consumer.commands.check.key_files import open_to_others
 from consumer.commands.check.networks import endpoints
 from consumer.commands.check.places import bindings, sources
 from consumer.commands.check.provider import look_at_provider
@@ -48,6 +49,7 @@ async def check(
     _figures(config, broken, latency, findings)
     if "provider" not in broken:
         findings += endpoints(config.provider)
+    findings += open_to_others(config)
     kafka, provider = await asyncio.gather(
         _kafka(config, broken, outage), _provider(config, broken, policy, credentials, environment)
     )
