@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 import time
@@ -74,6 +75,8 @@ def about(
 @app.command()
 def run(config: ConfigFile = None, overrides: Overrides = None) -> None:
     """Run the service until SIGTERM: read uploads, have them judged, publish verdicts."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold keys and presigned URLs
+
     import structlog
 
     from consumer.app import run as run_service

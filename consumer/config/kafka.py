@@ -84,7 +84,7 @@ class SaslSettings(Settings):
         None,
         min_length=1,
         description="Instead of a file; meant for the environment, MODERATION__KAFKA__SECURITY__SASL__PASSWORD. "
-        "Written in this file it is only as safe as the file.",
+        "Written in this file it is only as safe as the file, and --set refuses it.",
     )
     token_file: Path | None = Field(
         None,

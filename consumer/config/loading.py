@@ -12,16 +12,18 @@ from pydantic import ValidationError
 from consumer.config import Config
 from consumer.config.base import Model, Settings
 from consumer.config.kafka import is_ipv6
-from consumer.config.origins import ENVIRONMENT_PREFIX, Origins, unread_variables
-from consumer.config.problems import Keys, Problem, explained, settings_of
+from consumer.config.origins import ENVIRONMENT_PREFIX, Origins, unread_variables, variable
+from consumer.config.problems import Keys, Problem, explained, known, secrets_of, settings_of
+from consumer.config.provider import ProviderSettings
 from consumer.config.yaml_file import NOT_YAML, read_yaml
 from consumer.errors import Misconfigured
 from consumer.shipped import shipped
 
-# Texts, whatever YAML would make of them; and what is given for them is never shown.
+# Texts, whatever YAML would make of them.
 _TEXTS = {("kafka", "security", "sasl", name) for name in ("username", "password")}
-# What is given for these is never shown either: a proxy may have a password.
-_UNSHOWN = _TEXTS | {("provider", "proxy")}
+# What is given for these is never shown: secrets stand there, or may by mistake; a proxy may have a password.
+_PROXY = ("provider", "proxy")
+_UNSHOWN = {("kafka", "security"), _PROXY}
 
 
 def load_config(path: Path | None, environment: Mapping[str, str], overrides: Sequence[str] = ()) -> Config:
@@ -154,11 +156,36 @@ def _from_environment(environment: Mapping[str, str]) -> Iterator[Assignment]:
 def _from_overrides(overrides: Sequence[str], problems: list[str]) -> Iterator[Assignment]:
     for override in overrides:
         name, equals, text = override.partition("=")
+        keys = tuple(name.strip().split("."))
         if equals:
-            keys = tuple(name.strip().split("."))
-            yield f"--set {name}", keys, _value(keys, text)
+            value = _value(keys, text)
+            problems += (f"--set {name}: {problem}" for problem in _seen_by_all(keys, value))
+            yield f"--set {name}", keys, value
         else:
-            problems.append(f"--set {override}: has no value; write key=value, such as quota.qps=50")
+            shown = ".".join(known(Config, keys))
+            problems.append(f"--set {shown}: has no value; write key=value, such as quota.qps=50")
+
+
+def _seen_by_all(keys: Keys, value: Any) -> Iterator[str]:
+    """Refuse the secrets that an option gives: everyone on the machine sees it, and a shell remembers it."""
+    why = "everyone on this machine can see an option; use the environment's"
+    for secret in secrets_of(Config):
+        if keys[: len(secret)] == secret or _holds(keys, value, secret) is not None:
+            yield f"{'.'.join(secret)} is a secret, and {why} {variable(secret)}"
+    if "@" in str(_holds(keys, value, _PROXY) or ""):
+        yield f"{'.'.join(_PROXY)} has a user or password, and {why} {variable(_PROXY)}"
+    for part, name in ProviderSettings().key_variables.items():
+        if keys[-1] == part or (isinstance(value, dict) and part in value):
+            yield f"{part} is a part of the account's key, and {why} {name}"
+
+
+def _holds(keys: Keys, value: Any, setting: Keys) -> Any:
+    """What an assignment to these keys gives to a setting at or below them; None where it gives nothing."""
+    if setting[: len(keys)] != keys:
+        return None
+    for key in setting[len(keys) :]:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
 
 
 def _value(keys: Keys, text: str) -> Any:

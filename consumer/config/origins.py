@@ -38,7 +38,8 @@ class Origins:
         if origin is None:
             origin = self.file.place(problem.keys) if self.file else "defaults"
         # A variable or option names its setting already.
-        name = "" if self.given.get(problem.keys) == origin else f"{'.'.join(problem.keys) or 'settings'}: "
+        named = problem.keys if problem.shown is None else problem.shown
+        name = "" if self.given.get(problem.keys) == origin else f"{'.'.join(named) or 'settings'}: "
         return f"{origin}: {name}{problem.text}{_meant(problem, origin)}"
 
     def order(self, problem: Problem) -> float:

@@ -7,7 +7,7 @@ in that place: `must be a whole number of 1 or more (given: 'many')`. None of py
 
 import datetime
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cache
 from typing import Any
@@ -24,6 +24,7 @@ Keys = tuple[str, ...]
 Schema = Mapping[str, Any]
 
 LONGEST = 100  # characters of a value that is shown
+HIDDEN = "…"
 _UNKNOWN = ("extra_forbidden", "invalid_key")
 
 
@@ -36,6 +37,7 @@ class Problem:
     involved: tuple[Keys, ...] = ()  # other settings that it contradicts
     meant: Keys | None = None  # of a key that is no setting: the one that may have been meant
     unknown: bool = False  # whether the key is no setting
+    shown: Keys | None = None  # what may be shown of the keys, where that is not all of them
 
 
 def explained(
@@ -46,7 +48,7 @@ def explained(
 
     No value is shown of a key that is no setting, of a secret, of what is `unshown`, or of what should hold these.
     """
-    explaining = _Explaining(_schema(model), tree, unshown)
+    explaining = _Explaining(_schema(model), model, tree, unshown)
     placed = [(details, *_placed(details, tree)) for details in error.errors(include_url=False)]
     deeper = [keys for _, keys, _ in placed]
     problems = (
@@ -56,7 +58,24 @@ def explained(
         if branch is None or len(keys) > len(branch) or not any(_is_below(other, keys) for other in deeper)
         for problem in explaining.of(details, keys)
     )
-    return list(dict.fromkeys(problems))
+    return list(dict.fromkeys(map(explaining.without_foreign_names, problems)))
+
+
+def known(model: type[BaseModel], keys: Keys) -> Keys:
+    """The part of the keys, from the root, that names a setting or section; a `…` stands for the rest."""
+    schemas = _Schemas(_schema(model))
+    sound = next(depth for depth in range(len(keys), -1, -1) if all(_is_named(schemas, keys, i) for i in range(depth)))
+    return keys if sound == len(keys) else (*keys[:sound], HIDDEN)
+
+
+def secrets_of(model: type[BaseModel]) -> list[Keys]:
+    """Every setting that holds a secret."""
+    schemas = _Schemas(_schema(model))
+    return [keys for keys in schemas.places() if any(schema.get("writeOnly") for schema in schemas.at(keys))]
+
+
+def _is_named(schemas: "_Schemas", keys: Keys, depth: int) -> bool:
+    return keys[depth] in schemas.names(keys[:depth])
 
 
 def nearest(word: str, choices: Iterable[str], likeness: float = 0.6) -> str | None:
@@ -81,8 +100,15 @@ class _Explaining:
     """Words for the problems of one tree."""
 
     root: Schema
+    model: type[BaseModel]
     tree: Any
     unshown: Collection[Keys]
+
+    def without_foreign_names(self, problem: Problem) -> Problem:
+        """A secret may stand where a key belongs: below what is not shown, settings' own names alone are."""
+        if not any(problem.keys[: len(each)] == each for each in self.unshown):
+            return problem
+        return replace(problem, shown=known(self.model, problem.keys))
 
     def of(self, details: ErrorDetails, keys: Keys) -> Iterator[Problem]:
         raised = details.get("ctx", {}).get("error")

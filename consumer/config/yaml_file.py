@@ -2,6 +2,7 @@
 A YAML file as settings are read from it: its tree, and on which line each key stands.
 """
 
+import re
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +15,11 @@ from consumer.errors import Misconfigured
 NOT_YAML = (
     yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError
 )  # fmt: skip
+
+
+# A tag or an alias, as PyYAML quotes it: a password that begins with `!` or `*` is one. Of a single character, and of
+# what the syntax is made of (`<block end>`), nobody learns anything.
+_QUOTED = re.compile(r"""(['"])(?!<)..+\1""")
 
 
 class YamlFile(NamedTuple):
@@ -89,8 +95,12 @@ class _OnceLoader(yaml.SafeLoader):
             raise _refusal(f"this cannot be read as {kind}: put it in quotes if it is a text", node) from error
 
 
-def _refusal(text: str, node: yaml.Node) -> yaml.constructor.ConstructorError:
-    return yaml.constructor.ConstructorError(None, None, text, node.start_mark)
+class _Refused(yaml.constructor.ConstructorError):
+    """In our own words."""
+
+
+def _refusal(text: str, node: yaml.Node) -> _Refused:
+    return _Refused(None, None, text, node.start_mark)
 
 
 def _not_yaml(path: Path, error: Exception) -> str:
@@ -98,9 +108,10 @@ def _not_yaml(path: Path, error: Exception) -> str:
         reason = "nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
         return f"{path}: is not YAML: {reason}"
     place = f"{path}:{error.problem_mark.line + 1}"
-    if isinstance(error, yaml.constructor.ConstructorError):
+    if isinstance(error, _Refused):
         return f"{place}: {error.problem}"
-    return f"{place}: is not YAML: {': '.join(str(each) for each in (error.context, error.problem) if each)}"
+    said = ": ".join(str(each) for each in (error.context, error.problem) if each)
+    return f"{place}: is not YAML: {_QUOTED.sub('what stands there', said)}"
 
 
 def _entry(node: yaml.Node | None, key: str) -> tuple[int | None, yaml.Node | None]:

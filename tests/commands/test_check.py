@@ -85,7 +85,8 @@ async def test_what_is_right_is_said_in_a_line_each(kafka: KafkaCluster, topic: 
     assert found[f"sources of {topic}"][0] == "warning"  # nothing is said of its producers
     assert found["provider.endpoint"][0] == found["writers"][0] == "warning"  # an emulator, and no authorizer
     assert {subject for subject, (level, _) in found.items() if level == "warning"} <= {
-        "provider.endpoint", "writers", f"sources of {topic}", *(f"topic {name}" for name in (topic, *section["outputs"].values())),
+        "provider.endpoint", "writers", f"sources of {topic}",
+        *(f"topic {name}" for name in (topic, *section["outputs"].values())),
     }  # fmt: skip
 
 

@@ -68,7 +68,7 @@ async def test_check_calls_the_provider_through_the_proxy(authority: PrivateAuth
     async with provider(authority) as endpoint, proxy(user="ada:canary") as server:
         told = f"http://ada:canary@{server.address}"
         by_setting, by_environment = await asyncio.gather(
-            checked(endpoint, f"provider.proxy={told}", f"provider.ca_file={ca_file}"),
+            checked(endpoint, f"provider.ca_file={ca_file}", MODERATION__PROVIDER__PROXY=told),
             checked(endpoint, HTTPS_PROXY=told, SSL_CERT_FILE=str(ca_file), SSL_CERT_DIR=""),
         )
 
