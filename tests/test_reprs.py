@@ -112,6 +112,7 @@ def test_what_is_read_asked_and_signed_prints_no_credential() -> None:
     submissions = decode(message, Bindings(()), "g", Rules.of(config))
     assert isinstance(submissions, Sequence)
     [submission] = submissions
+    assert isinstance(submission.location, ByUrl)
     key = Credentials.model_validate({"access_key_id": CANARY, "access_key_secret": CANARY, "security_token": CANARY})
     call = signed_call(httpx.URL("https://a.example.com/"), "a.example.com", b"{}", key, 0.0)
 
@@ -121,5 +122,4 @@ def test_what_is_read_asked_and_signed_prints_no_credential() -> None:
     )  # fmt: skip
 
     assert CANARY not in printed
-    assert isinstance(submission.location, ByUrl)
     assert CANARY in submission.location.url

@@ -271,7 +271,12 @@ class KafkaSettings(Settings):
     @property
     def hosts_in_clear(self) -> tuple[str, ...]:
         """The bootstrap servers' hosts that are called over a network without TLS."""
-        return () if self.security.uses_tls else tuple(each for each in self._hosts() if not is_loopback(each))
+        return () if self.security.uses_tls else self.other_machines
+
+    @property
+    def other_machines(self) -> tuple[str, ...]:
+        """The bootstrap servers' hosts that are not this machine."""
+        return tuple(each for each in self._hosts() if not is_loopback(each))
 
     def _hosts(self) -> Iterator[str]:
         for broker in filter(None, map(str.strip, self.bootstrap_servers.split(","))):

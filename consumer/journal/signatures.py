@@ -22,7 +22,7 @@ The decision stands in the value. A genuine outcome that is written again is the
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -48,8 +48,8 @@ class Claim:
     names: SourceHeaders
     source: Source
     topic: str  # of the outcome
-    key: bytes | None
-    value: bytes | None
+    key: bytes | None = field(repr=False)
+    value: bytes | None = field(repr=False)
 
 
 class Signed(NamedTuple):

@@ -7,6 +7,9 @@ import pytest
 from consumer.commands.check.findings import Level
 from consumer.commands.check.identity import identity
 from consumer.config.identity import IdentitySettings
+from consumer.config.kafka import KafkaSettings
+
+KAFKA = KafkaSettings(bootstrap_servers="kafka:9092")
 
 
 @pytest.fixture
@@ -30,7 +33,7 @@ def test_outcomes_that_nobody_signs_are_warned_of_beyond_this_machine(servers: s
     """
     A broker on loopback is a demo's or a test's: nobody else writes there.
     """
-    [found] = identity(IdentitySettings(), servers)
+    [found] = identity(IdentitySettings(), KafkaSettings(bootstrap_servers=servers))
 
     assert found.level is level
     assert "outcomes are not signed" in found.text
@@ -40,7 +43,7 @@ def test_a_key_that_signs_is_said(key: Path) -> None:
     """
     By its id; how it was made stays unsaid.
     """
-    [found] = identity(IdentitySettings(sign="a", keys={"a": key}), "kafka:9092")
+    [found] = identity(IdentitySettings(sign="a", keys={"a": key}), KAFKA)
 
     assert (found.level, found.text) == (Level.OK, "outcomes are signed with a; unsigned ones are not believed")
 
@@ -51,7 +54,7 @@ def test_a_roll_out_that_is_not_over_is_warned_of(key: Path) -> None:
     """
     settings = IdentitySettings.model_validate({"keys": {"a": key}, "accept_unsigned_until": "2027-01-01T00:00:00Z"})
 
-    [found] = identity(settings, "kafka:9092")
+    [found] = identity(settings, KAFKA)
 
     assert found.level is Level.WARNING
     assert found.text == "nothing is signed yet; unsigned ones are believed until 2027-01-01T00:00:00+00:00"
@@ -65,7 +68,7 @@ def test_keys_that_cannot_be_read_are_refused_all_at_once(key: Path, tmp_path: P
     short.write_bytes(b"secret\n")
     settings = IdentitySettings(sign="a", keys={"a": key, "b": short, "c": tmp_path / "none"})
 
-    found = list(identity(settings, "kafka:9092"))
+    found = list(identity(settings, KAFKA))
 
     assert [(each.level, each.refused) for each in found] == [(Level.WRONG, True)] * 2
     assert "has 6 bytes, and must have at least 32" in found[0].text

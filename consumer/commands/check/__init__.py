@@ -45,7 +45,7 @@ async def check(
     policy = _policy(config, broken, findings)
     credentials = _credentials(config, broken, environment, findings)
     if not {"identity", "kafka"} & broken:
-        findings += identity(config.identity, config.kafka.bootstrap_servers)
+        findings += identity(config.identity, config.kafka)
     _figures(config, broken, latency, findings)
     if "provider" not in broken:
         findings += endpoints(config.provider)

@@ -1,17 +1,17 @@
 """Whether outcomes are signed, and with what. Reads the keys' files, values out."""
 
 from collections.abc import Iterator
-from ipaddress import ip_address
 
 from consumer.commands.check.findings import Finding, ok, refused, warning
 from consumer.config.identity import IdentitySettings, read_keys
+from consumer.config.kafka import KafkaSettings
 from consumer.errors import Misconfigured
 
 
-def identity(settings: IdentitySettings, bootstrap_servers: str) -> Iterator[Finding]:
+def identity(settings: IdentitySettings, kafka: KafkaSettings) -> Iterator[Finding]:
     """Look at the keys. Without any, whoever may write to the outputs is believed: on one machine that is nobody."""
     if not settings.keys:
-        nobody = all(_is_loopback(server.strip()) for server in bootstrap_servers.split(","))
+        nobody = not kafka.other_machines
         yield (ok if nobody else warning)(
             "identity",
             "outcomes are not signed: whoever may write to the output topics can make an image count as judged"
@@ -29,11 +29,3 @@ def identity(settings: IdentitySettings, bootstrap_servers: str) -> Iterator[Fin
         yield ok("identity", f"{signs}; unsigned ones are not believed")
     else:
         yield warning("identity", f"{signs}; unsigned ones are believed until {until.isoformat()}")
-
-
-def _is_loopback(server: str) -> bool:
-    host = server.rpartition("://")[2].rpartition(":")[0].strip("[]")
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
