@@ -46,7 +46,7 @@ async def test_a_problem_is_printed_as_it_is() -> None:
     """
     Square brackets in a problem are no markup.
     """
-    ended = await command("config", "--set", "[red]")
+    ended = await command("config", "--set", "logs.level=x [red]")
 
     assert ended.status == 2
-    assert ended.errors == "✗ --set [red]: has no value; write key=value, such as quota.qps=50\n"
+    assert ended.errors == "✗ --set logs.level: must be one of debug, info, warning, error (given: 'x [red]')\n"
