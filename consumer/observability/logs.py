@@ -19,7 +19,7 @@ import structlog
 
 from consumer.config.operation import LogSettings
 from consumer.observability.log_context import add_context
-from consumer.observability.log_limits import LogLimits, add_left_out
+from consumer.observability.log_limits import EventLimits, LogLimits, add_left_out
 from consumer.observability.refused_requests import RefusedRequests
 from consumer.redaction import CUT, cut, presentable, redacted, shortened
 
@@ -127,7 +127,7 @@ def set_up_logs(settings: LogSettings, stream: TextIO = sys.stderr) -> None:
     ]
     rendering = Rendering(console)
     structlog.configure(
-        processors=[*shared, rendering],
+        processors=[EventLimits(), *shared, rendering],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=True,

@@ -285,7 +285,8 @@ TELLING_FAILED = _declared(
 LOG_LINES_LEFT_OUT = _declared(
     Counter,
     "moderation_log_lines_left_out_total",
-    "Log lines of other libraries that were left out, by logger: of equal lines one a minute is logged.",
+    "Log lines that were left out, by logger: beyond ten a minute of an event and reason of ours (`consumer`), beyond "
+    "one of a kind of other libraries'.",
     ["logger"],
 )
 DEGRADED = _declared(

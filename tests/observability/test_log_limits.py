@@ -1,7 +1,8 @@
-"""What other libraries log: enough to know of it, and no flood."""
+"""What is logged of a kind: enough to know of it, and no flood."""
 
 import io
 import logging
+from typing import Any
 
 import orjson
 import pytest
@@ -10,7 +11,7 @@ import structlog
 from consumer.config.operation import LogSettings
 from consumer.observability import metrics
 from consumer.observability.log_context import say_in_every_line
-from consumer.observability.log_limits import INTERVAL, MOST_KINDS, LogLimits
+from consumer.observability.log_limits import INTERVAL, MOST_KINDS, MOST_LINES, REASONS, EventLimits, LogLimits
 from consumer.observability.logs import set_up_logs
 from tests.rig.clock import ManualClock
 
@@ -76,7 +77,7 @@ def test_texts_that_a_library_makes_up_take_no_memory_for_ever() -> None:
 @pytest.mark.parametrize("log_format", ["json", "console"])
 def test_every_line_names_group_and_replica(log_format: str) -> None:
     """
-    Ours and other libraries', so that one place may keep the lines of many; ours are not limited.
+    Ours and other libraries', so that one place may keep the lines of many.
     """
     stream = io.StringIO()
     set_up_logs(LogSettings(format=log_format), stream)
@@ -112,3 +113,60 @@ def test_a_line_that_follows_says_how_many_of_its_kind_were_left_out(monkeypatch
 
     told = [orjson.loads(line) for line in stream.getvalue().splitlines()]
     assert [line.get("left_out") for line in told] == [None, 2]
+
+
+def passed(limits: EventLimits, method: str = "warning", **event: Any) -> dict[str, Any] | None:
+    """The line as it is written, None where it is not."""
+    try:
+        return dict(limits(None, method, event))
+    except structlog.DropEvent:
+        return None
+
+
+def test_whoever_sends_what_is_logged_does_not_fill_the_disk() -> None:
+    """
+    Of an event and reason ten lines are written in a minute, whatever else they say, and the next one counts the rest.
+    """
+    clock = ManualClock()
+    limits = EventLimits(clock.now)
+
+    lines = [passed(limits, event="message.dead_lettered", reason="not_json", offset=n) for n in range(1_000)]
+    clock.time += INTERVAL
+    after = passed(limits, event="message.dead_lettered", reason="not_json", offset=1_000)
+
+    assert [line for line in lines if line] == lines[:MOST_LINES]
+    assert after == {"event": "message.dead_lettered", "reason": "not_json", "offset": 1_000, "left_out": 990}
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_a_reason_that_is_rare_is_not_lost_among_those_that_are_not(name: str) -> None:
+    """
+    By whatever field the line says it.
+    """
+    limits = EventLimits(ManualClock().now)
+    for _ in range(100):
+        passed(limits, event="call.failed", **{name: "often"})
+
+    assert passed(limits, event="call.failed", **{name: "rare"}) is not None
+    assert passed(limits, event="another", **{name: "often"}) is not None
+    assert passed(limits, method="error", event="call.failed", **{name: "often"}) is not None
+
+
+def test_lines_for_debugging_are_all_written() -> None:
+    """
+    Whoever asks for them wants to see each.
+    """
+    limits = EventLimits(ManualClock().now)
+
+    assert all(passed(limits, method="debug", event="verdict.published") for _ in range(100))
+
+
+def test_reasons_that_somebody_makes_up_are_bounded() -> None:
+    """
+    What is remembered of them does not grow.
+    """
+    limits = EventLimits(ManualClock().now)
+    for number in range(3 * MOST_KINDS):
+        passed(limits, event="call.failed", code=f"{number}" * 1_000)
+
+    assert len(limits._minutes) == MOST_KINDS
