@@ -1,0 +1,46 @@
+"""docs/security.md: each line of its tables has its test."""
+
+import re
+
+from tests.rig.replica import ROOT
+
+PAGE = (ROOT / "docs" / "security.md").read_text()
+NAMED = re.compile(r"`(tests/[\w/]+\.py)(?:::(test_\w+))?`")
+
+
+def test_every_test_that_is_named_exists() -> None:
+    """
+    By its path, and by its name where one of a file's is meant.
+    """
+    named = NAMED.findall(PAGE)
+    missing = [
+        (path, name)
+        for path, name in named
+        if not (ROOT / path).exists() or (name and f"def {name}(" not in (ROOT / path).read_text())
+    ]
+
+    assert missing == []
+    assert named
+
+
+def test_every_threat_has_its_test() -> None:
+    """
+    A line of what somebody tries ends with a test that shows what happens.
+    """
+    tables = re.findall(r"^\| (?:tries|secret) \|[^\n]*\n\|[-|]+\n((?:\|[^\n]*\n)+)", PAGE, re.MULTILINE)
+    lines = [line for table in tables for line in table.splitlines()]
+
+    assert [line for line in lines if not NAMED.search(line.rsplit(" | ", 1)[-1])] == []
+    assert len(lines) >= 15
+
+
+def test_links_lead_somewhere() -> None:
+    """
+    Within the page, to other pages, and to headings of theirs.
+    """
+    for link in re.findall(r"\]\(([^)]+)\)", PAGE):
+        path, _, anchor = link.partition("#")
+        text = (ROOT / "docs" / path).read_text() if path else PAGE
+        headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+        anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+        assert not anchor or anchor in anchors, link
