@@ -123,7 +123,7 @@ def _harmless(token: str) -> str:
     told = token[: found.start()] if found else token
     if found and _has_at(token[found.start() :]):
         told = _without_open_user(told)
-    shown = "://".join(map(_without_user, told.split("://"))) if _has_at(told) else told
+    shown = _without_users(told) if _has_at(told) else told
     if parameter := _PARAMETER.search(shown):
         return f"{shown[: parameter.end()]}{CUT}{_closing(token)}"
     return f"{shown}{token[found.start()]}{CUT}{_closing(token)}" if found else shown
@@ -134,6 +134,13 @@ def _without_open_user(told: str) -> str:
     before, separator, last = told.rpartition("://")
     host, slash, _ = last.partition("/")
     return told if slash and _is_host(host) else f"{before}{separator}{CUT}"
+
+
+def _without_users(told: str) -> str:
+    first, *others = told.split("://")
+    if others and not _has_at(first) and not _is_host(first.partition("/")[0]):
+        return _without_user(told)  # a password with `://` in it
+    return "://".join(map(_without_user, (first, *others)))
 
 
 def _without_user(address: str) -> str:
@@ -148,7 +155,7 @@ def _without_user(address: str) -> str:
 def _is_host(text: str) -> bool:
     """Whether this may be a host with its port, and no user with a password."""
     _, colon, port = text.rpartition(":")
-    return not colon or port.isdecimal() or text.endswith("]")
+    return bool(text) and (not colon or port.isdecimal() or text.endswith("]"))
 
 
 def _has_at(text: str) -> bool:

@@ -37,6 +37,7 @@ MEGABYTE = 1_000_000
         ("http://user:can#ary@img.example/a.jpg", "http://…#…"),
         ("http://user:can?ary@img.example/a.jpg", "http://…?…"),
         ("http://user:can/a?ry@img.example/a.jpg", "http://…?…"),
+        ("http://user:x://y/canary@img.example/a.jpg", "http://…@img.example/a.jpg"),
         ("http://img.example/a.jpg?to=ada@img.example", "http://img.example/a.jpg?…"),
         ("is it? so: a@b.example", "is it? so: a@b.example"),
     ],
@@ -51,6 +52,8 @@ def test_a_url_is_shown_without_what_may_be_a_credential(text: str, shown: str) 
 @given(st.text("ab.é"), st.text("/?#;:", max_size=6))
 @example("", "#")
 @example("", "/;")
+@example("", "///")
+@example("a", "://;/")
 def test_no_password_is_shown_whatever_it_is_made_of(name: str, inner: str) -> None:
     """
     Nor where nobody escaped the slash, the `?`, the `#` or the `;` in it.
