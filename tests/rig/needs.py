@@ -7,6 +7,7 @@ each in its fixture, which says what is missing.
 """
 
 import os
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -50,6 +51,16 @@ NEEDS = (
         remedy=(
             "To run them, with any Go installed (on Debian and Ubuntu: apt-get install golang-go):",
             "  make helm && make test",
+        ),
+    ),
+    Need(
+        marker="compilers",
+        what="the compilers of subscribers' languages",
+        fixtures=frozenset({"javac", "go"}),
+        missing=lambda: [f"{name} is not in the PATH" for name in ("javac", "go") if shutil.which(name) is None],
+        remedy=(
+            "To run them, on Debian and Ubuntu:",
+            "  apt-get install default-jdk-headless golang-go && make test",
         ),
     ),
 )
