@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import orjson
 from pydantic import BeforeValidator, Field
 
 from consumer.config.base import Settings
@@ -65,7 +66,7 @@ class PolicySettings(Settings):
 
 
 class Policy(Settings):
-    """A policy and the digest of the file it came from."""
+    """A policy, and the SHA-256 of it as JSON: sorted keys, no blanks, every default filled in."""
 
     settings: PolicySettings
     sha256: str
@@ -80,4 +81,6 @@ def load_policy(path: Path) -> Policy:
     """
     file = read_yaml(path)
     settings = validated(PolicySettings, file.tree, Origins(file))
-    return Policy(settings=settings, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    # Of what was read, and not of the file, which may be another by now; comments and order say nothing.
+    canonical = orjson.dumps(settings.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
+    return Policy(settings=settings, sha256=hashlib.sha256(canonical).hexdigest())
