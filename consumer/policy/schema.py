@@ -55,7 +55,7 @@ class PolicySettings(Settings):
     """What findings lead to."""
 
     policy: str = Field(min_length=1, description="The policy's name, in every verdict.")
-    version: int
+    version: int = Field(ge=0, lt=2**53, description="In every verdict: higher with each change.")
     services: tuple[str, ...] = Field(
         (DEFAULT_SERVICE,), min_length=1, description="The provider's services. Each is billed per image."
     )
