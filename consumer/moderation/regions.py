@@ -12,6 +12,9 @@ breaker opened or the lease of the quota ended, waits here again.
 The second region, which must share the first one's configuration at the provider, is asked while the first one's
 breaker is open, and about a request that the first one has failed twice. The account is the same everywhere, so what
 it is refused in one region is not tried in another.
+
+Requests that have failed before come back to wait here, so one that has not must be able to wait beside them: images
+that fail for reasons of their own would else be all that is ever tried, and an outage that they began would not end.
 """
 
 import asyncio
@@ -50,6 +53,7 @@ class Regions:
         self._clock = clock
         self._waits = waits
         self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # wake in the order they came
+        self._new = 0  # requests that wait for a permit and have not been sent yet
         self._moved = asyncio.Event()
         self._changes = BreakerChanges()
 
@@ -68,11 +72,11 @@ class Regions:
                 self._wake()
 
     def has_capacity(self) -> bool:
-        """Whether no request waits for a permit."""
-        return not any(turn.locked() for turn in self._turns.values())
+        """Whether no request waits for a permit, but for those that have failed before."""
+        return not self._new
 
     async def wait_for_capacity(self) -> None:
-        """Wait until no request waits for a permit."""
+        """Wait until there is capacity."""
         while not self.has_capacity():
             await self._moved.wait()
 
@@ -100,6 +104,8 @@ class Regions:
         if not turn.locked() and not isinstance(found := self._find(service, attempt), float):
             return found
         with self._waits.interruptible():
+            is_new = attempt == 1
+            self._new += is_new
             try:
                 async with turn:
                     while isinstance(found := self._find(service, attempt), float):
@@ -108,6 +114,7 @@ class Regions:
                         metrics.QUOTA_WITHHELD_SECONDS.labels("provider").inc(self._clock.now() - began)
                     return found
             finally:
+                self._new -= is_new
                 self._wake()
 
     def _find(self, service: str, attempt: int) -> tuple[Region, Permit] | float:

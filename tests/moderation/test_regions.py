@@ -341,3 +341,39 @@ async def test_a_line_is_logged_when_a_breaker_opens_and_when_it_closes_again() 
     assert [about.items() <= line.items() for line in told] == [True] * 3
     assert (told[0]["kind"], told[0]["code"], told[0]["log_level"]) == ("provider", "500", "warning")
     assert 4.0 < told[1]["seconds"] <= told[2]["seconds"]
+
+
+async def test_images_that_always_fail_do_not_take_every_probe() -> None:
+    """
+    They open the breaker where they come in a row, and come back for as long as no other image is answered. So another
+    one may begin beside them, has its turn within a probe of each, and ends the outage.
+    """
+    clock = ManualClock()
+    provider = Provider(clock, lambda: ProviderFailed("500"))
+    world = World(provider)
+    await clock.run(world.ask_in_turn(LIMITS.provider_failures))
+    assert world.state() is State.OPEN
+
+    async def come_back(name: str) -> None:
+        attempt = 1
+        while True:
+            attempt += 1
+            await world.ask(name, attempt)
+
+    poison = [asyncio.ensure_future(come_back(f"poison-{n}")) for n in range(5)]
+    await clock.run(clock.sleep(10.0))
+    began = clock.now()
+    may_begin = world.regions.has_capacity()
+    fresh = asyncio.ensure_future(world.ask("fresh"))
+    await clock.run(clock.sleep(0.0))
+    may_another_begin = world.regions.has_capacity()
+    while not any(name == "fresh" for _, name in provider.asked):
+        await clock.run(clock.sleep(0.05))
+    provider.failing = None
+    asked_after = clock.now() - began
+    for each in poison:
+        each.cancel()
+    await clock.run(fresh)
+
+    assert (may_begin, may_another_begin) == (True, False)
+    assert asked_after <= (len(poison) + 1) * LIMITS.probe_interval + 0.1

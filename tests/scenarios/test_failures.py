@@ -8,6 +8,7 @@ import pytest
 
 from consumer.emulator import Fault
 from tests.rig.emulated import KEY, emulated, upload_objects
+from tests.rig.quick_provider.process import QuickProvider
 from tests.rig.replica import Replica
 from tests.rig.stage import Stage
 
@@ -140,3 +141,23 @@ def _expected(case: Case) -> dict[str, Any]:
         "attempts": case.attempts,
         "billed": case.billed,
     }
+
+
+@pytest.mark.scenario
+async def test_images_that_come_first_and_always_fail_hold_nobody_up(stage: Stage, tmp_path: Path) -> None:
+    """
+    Twenty of them look like an outage, and nothing else is under way that could show that it is none. The images behind
+    them are judged all the same, and then they are.
+    """
+    bad, good = 20, 100
+    await stage.upload(bad, url="https://img.example.com/poison-{n}.jpg")
+    async with QuickProvider.start(latency=0.05, codes={"poison": 500}) as provider:
+        config = stage.config(provider.endpoint, retries={"first_delay": 0.1, "max_delay": 1.0})
+        async with Replica.started(tmp_path, config) as replica:
+            await replica.until(lambda status, text: status == 503 and "is not asked" in text)
+            await stage.upload(good, first=bad)
+            ids = await stage.until(lambda ids: len(ids) >= bad + good, timeout=90.0)
+        outcomes = await stage.outcomes()
+
+    assert len(set(ids)) == len(ids) == bad + good
+    assert len(outcomes["review"]) == bad
