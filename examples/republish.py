@@ -43,7 +43,7 @@ class Republished(NamedTuple):
 
 def is_ours(name: str) -> bool:
     """Whether a header was added when the message became a dead letter."""
-    return name.startswith("dlq_") or name == "source_group"
+    return name.startswith("dlq_") or name in ("source_group", "moderation_signature")
 
 
 def as_it_was(headers: Headers) -> Headers:

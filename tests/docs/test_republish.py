@@ -6,6 +6,7 @@ from consumer.clock import SystemClock
 from consumer.config.privacy import PrivacySettings
 from consumer.emulator.broker import EmbeddedBroker
 from consumer.errors import Undecodable
+from consumer.journal.signatures import HEADER
 from consumer.verdicts.encode import Encoding
 from tests.rig.events import delivery
 from tests.rig.kafka import NewRecord, publish, read_all
@@ -13,7 +14,9 @@ from tests.rig.replica import ROOT
 
 republish = runpy.run_path(str(ROOT / "examples" / "republish.py"))["republish"]
 
-THEIRS = [("trace", b"1"), ("source_group", b"theirs"), ("trace", b"2"), ("nothing", None)]
+THEIRS = [
+    ("trace", b"1"), ("source_group", b"theirs"), (HEADER, b"theirs"), ("trace", b"2"), ("nothing", None),
+]  # fmt: skip
 
 
 def letter(group: str, reason: str, value: bytes, *, cut: bool = False) -> NewRecord:
@@ -21,7 +24,7 @@ def letter(group: str, reason: str, value: bytes, *, cut: bool = False) -> NewRe
     encoding = Encoding(group=group, privacy=PrivacySettings())
     refused = delivery(value, key=b"\x00key", headers=THEIRS)
     encoded = encoding.dead_letter(refused, Undecodable(reason, "somewhere"), SystemClock().wall())
-    headers = [*encoded.headers, *([("dlq_truncated", b"true")] if cut else [])]
+    headers = [*encoded.headers, (HEADER, b"ours"), *([("dlq_truncated", b"true")] if cut else [])]
     return NewRecord(encoded.value, key=encoded.key, headers=headers)
 
 
