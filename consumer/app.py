@@ -189,10 +189,9 @@ async def open_service(
         health.reasons_not_ready.append(holding.reasons_not_ready)
         health.degraded.append(holding.degraded)
         deciding = Deciding(policy)
-
-        def signing(sink: Sink) -> Sink:
-            return SigningSink(sink, config.kafka.group_id, keyring, partitions.mark, clock) if keyring.signs else sink
-
+        written: Sink = tracing.sink(sink)
+        if keyring.signs:
+            written = SigningSink(written, config.kafka.group_id, keyring, partitions.mark, clock)
         pipeline = Pipeline(
             decode=partial(
                 decode,
@@ -212,7 +211,7 @@ async def open_service(
             decisions=Decisions(DriftWatch(deciding.decide).decide, deciding.fall_back),
             outcomes=Outcomes(Encoding(group=config.kafka.group_id, privacy=config.privacy), config.kafka.outputs),
             holding=holding,
-            publisher=Publisher(journal, signing(tracing.sink(sink)), refused, clock),
+            publisher=Publisher(journal, written, refused, clock),
             clock=clock,
         )
         service = Service(

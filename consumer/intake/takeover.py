@@ -129,10 +129,10 @@ class TakeOver:
             served = {partition: since.pop(partition) for partition in turn(since, self._clock.wall())}
             # Nobody can have published an outcome of a record that is not there yet, whatever the outputs say.
             ends = await self._member.ends(served)
-            served = {partition: since for partition, since in served.items() if partition in ends}
+            served = {partition: served[partition] for partition in ends}
             if not served:
                 continue
-            spans = {partition: range(starts[partition].offset, ends[partition]) for partition in served}
+            spans = {partition: range(starts[partition].offset, end) for partition, end in ends.items()}
             limits = await self._read_back.read(served, spans, lambda: assignment == self._assignment)
             if not await self._own(assignment, {each: starts[each] for each in served}, limits, began):
                 return
