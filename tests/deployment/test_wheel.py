@@ -23,6 +23,7 @@ from tests.rig.replica import KEY
 
 ROOT = Path(__file__).parents[2]
 NOWHERE = "--set=kafka.bootstrap_servers=127.0.0.1:1"
+FREE_PORTS = ("--set=health.port=0", "--set=health.metrics_port=0")  # the default ones may be another program's
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +138,9 @@ async def test_what_needs_no_file_works_anywhere(installed: Installed, empty: Pa
 
 async def test_the_service_runs_without_a_file(installed: Installed, empty: Path) -> None:
     """
-    With the defaults and the policy of the release; here without a broker, and until it is told to stop.
+    With the defaults and the policy of the release; here on free ports, without a broker, and until it is told to stop.
     """
-    said = await installed.run("run", NOWHERE, folder=empty, until="kafka.unreachable")
+    said = await installed.run("run", NOWHERE, *FREE_PORTS, folder=empty, until="kafka.unreachable")
 
     assert said.status == 0
     assert "Traceback" not in said.errors
@@ -219,8 +220,7 @@ async def test_what_cannot_be_written_or_asked_is_named_in_one_line(installed: I
         "health.host": (
             "run",
             NOWHERE,
-            "--set=health.port=0",
-            "--set=health.metrics_port=0",
+            *FREE_PORTS,
             f"--set=health.host={long}",
         ),
         "kafka.bootstrap_servers": ("offsets", "--set=kafka.bootstrap_servers=kafka:ninety"),
@@ -271,7 +271,9 @@ async def test_a_port_that_is_taken_is_named_with_its_option(installed: Installe
         port = taken.getsockname()[1]
         emulator, service = await asyncio.gather(
             installed.run("emulator", "--port", str(port), folder=empty, demo=True),
-            installed.run("run", NOWHERE, "--set=health.host=127.0.0.1", f"--set=health.port={port}", folder=empty),
+            installed.run(
+                "run", NOWHERE, *FREE_PORTS, "--set=health.host=127.0.0.1", f"--set=health.port={port}", folder=empty
+            ),
         )
 
     assert (emulator.status, service.status) == (2, 2)

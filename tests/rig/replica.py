@@ -25,6 +25,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from tests.rig.freezing import freeze
 from tests.rig.kafka.broker import TETHER
 
 ROOT = Path(__file__).parents[2]
@@ -108,8 +109,8 @@ class Replica:
         self._process.kill()
 
     def suspend(self) -> None:
-        """Send SIGSTOP: its connections stay open and nothing of it runs."""
-        self._process.send_signal(signal.SIGSTOP)
+        """Freeze it (SIGSTOP): its connections stay open and nothing of it runs."""
+        freeze(self._process.pid)
 
     def resume(self) -> None:
         """Send SIGCONT."""

@@ -11,6 +11,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.rig.freezing import freeze
+
 TETHER = Path(__file__).with_name("tether.py")
 STOP_GRACE = 10.0
 LOG_TAIL = 40  # lines
@@ -111,9 +113,9 @@ class Broker:
         self._process = None
 
     def suspend(self) -> None:
-        """Freeze it (SIGSTOP): connections stay open and nothing answers."""
+        """Freeze it (SIGSTOP): connections stay open and nothing answers, from the moment at which this returns."""
         assert self._process is not None, f"broker {self.node_id} is stopped"
-        self._process.send_signal(signal.SIGSTOP)
+        freeze(self._process.pid)
 
     def resume(self) -> None:
         """Let it go on (SIGCONT). Harmless when it is not suspended."""
