@@ -23,7 +23,7 @@ from consumer.alibaba.image_moderation import ACTION
 from consumer.clock import Clock, SystemClock
 from consumer.config import Config
 from consumer.config.credentials import Credentials
-from consumer.config.identity import IdentitySettings, read_keys
+from consumer.config.identity import read_keys
 from consumer.dispatch.concurrency import ConcurrencyLimit
 from consumer.dispatch.gate import Gate
 from consumer.dispatch.in_flight import InFlight
@@ -44,6 +44,7 @@ from consumer.intake.readback import ReadBack
 from consumer.intake.retention import Retention, retention_of
 from consumer.intake.source import KafkaSource
 from consumer.journal.belief import Belief
+from consumer.journal.commits import Commits
 from consumer.journal.journal import Journal
 from consumer.journal.reader import OutputReader
 from consumer.journal.signatures import Keyring
@@ -143,9 +144,10 @@ async def open_service(
         access = KafkaAccess(config.kafka)
         in_flight, journal = InFlight(clock), Journal()
         keyring = Keyring(read_keys(config.identity), config.identity.sign)
-        outputs = OutputReader(
-            config.kafka, access, config.journal.clock_skew, belief_of(config.identity, keyring, clock)
-        )
+        until = config.identity.unsigned_until
+        belief = None if keyring.is_empty else Belief(keyring, until, clock.wall)
+        commits = Commits(config.kafka.group_id, replica, keyring, until, clock.wall)
+        outputs = OutputReader(config.kafka, access, config.journal.clock_skew, belief)
         read_back = ReadBack(outputs, journal, config.journal, clock)
         quota = quota_of(config)
         partitions = Partitions(
@@ -156,7 +158,7 @@ async def open_service(
             config.journal.max_outcomes_per_partition,
             clock,
         )
-        source = KafkaSource(config.kafka, access, partitions, read_back, quota, replica, clock)
+        source = KafkaSource(config.kafka, access, partitions, read_back, quota, commits, clock)
         health = Health([access.reasons_not_ready, source.reasons_not_ready], [source.complaints], [source.degraded])
         await stack.enter_async_context(serving(config.health, health, counted.registry))
         tracing = await stack.enter_async_context(tracing_of(config, environment))
@@ -235,14 +237,6 @@ async def open_service(
         _show_headroom(retention, service, config.kafka.topics)
         await stack.enter_async_context(source.opened(service.drain))
         yield service
-
-
-def belief_of(identity: IdentitySettings, keyring: Keyring, clock: Clock) -> Belief | None:
-    """Which outcomes are believed; None where there is no key: all that name the group."""
-    if not identity.keys:
-        return None
-    until = identity.accept_unsigned_until
-    return Belief(keyring, until.timestamp() if until else 0.0, clock.wall)
 
 
 def _lease_lost(quota: Quota, access: KafkaAccess, clock: Clock) -> list[str]:

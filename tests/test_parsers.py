@@ -22,7 +22,7 @@ from consumer.http.content import Unreadable, unpacked
 from consumer.images.presigned import expiry
 from consumer.intake.decode import decode, members, urls
 from consumer.intake.decode.bindings import media_type
-from consumer.journal.commit_metadata import CommitMetadata, must_be_read
+from consumer.journal.commit_metadata import CommitMetadata
 from consumer.journal.headers import OF_DEAD_LETTER, OF_VERDICT, SourceHeaders
 from consumer.redaction import cut, presentable, redacted, shortened
 from consumer.urls import shown_url
@@ -69,8 +69,9 @@ TEXTS: Mapping[str, Callable[[str], object]] = {
     "media_type": media_type,
     "expiry": lambda text: expiry(f"https://host/?{text}"),
     "shown_url": shown_url,
-    "commit metadata": lambda text: (CommitMetadata.read(text), must_be_read(text, "0")),
+    "commit metadata": CommitMetadata.read,
     "commit metadata of ours": lambda text: CommitMetadata.read(f"mc1 {text}"),
+    "signed commit metadata": lambda text: CommitMetadata.read(f"mc2 1763632801.123 0123abcd {text}"),
     "a verdict's headers": partial(lines_of_source, OF_VERDICT),
     "a dead letter's headers": partial(lines_of_source, OF_DEAD_LETTER),
     "a header's name": header_name,

@@ -36,6 +36,11 @@ class IdentitySettings(Settings):
         "roll-out. Every outcome in the outputs that is still needed must be signed by then.",
     )
 
+    @property
+    def unsigned_until(self) -> float:
+        """The same in unix seconds; 0 where nothing unsigned is believed, or everything is, for want of keys."""
+        return self.accept_unsigned_until.timestamp() if self.accept_unsigned_until else 0.0
+
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         problems = [*self._problems()]

@@ -268,6 +268,19 @@ class KafkaSettings(Settings):
         "`topic/partition@first-last` where the end of the batch cannot be read. Readiness and log name them.",
     )
 
+    foreign_commits: Literal["rejudge", "hold", "accept"] = Field(
+        "rejudge",
+        description="What becomes of a partition whose commit is not this service's, where `identity` has keys. "
+        "`rejudge`: it starts at what the last signed outcome says was committed; what is published is neither paid "
+        "nor published again. `hold`: it is not read until `moderation-consumer offsets accept`. `accept`: it starts "
+        "at that commit; what a stranger has taken is never judged.",
+    )
+    rejudge_at_most: PositiveInt = Field(
+        100_000,
+        description="Records that `foreign_commits: rejudge` looks at once more in a partition; with more in between "
+        "it is held.",
+    )
+
     @property
     def hosts_in_clear(self) -> tuple[str, ...]:
         """The bootstrap servers' hosts that are called over a network without TLS."""

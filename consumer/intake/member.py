@@ -13,6 +13,7 @@ from consumer.clock import Clock
 from consumer.config.kafka import KafkaSettings
 from consumer.intake.committer import Commit
 from consumer.intake.starts import Start, Starts, ends_of
+from consumer.journal.commits import Commits
 from consumer.kafka import internals
 from consumer.records import Partition, beyond
 
@@ -22,13 +23,13 @@ log = structlog.get_logger()
 class Member:
     """One generation of the group after the other, through one consumer."""
 
-    def __init__(self, settings: KafkaSettings, owner: str, clock: Clock) -> None:
-        """`owner` names this process in its commits; see `journal/commit_metadata.py`."""
+    def __init__(self, settings: KafkaSettings, commits: Commits, clock: Clock) -> None:
         self._settings = settings
-        self._starts = Starts(settings, owner, clock)
+        self._commits = commits
+        self._starts = Starts(settings, commits, clock)
         self._clock = clock
         self.consumer: AIOKafkaConsumer
-        self.owner = owner
+        self.owner = commits.owner
         self.generation = -1
         self.assigned_at = 0.0  # by the clock's `now`
 
@@ -73,7 +74,10 @@ class Member:
 
         `on_not_a_member` is called where the group has gone on without this replica.
         """
-        offsets = {TopicPartition(*partition): OffsetAndMetadata(*each) for partition, each in commit.items()}
+        offsets = {
+            TopicPartition(*partition): OffsetAndMetadata(offset, self._commits.sign(partition, offset, metadata))
+            for partition, (offset, metadata) in commit.items()
+        }
         generation = self.generation
         try:
             await internals.commit_once(self.consumer, offsets, generation)

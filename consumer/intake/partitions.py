@@ -13,6 +13,7 @@ from aiokafka import ConsumerRecord
 
 from consumer.clock import Clock
 from consumer.intake.admission import Admission
+from consumer.intake.bases import Base
 from consumer.intake.committer import Commit, commit_of
 from consumer.intake.ledger import PartitionLedger
 from consumer.intake.ownership import Ownership, State
@@ -76,7 +77,7 @@ class Partitions:
         self._most_outcomes = most_outcomes
         self._clock = clock
         self._assigned: dict[Partition, AssignedPartition] = {}
-        self._marks: dict[Partition, CommitMark] = {}
+        self._commits: dict[Partition, Base] = {}
 
     def __len__(self) -> int:
         return len(self._assigned)
@@ -105,7 +106,6 @@ class Partitions:
     def revoke(self) -> None:
         """End the assignment."""
         self.ownership.revoke()
-        self._marks.clear()
         self._assigned.clear()  # aiokafka's protocol is eager: every partition was revoked
 
     def is_owned(self, partition: Partition) -> bool:
@@ -233,11 +233,16 @@ class Partitions:
         for partition, (offset, metadata) in commit.items():
             self.journal.forget(partition, offset)
             if ours := CommitMetadata.read(metadata):
-                self._marks[partition] = CommitMark(offset, ours.journal_from)
+                self._commits[partition] = Base(CommitMark(offset, ours.journal_from), self._clock.wall())
+
+    def last_commit(self, partition: Partition) -> Base | None:
+        """What this process committed last of a partition, in this assignment or an earlier one."""
+        return self._commits.get(partition)
 
     def mark(self, partition: Partition) -> CommitMark | None:
-        """What this replica committed last of a partition of this assignment."""
-        return self._marks.get(partition)
+        """What an outcome of that partition says is committed."""
+        base = self._commits.get(partition)
+        return base.committed if base is not None else None
 
     def oldest_open(self) -> float:
         """Seconds since the oldest open record was read, 0 where none is open."""

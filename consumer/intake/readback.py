@@ -23,9 +23,9 @@ class ReadBack:
     """Fills the journal, and says how far it is with that."""
 
     def __init__(self, outputs: OutputReader, journal: Journal, limits: JournalSettings, clock: Clock) -> None:
-        self._outputs = outputs
+        self.outputs = outputs
         self._journal = journal
-        self._limits = limits
+        self.limits = limits
         self._clock = clock
         self._read = 0
         self._began: float | None = None
@@ -44,14 +44,16 @@ class ReadBack:
             log.warning("journal.unmarked", partitions=_named(unmarked), reading="from the outputs' beginning")
         start = min(since.values())
         self._read, self._began = 0, self._clock.now()
-        pays = self._limits.on_limit == "pay"
-        windows = Windows(self._journal, spans, 2**63 if pays else self._limits.max_outcomes)
+        pays = self.limits.on_limit == "pay"
+        windows = Windows(self._journal, spans, 2**63 if pays else self.limits.max_outcomes)
         try:
-            async with contextlib.aclosing(self._outputs.read(start)) as batches:
+            async with contextlib.aclosing(self.outputs.read(start)) as batches:
                 async for outcomes in batches:
                     self._read += len(outcomes)
                     metrics.JOURNAL_READ.inc(len(outcomes))
                     for outcome in outcomes:
+                        if outcome.is_acceptance:
+                            continue
                         # None of a record that counts is older than its partition's mark, whatever its time says.
                         at = max(outcome.at, since.get(outcome.partition, BEGINNING))
                         windows.note(outcome.partition, outcome.offset, outcome.id, at)
@@ -69,17 +71,17 @@ class ReadBack:
     @property
     def behind(self) -> float:
         """Seconds by which outcomes may be dated too early, because the brokers' clock is behind."""
-        return self._outputs.brokers.behind
+        return self.outputs.brokers.behind
 
     def acknowledged(self, sent_at: float, timestamp: int, timestamp_type: int) -> None:
         """Note how an outcome that Kafka has taken is dated; see `BrokerClock`."""
-        behind = self._outputs.brokers.notice(sent_at, timestamp, timestamp_type)
-        if behind is not None and behind > self._limits.clock_skew:
-            log.error("outputs.clock_behind", seconds=round(behind, 3), clock_skew=self._limits.clock_skew)
+        behind = self.outputs.brokers.notice(sent_at, timestamp, timestamp_type)
+        if behind is not None and behind > self.limits.clock_skew:
+            log.error("outputs.clock_behind", seconds=round(behind, 3), clock_skew=self.limits.clock_skew)
 
     def degraded(self) -> Iterator[str]:
         """Say how far the brokers' clock is behind, where that is more than is allowed for."""
-        if self.behind > self._limits.clock_skew:
+        if self.behind > self.limits.clock_skew:
             yield (
                 f"kafka: the brokers' clock is {self.behind:.1f} s behind this machine's, and the outputs have "
                 "LogAppendTime: the journal is read from so much earlier"
@@ -87,7 +89,7 @@ class ReadBack:
 
     def is_half_empty(self) -> bool:
         """Whether at least half as many outcomes as may be known could be read."""
-        return len(self._journal) <= self._limits.max_outcomes // 2
+        return len(self._journal) <= self.limits.max_outcomes // 2
 
     def progress(self) -> str:
         """Say how much was read, and what would end it sooner; nothing while nothing is read."""
@@ -96,16 +98,16 @@ class ReadBack:
         seconds = self._clock.now() - self._began
         return (
             f": {self._read} outcomes are read back in {seconds:.0f} s; it goes on by itself; journal.on_limit: pay "
-            f"would end it after {self._limits.max_seconds:.0f} s and may pay and publish twice"
+            f"would end it after {self.limits.max_seconds:.0f} s and may pay and publish twice"
         )
 
     def _gives_up(self) -> bool:
         """Whether the journal is read no further, by choice: what is not known may be paid and published again."""
         assert self._began is not None
-        if self._clock.now() - self._began > self._limits.max_seconds:
-            reason = f"journal.max_seconds: {self._limits.max_seconds}"
-        elif len(self._journal) > self._limits.max_outcomes:
-            reason = f"journal.max_outcomes: {self._limits.max_outcomes}"
+        if self._clock.now() - self._began > self.limits.max_seconds:
+            reason = f"journal.max_seconds: {self.limits.max_seconds}"
+        elif len(self._journal) > self.limits.max_outcomes:
+            reason = f"journal.max_outcomes: {self.limits.max_outcomes}"
         else:
             return False
         metrics.JOURNAL_GIVEN_UP.inc()

@@ -34,6 +34,7 @@ from consumer.clock import Clock, ends_within
 from consumer.config.kafka import KafkaSettings
 from consumer.intake import Lease, Reading
 from consumer.intake.committer import Commit, Committer
+from consumer.intake.foreign_commits import ForeignCommits
 from consumer.intake.member import Member, named
 from consumer.intake.ownership import Owner
 from consumer.intake.partitions import KafkaRecord, Partitions
@@ -41,6 +42,7 @@ from consumer.intake.readback import ReadBack
 from consumer.intake.stuck import StuckPartitions
 from consumer.intake.takeover import TakeOver
 from consumer.journal.commit_metadata import CommitMetadata
+from consumer.journal.commits import Commits
 from consumer.kafka import internals
 from consumer.kafka.damage import DamagedUploads
 from consumer.kafka.reading import Consumer
@@ -72,10 +74,9 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         partitions: Partitions,
         read_back: ReadBack,
         lease: Lease,
-        owner: str,
+        commits: Commits,
         clock: Clock,
     ) -> None:
-        """`owner` names this process in its commits; see `journal/commit_metadata.py`."""
         self._settings = settings
         self._access = access
         self._partitions = partitions
@@ -83,9 +84,10 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         self._read_back = read_back
         self._lease = lease
         self._clock = clock
-        self._member = Member(settings, owner, clock)
+        self._member = Member(settings, commits, clock)
         self._committer = Committer(self._due, self._send, self._proved, settings.commit_interval, clock)
-        self._take_over = TakeOver(partitions, self._member, read_back, self._committer, lease, clock)
+        self._foreign = ForeignCommits(settings, partitions, read_back.outputs, read_back.limits.max_outcomes, clock)
+        self._take_over = TakeOver(partitions, self._member, read_back, self._committer, self._foreign, lease, clock)
         self._stuck = StuckPartitions(partitions, clock)
         self._damaged = DamagedUploads(settings.skip_damaged, clock)
         self._polling = Heartbeat("the poll loop", clock)
@@ -125,7 +127,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         missing = [] if self._access.reasons_not_ready() else self._member.missing_topics()
         reasons = [f"kafka: input topic {topic} does not exist, or this user may not see it" for topic in missing]
         if self._partitions and not self._ownership.owns_any:
-            reasons.append(self._take_over.reason())
+            reasons += [*self._foreign.reasons()] or [self._take_over.reason()]
         return reasons
 
     def degraded(self) -> list[str]:
@@ -133,7 +135,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         reasons = [*self._damaged.reasons()]
         waiting = [each for each in self._partitions.names if not self._partitions.is_owned(each)]
         if waiting and len(waiting) < len(self._partitions):
-            reasons.append(self._take_over.reason(waiting))
+            reasons += [*self._foreign.reasons()] or [self._take_over.reason(waiting)]
         return [*reasons, *self._read_back.degraded(), *self._stuck.degraded()]
 
     def complaints(self) -> list[str]:

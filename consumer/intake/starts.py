@@ -3,7 +3,8 @@ Where the reading of a partition begins, and since when its journal must be read
 
     a commit of this very process ........... there; it remembers what it has published itself
     a commit of another ..................... there, and the journal since `journal_from` of its metadata
-    a commit that is none of the service's .. there, and the journal from the outputs' beginning
+    a commit that is none of the service's .. there, and the journal from the outputs' beginning; where commits are
+                                              signed it is not believed: see `foreign_commits.py`
     none, `earliest` ........................ the log's beginning; offsets that Kafka has forgotten look the same, so
                                               the journal from the outputs' beginning, unless the log is empty or
                                               no output exists
@@ -24,6 +25,7 @@ from aiokafka.structs import OffsetAndMetadata
 from consumer.clock import Clock
 from consumer.config.kafka import KafkaSettings
 from consumer.journal.commit_metadata import BEGINNING, CommitMetadata, must_be_read
+from consumer.journal.commits import Commits
 from consumer.kafka import internals
 from consumer.records import Partition
 
@@ -39,16 +41,16 @@ class Start(NamedTuple):
     since: float | None = None  # unix seconds from which on the journal must be read; None: nothing is to be known
     others: bool = False  # another process may have had it since this one
     moved: bool = False  # it is not where the client would begin by itself
+    foreign: bool = False  # a stranger committed that offset: the partition does not start there without more ado
 
 
 class Starts:
     """Finds where partitions begin, for one process."""
 
-    def __init__(self, settings: KafkaSettings, owner: str, clock: Clock) -> None:
-        """`owner` is this process in its commits."""
+    def __init__(self, settings: KafkaSettings, commits: Commits, clock: Clock) -> None:
         self._latest = settings.auto_offset_reset == "latest"
         self._outputs = settings.outputs.all
-        self._owner = owner
+        self._commits = commits
         self._clock = clock
 
     async def find(
@@ -69,7 +71,8 @@ class Starts:
         starts = {}
         for each in partitions:
             if each in committed:
-                starts[Partition(*each)] = self._committed(committed[each], Partition(*each) in remembered)
+                partition = Partition(*each)
+                starts[partition] = self._committed(partition, committed[each], partition in remembered)
         without = [each for each in partitions if each not in committed]
         if self._latest:
             new = [each for each in without if TopicPartition(each.topic, 0) not in committed]
@@ -83,10 +86,13 @@ class Starts:
             Partition(*each): begin for each, begin in zip(without, begins, strict=True) if begin is not None
         }
 
-    def _committed(self, found: OffsetAndMetadata, remembered: bool) -> Start:
-        metadata = CommitMetadata.read(found.metadata or "")
-        since = must_be_read(found.metadata or "", self._owner if remembered else None)
-        return Start(found.offset, since, others=metadata is None or metadata.owner != self._owner)
+    def _committed(self, partition: Partition, found: OffsetAndMetadata, remembered: bool) -> Start:
+        owner = self._commits.owner
+        metadata = self._commits.read(partition, found.offset, found.metadata or "")
+        if metadata is None:
+            return Start(found.offset, BEGINNING, others=True, foreign=self._commits.are_signed)
+        since = must_be_read(metadata, owner if remembered else None)
+        return Start(found.offset, since, others=metadata.owner != owner)
 
     async def _beginning(self, consumer: AIOKafkaConsumer, partition: TopicPartition, read: bool) -> Start | None:
         """Of a partition without a commit; `read` where there are outputs that may know of it."""
@@ -111,11 +117,13 @@ class Starts:
             bounds = await _bounds(consumer, [each for each in partitions if each not in committed])
             if bounds is None:
                 continue
-            metadata = str(CommitMetadata(self._clock.wall(), self._owner))
+            metadata = str(CommitMetadata(self._clock.wall(), self._commits.owner))
             found = {each: end for each, (_, end) in bounds.items()}
-            await internals.commit_once(
-                consumer, {each: OffsetAndMetadata(end, metadata) for each, end in found.items()}, generation
-            )
+            commit = {
+                each: OffsetAndMetadata(end, self._commits.sign(Partition(*each), end, metadata))
+                for each, end in found.items()
+            }
+            await internals.commit_once(consumer, commit, generation)
             log.info(
                 "topic.begun_at_its_end", topic=topic, offsets={each.partition: end for each, end in found.items()}
             )

@@ -5,6 +5,8 @@ Taking partitions over: read the journal, and commit, before the first of their 
                                                      │
                            more than fits: up to a limit, and the rest once this is passed
 
+Partitions whose commit is not this service's come last: `foreign_commits.py` says where they start, if they may.
+
 Tried until all partitions are owned, and again for those of which the journal has more than fits, and for those whose
 log began anew, for as long as the assignment lasts.
 """
@@ -19,6 +21,7 @@ from aiokafka.errors import KafkaError
 from consumer.clock import Clock
 from consumer.intake import Lease
 from consumer.intake.committer import Committer
+from consumer.intake.foreign_commits import ForeignCommits
 from consumer.intake.member import Member, named
 from consumer.intake.partitions import AssignedPartition, Partitions
 from consumer.intake.readback import ReadBack
@@ -43,6 +46,7 @@ class TakeOver:
         member: Member,
         read_back: ReadBack,
         committer: Committer,
+        foreign: ForeignCommits,
         lease: Lease,
         clock: Clock,
     ) -> None:
@@ -50,6 +54,7 @@ class TakeOver:
         self._member = member
         self._read_back = read_back
         self._committer = committer
+        self._foreign = foreign
         self._lease = lease
         self._clock = clock
         self._partly_known: set[Partition] = set()  # of which not all that this process has published is in the journal
@@ -120,10 +125,18 @@ class TakeOver:
     async def _take_over(self, assignment: int) -> None:
         """Look once at every partition that waits; a reading of the journal serves those that need it, in turns."""
         began = self._clock.now()
-        starts = await self._find_starts()
+        found = await self._find_starts()
+        foreign = {partition: start for partition, start in found.items() if start.foreign}
+        ours = {partition: start for partition, start in found.items() if not start.foreign}
+        if await self._read_and_own(assignment, ours, began) and foreign:
+            starts = await self._foreign.starts(foreign, lambda: assignment == self._assignment)
+            await self._read_and_own(assignment, starts, began)
+
+    async def _read_and_own(self, assignment: int, starts: Mapping[Partition, Start], began: float) -> bool:
+        """Take over what needs no reading, and then the rest in turns; say whether the assignment lasts."""
         ready = {partition: start for partition, start in starts.items() if start.since is None}
         if not await self._own(assignment, ready, {}, began):
-            return
+            return False
         since = {partition: start.since for partition, start in starts.items() if start.since is not None}
         while since:
             served = {partition: since.pop(partition) for partition in turn(since, self._clock.wall())}
@@ -135,7 +148,8 @@ class TakeOver:
             spans = {partition: range(starts[partition].offset, end) for partition, end in ends.items()}
             limits = await self._read_back.read(served, spans, lambda: assignment == self._assignment)
             if not await self._own(assignment, {each: starts[each] for each in served}, limits, began):
-                return
+                return False
+        return True
 
     async def _find_starts(self) -> Mapping[Partition, Start]:
         """Where those partitions start that wait to be taken over, or for more of their journal."""

@@ -9,7 +9,7 @@ from math import inf
 
 import structlog
 
-from consumer.journal.signatures import HEADER, Claim, Keyring
+from consumer.journal.signatures import HEADER, Claim, Keyring, Signed
 from consumer.observability import metrics
 
 log = structlog.get_logger()
@@ -28,15 +28,15 @@ class Belief:
         self._said_at = -inf
         self._left_out = 0
 
-    def published(self, claim: Claim, headers: Mapping[str, bytes | None], timestamp: float) -> float | None:
-        """When an outcome was published (unix seconds), or None where it is not believed; the record's `timestamp`."""
+    def believed(self, claim: Claim, headers: Mapping[str, bytes | None], timestamp: float) -> Signed | None:
+        """What is believed of an outcome with that `timestamp` (unix seconds), or None where it is not ours."""
         header = headers.get(HEADER)
         if header is not None and (signed := self._keyring.read(claim, header)) is not None:
-            return signed.published
+            return signed
         forged = header is not None and self._keyring.knows(header)
         if not forged and self._now() < self._unsigned_until:
             metrics.OUTCOMES_UNSIGNED.inc()
-            return timestamp
+            return Signed(timestamp, None)
         metrics.OUTCOMES_NOT_BELIEVED.labels("forged" if forged else "unsigned").inc()
         self._say(claim)
         return None

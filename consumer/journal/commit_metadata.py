@@ -4,7 +4,7 @@ The metadata of a commit: which process committed, and since when the journal mu
     mc1 1763632801.123 9f3a6b0c
     │   │              └── the process that committed
     │   └── no output of a record from the committed offset on is older (unix seconds, by that process's clock)
-    └── magic and version
+    └── magic and version; mc2, with a signature behind the process, where a key signs: see `commits.py`
 
 Others write commits too: an operator who resets a group, another tool. What is not ours says nothing about the journal.
 """
@@ -13,7 +13,8 @@ import re
 from dataclasses import dataclass
 from math import floor
 
-_PATTERN = re.compile(r"mc1 (\d{1,12}\.\d{3}) ([0-9a-f]{8})")
+_SAID = r"(\d{1,12}\.\d{3}) ([0-9a-f]{8})"
+_PATTERN = re.compile(rf"mc1 {_SAID}|mc2 {_SAID} [A-Za-z0-9._-]{{1,32}} [0-9a-f]{{64}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,25 +29,19 @@ class CommitMetadata:
 
     @classmethod
     def read(cls, metadata: str) -> "CommitMetadata | None":
-        """What a commit says, or None if it is not ours, or damaged."""
+        """What a commit says, or None if it does not look like ours. Its signature is not looked at."""
         found = _PATTERN.fullmatch(metadata)
-        return cls(float(found[1]), found[2]) if found else None
+        return cls(float(found[1] or found[3]), found[2] or found[4]) if found else None
 
 
 BEGINNING = 0.0
 
 
-def must_be_read(metadata: str | None, owner: str | None) -> float | None:
+def must_be_read(commit: CommitMetadata, owner: str | None) -> float | None:
     """
     Since when the journal of a partition must be read before its records may be paid for; None where nothing must.
 
-    Without a commit nothing was ever begun, because a commit comes before the first record of every assignment. After a
-    commit of this same process no other has begun anything, and it knows what it has published itself; `owner` is None
-    if it no longer knows that.
+    After a commit of this same process no other has begun anything, and it knows what it has published itself; `owner`
+    is None if it no longer knows that.
     """
-    if metadata is None:
-        return None
-    ours = CommitMetadata.read(metadata)
-    if ours is None:
-        return BEGINNING
-    return None if ours.owner == owner else ours.journal_from
+    return None if commit.owner == owner else commit.journal_from

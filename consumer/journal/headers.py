@@ -76,3 +76,11 @@ OF_DEAD_LETTER = SourceHeaders(
     partition="dlq_source_partition",
     offset="dlq_source_offset",
 )
+OF_ACCEPTANCE = SourceHeaders(
+    kind="acceptance",
+    id="acceptance_id",
+    topic="acceptance_topic",
+    partition="acceptance_partition",
+    offset="acceptance_offset",
+)
+"""No outcome: an operator's word, among the dead letters, that the group may start at that offset of a partition."""

@@ -17,7 +17,7 @@ from consumer.config.kafka import KafkaSettings
 from consumer.journal import headers
 from consumer.journal.belief import Belief
 from consumer.journal.broker_clock import BrokerClock
-from consumer.journal.signatures import Claim
+from consumer.journal.signatures import Claim, CommitMark, Signed
 from consumer.kafka import internals
 from consumer.kafka.damage import pass_over
 from consumer.kafka.reading import Consumer
@@ -31,12 +31,14 @@ MAX_POLL_RECORDS = 1_000  # looked at between two turns of the event loop
 
 
 class Outcome(NamedTuple):
-    """A verdict or a dead letter that stands in an output topic."""
+    """A verdict or a dead letter that stands in an output topic; or an acceptance, which is no outcome of a message."""
 
     id: SourceId
     partition: Partition  # of the message that it is about
     offset: int
     at: float  # when it was published, unix seconds: its signature's moment, or else the record's timestamp
+    committed: CommitMark | None = None  # of that partition, as its signature says
+    is_acceptance: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +135,24 @@ class OutputReader:
 
     def _outcome(self, record: ConsumerRecord[Any, Any]) -> Outcome | None:
         """What a record says of its source; None where it is another group's, or not believed to be ours."""
-        is_dead_letter = record.topic == self.settings.outputs.dead_letter
-        names = headers.OF_DEAD_LETTER if is_dead_letter else headers.OF_VERDICT
         group, told = self.settings.group_id, dict(record.headers)
+        names = self._names(record.topic, told)
         source = names.read(group, told)
         if source is None:
             return None
-        at: float | None = seconds(record.timestamp)
+        believed: Signed | None = Signed(seconds(record.timestamp), None)
         if self.belief is not None:
             claim = Claim(group, names, source, record.topic, record.key, record.value)
-            at = self.belief.published(claim, told, seconds(record.timestamp))
-        return None if at is None else Outcome(names.journal_id(source.id), source.partition, source.offset, at)
+            believed = self.belief.believed(claim, told, seconds(record.timestamp))
+        if believed is None:
+            return None
+        return Outcome(
+            names.journal_id(source.id), source.partition, source.offset, *believed, names is headers.OF_ACCEPTANCE
+        )
+
+    def _names(self, topic: str, told: Mapping[str, bytes | None]) -> headers.SourceHeaders:
+        """By which headers a record names its source: a dead letter has those of its message as well."""
+        if topic != self.settings.outputs.dead_letter:
+            return headers.OF_VERDICT
+        of_acceptance = headers.OF_ACCEPTANCE.id in told and headers.OF_DEAD_LETTER.id not in told
+        return headers.OF_ACCEPTANCE if of_acceptance else headers.OF_DEAD_LETTER

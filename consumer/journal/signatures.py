@@ -21,7 +21,7 @@ The decision stands in the value. A genuine outcome that is written again is the
 
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import NamedTuple
@@ -68,6 +68,11 @@ class Keyring:
         self._sign_with = None if sign_with is None else sign_with.encode()
 
     @property
+    def is_empty(self) -> bool:
+        """Whether there is no key: nothing can be told from what others write."""
+        return not self._keys
+
+    @property
     def signs(self) -> bool:
         """Whether new outcomes are signed."""
         return self._sign_with is not None
@@ -81,8 +86,8 @@ class Keyring:
             _NONE if committed is None else b"%d" % committed.offset,
             _NONE if committed is None else b"%d" % max(0, int(committed.journal_from * 1000)),
         ]
-        mac = hmac.digest(self._keys[self._sign_with], _signed_bytes(claim, said), "sha256")
-        return b" ".join([b"v1", self._sign_with, *said, mac.hex().encode()])
+        mac = _mac(self._keys[self._sign_with], _signed_parts(claim, said))
+        return b" ".join([b"v1", self._sign_with, *said, mac])
 
     def read(self, claim: Claim, header: bytes) -> Signed | None:
         """Return what a signature says, or None where it is none of these keys' about this claim."""
@@ -90,12 +95,22 @@ class Keyring:
         if found is None or (key := self._keys.get(found[1])) is None:
             return None
         said = [found[2], found[3], found[4]]
-        mac = hmac.digest(key, _signed_bytes(claim, said), "sha256")
-        if not hmac.compare_digest(mac.hex().encode(), found[5]):
+        if not hmac.compare_digest(_mac(key, _signed_parts(claim, said)), found[5]):
             return None
         published, offset, journal_from = said
         known = _NONE not in (offset, journal_from)
         return Signed(int(published) / 1000, CommitMark(int(offset), int(journal_from) / 1000) if known else None)
+
+    def seal(self, parts: Iterable[bytes]) -> str:
+        """Return the key's id and the HMAC of a list of parts that is no outcome's, with a blank between them."""
+        if self._sign_with is None:
+            raise ValueError("no key signs")
+        return f"{self._sign_with.decode()} {_mac(self._keys[self._sign_with], map(_part, parts)).decode()}"
+
+    def is_seal(self, key_id: str, mac: str, parts: Iterable[bytes]) -> bool:
+        """Whether one of these keys made that HMAC of these parts."""
+        key = self._keys.get(key_id.encode())
+        return key is not None and hmac.compare_digest(_mac(key, map(_part, parts)), mac.encode())
 
     def knows(self, header: bytes) -> bool:
         """Whether a signature names one of these keys, whoever wrote it."""
@@ -103,23 +118,26 @@ class Keyring:
         return found is not None and found[1] in self._keys
 
 
-def _signed_bytes(claim: Claim, said: list[bytes]) -> bytes:
+def _signed_parts(claim: Claim, said: list[bytes]) -> list[bytes]:
     source = claim.source
-    return b"".join(
-        [
-            b"21:moderation-outcome-v1",
-            _part(claim.group.encode()),
-            _part(claim.names.kind.encode()),
-            _part(source.id.encode()),
-            _part(source.partition.topic.encode()),
-            _part(b"%d" % source.partition.number),
-            _part(b"%d" % source.offset),
-            _part(claim.topic.encode()),
-            _part(claim.key),
-            _part(None if claim.value is None else sha256(claim.value).digest()),
-            *map(_part, said),
-        ]
-    )
+    return [
+        b"21:moderation-outcome-v1",
+        _part(claim.group.encode()),
+        _part(claim.names.kind.encode()),
+        _part(source.id.encode()),
+        _part(source.partition.topic.encode()),
+        _part(b"%d" % source.partition.number),
+        _part(b"%d" % source.offset),
+        _part(claim.topic.encode()),
+        _part(claim.key),
+        _part(None if claim.value is None else sha256(claim.value).digest()),
+        *map(_part, said),
+    ]
+
+
+def _mac(key: bytes, parts: Iterable[bytes]) -> bytes:
+    """The HMAC of parts that are written as the module says, in hex digits."""
+    return hmac.digest(key, b"".join(parts), "sha256").hex().encode()
 
 
 def _part(content: bytes | None) -> bytes:

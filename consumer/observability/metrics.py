@@ -165,6 +165,13 @@ JOURNAL_SAVED = _declared(
     "moderation_journal_saved_total",
     "Outcomes that were published already: neither paid for nor published again.",
 )
+FOREIGN_COMMITS = _declared(
+    Counter,
+    "moderation_foreign_commits_total",
+    "Partitions taken over whose commit was not this service's, by what became of that: rejudged from the last signed "
+    "word about it, held, or accepted. Somebody else joins the group, or has reset its offsets.",
+    ["action"],
+)
 JOURNAL_GIVEN_UP = _declared(
     Counter,
     "moderation_journal_given_up_total",

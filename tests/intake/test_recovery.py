@@ -14,7 +14,7 @@ from math import inf
 from consumer.intake.committer import commit_of
 from consumer.intake.ledger import PartitionLedger
 from consumer.intake.windows import Windows
-from consumer.journal.commit_metadata import must_be_read
+from consumer.journal.commit_metadata import CommitMetadata, must_be_read
 from consumer.journal.journal import Journal
 from consumer.records import Partition, SourceId
 from tests.rig.events import delivery
@@ -60,8 +60,9 @@ class Owner:
 
     def take_over(self, world: World, *, reads_journal: bool) -> None:
         """Begin an assignment, as `KafkaSource` does."""
-        offset, metadata = world.committed or (0, None)
-        since = must_be_read(metadata, self.name if self.limit == inf else None)
+        offset, metadata = world.committed or (0, "")
+        commit = CommitMetadata.read(metadata)
+        since = None if commit is None else must_be_read(commit, self.name if self.limit == inf else None)
         if since is not None and reads_journal:
             self.read_back(world, since, offset)
         self.ledger = PartitionLedger()

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.journal.commit_metadata import BEGINNING, CommitMetadata, must_be_read
+from consumer.journal.commit_metadata import CommitMetadata, must_be_read
 
 OURS, ANOTHER = "0123abcd", "ffffffff"
 
@@ -26,17 +26,15 @@ def test_a_mark_is_read_as_it_was_written(journal_from: float, owner: str) -> No
 )  # fmt: skip
 def test_what_is_not_ours_is_no_mark(foreign: str) -> None:
     """
-    Foreign, damaged and cut metadata tells nothing: all of the journal is to be read.
+    Foreign, damaged and cut metadata tells nothing.
     """
     assert CommitMetadata.read(foreign) is None
-    assert must_be_read(foreign, OURS) == BEGINNING
 
 
-def test_nothing_is_read_where_nobody_has_begun_anything() -> None:
+def test_nothing_is_read_where_nobody_else_has_begun_anything() -> None:
     """
-    Without a commit there is no journal; after one of our own we know what was published since.
+    After a commit of our own we know what was published since, unless we know that we do not.
     """
-    assert must_be_read(None, OURS) is None
-    assert must_be_read(str(CommitMetadata(1_000.5, OURS)), OURS) is None
-    assert must_be_read(str(CommitMetadata(1_000.5, ANOTHER)), OURS) == 1_000.5
-    assert must_be_read(str(CommitMetadata(1_000.5, OURS)), None) == 1_000.5
+    assert must_be_read(CommitMetadata(1_000.5, OURS), OURS) is None
+    assert must_be_read(CommitMetadata(1_000.5, ANOTHER), OURS) == 1_000.5
+    assert must_be_read(CommitMetadata(1_000.5, OURS), None) == 1_000.5
