@@ -90,8 +90,13 @@ def run(config: ConfigFile = None, overrides: Overrides = None) -> None:
     run_service(settings, policy, credentials, os.environ)
 
 
-@app.command()
+offsets_app = typer.Typer()
+app.add_typer(offsets_app, name="offsets")
+
+
+@offsets_app.callback(invoke_without_command=True)
 def offsets(
+    context: typer.Context,
     config: ConfigFile = None,
     overrides: Overrides = None,
     urls: Annotated[
@@ -102,9 +107,17 @@ def offsets(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")] = False,
 ) -> None:
-    """Show the group's offsets in each partition, and which records running replicas have open, and why."""
+    """
+    Show the group's offsets in each partition, and which records running replicas have open, and why.
+
+    `offsets accept` lets the group start where it was set by hand.
+    """
     from consumer.commands import offsets as command
 
+    if context.invoked_subcommand is not None:
+        if config or overrides or urls or as_json:
+            raise Misconfigured([f"options of `offsets` before {context.invoked_subcommand}: write them behind it"])
+        return
     settings = load_config(usual(config), os.environ, overrides or ())
     standings = asyncio.run(command.standings(settings.kafka))
     running = asyncio.run(command.open_records(urls or (), os.environ))
@@ -113,6 +126,29 @@ def offsets(
             typer.echo(orjson.dumps(row).decode())
     else:
         output.print(command.table(standings, running, time.time()))
+
+
+@offsets_app.command("accept")
+def accept_offsets(
+    partitions: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="TOPIC[/PARTITION]", help="As `offsets` shows them.", show_default=False),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All partitions of kafka.topics.")] = False,
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+) -> None:
+    """
+    Let the group start at offsets that are committed and not the service's: after a reset with Kafka's tools.
+
+    What is before them may never be judged. Needs a key that signs (identity.sign). With the group stopped they are
+    committed once more, signed; while it runs, the replicas that hold these partitions find the acceptance.
+    """
+    from consumer.commands import accept as command
+
+    settings = load_config(usual(config), os.environ, overrides or ())
+    accepted = asyncio.run(command.accept(settings, partitions or (), everything, time.time))
+    output.print(command.table(accepted))
 
 
 @app.command()

@@ -38,11 +38,15 @@ class SourceHeaders:
 
     def write(self, group: str, source_id: SourceId, delivery: Delivery) -> list[tuple[str, bytes]]:
         """Name the message that an outcome of `group` is about."""
+        return self.write_source(group, Source(source_id, delivery.topic_partition, delivery.offset))
+
+    def write_source(self, group: str, source: Source) -> list[tuple[str, bytes]]:
+        """The same, where the message itself is not at hand."""
         return [
-            (self.id, source_id.encode()),
-            (self.topic, delivery.topic.encode()),
-            (self.partition, str(delivery.partition).encode()),
-            (self.offset, str(delivery.offset).encode()),
+            (self.id, source.id.encode()),
+            (self.topic, source.partition.topic.encode()),
+            (self.partition, str(source.partition.number).encode()),
+            (self.offset, str(source.offset).encode()),
             (GROUP, group.encode()),
         ]
 

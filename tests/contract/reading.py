@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from consumer.clock import Clock, SystemClock
 from consumer.config.kafka import JournalSettings, KafkaSettings, OutputTopics
@@ -13,13 +13,15 @@ from consumer.fairness import DEFAULT
 from consumer.intake.admission import Admission
 from consumer.intake.partitions import KafkaRecord
 from consumer.intake.source import KafkaSource
+from consumer.journal.belief import Belief
 from consumer.journal.journal import Journal
 from consumer.journal.reader import OutputReader
+from consumer.journal.signatures import Keyring
 from consumer.kafka.security import KafkaAccess
 from consumer.records import Partition
 from tests.rig.kafka import NewRecord, publish
 from tests.rig.kafka.waiting import DEADLINE
-from tests.rig.sources import kafka_source
+from tests.rig.sources import NO_KEYS, kafka_source
 
 LAST_POLL = 5.0  # seconds
 ROOMY = AdmissionSettings()
@@ -92,14 +94,20 @@ async def reading(
     skip_damaged: Collection[str] = (),
     journal_limits: JournalSettings | None = None,
     auto_offset_reset: Literal["earliest", "latest"] = "earliest",
+    keyring: Keyring = NO_KEYS,
+    **changes: Any,
 ) -> AsyncIterator[Reader]:
-    """A member of the group that reads until the block ends, and then commits what was settled."""
+    """
+    A member of the group that reads until the block ends, and then commits what was settled.
+
+    `changes` are of `kafka`'s settings.
+    """
 
     async def nothing_in_flight(_: Collection[Partition]) -> None:
         return
 
     settings, clock = kafka_settings(broker, uploads), clock or SystemClock()
-    chosen = {"skip_damaged": tuple(skip_damaged), "auto_offset_reset": auto_offset_reset}
+    chosen = {"skip_damaged": tuple(skip_damaged), "auto_offset_reset": auto_offset_reset, **changes}
     settings = settings.model_copy(update=chosen)
     access = KafkaAccess(settings)
     journal = Journal() if journal is None else journal
@@ -109,11 +117,12 @@ async def reading(
         Admission(limits),
         {uploads: DEFAULT},
         journal,
-        OutputReader(settings, access, 1.0),
+        OutputReader(settings, access, 1.0, None if keyring.is_empty else Belief(keyring, 0.0, clock.wall)),
         journal_limits or JournalSettings(),
         Quota({DEFAULT: Due((uploads,), 100)}, session_timeout=settings.session_timeout, window=1.0),
         owner,
         clock,
+        keyring,
     )
     async with source.opened(nothing_in_flight):
         reader = Reader(source)

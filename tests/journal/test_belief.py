@@ -60,7 +60,7 @@ def test_ours_is_believed_at_the_moment_that_it_was_signed_for() -> None:
     """
     found = Journal().reads("pass", OF_VERDICT, OURS, published=1_750_000_000.5)
 
-    assert found == ("1f", Partition("uploads", 3), 7, 1_750_000_000.5)
+    assert found[:4] == ("1f", Partition("uploads", 3), 7, 1_750_000_000.5)
 
 
 @pytest.mark.parametrize(("signer", "reason"), [(None, "unsigned"), (THEIRS, "unsigned")])
@@ -95,7 +95,8 @@ def test_unsigned_outcomes_are_believed_until_a_moment() -> None:
     journal.clock.time = UNTIL
     after = journal.reads("pass", OF_VERDICT, None)
 
-    assert during == ("1f", Partition("uploads", 3), 7, TIMESTAMP / 1000)
+    assert during is not None
+    assert during[:4] == ("1f", Partition("uploads", 3), 7, TIMESTAMP / 1000)
     assert after is None
 
 

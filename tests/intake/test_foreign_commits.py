@@ -1,0 +1,152 @@
+"""Where partitions start of which a stranger committed an offset."""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+from math import inf
+
+import pytest
+
+from consumer.intake.bases import FIRST_SPAN, Base, bases_since, find_bases
+from consumer.intake.foreign_commits import Held, Policy, decide
+from consumer.intake.starts import Start
+from consumer.journal.commit_metadata import BEGINNING
+from consumer.journal.reader import Outcome
+from consumer.journal.signatures import CommitMark
+from consumer.records import Partition, SourceId
+
+NOW = 1_800_000_000.0  # unix seconds
+SKEW = 5.0
+FIRST, SECOND = Partition("uploads", 0), Partition("uploads", 1)
+JUDGED = Base(CommitMark(40, 77.0), at=100.0)
+ACCEPTED = Base(CommitMark(60, BEGINNING), at=200.0, is_acceptance=True)
+
+
+def said(offset: int, at: float, partition: Partition = FIRST, *, written: float | None = None) -> "Written":
+    """An outcome whose publisher had committed that offset, signed at a moment, and in the topic at another."""
+    outcome = Outcome(SourceId("1f"), partition, offset + 3, at, CommitMark(offset, at - 10))
+    return Written(outcome, at if written is None else written)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An outcome with the timestamp of its record."""
+
+    outcome: Outcome
+    timestamp: float
+
+
+@dataclass
+class Outputs:
+    """The output topics, and since when they were read."""
+
+    written: Sequence[Written]
+    read_since: list[float] = field(default_factory=list)
+
+    def margin(self) -> float:
+        return SKEW
+
+    async def read(self, since: float) -> AsyncGenerator[Sequence[Outcome]]:
+        self.read_since.append(since)
+        for each in self.written:
+            if each.timestamp >= since - SKEW:
+                yield [each.outcome]
+
+
+async def bases_of(*written: Written, most: int = 1_000, wanted: Sequence[Partition] = (FIRST,)) -> dict[str, int]:
+    """What counts as committed of each partition, by its number."""
+    found = await find_bases(Outputs(written), wanted, NOW, most, lambda: True)  # type: ignore[arg-type]
+    return {str(partition.number): base.committed.offset for partition, base in found.items()}
+
+
+@pytest.mark.parametrize(
+    ("policy", "committed", "base", "start"),
+    [
+        ("rejudge", 59, JUDGED, Start(40, 77.0, others=True, moved=True)),
+        ("rejudge", 50, JUDGED, Start(40, 77.0, others=True, moved=True)),
+        ("rejudge", 3, JUDGED, Start(40, 77.0, others=True, moved=True)),  # set back: what is judged stays judged
+        ("rejudge", 60, ACCEPTED, Start(60, BEGINNING, others=True)),
+        ("rejudge", 65, ACCEPTED, Start(60, BEGINNING, others=True, moved=True)),  # a stranger came once more
+        ("hold", 60, ACCEPTED, Start(60, BEGINNING, others=True)),
+        ("accept", 59, None, Start(59, BEGINNING, others=True)),
+        ("accept", 59, JUDGED, Start(59, BEGINNING, others=True)),
+    ],
+)
+def test_where_a_partition_starts(policy: Policy, committed: int, base: Base | None, start: Start) -> None:
+    """
+    Where its last genuine word says, unless that is an operator's word about this very commit, or all are accepted.
+    """
+    assert decide(policy, 20, committed, base) == start
+
+
+@pytest.mark.parametrize(
+    ("policy", "committed", "base", "why"),
+    [
+        ("rejudge", 61, JUDGED, "21 records"),
+        ("rejudge", 59, None, "no signed outcome"),
+        ("hold", 41, JUDGED, "hold"),
+        ("hold", 61, ACCEPTED, "hold"),
+        ("hold", 41, None, "hold"),
+    ],
+)
+def test_when_a_partition_is_held(policy: Policy, committed: int, base: Base | None, why: str) -> None:
+    """
+    Where an operator wants to decide, where nothing is proven, and where more would be looked at than is allowed.
+    """
+    decided = decide(policy, 20, committed, base)
+
+    assert isinstance(decided, Held)
+    assert why in decided.reason
+
+
+async def test_the_word_that_was_said_last_counts() -> None:
+    """
+    Not the highest: an operator may have set the group back. In whatever order they stand in the topics.
+    """
+    assert await bases_of(said(70, NOW - 30), said(50, NOW - 10), said(60, NOW - 20)) == {"0": 50}
+
+
+async def test_an_old_outcome_that_is_written_again_says_nothing_new() -> None:
+    """
+    Whoever joins and writes could have the service read for as long as that is ago.
+    """
+    replayed = said(1, NOW - 86_400, written=NOW - 1)
+
+    assert await bases_of(said(50, NOW - 600), replayed) == {"0": 50}
+
+
+async def test_only_as_much_is_read_as_a_base_needs() -> None:
+    """
+    The last minute where each partition has published in it; four times as much as before otherwise, up to everything.
+    """
+    young, older = Outputs([said(50, NOW - 10)]), Outputs([said(50, NOW - 200), said(50, NOW - 10, SECOND)])
+    none = Outputs([])
+    for outputs in (young, older, none):
+        await find_bases(outputs, [FIRST], NOW, 1_000, lambda: True)  # type: ignore[arg-type]
+
+    assert young.read_since == [NOW - FIRST_SPAN]
+    assert older.read_since == [NOW - FIRST_SPAN, NOW - 4 * FIRST_SPAN]
+    assert none.read_since[-1] == BEGINNING
+    assert len(none.read_since) == 9
+
+
+async def test_no_more_is_read_than_fits() -> None:
+    """
+    Among so many outcomes of other partitions nothing is found, and the partition has no base.
+    """
+    others = [said(50, NOW - 100 + number / 100, SECOND) for number in range(2_000)]
+    outputs = Outputs([said(40, NOW - 300), *others])
+
+    found = await find_bases(outputs, [FIRST], NOW, 500, lambda: True)  # type: ignore[arg-type]
+
+    assert found == {}
+    assert len(outputs.read_since) == 1 + 1
+
+
+async def test_unsigned_outcomes_are_no_base() -> None:
+    """
+    They do not say what was committed, and anybody could have written them.
+    """
+    outcome = Outcome(SourceId("1f"), FIRST, 7, NOW - 1)
+    found, read = await bases_since(Outputs([Written(outcome, NOW - 1)]), [FIRST], 0.0, inf, lambda: True)  # type: ignore[arg-type]
+
+    assert (found, read) == ({}, 1)
