@@ -88,9 +88,7 @@ def _chosen(found: Collection[Partition], chosen: Sequence[str], everything: boo
     names = {each: (each.topic, f"{each.topic}/{each.number}") for each in found}
     if unknown := set(chosen) - {name for both in names.values() for name in both}:
         known = ", ".join(sorted({each.topic for each in found})) or "none"
-        raise Misconfigured(
-            [f"{name}: is none of kafka.topics, which are: {known}" for name in sorted(unknown)]
-        )
+        raise Misconfigured([f"{name}: is none of kafka.topics, which are: {known}" for name in sorted(unknown)])
     return (each for each, both in names.items() if everything or not set(both).isdisjoint(chosen))
 
 

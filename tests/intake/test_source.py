@@ -234,6 +234,19 @@ async def test_records_of_an_assignment_that_was_never_taken_over_are_let_go(mon
         assert ours.admission.free_records == room
 
 
+async def test_after_a_strangers_commit_all_of_the_journal_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Without a key it is believed, as an operator's is who has reset the group; what is published is known all the same.
+    """
+    async with replica(monkeypatch) as ours:
+        ours.member.offsets[PARTITION] = OffsetAndMetadata(3, "a console consumer's")
+        ours.outputs.outcomes.append(Outcome(SourceId("1f"), PLACE, 4, 1.0))
+
+        await ours.take_over(PARTITION)
+
+        assert ours.journal.count(PLACE) == 1
+
+
 async def test_a_drain_hands_nothing_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     What had come before the takeover and was not handed on by its end will be read again, perhaps by another replica.
