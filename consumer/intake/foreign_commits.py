@@ -49,10 +49,10 @@ def decide(policy: Policy, at_most: int, committed: int, base: Base | None) -> S
     if policy == "hold":
         return Held("kafka.foreign_commits is hold", "rejudge looks at what lies between once more")
     if base is None:
-        return Held("no signed outcome says what was", "with the group stopped its offset may be set elsewhere first")
+        return Held("nothing says where this service was", "with the group stopped it may be set elsewhere first")
     between = committed - base.committed.offset
     if between > at_most:
-        return Held(f"these are {between} records", f"kafka.rejudge_at_most ({at_most}) may be raised")
+        return Held(f"{between} records lie in between", f"kafka.rejudge_at_most ({at_most}) may be raised")
     return Start(base.committed.offset, base.committed.journal_from, others=True, moved=True)
 
 
@@ -90,10 +90,10 @@ class ForeignCommits:
             if partition in self._partitions and not self._partitions.is_owned(partition):
                 topic, number = partition
                 base = self._base(partition)
-                judged = f"up to offset {base.committed.offset}" if base else "up to an unknown offset"
+                proven = f"offset {base.committed.offset}" if base else "no offset"
                 yield (
-                    f"kafka: {topic}/{number} is held: the group's commit of offset {committed} is not this service's; "
-                    f"it has judged all {judged}, and {held.reason}. `moderation-consumer offsets accept "
+                    f"kafka: {topic}/{number} is held: offset {committed} was not committed by this service; proven by "
+                    f"signed outcomes is {proven}, and {held.reason}. `moderation-consumer offsets accept "
                     f"{topic}/{number}` starts at {committed}; {held.way_on}"
                 )
 

@@ -132,8 +132,8 @@ def config(kafka: KafkaCluster, uploads: str, folder: Path) -> Config:
     ("judged", "changes", "why"),
     [
         (True, {"foreign_commits": "hold"}, "kafka.foreign_commits is hold"),
-        (True, {"rejudge_at_most": 5}, "these are 6 records"),
-        (False, {}, "no signed outcome says what was"),
+        (True, {"rejudge_at_most": 5}, "6 records lie in between"),
+        (False, {}, "nothing says where this service was"),
     ],
 )
 async def test_a_partition_that_is_held_goes_on_once_an_operator_accepts(
@@ -160,7 +160,7 @@ async def test_a_partition_that_is_held_goes_on_once_an_operator_accepts(
         await reader.until(lambda: len(reader.records) == 1)
 
     [reason] = held
-    assert f"{uploads}/{PARTITION} is held: the group's commit of offset 9" in reason
+    assert f"{uploads}/{PARTITION} is held: offset 9 was not committed by this service" in reason
     assert why in reason
     assert f"`moderation-consumer offsets accept {uploads}/{PARTITION}` starts at 9" in reason
     assert before == []

@@ -81,8 +81,8 @@ def test_where_a_partition_starts(policy: Policy, committed: int, base: Base | N
 @pytest.mark.parametrize(
     ("policy", "committed", "base", "why"),
     [
-        ("rejudge", 61, JUDGED, "21 records"),
-        ("rejudge", 59, None, "no signed outcome"),
+        ("rejudge", 61, JUDGED, "21 records lie in between"),
+        ("rejudge", 59, None, "nothing says"),
         ("hold", 41, JUDGED, "hold"),
         ("hold", 61, ACCEPTED, "hold"),
         ("hold", 41, None, "hold"),
