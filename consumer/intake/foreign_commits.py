@@ -42,15 +42,18 @@ class Held(NamedTuple):
     way_on: str
 
 
-def decide(policy: Policy, at_most: int, committed: int, base: Base | None) -> Start | Held:
-    """Where a partition starts of which a stranger committed an offset; `base` is what is known to be settled of it."""
+def decide(policy: Policy, at_most: int, committed: int, end: int, base: Base | None) -> Start | Held:
+    """
+    Where a partition starts of which a stranger committed an offset; `end` is its log's, and `base` what is known to be
+    settled of it.
+    """
     if policy == "accept" or (base is not None and base.is_acceptance and base.committed.offset == committed):
         return Start(committed, BEGINNING, others=True)
     if policy == "hold":
         return Held("kafka.foreign_commits is hold", "rejudge looks at what lies between once more")
     if base is None:
         return Held("nothing says where this service was", "with the group stopped it may be set elsewhere first")
-    between = committed - base.committed.offset
+    between = min(committed, end) - base.committed.offset
     if between > at_most:
         return Held(f"{between} records lie in between", f"kafka.rejudge_at_most ({at_most}) may be raised")
     return Start(base.committed.offset, base.committed.journal_from, others=True, moved=True)
@@ -74,14 +77,19 @@ class ForeignCommits:
         self._held: dict[Partition, tuple[int, Held]] = {}  # with the offset of the commit
 
     async def starts(
-        self, commits: Mapping[Partition, Start], goes_on: Callable[[], bool]
+        self, commits: Mapping[Partition, Start], ends: Mapping[Partition, int], goes_on: Callable[[], bool]
     ) -> Mapping[Partition, Start]:
-        """Where partitions with such commits start, without those that are held. `KafkaError` escapes."""
+        """
+        Where partitions with such commits start, without those that are held, and those of which it is not known where
+        their logs end. `KafkaError` escapes.
+        """
         if self._policy != "accept":
             await self._look_for_bases(commits, goes_on)
         if not goes_on():
             return {}
-        decided = {partition: self._decide(partition, commit.offset) for partition, commit in commits.items()}
+        decided = {
+            partition: self._decide(partition, commits[partition].offset, end) for partition, end in ends.items()
+        }
         return {partition: each for partition, each in decided.items() if isinstance(each, Start)}
 
     def reasons(self) -> Iterator[str]:
@@ -97,9 +105,9 @@ class ForeignCommits:
                     f"{topic}/{number}` starts at {committed}; {held.way_on}"
                 )
 
-    def _decide(self, partition: Partition, committed: int) -> Start | Held:
+    def _decide(self, partition: Partition, committed: int, end: int) -> Start | Held:
         base = self._base(partition)
-        decided = decide(self._policy, self._at_most, committed, base)
+        decided = decide(self._policy, self._at_most, committed, end, base)
         action = "held" if isinstance(decided, Held) else "rejudged" if decided.moved else "accepted"
         if action != "held" or self._held.get(partition) != (committed, decided):
             metrics.FOREIGN_COMMITS.labels(action).inc()

@@ -129,7 +129,8 @@ class TakeOver:
         foreign = {partition: start for partition, start in found.items() if start.foreign}
         ours = {partition: start for partition, start in found.items() if not start.foreign}
         if await self._read_and_own(assignment, ours, began) and foreign:
-            starts = await self._foreign.starts(foreign, lambda: assignment == self._assignment)
+            ends = await self._member.ends(foreign)
+            starts = await self._foreign.starts(foreign, ends, lambda: assignment == self._assignment)
             await self._read_and_own(assignment, starts, began)
 
     async def _read_and_own(self, assignment: int, starts: Mapping[Partition, Start], began: float) -> bool:

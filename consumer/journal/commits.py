@@ -34,12 +34,12 @@ class Commits:
 
     @property
     def are_signed(self) -> bool:
-        """Whether a stranger's commit can be told from ours."""
-        return not self.keyring.is_empty
+        """Whether this process signs its commits, and so can tell a stranger's from them."""
+        return self.keyring.signs
 
     def sign(self, partition: Partition, offset: int, metadata: str) -> str:
         """Return the metadata of a commit as it is sent; unchanged where no key signs."""
-        if not self.keyring.signs:
+        if not self.are_signed:
             return metadata
         said = metadata.replace("mc1", "mc2", 1)
         return f"{said} {self.keyring.seal(self._parts(partition, offset, said))}"

@@ -65,6 +65,12 @@ async def bases_of(*written: Written, most: int = 1_000, wanted: Sequence[Partit
         ("rejudge", 50, JUDGED, Start(40, 77.0, others=True, moved=True)),
         ("rejudge", 3, JUDGED, Start(40, 77.0, others=True, moved=True)),  # set back: what is judged stays judged
         ("rejudge", 60, ACCEPTED, Start(60, BEGINNING, others=True)),
+        (
+            "rejudge",
+            2**60,
+            ACCEPTED,
+            Start(60, BEGINNING, others=True, moved=True),
+        ),  # no record is behind the log's end
         ("rejudge", 65, ACCEPTED, Start(60, BEGINNING, others=True, moved=True)),  # a stranger came once more
         ("hold", 60, ACCEPTED, Start(60, BEGINNING, others=True)),
         ("accept", 59, None, Start(59, BEGINNING, others=True)),
@@ -75,7 +81,7 @@ def test_where_a_partition_starts(policy: Policy, committed: int, base: Base | N
     """
     Where its last genuine word says, unless that is an operator's word about this very commit, or all are accepted.
     """
-    assert decide(policy, 20, committed, base) == start
+    assert decide(policy, 20, committed, 65, base) == start
 
 
 @pytest.mark.parametrize(
@@ -92,7 +98,7 @@ def test_when_a_partition_is_held(policy: Policy, committed: int, base: Base | N
     """
     Where an operator wants to decide, where nothing is proven, and where more would be looked at than is allowed.
     """
-    decided = decide(policy, 20, committed, base)
+    decided = decide(policy, 20, committed, 65, base)
 
     assert isinstance(decided, Held)
     assert why in decided.reason
