@@ -83,14 +83,13 @@ class ForeignCommits:
         Where partitions with such commits start, without those that are held, and those of which it is not known where
         their logs end. `KafkaError` escapes.
         """
-        if self._policy != "accept":
+        self._held = {each: held for each, held in self._held.items() if each in commits}
+        if commits and self._policy != "accept":
             await self._look_for_bases(commits, goes_on)
         if not goes_on():
             return {}
-        decided = {
-            partition: self._decide(partition, commits[partition].offset, end) for partition, end in ends.items()
-        }
-        return {partition: each for partition, each in decided.items() if isinstance(each, Start)}
+        decided = {each: self._decide(each, commits[each].offset, end) for each, end in ends.items()}
+        return {each: start for each, start in decided.items() if isinstance(start, Start)}
 
     def reasons(self) -> Iterator[str]:
         """Say which partitions are held, and how they go on."""
@@ -109,13 +108,13 @@ class ForeignCommits:
         base = self._base(partition)
         decided = decide(self._policy, self._at_most, committed, end, base)
         action = "held" if isinstance(decided, Held) else "rejudged" if decided.moved else "accepted"
-        if action != "held" or self._held.get(partition) != (committed, decided):
+        was_held = self._held.pop(partition, None)
+        if action != "held" or was_held is None or was_held[0] != committed:
             metrics.FOREIGN_COMMITS.labels(action).inc()
             log.error(
                 "commit.foreign", topic=partition.topic, partition=partition.number, committed=committed, action=action,
                 judged_up_to=base.committed.offset if base else None,
             )  # fmt: skip
-        self._held.pop(partition, None)
         if isinstance(decided, Held):
             self._held[partition] = committed, decided
         return decided

@@ -128,7 +128,7 @@ class TakeOver:
         found = await self._find_starts()
         foreign = {partition: start for partition, start in found.items() if start.foreign}
         ours = {partition: start for partition, start in found.items() if not start.foreign}
-        if await self._read_and_own(assignment, ours, began) and foreign:
+        if await self._read_and_own(assignment, ours, began):
             ends = await self._member.ends(foreign)
             starts = await self._foreign.starts(foreign, ends, lambda: assignment == self._assignment)
             await self._read_and_own(assignment, starts, began)

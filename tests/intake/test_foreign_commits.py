@@ -1,18 +1,28 @@
 """Where partitions start of which a stranger committed an offset."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
+from consumer.config.kafka import KafkaSettings
+from consumer.config.operation import AdmissionSettings
+from consumer.fairness import DEFAULT
+from consumer.intake.admission import Admission
 from consumer.intake.bases import FIRST_SPAN, Base, bases_since, find_bases
-from consumer.intake.foreign_commits import Held, Policy, decide
+from consumer.intake.foreign_commits import ForeignCommits, Held, Policy, decide
+from consumer.intake.ownership import Ownership
+from consumer.intake.partitions import Partitions
 from consumer.intake.starts import Start
-from consumer.journal.commit_metadata import BEGINNING
+from consumer.journal.commit_metadata import BEGINNING, CommitMetadata
+from consumer.journal.journal import Journal
 from consumer.journal.reader import Outcome
 from consumer.journal.signatures import CommitMark
 from consumer.records import Partition, SourceId
+from tests.rig.clock import ManualClock
 
 NOW = 1_800_000_000.0  # unix seconds
 SKEW = 5.0
@@ -156,3 +166,68 @@ async def test_unsigned_outcomes_are_no_base() -> None:
     found, read = await bases_since(Outputs([Written(outcome, NOW - 1)]), [FIRST], 0.0, inf, lambda: True)  # type: ignore[arg-type]
 
     assert (found, read) == ({}, 1)
+
+
+class Replica:
+    """What one process makes of foreign commits."""
+
+    def __init__(self, *written: Written, **changes: Any) -> None:
+        self.clock = ManualClock(NOW)
+        self.outputs = Outputs(list(written))
+        ownership = Ownership(6.0)
+        lanes = {"uploads": DEFAULT}
+        self.partitions = Partitions(ownership, Journal(), Admission(AdmissionSettings()), lanes, 100, self.clock)
+        self.partitions.assign([FIRST, SECOND])
+        outputs: Any = self.outputs
+        self.foreign = ForeignCommits(KafkaSettings(**changes), self.partitions, outputs, 1_000, self.clock)
+
+    async def starts(self, *committed: Partition) -> Mapping[Partition, Start]:
+        """Where partitions start of which a stranger committed offset 59."""
+        commits = {each: Start(59, foreign=True) for each in committed}
+        return await self.foreign.starts(commits, dict.fromkeys(committed, 70), lambda: True)
+
+
+async def test_what_a_process_has_committed_itself_is_proven() -> None:
+    """
+    Where nothing was published since, or nothing that is kept; an outcome that was published later says more.
+    """
+    replica = Replica()
+    replica.partitions.committed({FIRST: (30, str(CommitMetadata(77.0, "0123abcd")))})
+    alone = await replica.starts(FIRST)
+    replica.clock.time += 120.0
+    replica.outputs.written = [said(50, NOW + 100)]
+    later = await replica.starts(FIRST)
+
+    assert alone == {FIRST: Start(30, 77.0, others=True, moved=True)}
+    assert later == {FIRST: Start(50, NOW + 90, others=True, moved=True)}
+
+
+async def test_a_held_partition_is_looked_after_every_few_seconds() -> None:
+    """
+    Only for what was published since the last look, and each is said once; the rest of the partitions start.
+    """
+    replica = Replica(said(50, NOW - 10, SECOND))
+    with capture_logs() as logs:
+        for _ in range(12):
+            assert await replica.starts(FIRST, SECOND) == {SECOND: Start(50, NOW - 20, others=True, moved=True)}
+            replica.clock.time += 1.0
+    looks = [since for since in replica.outputs.read_since if since >= NOW]
+    [reason] = replica.foreign.reasons()
+
+    assert looks == [NOW, NOW + 5]
+    assert len([line for line in logs if line["action"] == "held"]) == 1
+    assert "uploads/0 is held" in reason
+
+
+async def test_a_partition_whose_commit_is_ours_again_is_not_held() -> None:
+    """
+    Another replica had it meanwhile, and went on by an operator's word.
+    """
+    replica = Replica(foreign_commits="hold")
+    assert await replica.starts(FIRST) == {}
+    held = [*replica.foreign.reasons()]
+
+    await replica.starts()
+
+    assert len(held) == 1
+    assert [*replica.foreign.reasons()] == []

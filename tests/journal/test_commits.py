@@ -85,8 +85,8 @@ def test_unsigned_commits_are_believed_until_a_moment() -> None:
 @pytest.mark.parametrize("keyring", [Keyring({}), Keyring({"new": NEW})])
 def test_who_does_not_sign_believes_all_commits_that_look_like_ours(keyring: Keyring) -> None:
     """
-    Without a key, and while the first one is introduced, whatever the time; signed ones as well. Nothing is signed then,
-    so that older releases read it.
+    Without a key, and while the first one is introduced, whatever the time; signed ones as well. What it writes itself
+    older releases read.
     """
     assert commits(keyring).sign(PLACE, 7, str(METADATA)) == str(METADATA)
     assert commits(keyring).read(PLACE, 7, str(METADATA)) == METADATA
