@@ -161,10 +161,30 @@ def test_bindings_that_can_never_apply_are_named(changes: dict[str, Any], levels
     """
     binding = Binding.model_validate({"bucket": "ugc", "prefix": "avatars/", "via": "oss", **changes})
 
-    found = list(bindings([binding]))
+    found = list(bindings([binding], ()))
 
     assert [each.level for each in found] == levels
     assert any("include lets users avoid moderation" in each.text for each in found) == ("include" in changes)
+
+
+@pytest.mark.parametrize(
+    ("opened", "text"),
+    [
+        ((), "none: only images with a URL are judged; bucket notifications are dead letters"),
+        (
+            ("ugc", "up-*"),
+            "none: only images with a URL, and objects that native events name in ugc, up-*, are judged; ",
+        ),
+    ],
+)
+def test_what_is_judged_without_a_binding_is_said(opened: tuple[str, ...], text: str) -> None:
+    """
+    With the buckets that native events may name all the same.
+    """
+    [found] = bindings([], opened)
+
+    assert found.level == "ok"
+    assert found.text.startswith(text)
 
 
 ALL: dict[str, list[str]] = {"tenants": ["a"], "purposes": ["b"], "hosts": [], "buckets": []}

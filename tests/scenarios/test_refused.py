@@ -90,7 +90,14 @@ async def test_many_refused_outcomes_stop_the_paying(stage: Stage, tmp_path: Pat
         await configure(stage, stage.outputs[decision], max_message_bytes="200")
     await stage.upload(EVENTS)
     async with QuickProvider.start(latency=0.1) as provider:
-        config = stage.config(provider.endpoint, quota={"qps": QPS})
+        # A hundred are refused, and so many are on their way to Kafka or the provider, however slow the machine is.
+        waiting, in_flight = 64, 16
+        config = stage.config(
+            provider.endpoint,
+            quota={"qps": QPS},
+            kafka={"max_unacknowledged": waiting},
+            provider={"endpoint": provider.endpoint, "max_in_flight": in_flight},
+        )
         async with Replica.started(tmp_path, config, name="first") as first:
             await first.until(lambda status, text: status == 503 and "no new calls are made" in text)
             _, said = await first.readiness()
@@ -106,6 +113,6 @@ async def test_many_refused_outcomes_stop_the_paying(stage: Stage, tmp_path: Pat
     assert "outcomes are refused by" in said
     assert "MESSAGE_TOO_LARGE" in said
     assert status == 0
-    assert paid <= EVENTS / 2
+    assert paid <= 100 + waiting + in_flight
     assert PARTITIONS == 4
     assert len(ids) == len(set(ids)) == EVENTS

@@ -103,7 +103,7 @@ def _figures(config: Config, broken: frozenset[str], latency: float, findings: l
     if "bindings" in broken:
         findings.append(skipped("bindings", "needs a correct section bindings"))
     else:
-        findings += bindings(config.bindings)
+        findings += bindings(config.bindings, config.oss.buckets)
     if {"kafka", "sources"} & broken:
         findings.append(skipped("sources", "needs correct sections kafka and sources"))
     else:

@@ -8,10 +8,14 @@ from consumer.config.sources import SourceSettings
 from consumer.vendor_facts.aliyun import REGIONS
 
 
-def bindings(bound: Sequence[Binding]) -> Iterator[Finding]:
-    """Look for bindings that can never apply, or that lead the provider astray."""
+def bindings(bound: Sequence[Binding], opened: Sequence[str]) -> Iterator[Finding]:
+    """
+    Look for bindings that can never apply, or that lead the provider astray; `opened` are the buckets that native
+    events may name without one.
+    """
     if not bound:
-        yield ok("bindings", "none: only events with a URL are judged; bucket notifications become dead letters")
+        besides = f", and objects that native events name in {', '.join(opened)}," if opened else ""
+        yield ok("bindings", f"none: only images with a URL{besides} are judged; bucket notifications are dead letters")
         return
     found = [finding for binding in bound for finding in _of(binding)]
     yield from found
