@@ -36,12 +36,17 @@ def undocumented(text: str) -> list[str]:
 
 
 def with_table(readme: str) -> str:
-    """The README with today's table. Raises ValueError where its place is not marked."""
-    before, begin, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"the README must have the lines {BEGIN!r} and {END!r}")
-    return before + begin + table(VALUES.read_text()) + end + after
+    """The README with today's table of values."""
+    return between(readme, BEGIN, table(VALUES.read_text()), END)
+
+
+def between(readme: str, begin: str, text: str, end: str) -> str:
+    """The README with a text between two lines of it. Raises ValueError where its place is not marked."""
+    before, found, rest = readme.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise ValueError(f"the README must have the lines {begin!r} and {end!r}")
+    return before + begin + text + end + after
 
 
 def _values(text: str) -> Iterator[tuple[str, yaml.Node, str]]:

@@ -12,13 +12,13 @@ from consumer.config.loading import load_config
 from consumer.policy.schema import load_policy
 from tests.helm.chart import KUBERNETES, SCENARIOS, Charts
 
-EVERY = {"ConfigMap", "Service"}
+EVERY = {"ConfigMap", "NetworkPolicy", "Service"}
 KINDS = {
     "autoscaling": EVERY | {"Deployment", "PodDisruptionBudget", "ScaledObject", "ServiceAccount"},
     "key-files": EVERY | {"Deployment", "PodDisruptionBudget", "ServiceAccount"},
     "minimal": EVERY | {"Deployment", "PodDisruptionBudget", "ServiceAccount"},
-    "network-policy": EVERY | {"Deployment", "NetworkPolicy"},
-    "proxy": EVERY | {"Deployment", "NetworkPolicy", "PodDisruptionBudget", "ServiceAccount"},
+    "network-policy": EVERY | {"Deployment"},
+    "proxy": EVERY | {"Deployment", "PodDisruptionBudget", "ServiceAccount"},
     "service-monitor": EVERY | {"Deployment", "PodDisruptionBudget", "ServiceAccount", "ServiceMonitor"},
     "stateful-set": EVERY | {"PodDisruptionBudget", "ServiceAccount", "StatefulSet"},
 }

@@ -149,18 +149,6 @@ def mounted(container: dict[str, Any]) -> dict[str, str]:
     return {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"] if mount["readOnly"]}
 
 
-def test_the_network_policy_names_the_brokers_ports(helm_charts: Charts) -> None:
-    """
-    Out go DNS, the brokers' ports, the provider and what was added; in come those who read metrics.
-    """
-    policy = helm_charts.one("NetworkPolicy", "network-policy")["spec"]
-    ports = [[port["port"] for port in rule["ports"]] for rule in policy["egress"]]
-
-    assert ports == [[53, 53], [9092, 9093], [443], [9094]]
-    assert policy["ingress"][0]["ports"] == [{"port": name, "protocol": "TCP"} for name in ("health", "metrics")]
-    assert policy["ingress"][0]["from"][0]["namespaceSelector"]
-
-
 @pytest.mark.parametrize(
     ("given", "budget"),
     [
@@ -254,6 +242,11 @@ def test_a_digest_beats_a_tag(helm_charts: Charts) -> None:
             ['podDisruptionBudget={"maxUnavailable": 1, "minAvailable": 1}'],
             ["podDisruptionBudget.maxUnavailable", "podDisruptionBudget.minAvailable"],
         ),
+        (["serviceMonitor.enabled=true"], ["serviceMonitor.enabled", "networkPolicy.metricsFrom"]),
+        (
+            ["networkPolicy.brokerPorts=[9094]"],
+            ["networkPolicy.brokerPorts", "networkPolicy.restrictEgress"],
+        ),
         (["autoscaling.enabled=true"], ["autoscaling.enabled", "autoscaling.partitions"]),
         (
             ['autoscaling={"enabled": true, "partitions": 12, "triggerMetadata": {"consumerGroup": "another"}}'],
@@ -287,6 +280,10 @@ def test_contradictions_are_refused_with_both_names(helm_charts: Charts, values:
         ("config.health.metrics_port=0", "metrics_port"),
         ("config.health.metrics_host=null", "metrics_host"),
         ('config.kafka.bootstrap_servers="kafka"', "bootstrap_servers"),
+        ("networkPolicy.ingressFrom=[]", "ingressFrom"),
+        ("networkPolicy.metricsFrom=[{}]", "metricsFrom"),
+        ("networkPolicy.providerPorts=[]", "providerPorts"),
+        ('networkPolicy.brokers=[{"ipBlock": {"cidr": "10.0.0.0"}}]', "brokers"),
         ('topologySpread=[{"topologyKey": "zone", "maxSkew": 1}]', "whenUnsatisfiable"),
     ],
 )
