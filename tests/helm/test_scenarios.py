@@ -139,6 +139,17 @@ def test_pods_may_do_next_to_nothing(helm_charts: Charts, scenario: str) -> None
 
 
 @each_scenario
+def test_what_a_pod_may_fill_of_its_nodes_disk_is_bounded(helm_charts: Charts, scenario: str) -> None:
+    """
+    Ephemeral storage is requested and limited, and the limit is above the 50 MiB to which the kubelet lets logs grow.
+    """
+    resources = helm_charts.container(scenario)["resources"]
+
+    assert resources["requests"]["ephemeral-storage"] == "64Mi"
+    assert resources["limits"]["ephemeral-storage"] == "512Mi"
+
+
+@each_scenario
 def test_probes_ask_where_the_service_answers(helm_charts: Charts, scenario: str, tmp_path: Path) -> None:
     """
     Probes and service reach the ports that the configuration names, through their names; that of metrics is not the
