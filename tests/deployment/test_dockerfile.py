@@ -11,6 +11,12 @@ from tests.deployment.compose import COMMAND, ENTRYPOINT, ROOT, SERVICES
 TEXT = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text())
 INSTRUCTIONS = [(line.split()[0], line.split(maxsplit=1)[1]) for line in TEXT.splitlines() if line and line[0] != "#"]
 STAGES = [arguments.split() for instruction, arguments in INSTRUCTIONS if instruction == "FROM"]
+COMMANDS = [
+    command.strip()
+    for instruction, arguments in INSTRUCTIONS
+    if instruction == "RUN"
+    for command in arguments.split("&&")
+]
 
 
 def arguments_of(instruction: str) -> list[str]:
@@ -20,11 +26,14 @@ def arguments_of(instruction: str) -> list[str]:
 
 def test_every_stage_comes_from_one_image_of_an_exact_version() -> None:
     """
-    The base is pinned to a patch release of Python and a release of Debian; the other stages build on it.
+    The base is a patch release of Python on a release of Debian, unless another is named, by its digest say; the other
+    stages build on it.
     """
     (base, *others) = STAGES
 
-    assert re.fullmatch(r"python:3\.\d+\.\d+-slim-[a-z]+", base[0])
+    assert base[0] == "${BASE}"
+    assert INSTRUCTIONS[0][0] == "ARG"
+    assert re.fullmatch(r"BASE=python:3\.\d+\.\d+-slim-[a-z]+", INSTRUCTIONS[0][1])
     assert {source for source, _, _ in others} <= {name for _, _, name in STAGES}
 
 
@@ -44,16 +53,34 @@ def test_everything_installed_has_a_hash() -> None:
     Hashes are required of all that pip fetches; the exceptions fetch nothing: they build and install our own package.
     """
     environment = " ".join(arguments_of("ENV"))
-    commands = [command for run in arguments_of("RUN") for command in run.split(" && ") if "/pip " in command]
+    commands = [command for command in COMMANDS if re.search(r"\bpip\b.* (install|wheel|download) ", command)]
     locks = [lock for command in commands for lock in re.findall(r"-r (\S+)", command)]
     unlocked = [command for command in commands if "-r " not in command]
 
     assert "PIP_REQUIRE_HASHES=1" in environment
     assert locks == ["locks/build.txt", "locks/otel.txt", "locks/demo.txt"]
     assert all("--hash=sha256:" in (ROOT / lock).read_text() for lock in locks)
+    assert [command for command in COMMANDS if "PIP_REQUIRE_HASHES=0" in command] == unlocked
     assert len(unlocked) == 2
-    assert all("--no-deps" in command and command.startswith("PIP_REQUIRE_HASHES=0") for command in unlocked)
+    assert all("--no-index --no-deps" in command for command in unlocked)
     assert "--no-build-isolation" in unlocked[0]
+
+
+def test_the_image_has_no_pip() -> None:
+    """
+    The environment that is copied into it was made without pip and is filled by another's. The base's own is removed,
+    with what could bring it back, before either target begins.
+    """
+    made = [command for command in COMMANDS if "-m venv" in command]
+    stages = {name: source for source, _, name in STAGES}
+    start = INSTRUCTIONS.index(("FROM", "base AS runtime"))
+    [removal] = [arguments for name, arguments in INSTRUCTIONS[start:] if name == "RUN"]
+
+    assert made == ["python -m venv /opt/build", "python -m venv --without-pip /opt/venv"]
+    assert {arguments.split()[1] for arguments in arguments_of("COPY") if "--from=" in arguments} == {"/opt/venv"}
+    assert stages["service"] == stages["demo"] == "runtime"
+    assert "pip uninstall --yes --quiet pip setuptools wheel" in removal
+    assert "import ensurepip" in removal
 
 
 def test_it_runs_as_a_numbered_nobody() -> None:
