@@ -47,7 +47,7 @@ schemas: $(RUNTIME) ## Renew config/schemas/ from the code
 	@$(BIN)/moderation-consumer schema --write config/schemas
 
 lock: $(VENV)/dev.stamp ## Renew locks/ from pyproject.toml
-	@$(PIP) install uv
+	@$(PIP) install --require-hashes -r locks/lock.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --upgrade \
 		--extra demo --group dev pyproject.toml -o locks/dev.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
@@ -56,8 +56,10 @@ lock: $(VENV)/dev.stamp ## Renew locks/ from pyproject.toml
 		-c locks/dev.txt pyproject.toml -o locks/run.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 		-c locks/dev.txt --group chaos -o locks/chaos.txt
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+		--group build -c locks/dev.txt -o locks/build.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --upgrade \
-		--group build -o locks/build.txt
+		--group lock -o locks/lock.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 		--extra otel -c locks/dev.txt pyproject.toml -o locks/otel.txt
 
@@ -68,16 +70,16 @@ $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "moderation-consumer needs Python 3.11 or newer; none was found. Name one: make PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "No virtual environment could be made with $(PYTHON). On Debian and Ubuntu: apt install python3-venv"; rm -rf $(VENV); exit 1; }
 
-$(VENV)/demo.stamp: locks/demo.txt pyproject.toml | $(BIN)/python
+$(VENV)/demo.stamp: locks/demo.txt locks/build.txt pyproject.toml | $(BIN)/python
 	@echo "Installing the service and what the demo needs into $(VENV) (once) …"
-	@$(PIP) install --require-hashes -r locks/demo.txt
-	@$(PIP) install --no-deps -e .
+	@$(PIP) install --require-hashes -r locks/demo.txt -r locks/build.txt
+	@$(PIP) install --no-index --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/dev.stamp: locks/dev.txt pyproject.toml | $(BIN)/python
 	@echo "Installing the service and its development tools into $(VENV) (once) …"
 	@$(PIP) install --require-hashes -r locks/dev.txt
-	@$(PIP) install --no-deps -e .
+	@$(PIP) install --no-index --no-deps --no-build-isolation -e .
 	@touch $@
 
 # Beside the development tools, and only for this: what the service is compared with.
