@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 RUNTIME := $(if $(wildcard $(VENV)/dev.stamp),$(VENV)/dev.stamp,$(VENV)/demo.stamp)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test scenarios helm check schemas bench chaos chaos-full fuzz lock clean
+.PHONY: help demo test scenarios helm check schemas licences bench chaos chaos-full fuzz lock clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ fuzz: $(VENV)/dev.stamp ## 200,000 made-up records and 20,000 answers through a 
 
 schemas: $(RUNTIME) ## Renew config/schemas/ from the code
 	@$(BIN)/moderation-consumer schema --write config/schemas
+
+licences: $(VENV)/dev.stamp ## Renew docs/licences.md from the packages that are installed
+	@$(BIN)/python -m tests.docs.licences
 
 lock: $(VENV)/dev.stamp ## Renew locks/ from pyproject.toml
 	@$(PIP) install --require-hashes -r locks/lock.txt
