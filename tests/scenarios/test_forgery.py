@@ -1,22 +1,21 @@
 """Who may write to the outputs and is not the service."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from consumer.journal.headers import OF_DEAD_LETTER, OF_VERDICT, Source, SourceHeaders
-from consumer.journal.signatures import HEADER, Claim, Keyring
-from consumer.records import Delivery, Partition, SourceId, source_id
-from tests.rig.kafka import NewRecord, publish, read_all
+from consumer.journal.signatures import Keyring
+from consumer.records import Delivery
+from tests.rig.forgery import KINDS, LETTERS, Forger
+from tests.rig.kafka import publish, read_all
 from tests.rig.quick_provider.process import QuickProvider
 from tests.rig.replica import Replica
 from tests.rig.stage import Stage
 
-KEY, ANOTHER = b"k" * 32, b"x" * 32
-VALUE = b'{"decision":"pass"}'
+KEY = b"k" * 32
+EVENTS = 4 * len(KINDS)  # uploads, each with its forgery
 FAR = "2100-01-01T00:00:00Z"
 
 
@@ -37,35 +36,12 @@ async def uploads_of(stage: Stage) -> Sequence[Delivery]:
     ]  # fmt: skip
 
 
-def forgery(stage: Stage, number: int, about: Delivery) -> tuple[str, NewRecord]:
-    """A record that says in its headers that this message has its outcome, of eight kinds in turn, and its topic."""
-    verdict, letter = source_id(stage.name, about, f"event-{number}", "0"), source_id(stage.name, about)
-    passed, dead = stage.outputs["pass"], stage.outputs["dead_letter"]
-    source = Source(verdict, about.topic_partition, about.offset)
-    claim = Claim(stage.name, OF_VERDICT, source, passed, about.key, VALUE)
-    elsewhere = source._replace(partition=Partition("another", 0))
-    ours, theirs = Keyring({"k1": KEY}, "k1"), Keyring({"k1": ANOTHER}, "k1")
-    kinds: list[tuple[SourceHeaders, str, SourceId, bytes | None]] = [
-        (OF_VERDICT, passed, verdict, None),  # no signature
-        (OF_DEAD_LETTER, dead, letter, None),
-        (OF_DEAD_LETTER, dead, verdict, None),  # a letter that says it is the verdict
-        (OF_VERDICT, passed, verdict, theirs.sign(claim, 1.0, None)),  # made with another key
-        (OF_VERDICT, stage.outputs["review"], verdict, ours.sign(claim, 1.0, None)),  # genuine, of another topic
-        (OF_VERDICT, passed, verdict, ours.sign(replace(claim, source=elsewhere), 1.0, None)),  # of another message
-        (OF_VERDICT, passed, verdict, ours.sign(replace(claim, value=b"{}"), 1.0, None)),  # of another value
-        (OF_VERDICT, passed, verdict, b"v1 k1 1 - - " + b"0" * 64),  # made up
-    ]
-    names, topic, outcome, signature = kinds[number % len(kinds)]
-    headers: list[tuple[str, bytes | None]] = [*names.write(stage.name, outcome, about)]
-    if signature is not None:
-        headers.append((HEADER, signature))
-    return topic, NewRecord(VALUE, key=about.key, headers=headers)
-
-
 async def forge(stage: Stage) -> None:
     """Write one forgery for every upload that there is."""
+    forger = Forger(stage.name, stage.outputs, Keyring({"k1": KEY}, "k1"))
     for about in await uploads_of(stage):
-        topic, record = forgery(stage, int((about.key or b"").rpartition(b"_")[2]), about)
+        number = int((about.key or b"").rpartition(b"_")[2])
+        topic, record = forger.forge(number, about, f"event-{number}")
         await publish(stage.kafka.bootstrap_servers, topic, [record])
 
 
@@ -75,18 +51,17 @@ async def test_no_forged_outcome_keeps_an_image_from_being_judged(stage: Stage, 
     Whoever may write to the outputs can name any message in a record there. With a key the service asks about every
     image all the same, and says that somebody else writes.
     """
-    events = 40
-    await stage.upload(events)
+    await stage.upload(EVENTS)
     await forge(stage)
     async with QuickProvider.start(latency=0.05) as provider:
         config = stage.config(provider.endpoint, identity=identity(tmp_path))
         async with Replica.started(tmp_path, config) as replica:
-            await replica.until_metric("moderation_verdicts_total", at_least=events)
+            await replica.until_metric("moderation_verdicts_total", at_least=EVENTS)
             refused = await replica.metric("moderation_outcomes_not_believed_total")
         asked = [arrival.data_id for arrival in await provider.arrivals()]
 
-    assert len(set(asked)) == len(asked) == events
-    assert refused >= events
+    assert len(set(asked)) == len(asked) == EVENTS
+    assert refused >= EVENTS
     assert "outcome.not_believed" in replica.log.read_text()
 
 
@@ -96,16 +71,16 @@ async def test_without_a_key_the_service_says_whom_it_believes(stage: Stage, tmp
     Then a record that names a message and its outcome counts as one, as the log says at the start; but a dead letter
     counts as no verdict.
     """
-    events = 40
-    await stage.upload(events)
+    letters = EVENTS * len(LETTERS) // len(KINDS)
+    await stage.upload(EVENTS)
     await forge(stage)
     async with QuickProvider.start(latency=0.05) as provider:
         async with Replica.started(tmp_path, stage.config(provider.endpoint)) as replica:
-            await replica.until_metric("moderation_verdicts_total", at_least=events // 4)
-            await replica.until_metric("moderation_journal_saved_total", at_least=events * 3 // 4)
+            await replica.until_metric("moderation_verdicts_total", at_least=letters)
+            await replica.until_metric("moderation_journal_saved_total", at_least=EVENTS - letters)
         asked = [arrival.data_id for arrival in await provider.arrivals()]
 
-    assert len(asked) == events // 4  # those of which a dead letter was forged
+    assert len(asked) == letters
     assert "identity.none" in replica.log.read_text()
 
 
