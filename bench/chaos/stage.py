@@ -17,6 +17,8 @@ from bench.chaos.commits import Commit, commit_of
 from bench.chaos.compare import Evidence, Outcome, Upload
 from bench.chaos.crew import SERVICE, Crew
 from bench.chaos.sampling import POLL, Watch
+from consumer.journal.headers import OF_DEAD_LETTER, OF_VERDICT, SourceHeaders
+from consumer.journal.signatures import HEADER, Claim, Keyring
 from tests.rig.kafka import KafkaCluster, NewRecord, publish, read_all
 from tests.rig.quick_provider.process import QuickProvider
 
@@ -179,17 +181,32 @@ class Stage:
         commits = (commit_of(record.key, record.value) for record in records)
         return [commit for commit in commits if commit is not None and commit.group == self.name]
 
-    async def evidence(self) -> Evidence:
-        """Read back all that was left behind. Call it once the crew is gone."""
+    async def evidence(self, keyring: Keyring | None = None) -> Evidence:
+        """
+        Read back all that was left behind; with a keyring only outcomes that one of its keys signed, as a subscriber
+        does that verifies. Call it once the crew is gone.
+        """
         servers = self.kafka.bootstrap_servers
         uploads = [_upload(record) for record in await read_all(servers, self.uploads)]
         outcomes = [
             _outcome(record)
             for outcome in ("block", "review", "pass")
             for record in await read_all(servers, self.outputs[outcome])
+            if keyring is None or self._is_genuine(record, OF_VERDICT, keyring)
         ]
-        dead_letters = len(await read_all(servers, self.outputs["dead_letter"]))
+        dead_letters = sum(
+            keyring is None or self._is_genuine(record, OF_DEAD_LETTER, keyring)
+            for record in await read_all(servers, self.outputs["dead_letter"])
+        )
         return Evidence(uploads, await self.provider.arrivals(), outcomes, dead_letters)
+
+    def _is_genuine(self, record: ConsumerRecord[Any, Any], names: SourceHeaders, keyring: Keyring) -> bool:
+        headers = dict(record.headers)
+        source, signature = names.read(self.name, headers), headers.get(HEADER)
+        if source is None or signature is None:
+            return False
+        claim = Claim(self.name, names, source, record.topic, record.key, record.value)
+        return keyring.read(claim, signature) is not None
 
 
 def _upload(record: ConsumerRecord[Any, Any]) -> Upload:

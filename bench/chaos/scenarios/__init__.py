@@ -12,6 +12,7 @@ from bench.chaos.scenarios.brokers import brokers
 from bench.chaos.scenarios.cut import cut
 from bench.chaos.scenarios.keys import hot_key, keys
 from bench.chaos.scenarios.kill import contestants, kill
+from bench.chaos.scenarios.liar import liar
 from bench.chaos.scenarios.playing import Findings, Setting
 from bench.chaos.scenarios.rebalances import rolling, storm
 from bench.chaos.scenarios.refused import refused
@@ -44,6 +45,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "slow": Scenario(slow, full=300),
     "backlog": Scenario(backlog, full=900),
     "ablation": Scenario(ablation, short=240, full=300),
+    "liar": Scenario(liar, short=180, full=300),
     "refused": Scenario(refused, full=180),
     "recreated": Scenario(recreated, full=180),
     "added": Scenario(added, full=180),
