@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 
 import aiohttp
 
-from tests.rig.replica import KEY, Replica
+from tests.rig.replica import KEY, THIS, Release, Replica
 
 SERVICE = ("consumer",)
 STOP_TIMEOUT = 60.0
@@ -63,20 +63,24 @@ class Crew:
                         error.add_note(_last_words(member))
                 raise
 
-    async def join(self, count: int = 1, **changes: Mapping[str, Any]) -> list[Member]:
+    async def join(self, count: int = 1, release: Release = THIS, **changes: Mapping[str, Any]) -> list[Member]:
         """
         Start `count` more at once and return without waiting for them to be ready.
 
         `changes` are settings of theirs alone, by section.
         """
-        return [await self._start(changes) for _ in range(count)]
+        return [await self._start(release, changes) for _ in range(count)]
 
-    async def _start(self, changes: Mapping[str, Mapping[str, Any]]) -> Member:
+    async def _start(self, release: Release, changes: Mapping[str, Mapping[str, Any]]) -> Member:
         self._started += 1
         name = f"replica-{self._started}"
         environment = {**KEY, "ALIBABA_CLOUD_ACCESS_KEY_ID": name}
-        config = self._config | {section: {**self._config[section], **each} for section, each in changes.items()}
-        started = Replica.started(self._folder, config, name=name, environment=environment, program=self._program)
+        config = self._config | {
+            section: {**self._config.get(section, {}), **each} for section, each in changes.items()
+        }
+        started = Replica.started(
+            self._folder, config, name=name, environment=environment, program=self._program, release=release
+        )
         member = Member(name, await self._stack.enter_async_context(started))
         self.members.append(member)
         return member

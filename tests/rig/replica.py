@@ -17,6 +17,7 @@ import time
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -49,6 +50,18 @@ def _samples(page: str) -> Sequence[Sample]:
     return [sample for family in text_string_to_metric_families(page) for sample in family.samples]
 
 
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Whose code runs: this checkout's, or another release's with its own environment."""
+
+    folder: Path = ROOT
+    python: Path = Path(sys.executable)
+    has_metrics_port: bool = True  # or the probes' port has its metrics too
+
+
+THIS = Release()
+
+
 class Replica:
     """One running service."""
 
@@ -70,6 +83,7 @@ class Replica:
         name: str = "replica",
         environment: Mapping[str, str] = KEY,
         program: Sequence[str] = ("consumer",),
+        release: Release = THIS,
     ) -> AsyncIterator[Self]:
         """
         Start `moderation-consumer run` with `config` in `folder`; kill what is left of it at the end.
@@ -78,15 +92,19 @@ class Replica:
         """
         with socket.create_server(("127.0.0.1", 0)) as free, socket.create_server(("127.0.0.1", 0)) as other:
             port, metrics_port = free.getsockname()[1], other.getsockname()[1]
-        health = {"host": "127.0.0.1", "port": port, "metrics_port": metrics_port}
+        health: dict[str, Any] = {"host": "127.0.0.1", "port": port}
+        if release.has_metrics_port:
+            health["metrics_port"] = metrics_port
+        else:
+            metrics_port = port
         file, log = folder / f"{name}.yaml", folder / f"{name}.log"
-        policy = str(ROOT / "config" / "policy.yaml")
+        policy = str(release.folder / "config" / "policy.yaml")
         file.write_text(yaml.safe_dump({"policy": policy, **config, "health": health}))
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-S", str(TETHER), str(os.getpid())),
-                *(sys.executable, "-m", *program, "run", "--config", str(file)),
-                cwd=ROOT,
+                *(str(release.python), "-m", *program, "run", "--config", str(file)),
+                cwd=release.folder,
                 env={**surroundings(), **environment},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,

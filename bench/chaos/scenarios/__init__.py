@@ -16,9 +16,11 @@ from bench.chaos.scenarios.liar import liar
 from bench.chaos.scenarios.playing import Findings, Setting
 from bench.chaos.scenarios.rebalances import rolling, storm
 from bench.chaos.scenarios.refused import refused
+from bench.chaos.scenarios.rotation import rotation
 from bench.chaos.scenarios.sigstop import sigstop
 from bench.chaos.scenarios.slow import slow
 from bench.chaos.scenarios.topics import added, recreated
+from bench.chaos.scenarios.upgrade import upgrade
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ SCENARIOS: Mapping[str, Scenario] = {
     "backlog": Scenario(backlog, full=900),
     "ablation": Scenario(ablation, short=240, full=300),
     "liar": Scenario(liar, short=180, full=300),
+    "rotation": Scenario(rotation, short=180, full=300),
+    "upgrade": Scenario(upgrade, short=300, full=420),
     "refused": Scenario(refused, full=180),
     "recreated": Scenario(recreated, full=180),
     "added": Scenario(added, full=180),
