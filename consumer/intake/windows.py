@@ -33,9 +33,13 @@ class Windows:
         self.limits: dict[Partition, int] = {}
         """From which offset on outcomes were dropped, of partitions of which some were."""
 
+    def wants(self, partition: Partition, offset: int) -> bool:
+        """Whether outcomes of a record are kept: it is of these partitions, and inside its partition's window."""
+        return offset in self._spans.get(partition, ()) and offset < self.limits.get(partition, inf)
+
     def note(self, partition: Partition, offset: int, outcome: SourceId, at: float) -> None:
-        """Keep an outcome, unless it is of another partition, or beyond its partition's window."""
-        if offset not in self._spans.get(partition, ()) or offset >= self.limits.get(partition, inf):
+        """Keep an outcome, where those of its record are wanted."""
+        if not self.wants(partition, offset):
             return
         before = self._journal.count(partition)
         self._journal.note(partition, offset, outcome, at)
