@@ -39,13 +39,10 @@ class Windows:
 
     def note(self, partition: Partition, offset: int, outcome: SourceId, at: float) -> None:
         """Keep an outcome, where those of its record are wanted."""
-        if not self.wants(partition, offset):
-            return
-        before = self._journal.count(partition)
-        self._journal.note(partition, offset, outcome, at)
-        self._size += self._journal.count(partition) - before
-        if self._size > self._room:
-            self._shrink()
+        if self.wants(partition, offset) and self._journal.note(partition, offset, outcome, at):
+            self._size += 1
+            if self._size > self._room:
+                self._shrink()
 
     def _shrink(self) -> None:
         """Halve the largest window."""

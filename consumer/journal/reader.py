@@ -27,7 +27,7 @@ from consumer.records import Partition, SourceId, seconds
 POLL_TIMEOUT = 0.2  # seconds
 EMPTY_POLLS = 5  # after which it is asked again where the topics end
 STOP_DEADLINE = 2.0  # seconds
-MAX_POLL_RECORDS = 1_000  # looked at between two turns of the event loop
+MAX_POLL_RECORDS = 200  # looked at between two turns of the event loop; the fewer, the less the garbage collector sees
 
 
 class Outcome(NamedTuple):
@@ -151,8 +151,9 @@ class OutputReader:
         name = names.journal_id(source.id)
         if not wants(name, source.partition, source.offset):
             return None
-        at: float | None = seconds(record.timestamp)
+        timestamp = seconds(record.timestamp)
+        at: float | None = timestamp
         if self.belief is not None:
             claim = Claim(group, names, source, record.topic, record.key, record.value)
-            at = self.belief.published(claim, told, seconds(record.timestamp))
+            at = self.belief.published(claim, told, timestamp)
         return None if at is None else Outcome(name, source.partition, source.offset, at)
