@@ -23,7 +23,6 @@ from consumer.alibaba.image_moderation import ACTION
 from consumer.clock import Clock, SystemClock
 from consumer.config import Config
 from consumer.config.credentials import Credentials
-from consumer.config.identity import read_keys
 from consumer.dispatch.concurrency import ConcurrencyLimit
 from consumer.dispatch.gate import Gate
 from consumer.dispatch.in_flight import InFlight
@@ -84,7 +83,9 @@ class ServiceFailed(ConsumerError):
     """The service could not go on."""
 
 
-def run(config: Config, policy: Policy, credentials: Credentials, environment: Mapping[str, str]) -> None:
+def run(
+    config: Config, policy: Policy, credentials: Credentials, keyring: Keyring, environment: Mapping[str, str]
+) -> None:
     """
     Serve until SIGTERM or SIGINT.
 
@@ -94,7 +95,7 @@ def run(config: Config, policy: Policy, credentials: Credentials, environment: M
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            runner.run(serve(config, policy, credentials, environment))
+            runner.run(serve(config, policy, credentials, keyring, environment))
         except Misconfigured:
             raise
         except Exception as error:
@@ -102,7 +103,9 @@ def run(config: Config, policy: Policy, credentials: Credentials, environment: M
             raise ServiceFailed(f"the service could not go on: {error or type(error).__name__}") from error
 
 
-async def serve(config: Config, policy: Policy, credentials: Credentials, environment: Mapping[str, str]) -> None:
+async def serve(
+    config: Config, policy: Policy, credentials: Credentials, keyring: Keyring, environment: Mapping[str, str]
+) -> None:
     """Open the service, carry records until a signal, close it. A signal while it opens ends that at once."""
     stop = asyncio.Event()
     opening = asyncio.current_task()
@@ -116,7 +119,7 @@ async def serve(config: Config, policy: Policy, credentials: Credentials, enviro
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, on_signal)
     try:
-        async with open_service(config, policy, credentials, environment, SystemClock()) as service:
+        async with open_service(config, policy, credentials, keyring, environment, SystemClock()) as service:
             opened = True
             log.info("service.started", topics=config.kafka.topics, group=config.kafka.group_id, qps=config.quota.qps)
             if not config.identity.keys:
@@ -130,7 +133,12 @@ async def serve(config: Config, policy: Policy, credentials: Credentials, enviro
 
 @contextlib.asynccontextmanager
 async def open_service(
-    config: Config, policy: Policy, credentials: Credentials, environment: Mapping[str, str], clock: Clock
+    config: Config,
+    policy: Policy,
+    credentials: Credentials,
+    keyring: Keyring,
+    environment: Mapping[str, str],
+    clock: Clock,
 ) -> AsyncIterator[Service]:
     """Top to bottom is the start order; closing runs bottom to top, so reading ends before publishing does."""
     async with contextlib.AsyncExitStack() as stack:
@@ -143,7 +151,6 @@ async def open_service(
         ways = Ways.of(config.provider, environment)
         access = KafkaAccess(config.kafka)
         in_flight, journal = InFlight(clock), Journal()
-        keyring = Keyring(read_keys(config.identity), config.identity.sign)
         until = config.identity.unsigned_until
         belief = None if keyring.is_empty else Belief(keyring, until, clock.wall)
         commits = Commits(config.kafka.group_id, replica, keyring, until, clock.wall)

@@ -83,11 +83,11 @@ def run(config: ConfigFile = None, overrides: Overrides = None) -> None:
     from consumer.commands.inputs import load_inputs
     from consumer.observability.logs import set_up_logs
 
-    settings, policy, credentials, warnings = load_inputs(usual(config), os.environ, overrides or ())
+    settings, policy, credentials, keyring, warnings = load_inputs(usual(config), os.environ, overrides or ())
     set_up_logs(settings.logs)
     for each in warnings:
         structlog.get_logger().warning("config.variable_without_effect", reason=each)
-    run_service(settings, policy, credentials, os.environ)
+    run_service(settings, policy, credentials, keyring, os.environ)
 
 
 offsets_app = typer.Typer()

@@ -61,6 +61,7 @@ class Delivery:
     value: bytes | None = field(repr=False)  # an event may hold presigned URLs, which are credentials
     headers: Headers = field(repr=False)
     received: float  # unix seconds
+    kept_from: float = 0.0  # from then on its retention counts at the earliest, unix seconds; see `intake/dating.py`
     epoch: int = 0  # ownership epoch of the partition: a new one begins when another replica may have had it
     unreadable: Unreadable | None = None
 

@@ -171,10 +171,10 @@ class Service:
         ]
 
     def oldest_upload(self, topic: str) -> float | None:
-        """Kafka's timestamp of the oldest message of a topic that was read and has no outcome; None where none is."""
+        """From when on retention counts for the messages of a topic that have no outcome; None where all have one."""
         active = (each.delivery for each in self._active.values())
         waiting = (record.delivery for record in self._waiting)
-        return min((each.timestamp for each in chain(active, waiting) if each.topic == topic), default=None)
+        return min((each.kept_from for each in chain(active, waiting) if each.topic == topic), default=None)
 
     async def _read(self) -> None:
         async for batch in self._source.batches():

@@ -489,9 +489,9 @@ async def test_it_tells_what_is_open_and_in_which_state() -> None:
 
 async def test_it_tells_the_oldest_upload_that_has_no_outcome() -> None:
     """
-    By its own timestamp, begun or waiting, of one topic: Kafka's retention counts from there.
+    By the moment from which on Kafka keeps it, begun or waiting, of one topic: retention counts from there.
     """
-    uploads = [replace(delivery(offset=n), timestamp=at) for n, at in enumerate((30.0, 20.0, 10.0))]
+    uploads = [replace(delivery(offset=n), kept_from=at) for n, at in enumerate((30.0, 20.0, 10.0))]
     source, pipeline, stop = ListedSource(uploads), GatedPipeline(1), asyncio.Event()
     service = service_of(source, pipeline)
     running = asyncio.create_task(service.run(stop))

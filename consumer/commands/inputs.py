@@ -1,4 +1,4 @@
-"""What the service starts from: configuration, policy and key, with all that is wrong with them at once."""
+"""What the service starts from: configuration, policy and keys, with all that is wrong with them at once."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -9,6 +9,7 @@ from consumer.config.credentials import Credentials, load_credentials
 from consumer.config.identity import read_keys
 from consumer.config.loading import load_config, load_sound_part, warnings_of
 from consumer.errors import Misconfigured
+from consumer.journal.signatures import Keyring
 from consumer.policy.schema import Policy, load_policy
 
 Loaded = TypeVar("Loaded")
@@ -20,6 +21,7 @@ class Inputs(NamedTuple):
     config: Config
     policy: Policy
     credentials: Credentials
+    keyring: Keyring
     warnings: Sequence[str]
 
 
@@ -42,7 +44,7 @@ def load_inputs(path: Path | None, environment: Mapping[str, str], overrides: Se
     warnings = warnings_of(environment)
     if config is None or policy is None or credentials is None or keys is None:
         raise Misconfigured([*problems, *warnings])
-    return Inputs(config, policy, credentials, warnings)
+    return Inputs(config, policy, credentials, Keyring(keys, config.identity.sign), warnings)
 
 
 def _tried(load: Callable[[], Loaded], problems: list[str]) -> Loaded | None:

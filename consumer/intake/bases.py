@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from consumer.journal.commit_metadata import BEGINNING
 from consumer.journal.reader import OutputReader
 from consumer.journal.signatures import CommitMark
-from consumer.records import Partition
+from consumer.records import Partition, SourceId
 
 FIRST_SPAN = 60.0  # seconds
 GROWTH = 4
@@ -59,11 +59,16 @@ async def bases_since(
     found: dict[Partition, Base] = {}
     read = 0
     said_since = since - outputs.margin()  # an old outcome that is written again says nothing new
-    async with aclosing(outputs.read(since)) as batches:
+
+    def wants(_: SourceId, partition: Partition, __: int) -> bool:
+        nonlocal read
+        read += 1
+        return partition in wanted
+
+    async with aclosing(outputs.read(since, wants)) as batches:
         async for outcomes in batches:
-            read += len(outcomes)
             for each in outcomes:
-                if each.committed is not None and each.partition in wanted and each.at >= said_since:
+                if each.committed is not None and each.at >= said_since:
                     base = Base(each.committed, each.at, each.is_acceptance)
                     found[each.partition] = later(found.get(each.partition), base) or base
             if read > most or not goes_on():

@@ -15,6 +15,7 @@ from consumer.clock import Clock
 from consumer.intake.admission import Admission
 from consumer.intake.bases import Base
 from consumer.intake.committer import Commit, commit_of
+from consumer.intake.dating import RecordDates
 from consumer.intake.ledger import PartitionLedger
 from consumer.intake.ownership import Ownership, State
 from consumer.journal.commit_metadata import BEGINNING, CommitMetadata
@@ -29,6 +30,7 @@ class AssignedPartition:
 
     partition: Partition
     ledger: PartitionLedger = field(default_factory=PartitionLedger)
+    dates: RecordDates = field(default_factory=RecordDates)
     early: list["KafkaRecord"] = field(default_factory=list)  # admitted, and not yet handed on
     unknown_since: float = inf  # no outcome that is published and not in the journal is older (unix seconds)
     limit: float = inf  # from this offset on outcomes may be published that are not in the journal
@@ -141,15 +143,17 @@ class Partitions:
         restarts = each.ledger.is_behind(record.offset)
         if restarts:
             each = self.restart(partition, record.offset)
+        timestamp = seconds(record.timestamp)
         delivery = Delivery(
             topic=record.topic,
             partition=record.partition,
             offset=record.offset,
-            timestamp=seconds(record.timestamp),
+            timestamp=timestamp,
             key=record.key,
             value=record.value,
             headers=record.headers,
             received=received,
+            kept_from=each.dates.kept_from(timestamp, received),
             epoch=self.ownership.epoch(partition),
             unreadable=getattr(record, "unreadable", None),
         )

@@ -14,7 +14,7 @@ from consumer.journal.commit_metadata import BEGINNING
 from consumer.journal.journal import Journal
 from consumer.journal.reader import OutputReader
 from consumer.observability import metrics
-from consumer.records import Partition
+from consumer.records import Partition, SourceId
 
 log = structlog.get_logger()
 
@@ -46,11 +46,17 @@ class ReadBack:
         self._read, self._began = 0, self._clock.now()
         pays = self.limits.on_limit == "pay"
         windows = Windows(self._journal, spans, 2**63 if pays else self.limits.max_outcomes)
+
+        def wants(_: SourceId, partition: Partition, offset: int) -> bool:
+            self._read += 1
+            return windows.wants(partition, offset)
+
+        counted = 0
         try:
-            async with contextlib.aclosing(self.outputs.read(start)) as batches:
+            async with contextlib.aclosing(self.outputs.read(start, wants)) as batches:
                 async for outcomes in batches:
-                    self._read += len(outcomes)
-                    metrics.JOURNAL_READ.inc(len(outcomes))
+                    metrics.JOURNAL_READ.inc(self._read - counted)
+                    counted = self._read
                     for outcome in outcomes:
                         if outcome.is_acceptance:
                             continue

@@ -2,9 +2,8 @@
 How long Kafka still keeps what waits for its outcome.
 
 The input topics' retention is asked for once a minute, with a client of its own: nothing on the way of a record waits
-for it, and it is looked at when metrics are scraped. Kafka deletes whole segments, each once its youngest message is
-older than `retention.ms`, so a message is kept at least that long after its own timestamp. `retention.bytes` may
-delete sooner; when cannot be known.
+for it, and it is looked at when metrics are scraped. From when on the retention of a message counts, `dating.py` says.
+`retention.bytes` may delete sooner; when cannot be known.
 """
 
 import asyncio
@@ -45,7 +44,7 @@ class Retention:
 
     def headroom(self, topic: str, oldest: float | None) -> float:
         """
-        Seconds until the oldest message that waits, of this Kafka timestamp, may be deleted; negative where it may be
+        Seconds until the oldest message that waits, kept from this moment on, may be deleted; negative where it may be
         gone. The whole retention where none waits, NaN where the retention is not known.
         """
         age = 0.0 if oldest is None else self._clock.wall() - oldest

@@ -146,10 +146,21 @@ async def _bounds(
 
 
 async def ends_of(consumer: AIOKafkaConsumer, partitions: Collection[Partition]) -> Mapping[Partition, int]:
-    """Where these partitions end, without those whose leaders do not say."""
-    asked = await asyncio.gather(*(_bounds(consumer, [TopicPartition(*each)]) for each in partitions))
-    return {
-        partition: bounds[TopicPartition(*partition)][1]
-        for partition, bounds in zip(partitions, asked, strict=True)
-        if bounds is not None
-    }
+    """Where these partitions end, without those whose leaders do not say. Each leader is asked once, and by itself."""
+    by_leader: dict[int | TopicPartition, list[TopicPartition]] = {}
+    for each in [TopicPartition(*partition) for partition in partitions]:
+        leader = internals.leader(consumer, each)
+        by_leader.setdefault(each if leader is None else leader, []).append(each)
+    asked = await asyncio.gather(*(_ends(consumer, each) for each in by_leader.values()))
+    return {Partition(*partition): end for ends in asked for partition, end in ends.items()}
+
+
+async def _ends(consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+    """Where the partitions of one leader end; none where it does not say."""
+    try:
+        async with asyncio.timeout(BOUNDS_TIMEOUT):
+            ends: Mapping[TopicPartition, int] = await consumer.end_offsets(partitions)
+    except (KafkaError, TimeoutError) as error:
+        log.warning("partitions.bounds_unknown", partitions=[*map(str, partitions)], error=type(error).__name__)
+        return {}
+    return ends

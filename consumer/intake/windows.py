@@ -33,15 +33,16 @@ class Windows:
         self.limits: dict[Partition, int] = {}
         """From which offset on outcomes were dropped, of partitions of which some were."""
 
+    def wants(self, partition: Partition, offset: int) -> bool:
+        """Whether outcomes of a record are kept: it is of these partitions, and inside its partition's window."""
+        return offset in self._spans.get(partition, ()) and offset < self.limits.get(partition, inf)
+
     def note(self, partition: Partition, offset: int, outcome: SourceId, at: float) -> None:
-        """Keep an outcome, unless it is of another partition, or beyond its partition's window."""
-        if offset not in self._spans.get(partition, ()) or offset >= self.limits.get(partition, inf):
-            return
-        before = self._journal.count(partition)
-        self._journal.note(partition, offset, outcome, at)
-        self._size += self._journal.count(partition) - before
-        if self._size > self._room:
-            self._shrink()
+        """Keep an outcome, where those of its record are wanted."""
+        if self.wants(partition, offset) and self._journal.note(partition, offset, outcome, at):
+            self._size += 1
+            if self._size > self._room:
+                self._shrink()
 
     def _shrink(self) -> None:
         """Halve the largest window."""

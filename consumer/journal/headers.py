@@ -12,6 +12,7 @@ from typing import NamedTuple
 from consumer.records import Delivery, Partition, SourceId
 
 GROUP = "source_group"
+LONGEST_TOPIC = 249  # characters, of Kafka
 
 
 class Source(NamedTuple):
@@ -54,20 +55,14 @@ class SourceHeaders:
         """Return what an outcome is about; None where it is another group's or not written by us."""
         if headers.get(GROUP) != group.encode():
             return None
-        try:
-            return Source(
-                SourceId(_text(headers[self.id])),
-                Partition(_text(headers[self.topic]), int(_text(headers[self.partition]))),
-                int(_text(headers[self.offset])),
-            )
-        except (KeyError, ValueError, TypeError):
+        name, topic = headers.get(self.id), headers.get(self.topic)
+        partition, offset = headers.get(self.partition), headers.get(self.offset)
+        if name is None or topic is None or partition is None or offset is None or len(topic) > LONGEST_TOPIC:
             return None
-
-
-def _text(content: bytes | None) -> str:
-    if content is None:
-        raise TypeError
-    return content.decode()
+        try:
+            return Source(SourceId(name.decode()), Partition(topic.decode(), int(partition)), int(offset))
+        except ValueError:
+            return None
 
 
 OF_VERDICT = SourceHeaders(

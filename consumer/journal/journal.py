@@ -25,9 +25,14 @@ class Journal:
         """Whether the outcome is published."""
         return (delivery.offset, outcome) in self._of(delivery.topic_partition)
 
-    def note(self, partition: Partition, offset: int, outcome: SourceId, at: float) -> None:
-        """Note that an outcome of the record at `offset` is published, at `at` or later (unix seconds)."""
-        self._known.setdefault(partition, PackedOutcomes()).add(offset, outcome, at)
+    def note(self, partition: Partition, offset: int, outcome: SourceId, at: float) -> bool:
+        """
+        Note that an outcome of the record at `offset` is published, at `at` or later (unix seconds); say if it is new.
+        """
+        known = self._known.get(partition)
+        if known is None:
+            known = self._known[partition] = PackedOutcomes()
+        return known.add(offset, outcome, at)
 
     def forget(self, partition: Partition, below: int) -> None:
         """Note that a partition is committed up to `below`: nothing before will be read again."""

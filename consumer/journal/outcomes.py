@@ -5,7 +5,7 @@ An outcome is 30 bytes: the source's offset, a hash of its id, and the moment at
 sorted blocks, each with the earliest moment of its outcomes, so that neither a look-up nor a commit walks through all.
 """
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections.abc import Iterator
 from hashlib import blake2b
 from math import inf
@@ -44,21 +44,24 @@ class PackedOutcomes:
     def __len__(self) -> int:
         return self._size
 
-    def add(self, offset: int, outcome: SourceId, at: float) -> None:
-        """Note an outcome of the record at `offset`, published at `at` or later (unix seconds)."""
+    def add(self, offset: int, outcome: SourceId, at: float) -> bool:
+        """Note an outcome of the record at `offset`, published at `at` or later (unix seconds); say if it is new."""
         key = _key(offset, outcome)
         number, block = self._block_of(key)
-        entry = key + max(0, int(at * 1000)).to_bytes(_TIME, "big")  # never later than it was
+        milliseconds = max(0, int(at * 1000))  # never later than it was
+        entry = key + milliseconds.to_bytes(_TIME, "big")
         place = bisect_left(block, key)
-        if place < len(block) and block[place].startswith(key):
-            block[place] = min(block[place], entry)
-        else:
-            insort(block, entry)
+        is_new = place == len(block) or not block[place].startswith(key)
+        if is_new:
+            block.insert(place, entry)
             self._size += 1
-        self._earliest[number] = min(self._earliest[number], _at(entry))
+        else:
+            block[place] = min(block[place], entry)
+        self._earliest[number] = min(self._earliest[number], milliseconds / 1000)
         self._firsts[number] = block[0]
         if len(block) > BLOCK:
             self._split(number)
+        return is_new
 
     def __contains__(self, found: tuple[int, SourceId]) -> bool:
         if not self._blocks:

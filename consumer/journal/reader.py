@@ -6,7 +6,7 @@ Headers say what a record is about (`journal/headers.py`); whether it is believe
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -27,7 +27,7 @@ from consumer.records import Partition, SourceId, seconds
 POLL_TIMEOUT = 0.2  # seconds
 EMPTY_POLLS = 5  # after which it is asked again where the topics end
 STOP_DEADLINE = 2.0  # seconds
-MAX_POLL_RECORDS = 1_000  # looked at between two turns of the event loop
+MAX_POLL_RECORDS = 200  # looked at between two turns of the event loop; the fewer, the less the garbage collector sees
 
 
 class Outcome(NamedTuple):
@@ -39,6 +39,10 @@ class Outcome(NamedTuple):
     at: float  # when it was published, unix seconds: its signature's moment, or else the record's timestamp
     committed: CommitMark | None = None  # of that partition, as its signature says
     is_acceptance: bool = False
+
+
+Wants = Callable[[SourceId, Partition, int], bool]
+"""Whether an outcome of this name, partition and offset of its message is looked for, whoever wrote it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +61,16 @@ class OutputReader:
 
     async def find(self, wanted: Collection[SourceId], since: float) -> Collection[SourceId]:
         """Return those of the wanted outcomes that were published since then. `KafkaError` escapes."""
-        found: set[SourceId] = set()
-        async with contextlib.aclosing(self.read(since)) as batches:
+        found, names = set[SourceId](), set(wanted)
+        async with contextlib.aclosing(self.read(since, lambda name, *_: name in names)) as batches:
             async for outcomes in batches:
-                found |= {outcome.id for outcome in outcomes} & set(wanted)
+                found |= {outcome.id for outcome in outcomes}
         return found
 
-    async def read(self, since: float) -> AsyncGenerator[Sequence[Outcome]]:
+    async def read(self, since: float, wants: Wants) -> AsyncGenerator[Sequence[Outcome]]:
         """
-        Yield what this group published from `since` on (unix seconds), less the clocks' skew, up to now.
+        Yield what is wanted of what this group published from `since` on (unix seconds), less the clocks' skew, up to
+        now.
 
         Batches may be empty: they are a chance to stop. `KafkaError` escapes, where a topic is missing too.
         """
@@ -80,7 +85,7 @@ class OutputReader:
                     outcome
                     for records in polled.values()
                     for record in records
-                    if (outcome := self._outcome(record)) is not None
+                    if (outcome := self.outcome(record, wants)) is not None
                 ]
                 empty = 0 if polled else empty + 1
                 if empty % EMPTY_POLLS == EMPTY_POLLS - 1:
@@ -133,22 +138,28 @@ class OutputReader:
             consumer.pause(*rest)
         return {each: ends[each] for each in starts}
 
-    def _outcome(self, record: ConsumerRecord[Any, Any]) -> Outcome | None:
-        """What a record says of its source; None where it is another group's, or not believed to be ours."""
+    def outcome(self, record: ConsumerRecord[Any, Any], wants: Wants) -> Outcome | None:
+        """
+        What a record says of its source; None where it is another group's, not wanted, or not believed to be ours.
+
+        A signature is verified last: it is most of the cost, and most records are of partitions of other replicas.
+        """
         group, told = self.settings.group_id, dict(record.headers)
         names = self._names(record.topic, told)
         source = names.read(group, told)
         if source is None:
             return None
-        believed: Signed | None = Signed(seconds(record.timestamp), None)
+        name = names.journal_id(source.id)
+        if not wants(name, source.partition, source.offset):
+            return None
+        timestamp = seconds(record.timestamp)
+        believed: Signed | None = Signed(timestamp, None)
         if self.belief is not None:
             claim = Claim(group, names, source, record.topic, record.key, record.value)
-            believed = self.belief.believed(claim, told, seconds(record.timestamp))
+            believed = self.belief.believed(claim, told, timestamp)
         if believed is None:
             return None
-        return Outcome(
-            names.journal_id(source.id), source.partition, source.offset, *believed, names is headers.OF_ACCEPTANCE
-        )
+        return Outcome(name, source.partition, source.offset, *believed, names is headers.OF_ACCEPTANCE)
 
     def _names(self, topic: str, told: Mapping[str, bytes | None]) -> headers.SourceHeaders:
         """By which headers a record names its source: a dead letter has those of its message as well."""

@@ -23,10 +23,12 @@ import hmac
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
 from consumer.journal.headers import Source, SourceHeaders
+from consumer.records import Partition
 
 HEADER = "moderation_signature"
 _NONE = b"-"
@@ -64,7 +66,7 @@ class Keyring:
 
     def __init__(self, keys: Mapping[str, bytes], sign_with: str | None = None) -> None:
         """`sign_with` is one of the keys' ids, or None: nothing is signed yet."""
-        self._keys = {key_id.encode(): key for key_id, key in keys.items()}
+        self._keys = {key_id.encode(): hmac.new(key, digestmod=sha256) for key_id, key in keys.items()}
         self._sign_with = None if sign_with is None else sign_with.encode()
 
     @property
@@ -86,7 +88,7 @@ class Keyring:
             _NONE if committed is None else b"%d" % committed.offset,
             _NONE if committed is None else b"%d" % max(0, int(committed.journal_from * 1000)),
         ]
-        mac = _mac(self._keys[self._sign_with], _signed_parts(claim, said))
+        mac = _mac(self._keys[self._sign_with], _signed_bytes(claim, said))
         return b" ".join([b"v1", self._sign_with, *said, mac])
 
     def read(self, claim: Claim, header: bytes) -> Signed | None:
@@ -95,7 +97,7 @@ class Keyring:
         if found is None or (key := self._keys.get(found[1])) is None:
             return None
         said = [found[2], found[3], found[4]]
-        if not hmac.compare_digest(_mac(key, _signed_parts(claim, said)), found[5]):
+        if not hmac.compare_digest(_mac(key, _signed_bytes(claim, said)), found[5]):
             return None
         published, offset, journal_from = said
         known = _NONE not in (offset, journal_from)
@@ -105,12 +107,13 @@ class Keyring:
         """Return the key's id and the HMAC of a list of parts that is no outcome's, with a blank between them."""
         if self._sign_with is None:
             raise ValueError("no key signs")
-        return f"{self._sign_with.decode()} {_mac(self._keys[self._sign_with], map(_part, parts)).decode()}"
+        mac = _mac(self._keys[self._sign_with], b"".join(map(_part, parts)))
+        return f"{self._sign_with.decode()} {mac.decode()}"
 
     def is_seal(self, key_id: str, mac: str, parts: Iterable[bytes]) -> bool:
         """Whether one of these keys made that HMAC of these parts."""
         key = self._keys.get(key_id.encode())
-        return key is not None and hmac.compare_digest(_mac(key, map(_part, parts)), mac.encode())
+        return key is not None and hmac.compare_digest(_mac(key, b"".join(map(_part, parts))), mac.encode())
 
     def knows(self, header: bytes) -> bool:
         """Whether a signature names one of these keys, whoever wrote it."""
@@ -118,26 +121,47 @@ class Keyring:
         return found is not None and found[1] in self._keys
 
 
-def _signed_parts(claim: Claim, said: list[bytes]) -> list[bytes]:
-    source = claim.source
-    return [
-        b"21:moderation-outcome-v1",
-        _part(claim.group.encode()),
-        _part(claim.names.kind.encode()),
-        _part(source.id.encode()),
-        _part(source.partition.topic.encode()),
-        _part(b"%d" % source.partition.number),
-        _part(b"%d" % source.offset),
-        _part(claim.topic.encode()),
-        _part(claim.key),
-        _part(None if claim.value is None else sha256(claim.value).digest()),
-        *map(_part, said),
-    ]
+def _mac(key: hmac.HMAC, signed: bytes) -> bytes:
+    """The HMAC in hex digits. What depends on the key alone is done once, where the key is read."""
+    made = key.copy()
+    made.update(signed)
+    return made.hexdigest().encode()
 
 
-def _mac(key: bytes, parts: Iterable[bytes]) -> bytes:
-    """The HMAC of parts that are written as the module says, in hex digits."""
-    return hmac.digest(key, b"".join(parts), "sha256").hex().encode()
+def _signed_bytes(claim: Claim, said: list[bytes]) -> bytes:
+    source, key, value = claim.source, claim.key, claim.value
+    name, offset = source.id.encode(), b"%d" % source.offset
+    published, committed, journal_from = said
+    return b"%b%d:%b%b%d:%b%b%b%b%d:%b%d:%b%d:%b" % (
+        _beginning(claim.group, claim.names.kind),
+        len(name), name,
+        _place(source.partition),
+        len(offset), offset,
+        _text_part(claim.topic),
+        _part(key),
+        _NONE if value is None else b"32:" + sha256(value).digest(),
+        len(published), published,
+        len(committed), committed,
+        len(journal_from), journal_from,
+    )  # fmt: skip
+
+
+# The same in most outcomes, and a third of what verifying one costs.
+
+
+@lru_cache(maxsize=16)
+def _beginning(group: str, kind: str) -> bytes:
+    return b"21:moderation-outcome-v1" + _part(group.encode()) + _part(kind.encode())
+
+
+@lru_cache(maxsize=1_024)
+def _place(partition: Partition) -> bytes:
+    return _part(partition.topic.encode()) + _part(b"%d" % partition.number)
+
+
+@lru_cache(maxsize=16)
+def _text_part(text: str) -> bytes:
+    return _part(text.encode())
 
 
 def _part(content: bytes | None) -> bytes:

@@ -31,6 +31,12 @@ async def committed(
     return found
 
 
+def leader(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | None:
+    """The broker that leads a partition, as far as the client knows one."""
+    found: int | None = consumer._client.cluster.leader_for_partition(partition)
+    return None if found == -1 else found
+
+
 def is_reassigning(consumer: AIOKafkaConsumer) -> bool:
     """Whether the group is dividing its partitions anew, or is to be joined: `getmany` then ignores its timeout."""
     found: bool = consumer._subscription.reassignment_in_progress

@@ -1,5 +1,7 @@
 """What the service starts from is looked at as a whole, by `run` and by `check`."""
 
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,11 @@ import pytest
 from consumer.commands.check.findings import exit_status, ok, refused, skipped, warning, wrong
 from consumer.commands.inputs import load_inputs
 from consumer.errors import Misconfigured
+from consumer.journal.headers import OF_VERDICT, Source
+from consumer.journal.signatures import Claim, Keyring
+from consumer.records import Partition, SourceId
 from tests.commands.cli import Ended, command
+from tests.rig.replica import ROOT
 
 KEY = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "id", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "secret"}
 
@@ -69,6 +75,26 @@ def test_what_is_right_is_returned_with_its_warnings(tmp_path: Path) -> None:
 
     assert inputs.config.quota.qps == 7
     assert len(inputs.warnings) == 1
+
+
+def test_the_keys_of_identity_are_read_once(tmp_path: Path) -> None:
+    """
+    The service starts with the keys that were looked at. A pipe can be read no second time, and between two readings
+    the file could be replaced by one that was never looked at.
+    """
+    pipe, signing = tmp_path / "pipe", b"k" * 32
+    os.mkfifo(pipe)
+    path = tmp_path / "consumer.yaml"
+    policy = ROOT / "config" / "policy.yaml"
+    path.write_text(f"policy: {policy}\nidentity: {{sign: new, keys: {{new: pipe}}}}\n")
+    writer = threading.Thread(target=pipe.write_bytes, args=[signing], daemon=True)
+    writer.start()
+
+    keyring = load_inputs(path, KEY, []).keyring
+    writer.join()
+
+    claim = Claim("group", OF_VERDICT, Source(SourceId("1f"), Partition("uploads", 3), 7), "pass", None, b"{}")
+    assert Keyring({"new": signing}).read(claim, keyring.sign(claim, 1.0, None)) == (1.0, None)
 
 
 @pytest.mark.parametrize(

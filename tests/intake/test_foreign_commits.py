@@ -19,7 +19,7 @@ from consumer.intake.partitions import Partitions
 from consumer.intake.starts import Start
 from consumer.journal.commit_metadata import BEGINNING, CommitMetadata
 from consumer.journal.journal import Journal
-from consumer.journal.reader import Outcome
+from consumer.journal.reader import Outcome, Wants
 from consumer.journal.signatures import CommitMark
 from consumer.records import Partition, SourceId
 from tests.rig.clock import ManualClock
@@ -55,11 +55,12 @@ class Outputs:
     def margin(self) -> float:
         return SKEW
 
-    async def read(self, since: float) -> AsyncGenerator[Sequence[Outcome]]:
+    async def read(self, since: float, wants: Wants) -> AsyncGenerator[Sequence[Outcome]]:
         self.read_since.append(since)
         for each in self.written:
+            outcome = each.outcome
             if each.timestamp >= since - SKEW:
-                yield [each.outcome]
+                yield [outcome] if wants(outcome.id, outcome.partition, outcome.offset) else []
 
 
 async def bases_of(*written: Written, most: int = 1_000, wanted: Sequence[Partition] = (FIRST,)) -> dict[str, int]:

@@ -7,7 +7,7 @@ from consumer.config.kafka import JournalSettings
 from consumer.intake.readback import ReadBack
 from consumer.journal.broker_clock import BrokerClock
 from consumer.journal.journal import Journal
-from consumer.journal.reader import Outcome
+from consumer.journal.reader import Outcome, Wants
 from consumer.records import Partition, SourceId
 from tests.rig.clock import ManualClock
 from tests.rig.events import delivery
@@ -23,8 +23,8 @@ class Outputs:
     outcomes: Sequence[Outcome]
     brokers: BrokerClock = field(default_factory=BrokerClock)
 
-    async def read(self, since: float) -> AsyncGenerator[Sequence[Outcome]]:
-        yield self.outcomes
+    async def read(self, since: float, wants: Wants) -> AsyncGenerator[Sequence[Outcome]]:
+        yield [each for each in self.outcomes if wants(each.id, each.partition, each.offset)]
 
 
 async def read_back(*outcomes: Outcome, mark: float = MARK) -> Journal:

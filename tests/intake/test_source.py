@@ -25,7 +25,7 @@ from consumer.intake.source import KafkaSource
 from consumer.journal.broker_clock import BrokerClock
 from consumer.journal.commit_metadata import CommitMetadata
 from consumer.journal.journal import Journal
-from consumer.journal.reader import Outcome
+from consumer.journal.reader import Outcome, Wants
 from consumer.kafka.security import KafkaAccess
 from consumer.records import Partition, SourceId
 from tests.rig.events import delivery
@@ -141,9 +141,9 @@ class Outputs:
     opened: asyncio.Event = field(default_factory=asyncio.Event)
     brokers: BrokerClock = field(default_factory=BrokerClock)
 
-    async def read(self, since: float) -> AsyncGenerator[Sequence[Outcome]]:
+    async def read(self, since: float, wants: Wants) -> AsyncGenerator[Sequence[Outcome]]:
         await self.opened.wait()
-        yield [outcome for outcome in self.outcomes if outcome.at >= since]
+        yield [each for each in self.outcomes if each.at >= since and wants(each.id, each.partition, each.offset)]
 
 
 @dataclass

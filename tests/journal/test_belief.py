@@ -24,6 +24,7 @@ SETTINGS = KafkaSettings(
     outputs=OutputTopics.model_validate({name: name for name in ("block", "review", "pass", "dead_letter")}),
 )
 OURS, THEIRS = Keyring({"a": b"a" * 32}, "a"), Keyring({"a": b"b" * 32, "x": b"x" * 32}, "x")
+SOURCE = Partition("uploads", 3)
 UNTIL = 1_800_000_000.0  # unix seconds
 TIMESTAMP = 1_700_000_000_000  # milliseconds
 
@@ -36,10 +37,12 @@ class Journal:
         belief = Belief(OURS, UNTIL, self.clock.wall)
         self._reader = OutputReader(SETTINGS, KafkaAccess(SETTINGS), 5.0, belief)
 
-    def reads(self, topic: str, names: SourceHeaders, signer: Keyring | None, published: float = 1.5) -> Any:
-        """What it takes a record for that names the group, signed or not."""
+    def reads(
+        self, topic: str, names: SourceHeaders, signer: Keyring | None, published: float = 1.5, wanted: int = 7
+    ) -> Any:
+        """What it takes a record for that names the group, signed or not, when one offset is `wanted`."""
         message = delivery(b"{}", partition=3, offset=7)
-        source = Source(SourceId("1f"), Partition("uploads", 3), 7)
+        source = Source(SourceId("1f"), SOURCE, 7)
         headers = names.write("group", source.id, message)
         if signer is not None:
             claim = Claim("group", names, source, topic, b"key", b"value")
@@ -47,7 +50,7 @@ class Journal:
         record: ConsumerRecord[Any, Any] = ConsumerRecord(
             topic, 0, 9, TIMESTAMP, 0, b"key", b"value", None, 3, 5, tuple(headers)
         )
-        return self._reader._outcome(record)
+        return self._reader.outcome(record, lambda _, partition, offset: (partition, offset) == (SOURCE, wanted))
 
 
 def not_believed(reason: str) -> float:
@@ -60,7 +63,7 @@ def test_ours_is_believed_at_the_moment_that_it_was_signed_for() -> None:
     """
     found = Journal().reads("pass", OF_VERDICT, OURS, published=1_750_000_000.5)
 
-    assert found[:4] == ("1f", Partition("uploads", 3), 7, 1_750_000_000.5)
+    assert found[:4] == ("1f", SOURCE, 7, 1_750_000_000.5)
 
 
 @pytest.mark.parametrize(("signer", "reason"), [(None, "unsigned"), (THEIRS, "unsigned")])
@@ -85,6 +88,22 @@ def test_a_signature_that_is_false_is_never_believed() -> None:
     assert not_believed("forged") - before == 1
 
 
+@pytest.mark.parametrize("signer", [Keyring({"a": b"b" * 32}, "a"), THEIRS, None])
+def test_what_is_not_looked_for_is_not_verified(signer: Keyring | None) -> None:
+    """
+    Most records that a take-over reads are of partitions that others have: verifying them would cost more than reading
+    them, and a forged one among them is counted by the replica that looks for it.
+    """
+    journal = Journal()
+    before = not_believed("forged"), not_believed("unsigned")
+
+    with capture_logs() as logs:
+        assert journal.reads("pass", OF_VERDICT, signer, wanted=8) is None
+
+    assert (not_believed("forged"), not_believed("unsigned")) == before
+    assert logs == []
+
+
 def test_unsigned_outcomes_are_believed_until_a_moment() -> None:
     """
     While a group introduces its first key: then those of replicas without it must count, and after that nobody's.
@@ -96,7 +115,7 @@ def test_unsigned_outcomes_are_believed_until_a_moment() -> None:
     after = journal.reads("pass", OF_VERDICT, None)
 
     assert during is not None
-    assert during[:4] == ("1f", Partition("uploads", 3), 7, TIMESTAMP / 1000)
+    assert during[:4] == ("1f", SOURCE, 7, TIMESTAMP / 1000)
     assert after is None
 
 

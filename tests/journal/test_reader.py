@@ -31,4 +31,4 @@ def test_a_stranger_in_the_outputs_is_passed_over(header: str, value: bytes | No
         "pass", 0, 9, 1_763_632_800_123, 0, None, None, None, -1, -1, headers
     )
 
-    assert OutputReader(SETTINGS, KafkaAccess(SETTINGS), 5.0)._outcome(record) is None
+    assert OutputReader(SETTINGS, KafkaAccess(SETTINGS), 5.0).outcome(record, lambda *_: True) is None

@@ -15,6 +15,7 @@ from consumer.config.credentials import Credentials
 from consumer.config.loading import load_config
 from consumer.emulator import EmulatorSettings, running
 from consumer.emulator.broker import EmbeddedBroker
+from consumer.journal.signatures import Keyring
 from consumer.policy.schema import load_policy
 from tests.rig.events import upload
 from tests.rig.kafka.records import NewRecord, publish
@@ -39,7 +40,7 @@ async def figures_of_a_service(images: int, port: int) -> Mapping[str, float]:
         config = load_config(None, {}, [f"{name}={value}" for name, value in changes.items()])
         records = [NewRecord(upload(str(n), f"{emulator.url}/images/{n}.png")) for n in range(images)]
         await publish(broker.bootstrap_servers, "uploads", records)
-        service = await stack.enter_async_context(open_service(config, POLICY, KEY, {}, SystemClock()))
+        service = await stack.enter_async_context(open_service(config, POLICY, KEY, Keyring({}), {}, SystemClock()))
         stop = asyncio.Event()
         running_service = asyncio.create_task(service.run(stop))
         try:
