@@ -72,6 +72,9 @@ class Member:
     def brokers(self) -> set[Any]:
         return set()
 
+    def leader_for_partition(self, partition: TopicPartition) -> int:
+        return 0
+
     def partitions_for_topic(self, topic: str) -> set[int]:
         return self.counted
 
