@@ -34,7 +34,7 @@ check: $(VENV)/dev.stamp ## Lint, types and the direction of imports
 bench: $(VENV)/dev.stamp ## CPU per event of the service, beside a bare loop, on a real Kafka (needs Java 17 and Maven)
 	@$(BIN)/python -m bench $(ARGS)
 
-chaos: $(VENV)/chaos.stamp ## Kill, restart, freeze and starve the service on a real Kafka, short (10 minutes; ARGS="--only kill --seed 7")
+chaos: $(VENV)/chaos.stamp ## Kill, restart, freeze and starve the service on a real Kafka, short (15 minutes; ARGS="--only kill --seed 7")
 	@$(BIN)/python -m bench.chaos $(ARGS)
 
 chaos-full: $(VENV)/chaos.stamp ## The same, long (75 minutes)
