@@ -128,6 +128,7 @@ def config(kafka: KafkaCluster, uploads: str, folder: Path) -> Config:
     return Config.model_validate({"kafka": settings, "identity": {"sign": "k1", "keys": {"k1": folder / "key"}}})
 
 
+@pytest.mark.scenario
 @pytest.mark.parametrize(
     ("judged", "changes", "why"),
     [

@@ -39,6 +39,7 @@ def letter(group: str, reason: str, value: bytes, *, cut: bool = False) -> NewRe
     return NewRecord(encoded.value, key=encoded.key, headers=headers)
 
 
+@pytest.mark.scenario
 async def test_letters_of_a_reason_go_back_as_they_were_and_once() -> None:
     """
     Key, value and headers, also those that had one of our names; letters of other reasons, other groups' letters and
@@ -139,6 +140,7 @@ def test_a_key_that_cannot_be_used_is_refused(tmp_path: Path, option: str, says:
     assert says in ran.stderr
 
 
+@pytest.mark.scenario
 async def test_without_keys_it_says_that_anybodys_letters_go_back(tmp_path: Path) -> None:
     """
     And with keys, how many were refused.
