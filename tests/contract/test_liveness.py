@@ -23,6 +23,7 @@ class FastClock(SystemClock):
         return time.monotonic() * SPEED
 
 
+@pytest.mark.scenario
 @pytest.mark.parametrize("mid_rebalance", [False, True])
 async def test_a_replica_whose_brokers_are_away_is_alive(topic: str, *, mid_rebalance: bool) -> None:
     """

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from tests.rig.fuzz.records import MIB
 from tests.rig.fuzz.replies import AnswerPlay
 from tests.rig.fuzz.uploads import Play
@@ -14,7 +12,6 @@ RECORDS = 2_000
 ANSWERS = 200
 
 
-@pytest.mark.scenario
 async def test_no_made_up_record_stops_the_service(kafka: KafkaCluster, topic: str, tmp_path: Path) -> None:
     """
     Each record of any format, key, headers, codec and time ends as its verdicts, as one dead letter or as ignored, and
@@ -26,7 +23,6 @@ async def test_no_made_up_record_stops_the_service(kafka: KafkaCluster, topic: s
     assert report.figures["records"] == RECORDS
 
 
-@pytest.mark.scenario
 async def test_no_made_up_answer_stops_the_service(kafka: KafkaCluster, topic: str, tmp_path: Path) -> None:
     """
     Whatever the provider answers, each image has one verdict, and passes only where an answer says beyond doubt that it
