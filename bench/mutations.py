@@ -57,7 +57,7 @@ FAULTS = (
     Fault("intake/committer.py", ", unknown_since)", ")", "tests/intake"),
     Fault("journal/commit_metadata.py", "floor(self.journal_from * 1000) / 1000", "self.journal_from",
           "tests/journal/test_commit_metadata.py"),
-    Fault("journal/commit_metadata.py", "None if ours.owner == owner else ours.journal_from", "ours.journal_from",
+    Fault("journal/commit_metadata.py", "None if commit.owner == owner else commit.journal_from", "commit.journal_from",
           "tests/journal tests/intake/test_recovery.py"),
     Fault("intake/starts.py", "Start(found.offset, BEGINNING, others=True",
           "Start(found.offset, None, others=True", TAKEOVER),

@@ -82,9 +82,11 @@ class Starts:
         # Every broker is asked: an output that one of them knows must be read.
         read = bool(without) and bool(await internals.partition_counts(consumer, self._outputs))
         begins = await asyncio.gather(*(self._beginning(consumer, each, read) for each in without))
-        return starts | {
-            Partition(*each): begin for each, begin in zip(without, begins, strict=True) if begin is not None
-        }
+        starts |= {Partition(*each): begin for each, begin in zip(without, begins, strict=True) if begin is not None}
+        if not self._commits.are_signed:
+            return starts
+        # The client asks for itself where to begin, and may meet a stranger's commit that was not there a moment ago.
+        return {partition: start._replace(moved=True) for partition, start in starts.items()}
 
     def _committed(self, partition: Partition, found: OffsetAndMetadata, remembered: bool) -> Start:
         owner = self._commits.owner

@@ -1,6 +1,7 @@
 """The source through rebalances, without a broker: a consumer that is told what it is assigned and what comes."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -24,12 +25,14 @@ from consumer.intake.partitions import KafkaRecord
 from consumer.intake.source import KafkaSource
 from consumer.journal.broker_clock import BrokerClock
 from consumer.journal.commit_metadata import CommitMetadata
+from consumer.journal.commits import Commits
 from consumer.journal.journal import Journal
 from consumer.journal.reader import Outcome, Wants
+from consumer.journal.signatures import Keyring
 from consumer.kafka.security import KafkaAccess
 from consumer.records import Partition, SourceId
 from tests.rig.events import delivery
-from tests.rig.sources import kafka_source
+from tests.rig.sources import NO_KEYS, kafka_source
 
 PLACE, PARTITION = Partition("uploads", 0), TopicPartition("uploads", 0)
 OURS, ANOTHERS = "00000000", "11111111"
@@ -51,6 +54,7 @@ class Member:
         self.commits = 0  # that were sent
         self.failing_commits = 0
         self.unanswered_offsets: asyncio.Event | None = None  # while it is not set no committed offset is told
+        self.sought: list[tuple[TopicPartition, int]] = []
         self.is_parked = False  # a poll waits for what follows
         self.polled = asyncio.Event()  # while it is not set no poll returns
         self.polled.set()
@@ -94,7 +98,8 @@ class Member:
     async def end_offsets(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
         return dict.fromkeys(partitions, 10)
 
-    def seek(self, partition: TopicPartition, offset: int) -> None: ...
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        self.sought.append((partition, offset))
 
     async def fetch_committed_offsets(
         self, partitions: Collection[TopicPartition]
@@ -188,7 +193,9 @@ async def until(holds: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def replica(monkeypatch: pytest.MonkeyPatch, limits: JournalSettings | None = None) -> AsyncIterator[Replica]:
+async def replica(
+    monkeypatch: pytest.MonkeyPatch, limits: JournalSettings | None = None, keyring: Keyring = NO_KEYS
+) -> AsyncIterator[Replica]:
     """One that reads until the block ends."""
     member, outputs, journal, admission = Member(), Outputs(), Journal(), Admission(AdmissionSettings())
     outputs.opened.set()
@@ -209,7 +216,7 @@ async def replica(monkeypatch: pytest.MonkeyPatch, limits: JournalSettings | Non
 
     source = kafka_source(
         settings, KafkaAccess(settings), admission, {"uploads": DEFAULT}, journal, outputs,
-        limits or JournalSettings(), quota, OURS, SystemClock(),
+        limits or JournalSettings(), quota, OURS, SystemClock(), keyring,
     )  # fmt: skip
     async with source.opened(nothing_in_flight):
         opened = Replica(source, member, outputs, journal, admission, quota, source._ownership)
@@ -248,6 +255,21 @@ async def test_after_a_strangers_commit_all_of_the_journal_is_read(monkeypatch: 
         await ours.take_over(PARTITION)
 
         assert ours.journal.count(PLACE) == 1
+
+
+async def test_where_commits_are_signed_the_client_begins_where_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    It asks for the committed offset by itself, and may be told another than the genuine one: a stranger in the group
+    commits between the two questions, and what lies between the offsets would never be read.
+    """
+    keyring = Keyring({"k1": b"k" * 32}, "k1")
+    metadata = Commits("group", ANOTHERS, keyring, 0.0, time.time).sign(PLACE, 3, str(CommitMetadata(5.0, ANOTHERS)))
+    async with replica(monkeypatch, keyring=keyring) as ours:
+        ours.member.offsets[PARTITION] = OffsetAndMetadata(3, metadata)
+
+        await ours.take_over(PARTITION)
+
+        assert ours.member.sought == [(PARTITION, 3)]
 
 
 async def test_a_drain_hands_nothing_on(monkeypatch: pytest.MonkeyPatch) -> None:
