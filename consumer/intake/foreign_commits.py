@@ -89,7 +89,8 @@ class ForeignCommits:
         if not goes_on():
             return {}
         decided = {each: self._decide(each, commits[each].offset, end) for each, end in ends.items()}
-        return {each: start for each, start in decided.items() if isinstance(start, Start)}
+        # Wherever that is, the client is sent there: it may have been told another offset than the one decided about.
+        return {each: start._replace(moved=True) for each, start in decided.items() if isinstance(start, Start)}
 
     def reasons(self) -> Iterator[str]:
         """Say which partitions are held, and how they go on."""

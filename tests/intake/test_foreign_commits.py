@@ -203,6 +203,18 @@ async def test_what_a_process_has_committed_itself_is_proven() -> None:
     assert later == {FIRST: Start(50, NOW + 90, others=True, moved=True)}
 
 
+async def test_the_client_is_sent_where_an_accepted_commit_says() -> None:
+    """
+    It asks for the committed offset by itself, and a stranger may have committed another one meanwhile.
+    """
+    accepts = Replica(foreign_commits="accept")
+    acceptance = Outcome(SourceId("1f"), FIRST, 59, NOW - 1, CommitMark(59, BEGINNING), is_acceptance=True)
+    accepted = Replica(Written(acceptance, NOW - 1))
+
+    for replica in (accepts, accepted):
+        assert await replica.starts(FIRST) == {FIRST: Start(59, BEGINNING, others=True, moved=True)}
+
+
 async def test_a_held_partition_is_looked_after_every_few_seconds() -> None:
     """
     Only for what was published since the last look, and each is said once; the rest of the partitions start.
