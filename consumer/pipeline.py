@@ -67,6 +67,7 @@ class Pipeline:
         """
         self.holding.tried()
         decoded = await self._read(delivery)
+        turn.narrow(_tenants(decoded))
         if isinstance(decoded, Undecodable):
             await self._dead_letter(delivery, decoded, turn)
             return
@@ -202,3 +203,8 @@ class Pipeline:
                     offset=delivery.offset, error=type(error).__name__, frames=frames_of(error),
                 )  # fmt: skip
             return self.outcomes.cut_dead_letter(delivery, reason, now)
+
+
+def _tenants(decoded: Decoded | Undecodable) -> set[str | None]:
+    """Whose a message is; nobody's, where it is a dead letter: those of a key stand among themselves."""
+    return {None} if isinstance(decoded, Undecodable | Ignored) else {each.tenant for each in decoded}

@@ -1,4 +1,4 @@
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -73,11 +73,17 @@ class ListSink:
 class FirstTurn:
     """A turn that has come."""
 
+    def __init__(self) -> None:
+        self.tenants: Collection[str | None] = ()
+
+    def narrow(self, tenants: Collection[str | None]) -> None:
+        self.tenants = tenants
+
     async def wait(self) -> None:
         return
 
 
-class LostTurn:
+class LostTurn(FirstTurn):
     """The turn of a message whose partition went to another replica."""
 
     async def wait(self) -> None:
@@ -198,6 +204,30 @@ async def test_what_its_topic_may_not_claim_is_buried_unasked() -> None:
     assert (sink.verdicts, provider.asked) == ([], [])
 
 
+async def test_a_message_says_whose_it_is_as_soon_as_it_is_decoded() -> None:
+    """
+    Its turn learns the tenants of all its images before any is asked about; what cannot be read is of none.
+    """
+    turn, dead = FirstTurn(), FirstTurn()
+    known: list[Collection[str | None]] = []
+
+    async def assess(_: Submission) -> Assessment:
+        known.append(turn.tenants)
+        return HARMLESS
+
+    def unreadable(_: Delivery) -> Decoded:
+        raise Undecodable("bad_json", "value: no JSON")
+
+    def of_two(read: Delivery) -> list[Submission]:
+        return [replace(each, tenant=tenant) for each, tenant in zip(images(read, 2), ("acme", "globex"), strict=True)]
+
+    await pipeline(ListSink(), decode=of_two, assess=assess).carry(delivery(), turn)
+    await pipeline(ListSink(), decode=unreadable).carry(delivery(), dead)
+
+    assert known == [{"acme", "globex"}] * 2
+    assert dead.tenants == {None}
+
+
 async def test_what_is_ignored_leaves_no_trace() -> None:
     """
     A message ignored by rule ends without an outcome.
@@ -262,7 +292,7 @@ async def test_what_another_replica_published_meanwhile_is_not_published_again()
     """
     sink, journal, read = ListSink(), Journal(), delivery()
 
-    class LongTurn:
+    class LongTurn(FirstTurn):
         async def wait(self) -> None:
             journal.note(read.topic_partition, read.offset, submission(read).id, 0.0)
 

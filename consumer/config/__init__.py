@@ -39,8 +39,8 @@ class Config(Settings):
     admission: AdmissionSettings = AdmissionSettings()
     ordering: Literal["key", "none"] = Field(
         "key",
-        description="`key`: verdicts of one Kafka key are published in the order of its events. `none`: as they are "
-        "decided.",
+        description="`key`: verdicts of one Kafka key and tenant are published in the order of their events. `none`: "
+        "as they are decided.",
     )
     journal: JournalSettings = JournalSettings()
     identity: IdentitySettings = IdentitySettings()

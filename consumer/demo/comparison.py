@@ -112,17 +112,24 @@ def strays(tally: Tally) -> int:
 
 
 def overtakings(tally: Tally) -> int:
-    """Count the uploads with an outcome before an earlier upload of the same key had all of its own."""
-    last: dict[bytes, float] = {}
+    """
+    Count the uploads with an outcome before an earlier upload of the same key and tenant had all of its own.
+
+    Dead letters, of which no tenant is known, are held against dead letters.
+    """
+    last: dict[tuple[bytes, str | None], float] = {}
     count = 0
     for source in sorted(tally.published.keys() & tally.seen.keys()):
         key = tally.published[source].upload.key
         if key is None:
             continue
-        moments = [seen.at for seen in tally.seen[source]]
-        before = last.get(key, -math.inf)
-        count += min(moments) < before
-        last[key] = max(before, *moments)
+        moments: dict[str | None, list[float]] = {}
+        for seen in tally.seen[source]:
+            tenant = None if seen.outcome.place is Place.DEAD_LETTER else seen.content.get("tenant")
+            moments.setdefault(tenant, []).append(seen.at)
+        before = {tenant: last.get((key, tenant), -math.inf) for tenant in moments}
+        count += any(min(each) < before[tenant] for tenant, each in moments.items())
+        last.update({(key, tenant): max(before[tenant], *each) for tenant, each in moments.items()})
     return count
 
 
@@ -167,7 +174,7 @@ def facts(tally: Tally, charges: Charges, over_quota: Fact, *, uncommitted: int,
         Fact("images billed more than once", 0, charges.images_billed_again),
         over_quota,
         Fact("outcomes without an upload", 0, strays(tally)),
-        Fact("verdicts that overtook an earlier one of their key", 0, overtakings(tally)),
+        Fact("verdicts that overtook an earlier one of their key and tenant", 0, overtakings(tally)),
         Fact("messages left uncommitted", 0, uncommitted),
     ]
     if exit_code is not None:

@@ -2,7 +2,7 @@
 Publish each outcome once: in the order of its key, while its partition is ours, and not where it stands already.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,11 +16,15 @@ from consumer.verdicts.refused import RefusedOutcomes
 
 
 class PublishTurn(Protocol):
-    """The right of a message to publish, in the order of its key."""
+    """The right of a message to publish, in the order of its key and tenants."""
+
+    def narrow(self, tenants: Collection[str | None]) -> None:
+        """Say whose the message is, which until then may be anybody's: it waits for theirs, and they for it."""
+        ...
 
     async def wait(self) -> None:
         """
-        Return once every earlier message of the key has its outcomes and the partition is certainly ours.
+        Return once every earlier message of its key and tenants has its outcomes and the partition is certainly ours.
 
         `Lost` escapes where it is another replica's by now.
         """

@@ -178,6 +178,31 @@ def test_overtaking_is_counted_by_key(key: bytes | None, moments: tuple[float, .
     assert overtakings(tally) == expected
 
 
+@pytest.mark.parametrize(
+    ("later", "expected"),
+    [({"tenant": "shop-eu"}, 1), ({"tenant": "shop-us"}, 0), ({}, 0)],
+    ids=["its own", "another's", "nobody knows whose"],
+)
+def test_only_an_upload_of_the_same_tenant_can_be_overtaken(later: dict[str, str], expected: int) -> None:
+    """
+    Each tenant has an order of its own, and no dead letter overtakes a verdict.
+    """
+    outcome = BLOCK if later else DEAD
+    first = replace(seen(0, BLOCK, at=2.0), content={"tenant": "shop-eu"})
+    second = replace(seen(1, outcome, at=1.0), content=later)
+
+    assert overtakings(tally_of([upload(BLOCK, key=b"k"), upload(outcome, key=b"k")], [first, second])) == expected
+
+
+def test_dead_letters_of_a_key_have_an_order_too() -> None:
+    """
+    Nobody knows whose they are.
+    """
+    tally = tally_of([upload(DEAD, key=b"k")] * 2, [seen(0, DEAD, at=2.0), seen(1, DEAD, at=1.0)])
+
+    assert overtakings(tally) == 1
+
+
 def test_every_figure_that_does_not_hold_is_told() -> None:
     """
     Charges, commits and the exit code are held against what they must be.

@@ -27,7 +27,7 @@ FACTS = (
     "images billed more than once",
     "calls over the quota",
     "outcomes without an upload",
-    "verdicts that overtook an earlier one of their key",
+    "verdicts that overtook an earlier one of their key and tenant",
     "messages left uncommitted",
     "exit code of the service",
 )

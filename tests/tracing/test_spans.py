@@ -1,7 +1,7 @@
 """Spans of the real pipeline and layers, asking the emulator, kept in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -64,6 +64,9 @@ class EncodedSink:
 
 class PublishTurn:
     """One that has come."""
+
+    def narrow(self, tenants: Collection[str | None]) -> None:
+        return
 
     async def wait(self) -> None:
         return
