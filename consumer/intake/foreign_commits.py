@@ -92,6 +92,10 @@ class ForeignCommits:
         # Wherever that is, the client is sent there: it may have been told another offset than the one decided about.
         return {each: start._replace(moved=True) for each, start in decided.items() if isinstance(start, Start)}
 
+    def holds(self, partition: Partition) -> bool:
+        """Whether it was decided that a partition is not read."""
+        return partition in self._held
+
     def reasons(self) -> Iterator[str]:
         """Say which partitions are held, and how they go on."""
         for partition, (committed, held) in sorted(self._held.items()):

@@ -127,16 +127,13 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         missing = [] if self._access.reasons_not_ready() else self._member.missing_topics()
         reasons = [f"kafka: input topic {topic} does not exist, or this user may not see it" for topic in missing]
         if self._partitions and not self._ownership.owns_any:
-            reasons += [*self._foreign.reasons()] or [self._take_over.reason()]
+            reasons += self._why_not_owned()
         return reasons
 
     def degraded(self) -> list[str]:
         """Say which partitions wait for something, while others are read."""
-        reasons = [*self._damaged.reasons()]
-        waiting = [each for each in self._partitions.names if not self._partitions.is_owned(each)]
-        if waiting and len(waiting) < len(self._partitions):
-            reasons += [*self._foreign.reasons()] or [self._take_over.reason(waiting)]
-        return [*reasons, *self._read_back.degraded(), *self._stuck.degraded()]
+        not_owned = self._why_not_owned() if self._ownership.owns_any else []
+        return [*self._damaged.reasons(), *not_owned, *self._read_back.degraded(), *self._stuck.degraded()]
 
     def complaints(self) -> list[str]:
         """Say which loop hangs, unless it waits for another system."""
@@ -229,6 +226,13 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         self._stuck.clear()
         self._partitions.revoke()
         self._take_over.wake()
+
+    def _why_not_owned(self) -> list[str]:
+        """Say which partitions are held, and that others are still being taken over."""
+        waiting = [each for each in self._partitions.names if not self._partitions.is_owned(each)]
+        under_way = [each for each in waiting if not self._foreign.holds(each)]
+        which = () if len(under_way) == len(self._partitions) else under_way
+        return [*self._foreign.reasons(), *([self._take_over.reason(which)] if under_way else [])]
 
     def _client(self) -> Consumer:
         settings = self._settings

@@ -149,6 +149,9 @@ class Outputs:
     opened: asyncio.Event = field(default_factory=asyncio.Event)
     brokers: BrokerClock = field(default_factory=BrokerClock)
 
+    def margin(self) -> float:
+        return 5.0
+
     async def read(self, since: float, wants: Wants) -> AsyncGenerator[Sequence[Outcome]]:
         await self.opened.wait()
         yield [each for each in self.outcomes if each.at >= since and wants(each.id, each.partition, each.offset)]
@@ -270,6 +273,30 @@ async def test_where_commits_are_signed_the_client_begins_where_it_is_told(monke
         await ours.take_over(PARTITION)
 
         assert ours.member.sought == [(PARTITION, 3)]
+
+
+async def test_a_held_partition_hides_no_other_that_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Readiness says which one an operator must look at, and which one only takes its time.
+    """
+    keyring, second = Keyring({"k1": b"k" * 32}, "k1"), Partition("uploads", 1)
+    metadata = Commits("group", ANOTHERS, keyring, 0.0, time.time).sign(second, 3, str(CommitMetadata(5.0, ANOTHERS)))
+    async with replica(monkeypatch, keyring=keyring) as ours:
+        ours.member.offsets[PARTITION] = OffsetAndMetadata(3, "a console consumer's")
+        await ours.gain(PARTITION)
+        await until(lambda: any("is held" in each for each in ours.source.reasons_not_ready()))
+        await ours.lose()
+        ours.member.offsets[TopicPartition(*second)] = OffsetAndMetadata(3, metadata)
+        ours.outputs.opened.clear()
+
+        await ours.gain(PARTITION, TopicPartition(*second))
+        await until(lambda: len(ours.source.reasons_not_ready()) == 2)
+        held, waits = ours.source.reasons_not_ready()
+
+        assert "uploads/0 is held" in held
+        assert "uploads/1" in waits
+        assert "uploads/0" not in waits
+        ours.outputs.opened.set()
 
 
 async def test_a_drain_hands_nothing_on(monkeypatch: pytest.MonkeyPatch) -> None:
