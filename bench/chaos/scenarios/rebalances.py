@@ -23,7 +23,11 @@ _FINISH_TIMEOUT = 90.0
 
 
 async def rolling(setting: Setting) -> Findings:
-    """Restart every one of four replicas, one after the other."""
+    """
+    Restart every one of four replicas, one after the other.
+
+    A restart is two changes of the group, and the bound is each one's: the next comes when work goes on after one.
+    """
     replicas, rounds = 4, setting.runs or (3 if setting.full else 1)
     script = Script(program=setting.program, changes=setting.changes)
     async with Stage.opened(setting.kafka, f"rolling-{setting.seed}", setting.seed, script) as stage:
@@ -35,9 +39,17 @@ async def rolling(setting: Setting) -> Findings:
             for _ in range(rounds):
                 for member in list(stage.crew.members):
                     await stage.crew.leave(member)
+                    await _until_work_goes_on(stage, replicas - 1)
                     await stage.crew.join()
-                    await stage.watch.until_members(replicas, _START_TIMEOUT)
+                    await _until_work_goes_on(stage, replicas)
         return await _end(stage, [f"{rounds * replicas} restarts"])
+
+
+async def _until_work_goes_on(stage: Stage, members: int) -> None:
+    """Return once the group has so many members, and more outcomes have come than the quota lets be in flight."""
+    await stage.watch.until_members(members, _START_TIMEOUT)
+    before = await stage.watch.outcomes() or 0
+    await stage.watch.until_outcomes(before + round(stage.script.quota * stage.script.longest_latency), _START_TIMEOUT)
 
 
 async def storm(setting: Setting) -> Findings:
