@@ -7,6 +7,7 @@ The order of the layers around the provider is decided here, and so is the order
 import asyncio
 import contextlib
 import signal
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from functools import partial
 from secrets import token_hex
@@ -25,6 +26,7 @@ from consumer.config import Config
 from consumer.config.credentials import Credentials
 from consumer.dispatch.concurrency import ConcurrencyLimit
 from consumer.dispatch.gate import Gate
+from consumer.dispatch.hosts import Hosts
 from consumer.dispatch.in_flight import InFlight
 from consumer.dispatch.pace import Pace
 from consumer.dispatch.quota import Due, Quota, Shares, WhilePublishing
@@ -256,9 +258,9 @@ class Provider(NamedTuple):
 
     moderator: Moderator
     wait_for_capacity: Callable[[Collection[str]], Awaitable[None]]
-    """Returns when another request of one of these lanes could be sent at once."""
+    """Returns when another message of one of these lanes may begin."""
     has_capacity: Callable[[str], bool]
-    """Whether another request of this lane could be sent at once."""
+    """Whether another message of this lane may begin."""
     give_up_waiting: Callable[[], None]
     """Cancels requests that wait for a provider that is away."""
     reasons_not_ready: Callable[[], list[str]]
@@ -310,7 +312,7 @@ def layers(
     timeouts = Timeouts(connect=config.provider.connect_timeout, read=config.provider.read_timeout)
     exchanges = Exchanges(transport, timeouts, clock)
     waits, line = InterruptibleWaits(), InterruptibleWaits()
-    slots = ConcurrencyLimit(config.provider.max_in_flight, config.weights)
+    slots, hosts = ConcurrencyLimit(config.provider.max_in_flight, config.weights), defaultdict[str, Hosts](Hosts)
     pace = Pace(0, jitter=config.quota.jitter, burst=config.quota.burst)
     gate = Gate(pace, shares, clock, line)
     startable = Startable(shares, slots, calls, config.shutdown.drain_timeout, clock)
@@ -324,7 +326,7 @@ def layers(
         client = ImageModerationClient(exchanges, base_url, name, keys, clock, echoes)
         # `Limited` may stand anywhere; `Paced` outside of `Guarded`, which looks at the permit when the call departs.
         around: list[Layer] = [
-            lambda inner: Limited(inner, slots, line),
+            lambda inner: Limited(inner, slots, hosts, line),
             lambda inner: Paced(inner, gate, pace, in_flight, owns, clock, name),
             lambda inner: Guarded(inner, name, answered_services, clock),
             lambda inner: tracing.moderator(inner, ACTION, name, base_url),

@@ -1,11 +1,11 @@
 """
-Many messages at once: start them, keep the order of each key, drain on revoke and at the end.
+Many messages at once: start them, keep the order of each key and tenant, drain on revoke and at the end.
 
-    source ──► waiting, by lane ──(there is capacity for a call)──► active: one task a message ──► settled
+    source ──► waiting, by lane ──(few of its calls wait for a slot)──► active: one task a message ──► settled
 
 A message that waits has cost nothing, so it is dropped when its partition goes or the service stops; an active one is
-finished. Messages of a lane start in the order they were read: what is finished at a stop is all that was started, and
-nothing behind it.
+finished, unless it has cost nothing either. Messages of a lane start in the order they were read; which of them is
+asked about next is decided in `dispatch/flows.py`.
 
 An active message outlives the assignment of its partition. Kafka's eager protocol takes every partition away and gives
 most of them back: a message that is read again then joins the active one. Where another replica has got the partition,
@@ -68,12 +68,12 @@ class Calls(Protocol):
 
     @property
     def has_capacity(self) -> Callable[[str], bool]:
-        """Whether another call of a lane could be made."""
+        """Whether another message of a lane may begin."""
         ...
 
     @property
     def wait_for_capacity(self) -> Callable[[Collection[str]], Awaitable[None]]:
-        """Returns when another call of one of these lanes could be made."""
+        """Returns when another message of one of these lanes may begin."""
         ...
 
     @property
@@ -191,13 +191,13 @@ class Service:
                 self._waiting.add(self._lane_by_topic[record.delivery.topic], [record])
 
     async def _start(self) -> None:
-        """Begin records one by one, whenever another call of their lane could be made."""
+        """Begin records one by one, whenever another one of their lane may begin."""
         while True:
             if (record := self._waiting.next(self._calls.has_capacity)) is None:
                 await self._something_to_begin()
                 continue
             self._start_message(record)
-            await asyncio.sleep(0)  # the record takes its slot before the next one asks for room
+            await asyncio.sleep(0)  # the record stands in line before the next one asks for room
 
     async def _something_to_begin(self) -> None:
         """Return when a record has arrived, or a lane that has one waiting has room."""

@@ -218,6 +218,7 @@ OF_NO_STRANGER = {
     "commands/decode.py": "what an operator writes beside a message",
     "intake/decode/claims.py": "URLs that `intake/decode/urls.py` has accepted, of 2,048 characters at the most",
     "loopback.py": "hosts of the configuration",
+    "moderation/paced.py": "URLs that `intake/decode/urls.py` has accepted, or that a binding makes",
     "proxies.py": "the environment's proxies, and URLs of the configuration",
     "tracing/spans.py": "URLs of the configuration, and verdicts that we have just written",
     "vendor_facts/aliyun.py": "a file of ours",

@@ -1,80 +1,97 @@
-"""How many calls may be in flight, of all lanes and of each."""
+"""How many calls may be in flight, of all lanes and of each, and whose call has the next slot."""
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import AsyncIterator, Collection, Mapping
 
+from consumer.dispatch.flows import Flow, FlowQueue
 from consumer.fairness import DEFAULT, FairQueue, ReservedCapacity
 from consumer.observability import metrics
 
+AHEAD = 4
+"""
+Calls of a lane that wait for each slot when no more messages of it begin.
+
+Whose image a message names is known once it is decoded. So that one tenant's do not hide what stands behind them, some
+more are begun than there are slots for; they have cost nothing.
+"""
+
+_Waiter = asyncio.Future[None]
+
 
 class ConcurrencyLimit:
-    """A number of slots, taken by lane as `Portions` allows, and within a lane in the order they are asked for."""
+    """A number of slots, taken by lane as `ReservedCapacity` allows, and within a lane by flow as `FlowQueue` does."""
 
     def __init__(self, size: int, weights: Mapping[str, float] | None = None) -> None:
         self.size = size
         weights = weights or {DEFAULT: 1.0}
         self._capacity = ReservedCapacity(size, weights)
         self._turns = FairQueue(weights)
-        self._waiting: dict[str, deque[asyncio.Future[None]]] = {lane: deque() for lane in weights}
+        self._queues: dict[str, FlowQueue[_Waiter]] = {lane: FlowQueue() for lane in weights}
         self._changed = asyncio.Event()
-        self._shown = {lane: metrics.LANE_CALLS_IN_FLIGHT.labels(lane) for lane in weights}
+        self._shown = {
+            lane: (metrics.LANE_CALLS_IN_FLIGHT.labels(lane), metrics.LANE_CALLS_WAITING.labels(lane))
+            for lane in weights
+        }
 
     @property
     def held(self) -> int:
         """Slots taken or waited for."""
-        return self._capacity.held + sum(map(len, self._waiting.values()))
+        return self._capacity.held + sum(queue.waiting for queue in self._queues.values())
+
+    @property
+    def to_finish(self) -> int:
+        """Calls that a stop would wait for, at the most: those with a slot, and those that have cost something."""
+        return self._capacity.held + sum(queue.paid_waiting for queue in self._queues.values())
 
     def has_capacity(self, lane: str = DEFAULT) -> bool:
-        """Whether the lane has a free slot that no caller waits for."""
-        return not self._waiting[lane] and self._capacity.free(lane) > 0
+        """Whether another message of the lane may begin: few calls of the lane wait for a slot."""
+        return self._queues[lane].waiting < AHEAD * self.size
 
     async def wait_for_capacity(self, lanes: Collection[str] = ()) -> None:
-        """Wait until one of the lanes has room; of all lanes where none is named."""
-        while not any(self.has_capacity(lane) for lane in lanes or self._waiting):
+        """Wait until another message of one of the lanes may begin; of any lane where none is named."""
+        while not any(self.has_capacity(lane) for lane in lanes or self._queues):
             await self._changed.wait()
 
     @contextlib.asynccontextmanager
-    async def slot(self, lane: str) -> AsyncIterator[None]:
-        """Hold a slot of the lane."""
-        await self._take(lane)
+    async def slot(self, lane: str, flow: Flow, *, paid: bool = False) -> AsyncIterator[None]:
+        """Hold a slot of the lane for a call of the flow. Where something was `paid` for its image, it is next."""
+        await self._take(lane, flow, paid)
         try:
             yield
         finally:
-            self._capacity.take(lane, -1)
-            self._move()
+            self._give_back(lane, flow)
 
-    async def _take(self, lane: str) -> None:
-        taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting[lane].append(taken)
+    async def _take(self, lane: str, flow: Flow, paid: bool) -> None:
+        taken: _Waiter = asyncio.get_running_loop().create_future()
+        self._queues[lane].wait(taken, flow, paid=paid)
         self._move()
         try:
             await taken
         except BaseException:
-            if not taken.cancelled():  # it was given in the same moment
-                self._capacity.take(lane, -1)
-            elif taken in self._waiting[lane]:
-                self._waiting[lane].remove(taken)
-            self._move()
+            if self._queues[lane].give_up(taken, flow):
+                self._move()
+            else:  # it was given in the same moment
+                self._give_back(lane, flow)
             raise
+
+    def _give_back(self, lane: str, flow: Flow) -> None:
+        self._capacity.take(lane, -1)
+        self._queues[lane].give_back(flow)
+        self._move()
 
     def _move(self) -> None:
         """Give free slots to waiting callers, and wake those that wait for capacity."""
-        while lanes := [lane for lane in self._those_in_line() if self._capacity.free(lane)]:
+        while lanes := [lane for lane, queue in self._queues.items() if queue.waiting and self._capacity.free(lane)]:
             lane = self._turns.first(lanes)
             self._turns.served(lane)
             self._capacity.take(lane)
-            self._waiting[lane].popleft().set_result(None)
-        for lane, line in self._waiting.items():
-            self._shown[lane].set(self._capacity.held_by(lane) + len(line))
-        metrics.CALLS_IN_FLIGHT.set(self.held)
+            caller = self._queues[lane].next()
+            if not caller.cancelled():  # or else it gives its slot back as soon as it runs
+                caller.set_result(None)
+        for lane, (in_flight, waiting) in self._shown.items():
+            in_flight.set(self._capacity.held_by(lane))
+            waiting.set(self._queues[lane].waiting)
+        metrics.CALLS_IN_FLIGHT.set(self._capacity.held)
         self._changed.set()
         self._changed = asyncio.Event()
-
-    def _those_in_line(self) -> list[str]:
-        """Return the lanes with waiting callers, after removing cancelled callers from their heads."""
-        for line in self._waiting.values():
-            while line and line[0].done():
-                line.popleft()
-        return [lane for lane, line in self._waiting.items() if line]

@@ -34,9 +34,9 @@ class Startable:
     def has_capacity(self) -> bool:
         """Whether another image could be begun. Without any share nothing is paid for, and the slots are the bound."""
         share = self.shares.share(self.clock.now()).total
-        if not share or not self.slots.held:
+        if not share or not self.slots.to_finish:
             return True
-        return (self.slots.held + 1) * self.calls <= calls_in_time(share, self.drain_timeout)
+        return (self.slots.to_finish + 1) * self.calls <= calls_in_time(share, self.drain_timeout)
 
     async def wait_for_capacity(self) -> None:
         """Return when another image could be begun."""

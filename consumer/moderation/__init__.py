@@ -33,7 +33,7 @@ class CallContext:
     The caller, and what the layers around the provider share about one request; they share it in no other way.
 
         set by          member              read by
-        the caller      the first six       Limited, Paced, Retrying
+        the caller      the first seven     Limited, Paced, Retrying
         Retrying        attempt             Regions (prefers another region), Paced, spans, the caller
         Regions         region, permit      Guarded, the caller
         Paced           before_sending      the vendor's client, in the last moment before bytes go out
@@ -45,6 +45,7 @@ class CallContext:
     offset: int = 0  # likewise, for the log
     epoch: int = 0  # likewise: its partition's ownership epoch
     lane: str = DEFAULT  # whose part of the quota it uses
+    tenant: str = ""  # whose image it is, as its message says
     received: float | None = None  # unix seconds at which the event was read, where this is the image's first request
     paid: bool = False  # an earlier answer about this image is paid for, and not published
 

@@ -79,6 +79,7 @@ class Assessing:
             offset=delivery.offset,
             epoch=delivery.epoch,
             lane=self._lane_of(delivery.topic),
+            tenant=submission.tenant,
             received=delivery.received,
         )
 

@@ -3,38 +3,81 @@ The layers that wait before a call: for one of the calls at once, and at the gat
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from urllib.parse import urlsplit
+
+import structlog
 
 from consumer.clock import Clock
 from consumer.dispatch.concurrency import ConcurrencyLimit
+from consumer.dispatch.flows import Flow
 from consumer.dispatch.gate import Gate, Grant, GrantRevoked
+from consumer.dispatch.hosts import Hosts
 from consumer.dispatch.in_flight import InFlight
 from consumer.dispatch.pace import Pace
 from consumer.dispatch.waits import InterruptibleWaits
-from consumer.errors import CallFailed, Lost, Throttled
+from consumer.errors import CallFailed, ImageRefused, Lost, Throttled, Unreachable
 from consumer.moderation import CallContext, ModerationRequest, Moderator
 from consumer.observability import metrics
-from consumer.records import ModerationResult, Partition
+from consumer.records import ByUrl, ImageLocation, ModerationResult, Partition
+
+log = structlog.get_logger()
 
 
 class Limited:
     """
     A `Moderator` that holds a slot for each call, waiting for the pace included.
 
-    The wait for a slot is interruptible while the image has cost nothing.
+    Slots are shared by topic and tenant; images whose hosts fail wait among themselves. The wait for a slot is
+    interruptible while the image has cost nothing.
     """
 
-    def __init__(self, inner: Moderator, slots: ConcurrencyLimit, waits: InterruptibleWaits) -> None:
+    def __init__(
+        self, inner: Moderator, slots: ConcurrencyLimit, hosts: Mapping[str, Hosts], waits: InterruptibleWaits
+    ) -> None:
+        """`hosts` are those of each input topic: producers of one cannot make a host fail for another."""
         self._inner = inner
         self._limit = slots
+        self._hosts = hosts
         self._waits = waits
 
     async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
-        async with contextlib.AsyncExitStack() as stack:
-            with contextlib.nullcontext() if call.paid else self._waits.interruptible():
-                await stack.enter_async_context(self._limit.slot(call.lane))
-            return await self._inner.ask(request, call)
+        topic, host = call.partition.topic, _host(request.location)
+        hosts = self._hosts[topic]
+        while True:
+            fails = hosts.fails(host)
+            flow = Flow(topic, None if fails else call.tenant)
+            async with contextlib.AsyncExitStack() as stack:
+                with contextlib.nullcontext() if call.paid else self._waits.interruptible():
+                    await stack.enter_async_context(self._limit.slot(call.lane, flow, paid=call.paid))
+                if fails == hosts.fails(host):  # or else it waits once more, with the others like it
+                    return await self._ask(request, call, host)
+
+    async def _ask(self, request: ModerationRequest, call: CallContext, host: str) -> ModerationResult:
+        try:
+            answer = await self._inner.ask(request, call)
+        except ImageRefused:
+            self._note(call, host, fetched=True)
+            raise
+        except Unreachable:
+            if call.attempt == 1:  # an image counts once, however often it is tried
+                self._note(call, host, fetched=False)
+            raise
+        self._note(call, host, fetched=True)
+        return answer
+
+    def _note(self, call: CallContext, host: str, *, fetched: bool) -> None:
+        if host:
+            topic, hosts = call.partition.topic, self._hosts[call.partition.topic]
+            if hosts.note(host, fetched=fetched):
+                log.warning("host.failing" if hosts.fails(host) else "host.recovered", topic=topic, host=host)
+            metrics.HOSTS_FAILING.labels(topic).set(hosts.failing)
+
+
+def _host(location: ImageLocation) -> str:
+    """Return the host that the image is fetched from; of an object the provider knows it, and it has none."""
+    return urlsplit(location.url).hostname or "" if isinstance(location, ByUrl) else ""
 
 
 class Paced:
@@ -63,10 +106,15 @@ class Paced:
         self._clock = clock
 
     async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
+        self._must_be_ours(call)
+        if call.permit is not None and not call.permit.is_valid:  # it waited for its slot, and takes nobody's moment
+            raise GrantRevoked
         grant = await self._gate.next(call.lane, self._region, paid=call.paid)
-        if not self._owns(call.partition, call.epoch):
+        try:
+            self._must_be_ours(call)
+        except Lost:
             grant.departure.withdrawn()
-            raise Lost(f"{call.partition.topic}/{call.partition.number}")
+            raise
         call.before_sending = partial(self._send, grant, call)
         call.after_sending = partial(self._sent, grant)
         try:
@@ -86,6 +134,10 @@ class Paced:
             self._sent(grant)  # for a call of which it is not known when it went out, or whether
         self._pace.answered()
         return answer
+
+    def _must_be_ours(self, call: CallContext) -> None:
+        if not self._owns(call.partition, call.epoch):
+            raise Lost(f"{call.partition.topic}/{call.partition.number}")
 
     def _sent(self, grant: Grant) -> None:
         grant.departure.sent(self._clock.now())

@@ -230,8 +230,15 @@ LANE_THROTTLED = _declared(
 LANE_RECORDS_HELD = _declared(
     Gauge, "moderation_lane_records_held", "Messages of a lane read and not settled.", ["lane"]
 )
-LANE_CALLS_IN_FLIGHT = _declared(
-    Gauge, "moderation_lane_calls_in_flight", "Slots that a lane holds or waits for.", ["lane"]
+LANE_CALLS_IN_FLIGHT = _declared(Gauge, "moderation_lane_calls_in_flight", "Slots that a lane holds.", ["lane"])
+LANE_CALLS_WAITING = _declared(
+    Gauge, "moderation_lane_calls_waiting", "Calls of a lane that wait for a slot.", ["lane"]
+)
+HOSTS_FAILING = _declared(
+    Gauge,
+    "moderation_hosts_failing",
+    "Hosts whose images mostly could not be fetched while other hosts' could: calls about them wait among themselves.",
+    ["topic"],
 )
 RECORDS_HELD = _declared(Gauge, "moderation_records_held", "Messages read and not settled.")
 BYTES_HELD = _declared(Gauge, "moderation_bytes_held", "Bytes of the messages read and not settled.")

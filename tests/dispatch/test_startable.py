@@ -1,11 +1,11 @@
 """How much is begun under a small share."""
 
 import asyncio
-from contextlib import AsyncExitStack
 
 import pytest
 
 from consumer.dispatch.concurrency import ConcurrencyLimit
+from consumer.dispatch.flows import Flow
 from consumer.dispatch.startable import Startable, calls_in_time
 from consumer.fairness import DEFAULT
 from tests.moderation.requests import GivenShares
@@ -13,22 +13,50 @@ from tests.rig.clock import ManualClock
 
 
 @pytest.mark.parametrize(
-    ("share", "calls", "begun"), [(1, 1, 12), (1, 3, 4), (2, 1, 25), (100, 1, 64), (0, 1, 64), (1, 20, 1)]
+    ("share", "calls", "begun"), [(1, 1, 12), (1, 3, 4), (2, 1, 25), (100, 1, 320), (0, 1, 320), (1, 20, 1)]
 )
 async def test_no_more_is_begun_than_the_share_can_start_in_time(share: int, calls: int, begun: int) -> None:
     """
-    With 25 s for a stop, half of which is for starting calls; an image is begun in any case, and 64 at the most.
+    With 25 s for a stop, half of which is for starting calls; an image is begun in any case; at the most 64 have a slot
+    and 256 wait for one.
     """
     slots = ConcurrencyLimit(64)
     startable = Startable(GivenShares({DEFAULT: share}), slots, calls, 25.0, ManualClock())
-    count = 0
 
-    async with AsyncExitStack() as held:
-        while slots.has_capacity() and startable.has_capacity():
-            await held.enter_async_context(slots.slot(DEFAULT))
-            count += 1
+    async def call() -> None:
+        async with slots.slot(DEFAULT, Flow()):
+            await asyncio.Event().wait()
 
-    assert count == begun
+    under_way: list[asyncio.Task[None]] = []
+    while slots.has_capacity() and startable.has_capacity():
+        under_way.append(asyncio.create_task(call()))
+        await asyncio.sleep(0)
+    for each in under_way:
+        each.cancel()
+
+    assert len(under_way) == begun
+
+
+async def test_what_waits_for_a_slot_and_has_cost_nothing_keeps_nobody_from_beginning() -> None:
+    """
+    A stop lets go of it. So a backfill whose images hang does not keep a live lane from the slots reserved for it.
+    """
+    slots = ConcurrencyLimit(64, {"live": 9.0, "backfill": 1.0})
+    startable = Startable(GivenShares({"live": 20}), slots, 2, 25.0, ManualClock())
+
+    async def call(lane: str, paid: bool = False) -> None:
+        async with slots.slot(lane, Flow(lane), paid=paid):
+            await asyncio.Event().wait()
+
+    unpaid = [asyncio.create_task(call("backfill")) for _ in range(200)]
+    await asyncio.sleep(0)
+    may_begin = startable.has_capacity()
+    paid = [asyncio.create_task(call("backfill", paid=True)) for _ in range(200)]
+    await asyncio.sleep(0)
+
+    assert (may_begin, startable.has_capacity()) == (True, False)
+    for each in [*unpaid, *paid]:
+        each.cancel()
 
 
 async def test_who_waits_for_room_sees_that_the_share_grew() -> None:
@@ -37,7 +65,7 @@ async def test_who_waits_for_room_sees_that_the_share_grew() -> None:
     """
     clock, slots, shares = ManualClock(), ConcurrencyLimit(64), GivenShares({DEFAULT: 1})
     startable = Startable(shares, slots, 1, 2.0, clock)
-    async with slots.slot(DEFAULT):
+    async with slots.slot(DEFAULT, Flow()):
         waiting = asyncio.ensure_future(startable.wait_for_capacity())
         await clock.run(clock.sleep(1.0))
         waited = not waiting.done()

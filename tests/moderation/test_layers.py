@@ -1,4 +1,5 @@
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -6,6 +7,7 @@ import pytest
 
 from consumer.dispatch.concurrency import ConcurrencyLimit
 from consumer.dispatch.gate import Gate
+from consumer.dispatch.hosts import Hosts
 from consumer.dispatch.in_flight import InFlight
 from consumer.dispatch.pace import Pace
 from consumer.dispatch.waits import InterruptibleWaits
@@ -33,9 +35,9 @@ async def test_layers_may_be_swapped_where_their_meaning_allows_it(order: Sequen
     provider = ScriptedModerator(clock, [lambda: ProviderFailed("500")] * 15, latency=0.2)
     pace, waits, answered = Pace(0, jitter=0.0, burst=0.0), InterruptibleWaits(), set[str]()
     gate = Gate(pace, GivenShares({"default": QUOTA}), clock, waits)
-    slots = ConcurrencyLimit(AT_ONCE)
+    slots, hosts = ConcurrencyLimit(AT_ONCE), defaultdict[str, Hosts](Hosts)
     layers: dict[str, Layer] = {
-        "limited": lambda inner: Limited(inner, slots, waits),
+        "limited": lambda inner: Limited(inner, slots, hosts, waits),
         "paced": lambda inner: Paced(inner, gate, pace, InFlight(clock), lambda *_: True, clock),
         "guarded": lambda inner: Guarded(inner, "first", answered, clock),
     }

@@ -1,4 +1,5 @@
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -7,6 +8,8 @@ import pytest
 import structlog
 
 from consumer.dispatch.concurrency import ConcurrencyLimit
+from consumer.dispatch.flows import Flow
+from consumer.dispatch.hosts import Hosts
 from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import AccountRefused, CallFailed, ImageRefused, InputRefused, ProviderFailed
 from consumer.fairness import DEFAULT
@@ -48,7 +51,12 @@ class World:
         self.all = [
             Region(
                 name,
-                Limited(Guarded(provider, name, self.answered, self.clock), self.slots, InterruptibleWaits()),
+                Limited(
+                    Guarded(provider, name, self.answered, self.clock),
+                    self.slots,
+                    defaultdict(Hosts),
+                    InterruptibleWaits(),
+                ),
                 LIMITS,
             )
             for name, provider in zip(("first", "second"), providers, strict=False)
@@ -182,7 +190,7 @@ async def test_a_cancelled_question_gives_its_permit_back() -> None:
     provider = Provider(clock, lambda: AccountRefused("408"))
     world = World(provider, slots=1)
     await clock.run(world.ask_in_turn(2))
-    async with world.slots.slot(DEFAULT):
+    async with world.slots.slot(DEFAULT, Flow()):
         probe = asyncio.ensure_future(world.ask("probe"))
         await clock.run(clock.sleep(1.5))
 

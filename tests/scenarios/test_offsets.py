@@ -29,9 +29,9 @@ async def test_an_operator_sees_what_is_committed_and_what_is_open(stage: Stage,
     """
     await stage.upload(40)
     async with QuickProvider.start(latency=300.0) as provider:  # longer than the commands take on any machine
-        config = stage.config(provider.endpoint, provider={"max_in_flight": 8, "read_timeout": 300.0})
+        config = stage.config(provider.endpoint, provider={"max_in_flight": 2, "read_timeout": 300.0})
         async with Replica.started(tmp_path, config) as replica:
-            await replica.until_metric("moderation_in_flight", at_least=8)
+            await replica.until_metric("moderation_in_flight", at_least=2)
             await replica.until_metric("moderation_records_held", at_least=40)
             file = str(tmp_path / "replica.yaml")
             status, shown, _ = await command("offsets", "--config", file, "--url", replica.metrics_url)

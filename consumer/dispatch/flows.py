@@ -1,0 +1,85 @@
+"""
+Which call of a lane has the next slot. Values only; `concurrency.py` acts on them.
+
+    calls of images that have cost something ──► the topic with the fewest slots ──► of it the tenant with the fewest
+
+So calls that hang hold what nobody else waits for: whoever comes anew has the next slots that are given back, until it
+holds as many as the others. Who holds as many as another takes turns with it.
+"""
+
+from collections import Counter
+from collections.abc import Hashable
+from typing import Generic, NamedTuple, TypeVar
+
+Caller = TypeVar("Caller", bound=Hashable)
+
+
+class Flow(NamedTuple):
+    """Whose calls wait behind one another. The topic is certain; the tenant is what its message claims."""
+
+    topic: str = ""
+    tenant: str | None = ""
+    """None: the images of the topic whose hosts fail, whoever sent them."""
+
+
+class FlowQueue(Generic[Caller]):
+    """The calls of one lane: those that wait for a slot, and how many slots each flow holds."""
+
+    def __init__(self) -> None:
+        self._paid: dict[Caller, Flow] = {}
+        self._waiting: dict[Flow, dict[Caller, None]] = {}  # in the order they came
+        self._held: Counter[Hashable] = Counter()
+        self._held_by_topic: Counter[Hashable] = Counter()
+        self.waiting = 0
+        """How many calls wait."""
+
+    @property
+    def paid_waiting(self) -> int:
+        """How many of those that wait have cost something."""
+        return len(self._paid)
+
+    @property
+    def flows(self) -> int:
+        """Flows that are remembered: those that hold slots."""
+        return len(self._held)
+
+    def wait(self, caller: Caller, flow: Flow, *, paid: bool) -> None:
+        """Let a call wait; before all others where something was `paid` for its image."""
+        if paid:
+            self._paid[caller] = flow
+        else:
+            self._waiting.setdefault(flow, {})[caller] = None
+        self.waiting += 1
+
+    def next(self) -> Caller:
+        """Give a slot to the call that is next, and return it. `ValueError` where none waits."""
+        if self._paid:
+            caller, flow = next(iter(self._paid.items()))
+        else:
+            flow = min(self._waiting, key=lambda each: (self._held_by_topic[each.topic], self._held[each]))
+            self._waiting[flow] = self._waiting.pop(flow)  # last in line among its equals
+            caller = next(iter(self._waiting[flow]))
+        self.give_up(caller, flow)
+        self._held[flow] += 1
+        self._held_by_topic[flow.topic] += 1
+        return caller
+
+    def give_up(self, caller: Caller, flow: Flow) -> bool:
+        """Let a call wait no longer, and return whether it did: False where it has its slot."""
+        if caller in self._paid:
+            del self._paid[caller]
+        elif caller in self._waiting.get(flow, {}):
+            del self._waiting[flow][caller]
+            if not self._waiting[flow]:
+                del self._waiting[flow]
+        else:
+            return False
+        self.waiting -= 1
+        return True
+
+    def give_back(self, flow: Flow) -> None:
+        """Note that a call of the flow holds its slot no longer."""
+        for held, key in ((self._held, flow), (self._held_by_topic, flow.topic)):
+            held[key] -= 1
+            if not held[key]:
+                del held[key]
