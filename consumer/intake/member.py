@@ -12,7 +12,7 @@ from aiokafka.structs import OffsetAndMetadata
 from consumer.clock import Clock
 from consumer.config.kafka import KafkaSettings
 from consumer.intake.committer import Commit
-from consumer.intake.starts import Start, Starts, ends_of
+from consumer.intake.starts import FindBases, Start, Starts, ends_of
 from consumer.journal.commits import Commits
 from consumer.kafka import internals
 from consumer.records import Partition, beyond
@@ -23,10 +23,10 @@ log = structlog.get_logger()
 class Member:
     """One generation of the group after the other, through one consumer."""
 
-    def __init__(self, settings: KafkaSettings, commits: Commits, clock: Clock) -> None:
+    def __init__(self, settings: KafkaSettings, commits: Commits, find_bases: FindBases, clock: Clock) -> None:
         self._settings = settings
         self._commits = commits
-        self._starts = Starts(settings, commits, clock)
+        self._starts = Starts(settings, commits, find_bases, clock)
         self._clock = clock
         self.consumer: AIOKafkaConsumer
         self.owner = commits.owner

@@ -3,12 +3,13 @@ Reading the outputs back into the journal, for partitions that are taken over: i
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 import structlog
 
 from consumer.clock import Clock
 from consumer.config.kafka import JournalSettings
+from consumer.intake.bases import Base, find_bases
 from consumer.intake.windows import Windows
 from consumer.journal.commit_metadata import BEGINNING
 from consumer.journal.journal import Journal
@@ -29,6 +30,10 @@ class ReadBack:
         self._clock = clock
         self._read = 0
         self._began: float | None = None
+
+    async def find_bases(self, wanted: Collection[Partition], goes_on: Callable[[], bool]) -> Mapping[Partition, Base]:
+        """The last genuine word about each of these partitions, where there is one. `KafkaError` escapes."""
+        return await find_bases(self.outputs, wanted, self._clock.wall(), self.limits.max_outcomes, goes_on)
 
     async def read(
         self, since: Mapping[Partition, float], spans: Mapping[Partition, range], goes_on: Callable[[], bool]

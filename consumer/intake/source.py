@@ -84,7 +84,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         self._read_back = read_back
         self._lease = lease
         self._clock = clock
-        self._member = Member(settings, commits, clock)
+        self._member = Member(settings, commits, read_back.find_bases, clock)
         self._committer = Committer(self._due, self._send, self._proved, settings.commit_interval, clock)
         self._foreign = ForeignCommits(settings, partitions, read_back.outputs, read_back.limits.max_outcomes, clock)
         self._take_over = TakeOver(partitions, self._member, read_back, self._committer, self._foreign, lease, clock)

@@ -5,16 +5,19 @@ Where the reading of a partition begins, and since when its journal must be read
     a commit of another ..................... there, and the journal since `journal_from` of its metadata
     a commit that is none of the service's .. there, and the journal from the outputs' beginning; where commits are
                                               signed it is not believed: see `foreign_commits.py`
+    none, but a genuine outcome ............. Kafka has forgotten the offset, or somebody deleted it: at its base, the
+                                              last that is proven (`bases.py`). Only where commits are signed
     none, `earliest` ........................ the log's beginning; offsets that Kafka has forgotten look the same, so
                                               the journal from the outputs' beginning, unless the log is empty or
                                               no output exists
     none, `latest`, none of partition 0 ..... the topic is new to the group: the owner of partition 0 commits where all
-                                              of its partitions end, in one request, and the others wait for theirs
+                                              of its partitions end, in one request, and the others wait for theirs.
+                                              With a genuine outcome of any of its partitions it is not new
     none, `latest`, one of partition 0 ...... the partition was added, or its offset forgotten: as `earliest`
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import NamedTuple
 
 import structlog
@@ -24,6 +27,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from consumer.clock import Clock
 from consumer.config.kafka import KafkaSettings
+from consumer.intake.bases import Base
 from consumer.journal.commit_metadata import BEGINNING, CommitMetadata, must_be_read
 from consumer.journal.commits import Commits
 from consumer.kafka import internals
@@ -32,6 +36,10 @@ from consumer.records import Partition
 log = structlog.get_logger()
 
 BOUNDS_TIMEOUT = 5.0  # seconds until a partition whose leader does not answer is left for the next attempt
+
+
+FindBases = Callable[[Collection[Partition], Callable[[], bool]], Awaitable[Mapping[Partition, Base]]]
+"""Returns the bases of partitions that have one. Ends early once the second argument says that nobody waits for it."""
 
 
 class Start(NamedTuple):
@@ -47,8 +55,9 @@ class Start(NamedTuple):
 class Starts:
     """Finds where partitions begin, for one process."""
 
-    def __init__(self, settings: KafkaSettings, commits: Commits, clock: Clock) -> None:
+    def __init__(self, settings: KafkaSettings, commits: Commits, find_bases: FindBases, clock: Clock) -> None:
         self._latest = settings.auto_offset_reset == "latest"
+        self._find_bases = find_bases
         self._outputs = settings.outputs.all
         self._commits = commits
         self._clock = clock
@@ -74,14 +83,22 @@ class Starts:
                 partition = Partition(*each)
                 starts[partition] = self._committed(partition, committed[each], partition in remembered)
         without = [each for each in partitions if each not in committed]
+        # Every broker is asked: an output that one of them knows must be read.
+        read = bool(without) and bool(await internals.partition_counts(consumer, self._outputs))
+        bases: Mapping[Partition, Base] = {}
+        if read and self._commits.are_signed:
+            wanted = {Partition(each.topic, number) for each in without for number in range(counts[each.topic])}
+            wanted |= {Partition(*each) for each in without}
+            bases = await self._find_bases(wanted, lambda: generation == internals.generation(consumer))
         if self._latest:
-            new = [each for each in without if TopicPartition(each.topic, 0) not in committed]
+            begun = {each.topic for each in committed if each.partition == 0} | {each.topic for each in bases}
+            new = [each for each in without if each.topic not in begun]
             without = [each for each in without if each not in new]
             ends = await self._end_of_topics(consumer, new, counts, generation)
             starts |= {Partition(*each): Start(ends[each], moved=True) for each in new if each in ends}
-        # Every broker is asked: an output that one of them knows must be read.
-        read = bool(without) and bool(await internals.partition_counts(consumer, self._outputs))
-        begins = await asyncio.gather(*(self._beginning(consumer, each, read) for each in without))
+        begins = await asyncio.gather(
+            *(self._beginning(consumer, each, read, bases.get(Partition(*each))) for each in without)
+        )
         starts |= {Partition(*each): begin for each, begin in zip(without, begins, strict=True) if begin is not None}
         if not self._commits.are_signed:
             return starts
@@ -96,13 +113,19 @@ class Starts:
         since = must_be_read(metadata, owner if remembered else None)
         return Start(found.offset, since, others=metadata.owner != owner)
 
-    async def _beginning(self, consumer: AIOKafkaConsumer, partition: TopicPartition, read: bool) -> Start | None:
-        """Of a partition without a commit; `read` where there are outputs that may know of it."""
+    async def _beginning(
+        self, consumer: AIOKafkaConsumer, partition: TopicPartition, read: bool, base: Base | None
+    ) -> Start | None:
+        """Of a partition without a commit. `read`: there are outputs, which may know of it; `base`: what they prove."""
         bounds = await _bounds(consumer, [partition])
         if bounds is None:
             return None
         begin, end = bounds[partition]
-        return Start(begin, BEGINNING if read and begin < end else None)
+        if base is None or not begin <= base.committed.offset <= end:
+            return Start(begin, BEGINNING if read and begin < end else None)
+        offset, journal_from = base.committed
+        log.warning("commit.missing", topic=partition.topic, partition=partition.partition, judged_up_to=offset)
+        return Start(offset, journal_from, others=True)
 
     async def _end_of_topics(
         self,

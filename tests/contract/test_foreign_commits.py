@@ -79,6 +79,33 @@ async def test_a_strangers_commit_is_read_from_what_was_judged(kafka: KafkaClust
     assert await started(kafka, uploads, 7) == ([3, 4, 5, 6, 7, 8, 9], [4, 6])
 
 
+@pytest.mark.parametrize("reset", ["earliest", "latest"])
+async def test_a_missing_commit_is_read_from_what_was_judged(kafka: KafkaCluster, uploads: str, reset: str) -> None:
+    """
+    Kafka has forgotten it, or somebody deleted it. Neither is all of the log read again, nor anything passed over.
+    """
+    for offset in (1, 4, 6):
+        await judge(kafka, uploads, offset, base=3)
+
+    found = await started(kafka, uploads, 7, auto_offset_reset=reset)
+
+    assert found == ([3, 4, 5, 6, 7, 8, 9], [4, 6])
+
+
+async def test_with_latest_a_topic_without_outcomes_of_ours_is_new(kafka: KafkaCluster, uploads: str) -> None:
+    """
+    It begins at its end, whatever a stranger says was judged of it.
+    """
+    await judge(kafka, uploads, 4, base=3, keyring=Keyring({"k1": b"x" * 32}, "k1"))
+
+    async with reading(kafka, uploads, keyring=OURS, auto_offset_reset="latest") as reader:
+        await until(lambda: reader.source.reasons_not_ready() == [] and reader.source.degraded() == [])
+        await upload(kafka, uploads, 2, partition=PARTITION)
+        await reader.until(lambda: len(reader.records) == 2)
+
+        assert reader.offsets(PARTITION) == [10, 11]
+
+
 async def test_a_commit_that_looks_like_ours_is_a_strangers(kafka: KafkaCluster, uploads: str) -> None:
     """
     One without a signature, and one that is signed by another key; forged verdicts lead nowhere.
