@@ -75,7 +75,7 @@ FAULTS = (
     Fault("dispatch/quota.py", "if contradicted.intersection(due.topics):", "if False:", "tests/dispatch"),
     Fault("dispatch/flows.py", "(self._held_by_topic[each.topic], self._held[each])", "self._held[each]",
           "tests/dispatch/test_flows.py"),
-    Fault("dispatch/flows.py", "        if self._paid:\n", "        if False:\n", "tests/dispatch/test_flows.py"),
+    Fault("dispatch/flows.py", "        if self._first:\n", "        if False:\n", "tests/dispatch/test_flows.py"),
     Fault("dispatch/hosts.py", "> MOST_FAILED and others_are_fetched", "> MOST_FAILED", "tests/dispatch/test_hosts.py"),
     Fault("dispatch/flows.py", "self._waiting[flow] = self._waiting.pop(flow)", "pass", "tests/dispatch/test_flows.py"),
     Fault("ordering.py", "[each for each in previous if each in wanted]", "[]", "tests/test_ordering.py"),

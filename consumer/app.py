@@ -305,9 +305,10 @@ def layers(
     """
     Stack what is done about pace, capacity, outages and failures around the call.
 
-    Inside out: a call has its span; the breaker learns how it ended; it departs at its moment, holding a slot while it
-    waits for that; it waits for a region without one; and a retry does all of it again. Pace and slots are the
-    account's, and shared by its regions. `shares` says what this replica may send; an image needs so many `calls`.
+    Inside out: a call has its span; the breaker learns how it ended; it departs at its moment; the region that it goes
+    to is chosen once it has a slot, which it gives back while it waits for one; and a retry does all of it again. Pace
+    and slots are the account's, and shared by its regions. `shares` says what this replica may send; an image needs so
+    many `calls`.
     """
     timeouts = Timeouts(connect=config.provider.connect_timeout, read=config.provider.read_timeout)
     exchanges = Exchanges(transport, timeouts, clock)
@@ -324,9 +325,8 @@ def layers(
     def region(name: str, base_url: str) -> Region:
         echoes = LearnedEchoes() if config.provider.data_id == "learn" else None
         client = ImageModerationClient(exchanges, base_url, name, keys, clock, echoes)
-        # `Limited` may stand anywhere; `Paced` outside of `Guarded`, which looks at the permit when the call departs.
+        # `Paced` stands outside of `Guarded`, which looks at the permit when the call departs.
         around: list[Layer] = [
-            lambda inner: Limited(inner, slots, hosts, line),
             lambda inner: Paced(inner, gate, pace, in_flight, owns, clock, name),
             lambda inner: Guarded(inner, name, answered_services, clock),
             lambda inner: tracing.moderator(inner, ACTION, name, base_url),
@@ -349,7 +349,10 @@ def layers(
 
     _show(shares, pace, clock, config.weights)
     return Provider(
-        moderator=Retrying(regions, RetryPolicy(**config.retries.model_dump()), clock, waits),
+        # `Limited` may stand anywhere: out here the region is chosen once there is a slot.
+        moderator=Retrying(
+            Limited(regions, slots, hosts, line), RetryPolicy(**config.retries.model_dump()), clock, waits
+        ),
         wait_for_capacity=wait_for_capacity,
         has_capacity=lambda lane: regions.has_capacity() and slots.has_capacity(lane) and startable.has_capacity(),
         give_up_waiting=give_up_waiting,

@@ -41,8 +41,8 @@ class ConcurrencyLimit:
 
     @property
     def to_finish(self) -> int:
-        """Calls that a stop would wait for, at the most: those with a slot, and those that have cost something."""
-        return self._capacity.held + sum(queue.paid_waiting for queue in self._queues.values())
+        """Calls that a stop would wait for, at the most: those with a slot, and those that are next to have one."""
+        return self._capacity.held + sum(queue.first_waiting for queue in self._queues.values())
 
     def has_capacity(self, lane: str = DEFAULT) -> bool:
         """Whether another message of the lane may begin: few calls of the lane wait for a slot."""
@@ -54,17 +54,19 @@ class ConcurrencyLimit:
             await self._changed.wait()
 
     @contextlib.asynccontextmanager
-    async def slot(self, lane: str, flow: Flow, *, paid: bool = False) -> AsyncIterator[None]:
-        """Hold a slot of the lane for a call of the flow. Where something was `paid` for its image, it is next."""
-        await self._take(lane, flow, paid)
+    async def slot(self, lane: str, flow: Flow, *, first: bool = False) -> AsyncIterator["Slot"]:
+        """Hold a slot of the lane for a call of the flow; with `first` it is the next that has one."""
+        slot = Slot(self, lane, flow)
+        await slot.take(first=first)
         try:
-            yield
+            yield slot
         finally:
-            self._give_back(lane, flow)
+            slot.give_back()
 
-    async def _take(self, lane: str, flow: Flow, paid: bool) -> None:
+    async def take(self, lane: str, flow: Flow, *, first: bool) -> None:
+        """Wait for a slot, and take it; see `Slot`."""
         taken: _Waiter = asyncio.get_running_loop().create_future()
-        self._queues[lane].wait(taken, flow, paid=paid)
+        self._queues[lane].wait(taken, flow, first=first)
         self._move()
         try:
             await taken
@@ -72,10 +74,11 @@ class ConcurrencyLimit:
             if self._queues[lane].give_up(taken, flow):
                 self._move()
             else:  # it was given in the same moment
-                self._give_back(lane, flow)
+                self.give_back(lane, flow)
             raise
 
-    def _give_back(self, lane: str, flow: Flow) -> None:
+    def give_back(self, lane: str, flow: Flow) -> None:
+        """Give a slot back; see `Slot`."""
         self._capacity.take(lane, -1)
         self._queues[lane].give_back(flow)
         self._move()
@@ -95,3 +98,25 @@ class ConcurrencyLimit:
         metrics.CALLS_IN_FLIGHT.set(self._capacity.held)
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+class Slot:
+    """One call's slot, which it may give back while it waits for something else, and take again before all others."""
+
+    def __init__(self, limit: ConcurrencyLimit, lane: str, flow: Flow) -> None:
+        self._limit = limit
+        self._lane = lane
+        self._flow = flow
+        self._is_held = False
+
+    async def take(self, *, first: bool = True) -> None:
+        """Return with the slot. Does nothing where it is held."""
+        if not self._is_held:
+            await self._limit.take(self._lane, self._flow, first=first)
+            self._is_held = True
+
+    def give_back(self) -> None:
+        """Let another call have it. Does nothing where it is not held."""
+        if self._is_held:
+            self._is_held = False
+            self._limit.give_back(self._lane, self._flow)

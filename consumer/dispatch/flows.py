@@ -1,7 +1,10 @@
 """
 Which call of a lane has the next slot. Values only; `concurrency.py` acts on them.
 
-    calls of images that have cost something ──► the topic with the fewest slots ──► of it the tenant with the fewest
+    those that go first ──► the topic with the fewest slots ──► of it the tenant with the fewest
+
+A call goes first where something is paid for its image, and where it had a slot and gave it back while it waited for
+something else.
 
 So calls that hang hold what nobody else waits for: whoever comes anew has the next slots that are given back, until it
 holds as many as the others. Who holds as many as another takes turns with it.
@@ -26,7 +29,7 @@ class FlowQueue(Generic[Caller]):
     """The calls of one lane: those that wait for a slot, and how many slots each flow holds."""
 
     def __init__(self) -> None:
-        self._paid: dict[Caller, Flow] = {}
+        self._first: dict[Caller, Flow] = {}
         self._waiting: dict[Flow, dict[Caller, None]] = {}  # in the order they came
         self._held: Counter[Hashable] = Counter()
         self._held_by_topic: Counter[Hashable] = Counter()
@@ -34,27 +37,27 @@ class FlowQueue(Generic[Caller]):
         """How many calls wait."""
 
     @property
-    def paid_waiting(self) -> int:
-        """How many of those that wait have cost something."""
-        return len(self._paid)
+    def first_waiting(self) -> int:
+        """How many of those that wait go first."""
+        return len(self._first)
 
     @property
     def flows(self) -> int:
         """Flows that are remembered: those that hold slots."""
         return len(self._held)
 
-    def wait(self, caller: Caller, flow: Flow, *, paid: bool) -> None:
-        """Let a call wait; before all others where something was `paid` for its image."""
-        if paid:
-            self._paid[caller] = flow
+    def wait(self, caller: Caller, flow: Flow, *, first: bool) -> None:
+        """Let a call wait; before all others where it goes `first`."""
+        if first:
+            self._first[caller] = flow
         else:
             self._waiting.setdefault(flow, {})[caller] = None
         self.waiting += 1
 
     def next(self) -> Caller:
         """Give a slot to the call that is next, and return it. `ValueError` where none waits."""
-        if self._paid:
-            caller, flow = next(iter(self._paid.items()))
+        if self._first:
+            caller, flow = next(iter(self._first.items()))
         else:
             flow = min(self._waiting, key=lambda each: (self._held_by_topic[each.topic], self._held[each]))
             self._waiting[flow] = self._waiting.pop(flow)  # last in line among its equals
@@ -66,8 +69,8 @@ class FlowQueue(Generic[Caller]):
 
     def give_up(self, caller: Caller, flow: Flow) -> bool:
         """Let a call wait no longer, and return whether it did: False where it has its slot."""
-        if caller in self._paid:
-            del self._paid[caller]
+        if caller in self._first:
+            del self._first[caller]
         elif caller in self._waiting.get(flow, {}):
             del self._waiting[flow][caller]
             if not self._waiting[flow]:

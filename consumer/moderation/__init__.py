@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from consumer.config.privacy import PrivacySettings
+from consumer.dispatch.concurrency import Slot
 from consumer.fairness import DEFAULT
 from consumer.moderation.breaker import Permit
 from consumer.records import ImageLocation, ModerationResult, Partition
@@ -35,6 +36,7 @@ class CallContext:
         set by          member              read by
         the caller      the first seven     Limited, Paced, Retrying
         Retrying        attempt             Regions (prefers another region), Paced, spans, the caller
+        Limited         slot                Regions, which gives it back while it waits for a permit
         Regions         region, permit      Guarded, the caller
         Paced           before_sending      the vendor's client, in the last moment before bytes go out
         Paced           after_sending       likewise, once they have gone out
@@ -50,6 +52,7 @@ class CallContext:
     paid: bool = False  # an earlier answer about this image is paid for, and not published
 
     attempt: int = 1  # from 1; calls sent once it is over
+    slot: Slot | None = None  # that its call will take, or takes
     region: str = ""  # that is asked, or was asked last
     permit: Permit | None = None  # from this region's breaker
     before_sending: Callable[[], None] | None = None  # `GrantRevoked` escapes where the call must not go out

@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 class Limited:
     """
-    A `Moderator` that holds a slot for each call, waiting for the pace included.
+    A `Moderator` that holds a slot for each call, waiting for the pace included, but not while it waits for a permit.
 
     Slots are shared by topic and tenant; images whose hosts fail wait among themselves. The wait for a slot is
     interruptible while the image has cost nothing.
@@ -50,9 +50,12 @@ class Limited:
             flow = Flow(topic, None if fails else call.tenant)
             async with contextlib.AsyncExitStack() as stack:
                 with contextlib.nullcontext() if call.paid else self._waits.interruptible():
-                    await stack.enter_async_context(self._limit.slot(call.lane, flow, paid=call.paid))
-                if fails == hosts.fails(host):  # or else it waits once more, with the others like it
-                    return await self._ask(request, call, host)
+                    call.slot = await stack.enter_async_context(self._limit.slot(call.lane, flow, first=call.paid))
+                try:
+                    if fails == hosts.fails(host):  # or else it waits once more, with the others like it
+                        return await self._ask(request, call, host)
+                finally:
+                    call.slot = None
 
     async def _ask(self, request: ModerationRequest, call: CallContext, host: str) -> ModerationResult:
         try:
@@ -106,9 +109,7 @@ class Paced:
         self._clock = clock
 
     async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
-        self._must_be_ours(call)
-        if call.permit is not None and not call.permit.is_valid:  # it waited for its slot, and takes nobody's moment
-            raise GrantRevoked
+        self._must_be_ours(call)  # what waited for its slot until it was another's takes nobody's moment
         grant = await self._gate.next(call.lane, self._region, paid=call.paid)
         try:
             self._must_be_ours(call)

@@ -1,13 +1,14 @@
 """
 Which region is asked, and when the provider is asked at all.
 
-    Regions ──► waits for a permit of the first region that gives one ──► (slot, pace) ──► Guarded ──► the call
-                                                                                             │
-                       the region's breaker for this service ◄── how the call ended ─────────┘
+    (slot) ──► Regions waits for a permit of the first region that gives one ──► (pace) ──► Guarded ──► the call
+                                                                                              │
+                        the region's breaker for this service ◄── how the call ended ─────────┘
 
-A request waits here without a slot. Its permit is looked at once more when the call departs, because the breaker may
-have opened while the request waited for its slot and its moment. A call that may not be sent any more, because the
-breaker opened or the lease of the quota ended, waits here again.
+The region is chosen once the request has its slot: while many wait for slots, regions go and come back. A request that
+must wait for a permit gives its slot back, and takes another before all others. Its permit is looked at once more when
+the call departs, because the breaker may have opened while the request waited for its moment. A call that may not be
+sent any more, because the breaker opened or the lease of the quota ended, waits here again.
 
 The second region, which must share the first one's configuration at the provider, is asked while the first one's
 breaker is open, and about a request that the first one has failed twice. The account is the same everywhere, so what
@@ -18,6 +19,7 @@ that fail for reasons of their own would else be all that is ever tried, and an 
 """
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Sequence
 from math import inf
@@ -59,9 +61,12 @@ class Regions:
 
     async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
         while True:
-            region, permit = await self._permit(request.service, call.attempt)
+            region, permit = await self._permit(request.service, call)
             call.region, call.permit = region.name, permit
             try:
+                if call.slot is not None:
+                    with contextlib.nullcontext() if call.paid else self._waits.interruptible():
+                        await call.slot.take()
                 return await region.moderator.ask(request, call)
             except GrantRevoked:
                 continue
@@ -99,10 +104,12 @@ class Regions:
             )
         ]
 
-    async def _permit(self, service: str, attempt: int) -> tuple[Region, Permit]:
-        turn = self._turns[service]
+    async def _permit(self, service: str, call: CallContext) -> tuple[Region, Permit]:
+        turn, attempt = self._turns[service], call.attempt
         if not turn.locked() and not isinstance(found := self._find(service, attempt), float):
             return found
+        if call.slot is not None:
+            call.slot.give_back()
         with self._waits.interruptible():
             is_new = attempt == 1
             self._new += is_new

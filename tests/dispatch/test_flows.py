@@ -280,7 +280,7 @@ def test_slots_are_shared_evenly(size: int, moves: list[tuple[int, int, str]]) -
             assert queue.give_up(last, of)
             assert not queue.give_up(last, of)
         elif move in ("ask", "paid"):
-            queue.wait(number, flow, paid=move == "paid")
+            queue.wait(number, flow, first=move == "paid")
             waiting[number] = flow, move == "paid"
         if waiting and len(held) < size:
             by_topic, by_flow = Counter(each.topic for each in held), Counter(held)

@@ -8,9 +8,8 @@ from consumer.dispatch.gate import Gate, GrantRevoked
 from consumer.dispatch.in_flight import HAND_OVER, InFlight
 from consumer.dispatch.pace import Pace
 from consumer.dispatch.waits import InterruptibleWaits
-from consumer.errors import AccountRefused, Lost
+from consumer.errors import Lost
 from consumer.moderation import CallContext, ModerationRequest, Moderator
-from consumer.moderation.breaker import Breaker, BreakerLimits
 from consumer.moderation.paced import Paced
 from consumer.records import ModerationResult, Partition
 from tests.moderation.requests import PARTITION, GivenShares, ScriptedModerator, context, request
@@ -186,22 +185,14 @@ async def test_nobody_pays_for_a_message_that_another_replica_reads() -> None:
     assert paced.provider.asked == ["ours"]
 
 
-async def test_what_may_not_be_sent_any_more_takes_no_moment() -> None:
+async def test_what_is_another_replicas_takes_no_moment() -> None:
     """
-    Many may have waited for a slot when their partition goes, or the breaker opens: whoever may call goes at once.
+    Many may have waited for a slot when their partition goes: whoever may call goes at once.
     """
-    paced, breaker = PacedProvider(GivenShares({"live": 1})), Breaker(BreakerLimits())
-    permits = [breaker.permit(0.0) for _ in range(20)]
-    for _ in range(BreakerLimits().account_failures):
-        failing = breaker.permit(0.0)
-        failing.depart()
-        breaker.failed(failing, AccountRefused("408"), 0.0)
+    paced = PacedProvider(GivenShares({"live": 1}))
     gone = Partition("uploads", 7)
     paced.gone.add(gone)
 
-    for permit in permits:
-        with pytest.raises(GrantRevoked):
-            await paced.clock.run(paced.paced.ask(request("revoked"), context(lane="live", permit=permit)))
     for _ in range(20):
         with pytest.raises(Lost):
             await paced.clock.run(paced.paced.ask(request("lost"), CallContext(partition=gone, lane="live")))

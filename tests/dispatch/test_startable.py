@@ -45,7 +45,7 @@ async def test_what_waits_for_a_slot_and_has_cost_nothing_keeps_nobody_from_begi
     startable = Startable(GivenShares({"live": 20}), slots, 2, 25.0, ManualClock())
 
     async def call(lane: str, paid: bool = False) -> None:
-        async with slots.slot(lane, Flow(lane), paid=paid):
+        async with slots.slot(lane, Flow(lane), first=paid):
             await asyncio.Event().wait()
 
     unpaid = [asyncio.create_task(call("backfill")) for _ in range(200)]

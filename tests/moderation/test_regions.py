@@ -49,25 +49,17 @@ class World:
         self.answered: set[str] = set()
         self.slots = ConcurrencyLimit(slots)
         self.all = [
-            Region(
-                name,
-                Limited(
-                    Guarded(provider, name, self.answered, self.clock),
-                    self.slots,
-                    defaultdict(Hosts),
-                    InterruptibleWaits(),
-                ),
-                LIMITS,
-            )
+            Region(name, Guarded(provider, name, self.answered, self.clock), LIMITS)
             for name, provider in zip(("first", "second"), providers, strict=False)
         ]
         self.regions = Regions(self.all, self.clock, InterruptibleWaits())
+        self.limited = Limited(self.regions, self.slots, defaultdict(Hosts), InterruptibleWaits())
 
-    async def ask(self, data_id: str, attempt: int = 1) -> ModerationResult | CallFailed:
+    async def ask(self, data_id: str, attempt: int = 1, service: str = SERVICE) -> ModerationResult | CallFailed:
         """Ask once, as a retry would."""
         self.call = context(attempt=attempt)
         try:
-            return await self.regions.ask(replace(request(data_id), service=SERVICE), self.call)
+            return await self.limited.ask(replace(request(data_id), service=service), self.call)
         except CallFailed as failure:
             return failure
 
@@ -190,14 +182,54 @@ async def test_a_cancelled_question_gives_its_permit_back() -> None:
     provider = Provider(clock, lambda: AccountRefused("408"))
     world = World(provider, slots=1)
     await clock.run(world.ask_in_turn(2))
+    probe = asyncio.ensure_future(world.ask("probe"))
+    await clock.run(clock.sleep(0.1))
     async with world.slots.slot(DEFAULT, Flow()):
-        probe = asyncio.ensure_future(world.ask("probe"))
         await clock.run(clock.sleep(1.5))
 
         probe.cancel()
     provider.failing = None
 
     assert isinstance(await clock.run(world.ask("next")), ModerationResult)
+
+
+async def test_a_region_is_chosen_once_there_is_a_slot_for_the_call() -> None:
+    """
+    Many wait for their slots while a region goes and comes back: they ask whichever is there when they have one.
+    """
+    clock = ManualClock()
+    first, second = Provider(clock, lambda: ProviderFailed("500")), Provider(clock)
+    world = World(first, second, slots=2)
+    asked = [asyncio.ensure_future(world.ask(str(number))) for number in range(100)]
+    await clock.run(clock.sleep(1.5))
+    first.failing = None
+
+    await clock.run(asyncio.wait(asked))
+
+    assert 20 <= len(second.asked) <= 60
+    assert max(moment for moment, _ in second.asked) < 1_003.0
+    assert len(first.asked) + len(second.asked) == 100
+    assert clock.now() == pytest.approx(1_005.0, abs=0.3)
+
+
+async def test_who_waits_for_a_permit_holds_no_slot() -> None:
+    """
+    One service's outage is none of another's: its calls have the slots meanwhile, and who waits has one again later.
+    """
+    clock = ManualClock()
+    provider = Provider(clock, lambda: AccountRefused("408"))
+    world = World(provider, slots=1)
+    await clock.run(world.ask_in_turn(2))
+    waiting = [asyncio.ensure_future(world.ask(str(number))) for number in range(3)]
+    await clock.run(clock.sleep(0.1))
+    held, provider.failing = world.slots.held, None
+
+    others = await clock.run(asyncio.gather(*(world.ask(str(number), service="another") for number in range(3))))
+
+    assert held == 0
+    assert clock.now() < 1_001.0
+    assert all(isinstance(each, ModerationResult) for each in [*others, *await clock.run(asyncio.gather(*waiting))])
+    assert world.slots.held == 0
 
 
 async def test_there_is_room_for_more_while_nobody_waits() -> None:
