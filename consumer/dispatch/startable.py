@@ -32,7 +32,7 @@ class Startable:
     clock: Clock
 
     def has_capacity(self) -> bool:
-        """Whether another image could be begun. Without any share nothing is paid for, and the slots are the bound."""
+        """Whether another image could be begun. Without any share nothing is paid for, and nothing is to finish."""
         share = self.shares.share(self.clock.now()).total
         if not share or not self.slots.to_finish:
             return True

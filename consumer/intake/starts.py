@@ -5,15 +5,15 @@ Where the reading of a partition begins, and since when its journal must be read
     a commit of another ..................... there, and the journal since `journal_from` of its metadata
     a commit that is none of the service's .. there, and the journal from the outputs' beginning; where commits are
                                               signed it is not believed: see `foreign_commits.py`
-    none, but a genuine outcome ............. Kafka has forgotten the offset, or somebody deleted it: at its base, the
-                                              last that is proven (`bases.py`). Only where commits are signed
     none, `earliest` ........................ the log's beginning; offsets that Kafka has forgotten look the same, so
                                               the journal from the outputs' beginning, unless the log is empty or
                                               no output exists
     none, `latest`, none of partition 0 ..... the topic is new to the group: the owner of partition 0 commits where all
-                                              of its partitions end, in one request, and the others wait for theirs.
-                                              With a genuine outcome of any of its partitions it is not new
+                                              of its partitions end, in one request, and the others wait for theirs
     none, `latest`, one of partition 0 ...... the partition was added, or its offset forgotten: as `earliest`
+    none, `latest`, a signed outcome ........ the topic is not new: Kafka has forgotten its offsets, or somebody deleted
+                                              them, or the topic, and made it again: as `earliest`. What such an
+                                              outcome says was settled may be of the log that there was before
 """
 
 import asyncio
@@ -85,20 +85,15 @@ class Starts:
         without = [each for each in partitions if each not in committed]
         # Every broker is asked: an output that one of them knows must be read.
         read = bool(without) and bool(await internals.partition_counts(consumer, self._outputs))
-        bases: Mapping[Partition, Base] = {}
-        if read and self._commits.are_signed:
-            wanted = {Partition(each.topic, number) for each in without for number in range(counts[each.topic])}
-            wanted |= {Partition(*each) for each in without}
-            bases = await self._find_bases(wanted, lambda: generation == internals.generation(consumer))
         if self._latest:
-            begun = {each.topic for each in committed if each.partition == 0} | {each.topic for each in bases}
-            new = [each for each in without if each.topic not in begun]
+            uncommitted = {each.topic for each in without if TopicPartition(each.topic, 0) not in committed}
+            if read and self._commits.are_signed:
+                uncommitted -= await self._judged(consumer, uncommitted, counts, generation)
+            new = [each for each in without if each.topic in uncommitted]
             without = [each for each in without if each not in new]
             ends = await self._end_of_topics(consumer, new, counts, generation)
             starts |= {Partition(*each): Start(ends[each], moved=True) for each in new if each in ends}
-        begins = await asyncio.gather(
-            *(self._beginning(consumer, each, read, bases.get(Partition(*each))) for each in without)
-        )
+        begins = await asyncio.gather(*(self._beginning(consumer, each, read) for each in without))
         starts |= {Partition(*each): begin for each, begin in zip(without, begins, strict=True) if begin is not None}
         if not self._commits.are_signed:
             return starts
@@ -113,19 +108,24 @@ class Starts:
         since = must_be_read(metadata, owner if remembered else None)
         return Start(found.offset, since, others=metadata.owner != owner)
 
-    async def _beginning(
-        self, consumer: AIOKafkaConsumer, partition: TopicPartition, read: bool, base: Base | None
-    ) -> Start | None:
-        """Of a partition without a commit. `read`: there are outputs, which may know of it; `base`: what they prove."""
+    async def _judged(
+        self, consumer: AIOKafkaConsumer, topics: Collection[str], counts: Mapping[str, int], generation: int
+    ) -> set[str]:
+        """Of topics without a commit, those of which a signed outcome is there: this group has judged some of them."""
+        wanted = [Partition(topic, number) for topic in topics for number in range(counts[topic])]
+        bases = await self._find_bases(wanted, lambda: generation == internals.generation(consumer)) if wanted else {}
+        judged = {each.topic for each in bases}
+        for topic in sorted(judged):
+            log.warning("commit.missing", topic=topic)
+        return judged
+
+    async def _beginning(self, consumer: AIOKafkaConsumer, partition: TopicPartition, read: bool) -> Start | None:
+        """Of a partition without a commit; `read` where there are outputs that may know of it."""
         bounds = await _bounds(consumer, [partition])
         if bounds is None:
             return None
         begin, end = bounds[partition]
-        if base is None or not begin <= base.committed.offset <= end:
-            return Start(begin, BEGINNING if read and begin < end else None)
-        offset, journal_from = base.committed
-        log.warning("commit.missing", topic=partition.topic, partition=partition.partition, judged_up_to=offset)
-        return Start(offset, journal_from, others=True)
+        return Start(begin, BEGINNING if read and begin < end else None)
 
     async def _end_of_topics(
         self,

@@ -52,7 +52,7 @@ class CallContext:
     paid: bool = False  # an earlier answer about this image is paid for, and not published
 
     attempt: int = 1  # from 1; calls sent once it is over
-    slot: Slot | None = None  # that its call will take, or takes
+    slot: Slot | None = None  # held, but while a permit is waited for
     region: str = ""  # that is asked, or was asked last
     permit: Permit | None = None  # from this region's breaker
     before_sending: Callable[[], None] | None = None  # `GrantRevoked` escapes where the call must not go out
