@@ -184,6 +184,17 @@ def test_partitions_that_nobody_configured_own_nothing() -> None:
     assert owner.share(2.0).total == 0
 
 
+def test_one_partition_beyond_what_was_counted_makes_a_topic_give_nothing() -> None:
+    """
+    Nor do those that were counted: of how many they are each a part is what is not known.
+    """
+    share = Quota({"live": Due(("a",), 100)}, session_timeout=30.0, window=1.0)
+    share.assigned([("a", 0), ("a", 3)], {"a": 1}, 0.0)
+    share.committed(0.0)
+
+    assert share.share(2.0).total == 0
+
+
 @given(st.randoms(use_true_random=False), st.integers(2, 6), st.integers(1, 6), st.integers(1, 200))
 def test_counts_that_contradict_the_assignment_give_no_share(
     dice: random.Random, partitions: int, replicas: int, calls: int

@@ -197,7 +197,7 @@ def test_key_and_version_choose_nothing_but_themselves(key: str, version: str, t
     asked = urlsplit(location.url)
     assert (asked.scheme, asked.netloc, asked.fragment) == ("https", "h", "")
     wanted = template.removeprefix("https://h").format(key=key, version=version)
-    assert unquote(f"{asked.path}?{asked.query}").removesuffix("?") == wanted.removesuffix("?")
+    assert unquote(f"{asked.path}?{asked.query}" if asked.query else asked.path) == wanted
 
 
 def test_a_claimed_digest_is_called_so() -> None:
