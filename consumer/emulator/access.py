@@ -16,6 +16,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from consumer.emulator.settings import EmulatorSettings
+from consumer.emulator.tokens import split_host
 from consumer.loopback import is_loopback
 
 ACCOUNT: Final = web.AppKey("account", bytes)
@@ -35,9 +36,14 @@ def is_account(request: web.Request) -> bool:
 
 
 def is_called_by(host: str | None, names: Collection[str]) -> bool:
-    """Whether a Host header is loopback, an address or one of these names, which are in lower case."""
+    """
+    Whether a Host header is loopback, an address or one of these names, which are in lower case.
+
+    A bucket for uploads may stand before it: that is how clients of an object store call it.
+    """
+    _, rest = split_host(host or "")
     try:
-        name = urlsplit(f"//{host or ''}").hostname or ""
+        name = urlsplit(f"//{rest}").hostname or ""
     except ValueError:  # half an IPv6 address
         return False
     return is_loopback(name) or name in names or _is_address(name)

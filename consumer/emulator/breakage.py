@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from consumer.emulator.errors import GatewayError
+from consumer.emulator.errors import GatewayError, StoreError
 from consumer.emulator.faults import ActiveFault, Throttle, What
 from consumer.emulator.replies import Reply, Silence
 from consumer.emulator.signatures import SignedRequest, canonical_request, signature_mismatch
@@ -27,8 +27,19 @@ def in_place_of_gateway(what: What, request: SignedRequest) -> Silence:
     )
 
 
+def in_place_of_store(what: What) -> Silence:
+    """
+    What an upload meets where the store would have been.
+
+    Raises: StoreError, for a refusal.
+    """
+    if what.store_code:
+        raise StoreError(what.store_code.http_status, what.store_code.code, "A fault of the emulator.")
+    return Silence(held=True, code="NeverAnswered") if what.never_answer else dropped()
+
+
 def spoiled(reply: Reply, fault: ActiveFault) -> Reply | Silence:
-    """What is left of an answer of the service on its way to the client."""
+    """What is left of an answer of the service or the store on its way to the client."""
     what = fault.what
     if what.drop:
         return replace(dropped(), code=reply.code, billed=reply.billed)

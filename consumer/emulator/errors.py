@@ -1,8 +1,9 @@
 """
-How the provider says no: once at its gateway, once in the service behind it.
+How the provider says no: at its gateway, in the service behind it, and in the store that takes uploads.
 
     GatewayError    HTTP 4xx or 5xx, `Code` is a string, the text is in `Message`
     ServiceError    HTTP 200, `Code` is an integer, the text is in `Msg`
+    StoreError      HTTP 4xx or 5xx, in XML, `Code` is a string, the text is in `Message`
 """
 
 from collections.abc import Mapping
@@ -29,6 +30,17 @@ class ServiceError(Exception):
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
+
+
+class StoreError(Exception):
+    """The object store refused a request. `details` are more elements of its XML."""
+
+    def __init__(self, status: int, code: str, message: str, *, details: Mapping[str, str] = NO_HEADERS) -> None:
+        super().__init__(f"{code}: {message}")
+        self.status = status
+        self.code = code
+        self.message = message
+        self.details = details
 
 
 def missing(name: str) -> GatewayError:

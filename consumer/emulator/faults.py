@@ -1,18 +1,26 @@
 """
-What to break, how often, and whether it fired. Faults are data with a budget; applying them is provider.py's.
+What to break, how often, and whether it fired. Faults are data with a budget; applying them is provider.py's for calls
+of the API, and uploads.py's for uploads.
 
     [{"match": {"region": "eu-west-1"}, "what": {"gateway_code": "ServiceUnavailable", "http_status": 503}},
      {"match": {"object": "slow/*"}, "what": {"latency": 2.5}, "times": 3},
+     {"match": {"action": "DescribeUploadToken"}, "what": {"code": 500}},
+     {"match": {"action": "PutObject"}, "what": {"store_code": {"code": "SecurityTokenExpired"}}, "times": 1},
      {"what": {"throttle": {"retry_after": 1.5}}, "probability": 0.1, "seed": 7}]
 
 Each call meets at most one fault at each of three moments, the first in the list that matches and has budget left:
 
     before its body is read     drop before_reading
-    before the gateway          drop after_reading, never_answer, gateway_code, throttle, signature_refused
-    inside the quota            code, latency, slow_drip, garbage, body, drop after_judging
+    before the gateway          drop after_reading, never_answer, gateway_code, throttle, signature_refused, store_code
+    inside the quota            code, latency, slow_drip, garbage, body, truncated, drop after_judging
 
 What fires inside the quota is judged and billed like any call, except a `code` and an answer whose HTTP status is not
-200: the answer is changed on its way, as a network or a proxy would.
+200: the answer is changed on its way, as a network or a proxy would. DescribeUploadToken has no quota and costs
+nothing: there, inside is behind the gateway.
+
+An upload (action PutObject, object the key) passes neither gateway nor quota: before the gateway is before its
+signature is looked at, and inside the quota is once it was stored. `store_code` and `truncated` strike uploads alone;
+`code`, `gateway_code`, `throttle` and `signature_refused` strike none, whatever they match.
 """
 
 import random
@@ -47,7 +55,12 @@ _MOMENT_OF_DROP: Final[Mapping[str, Moment]] = {
     "after_reading": Moment.BEFORE_GATEWAY,
     "after_judging": Moment.INSIDE_QUOTA,
 }
-_AT_THE_GATEWAY: Final = frozenset({"never_answer", "gateway_code", "throttle", "signature_refused"})
+PUT_OBJECT: Final = "PutObject"
+"""The action of uploads to the object store."""
+
+_AT_THE_GATEWAY: Final = frozenset({"never_answer", "gateway_code", "throttle", "signature_refused", "store_code"})
+_NOT_OF_UPLOADS: Final = frozenset({"code", "gateway_code", "throttle", "signature_refused"})
+_OF_UPLOADS_ALONE: Final = frozenset({"store_code", "truncated"})
 
 
 class _Strict(BaseModel):
@@ -73,7 +86,7 @@ class Match(_Strict):
     action: str | None = None
     service: str | None = None
     url: str | None = Field(None, description="The whole imageUrl, its query included.")
-    object: str | None = Field(None, description="The ossObjectName.")
+    object: str | None = Field(None, description="The ossObjectName, or the key of an upload.")
     data_id: str | None = None
 
 
@@ -85,6 +98,13 @@ class Throttle(_Strict):
     retry_after: PositiveFloat | None = Field(None, description="Seconds, sent in milliseconds as x-acs-retry-after.")
 
 
+class StoreCode(_Strict):
+    """The object store's refusal."""
+
+    code: str
+    http_status: int = Field(403, ge=400, le=599)
+
+
 class What(_Strict):
     """Exactly one thing that goes wrong."""
 
@@ -94,12 +114,14 @@ class What(_Strict):
     throttle: Throttle | None = None
     signature_refused: Literal[True] | None = Field(None, description="As if the secret were wrong.")
     drop: Literal["before_reading", "after_reading", "after_judging"] | None = Field(
-        None, description="Cut the connection. After judging, the call has been billed."
+        None, description="Cut the connection. After judging, the call has been billed, or the upload stored."
     )
     never_answer: Literal[True] | None = Field(None, description="Hold the connection until the client leaves it.")
     slow_drip: PositiveFloat | None = Field(None, description="Seconds over which the answer's body trickles.")
     garbage: Literal[True] | None = Field(None, description="Bytes that are not JSON, with `http_status` (200).")
     body: str | None = Field(None, description="This text in place of the answer, with `http_status` (200).")
+    store_code: StoreCode | None = Field(None, description="The store's refusal of an upload.")
+    truncated: Literal[True] | None = Field(None, description="Store the first half of an upload as if it were all.")
 
     http_status: int | None = Field(None, ge=200, le=599)
     headers: Mapping[str, str] = Field(default_factory=dict, description="More headers of a refusal or a body.")
@@ -135,6 +157,10 @@ class What(_Strict):
             return _MOMENT_OF_DROP[self.drop]
         return Moment.BEFORE_GATEWAY if self.kind in _AT_THE_GATEWAY else Moment.INSIDE_QUOTA
 
+    def can_strike(self, action: str) -> bool:
+        """Whether this is something that can happen to a call of that action."""
+        return self.kind not in (_NOT_OF_UPLOADS if action == PUT_OBJECT else _OF_UPLOADS_ALONE)
+
 
 class Fault(_Strict):
     """Something that goes wrong for the calls that match."""
@@ -147,9 +173,14 @@ class Fault(_Strict):
 
     @model_validator(mode="after")
     def _can_match(self) -> Self:
+        action = self.match.action
         needs_the_body = self.match.model_fields_set & {"service", "url", "object", "data_id"}
+        if action == PUT_OBJECT:
+            needs_the_body -= {"object"}  # an upload's first line names it
         if self.what.moment is Moment.BEFORE_READING and needs_the_body:
             raise ValueError(f"{sorted(needs_the_body)} cannot be known before the body is read")
+        if action == PUT_OBJECT and not self.what.can_strike(PUT_OBJECT):
+            raise ValueError(f"{self.what.kind} cannot strike {PUT_OBJECT}")
         return self
 
 
@@ -168,6 +199,8 @@ class ActiveFault:
         """Whether it strikes a call about `subject`, which counts. Throws the dice where there is a probability."""
         fault = self.fault
         if fault.times is not None and self.fired >= fault.times:
+            return False
+        if not self.what.can_strike(subject.action):
             return False
         if not all(fnmatchcase(getattr(subject, name), glob) for name, glob in self._globs.items()):
             return False

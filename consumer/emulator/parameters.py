@@ -7,19 +7,31 @@ several apply is not documented; here an empty parameter comes before a long one
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import orjson
 
 from consumer.emulator.errors import ServiceError
+from consumer.emulator.tokens import bucket_of
 
 SERVICES: Final = frozenset({"baselineCheck_global", "aigcDetector_global"})
+"""Of the regions outside mainland China."""
+MAINLAND_SERVICES: Final = frozenset(
+    {
+        "baselineCheck", "baselineCheck_pro", "baselineCheckByVL", "tonalityImprove", "aigcCheck", "aigcDetector",
+        "profilePhotoCheck", "postImageCheck", "postImageCheckByVL", "advertisingCheck", "liveStreamCheck",
+        "generalRecognition",
+    }
+)  # fmt: skip
+"""Of the regions in mainland China, whose names begin with cn-."""
 INFO_TYPES: Final = frozenset({"customImage", "textInImage", "publicFigure", "logoData"})
 MAX_LENGTH: Final[Mapping[str, int]] = {"imageUrl": 2048, "dataId": 64, "referer": 256}
 
 _DATA_ID: Final = re.compile(r"[A-Za-z0-9_.-]*")
+# Not only the regions of this API: a bucket may be in any region of the object store, which writes some with oss-.
+_REGION: Final = re.compile(r"(oss-)?[a-z]{2}(-[a-z]+)(-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +52,7 @@ class ImageUrl:
 
 @dataclass(frozen=True, slots=True)
 class OssObject:
-    """An image that the provider reads from a bucket."""
+    """An image that the provider reads from a bucket. The region may be empty where the call names none."""
 
     bucket: str
     object: str
@@ -82,19 +94,21 @@ def read_asked(form: Mapping[str, str]) -> Asked:
     return Asked(form.get("Service", ""), fields.get("dataId", ""), image)
 
 
-def read_parameters(form: Mapping[str, str]) -> Parameters:
+def read_parameters(form: Mapping[str, str], region: str) -> Parameters:
     """
-    The parameters in a decoded form body.
+    The parameters in a decoded form body that reached `region`.
 
     Raises: ServiceError 400 (empty), 401 (invalid), 402 (too long).
     """
     service = form.get("Service", "")
     if not service:
         raise _empty("Service")
-    if service not in SERVICES:
+    if service not in (MAINLAND_SERVICES if region.startswith("cn-") else SERVICES):
         raise _invalid("Service")
     fields = _read_fields(form.get("ServiceParameters", ""))
     image = _read_image(fields)
+    if isinstance(image, OssObject):
+        image = _in_a_region(image, region)
     _check_lengths(fields)
     if isinstance(image, ImageUrl):
         _check_url(image.url)
@@ -129,10 +143,23 @@ def _read_image(fields: Mapping[str, str]) -> ImageUrl | OssObject:
         return ImageUrl(fields["imageUrl"], fields.get("referer", ""))
     if not oss:
         raise _empty("imageUrl")
-    for name in ("ossBucketName", "ossObjectName", "ossRegionId"):
+    for name in ("ossBucketName", "ossObjectName"):
         if not oss.get(name):
             raise _empty(name)
-    return OssObject(oss["ossBucketName"], oss["ossObjectName"], oss["ossRegionId"])
+    if oss.get("ossRegionId") == "":
+        raise _empty("ossRegionId")
+    return OssObject(oss["ossBucketName"], oss["ossObjectName"], oss.get("ossRegionId", ""))
+
+
+def _in_a_region(image: OssObject, asked: str) -> OssObject:
+    """Vendor: the sample for local files names no region for the bucket that its upload token named."""
+    if not image.region:
+        if image.bucket != bucket_of(asked):
+            raise _empty("ossRegionId")
+        return replace(image, region=asked)
+    if _REGION.fullmatch(image.region) is None:
+        raise _invalid("ossRegionId")
+    return image
 
 
 def _check_lengths(fields: Mapping[str, str]) -> None:

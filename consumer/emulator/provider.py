@@ -6,7 +6,8 @@ The provider's API: a request in, a reply out. Sockets are server.py's.
 
 Faults strike where they would at the provider: before the gateway, or once the call is inside the quota.
 
-Vendor: ImageModeration, version 2022-03-02. Only Code 200 is billed.
+Vendor: ImageModeration and DescribeUploadToken, version 2022-03-02. Only Code 200 of ImageModeration is billed. Of
+DescribeUploadToken neither a quota nor a price is documented: here it has none.
 """
 
 import asyncio
@@ -32,12 +33,15 @@ from consumer.emulator.rules import judgement
 from consumer.emulator.settings import EmulatorSettings
 from consumer.emulator.signatures import Credentials, NonceLedger, SignedRequest, verify
 from consumer.emulator.sources import ImageSource
+from consumer.emulator.uploads import Uploads
 
 ABOUT: Final = (
     "This is an emulator of Alibaba Cloud Image Moderation 2.0. It judges nothing: "
     "it answers by rules, and says nonLabel where no rule matches."
 )
 VERSION: Final = "2022-03-02"
+DESCRIBE_UPLOAD_TOKEN: Final = "DescribeUploadToken"
+"""The action that hands out a key to upload local files with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ class Latency:
 class Provider:
     """Answers the calls of one account, in all its regions."""
 
-    def __init__(self, settings: EmulatorSettings, source: ImageSource, faults: Faults) -> None:
+    def __init__(self, settings: EmulatorSettings, source: ImageSource, faults: Faults, uploads: Uploads) -> None:
         token = settings.security_token
         self._credentials = Credentials(
             settings.access_key_id,
@@ -72,6 +76,7 @@ class Provider:
         self._rules = settings.rules
         self._source = source
         self._faults = faults
+        self._uploads = uploads
         self._nonces = NonceLedger()
         self._quota = SlidingQuota(settings.qps)
         self._latency = Latency.of(settings)
@@ -90,8 +95,9 @@ class Provider:
             if fault is not None:
                 return in_place_of_gateway(fault.what, request)
             self._pass_gateway(request)
-            self._enter_service(call)
-            return await self._serve(form, request_id, self._faults.draw(Moment.INSIDE_QUOTA, subject))
+            if call.action == METERED:
+                self._enter_service(call)
+            return await self._serve(form, request_id, call, self._faults.draw(Moment.INSIDE_QUOTA, subject))
         except GatewayError as error:
             return gateway_reply(error, request_id, call.host)
         except ServiceError as error:
@@ -101,7 +107,11 @@ class Provider:
         verify(request, self._credentials, self._nonces, now=time.time())
         if request.header("x-acs-version") != VERSION:
             raise GatewayError(400, "InvalidVersion", "Specified parameter Version is not valid.")
-        if request.header("x-acs-action") != METERED or request.method != "POST" or request.path != "/":
+        if (
+            request.header("x-acs-action") not in (METERED, DESCRIBE_UPLOAD_TOKEN)
+            or request.method != "POST"
+            or request.path != "/"
+        ):
             raise GatewayError(
                 404,
                 "InvalidAction.NotFound",
@@ -112,11 +122,18 @@ class Provider:
         if not self._quota.admit(call.arrival):
             raise ServiceError(403, "the request exceeds the QPS limit")
 
-    async def _serve(self, form: Mapping[str, str], request_id: str, fault: ActiveFault | None) -> Reply | Silence:
+    async def _serve(
+        self, form: Mapping[str, str], request_id: str, call: Call, fault: ActiveFault | None
+    ) -> Reply | Silence:
         if fault and fault.what.code is not None:
             raise ServiceError(fault.what.code, "a fault of the emulator")
         try:
-            reply = service_reply(200, "OK", request_id, await self._judge(form))
+            if call.action == METERED:
+                reply = service_reply(200, "OK", request_id, await self._judge(form, call.region), billed=True)
+            else:
+                token = self._uploads.hand_out(call.region)
+                # Where the caller reached this region, it reaches its store.
+                reply = service_reply(200, "OK", request_id, token.json(f"http://{call.host}"))
         except ServiceError as error:
             reply = service_reply(error.code, error.message, request_id)
         if fault is None:
@@ -124,11 +141,11 @@ class Provider:
         await asyncio.sleep(fault.what.latency or 0.0)
         return spoiled(reply, fault)
 
-    async def _judge(self, form: Mapping[str, str]) -> dict[str, JsonValue]:
-        parameters = read_parameters(form)
+    async def _judge(self, form: Mapping[str, str], region: str) -> dict[str, JsonValue]:
+        parameters = read_parameters(form, region)
         # The latency is the whole call's: what the image takes is part of it, not added to it.
         answer_at = asyncio.get_running_loop().time() + self._latency.draw()
-        data = await self._source.fetch(parameters.image)
+        data = await self._source.fetch(parameters.image, region)
         picture = await asyncio.to_thread(self._gallery.look, data)
         await asyncio.sleep(answer_at - asyncio.get_running_loop().time())
         return judgement(self._rules, parameters, picture)

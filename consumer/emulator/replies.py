@@ -1,12 +1,13 @@
-"""What the provider sends back, in the two JSON shapes that it has."""
+"""What the provider sends back: the two JSON shapes of its API, and the XML of its object store."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from xml.sax.saxutils import escape
 
 import orjson
 from pydantic import JsonValue
 
-from consumer.emulator.errors import GatewayError
+from consumer.emulator.errors import GatewayError, StoreError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +49,10 @@ def gateway_reply(error: GatewayError, request_id: str, host: str) -> Reply:
     )
 
 
-def service_reply(code: int, message: str, request_id: str, data: Mapping[str, JsonValue] | None = None) -> Reply:
-    """An answer of the service: HTTP 200 whatever its code. With `data` it is a judgement, and charged."""
+def service_reply(
+    code: int, message: str, request_id: str, data: Mapping[str, JsonValue] | None = None, *, billed: bool = False
+) -> Reply:
+    """An answer of the service: HTTP 200 whatever its code."""
     body: dict[str, object] = {"RequestId": request_id, "Code": code, "Msg": message}
     if data is not None:
         body["Data"] = data
@@ -58,7 +61,27 @@ def service_reply(code: int, message: str, request_id: str, data: Mapping[str, J
         headers=_headers(request_id),
         body=orjson.dumps(body),
         code=code,
-        billed=data is not None,
+        billed=billed,
+    )
+
+
+def stored_reply(etag: str, request_id: str) -> Reply:
+    """The store's answer to an object that it took. No checksum of its own, which clients would compare."""
+    headers = {"ETag": f'"{etag}"', "x-oss-request-id": request_id}
+    return Reply(http_status=200, headers=headers, body=b"", code="Stored")
+
+
+def store_refusal(error: StoreError, request_id: str, host: str) -> Reply:
+    """A refusal of the store."""
+    elements = {
+        "Code": error.code, "Message": error.message, "RequestId": request_id, "HostId": host, **error.details
+    }  # fmt: skip
+    inside = "".join(f"  <{name}>{escape(text)}</{name}>\n" for name, text in elements.items())
+    return Reply(
+        http_status=error.status,
+        headers={"Content-Type": "application/xml", "x-oss-request-id": request_id},
+        body=f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>\n{inside}</Error>\n'.encode("utf-8", "replace"),
+        code=error.code,
     )
 
 

@@ -1,14 +1,16 @@
 """
 The emulated provider on sockets: requests in, replies out, calls counted. What is replied is provider.py's.
 
-    POST /           the provider's API, for the vendor's own SDK as for any client
-    /emulator/…      what the emulator says about itself (pages.py)
+    POST /                the provider's API, for the vendor's own SDK as for any client
+    PUT /{bucket}/{key}   the provider's object store, for local files (uploads.py)
+    /emulator/…           what the emulator says about itself (pages.py)
 """
 
 import asyncio
 import contextlib
 import functools
 import signal
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -19,6 +21,7 @@ from consumer.emulator.access import ACCOUNT, account_of, only_by
 from consumer.emulator.breakage import dropped
 from consumer.emulator.calls import Call, CallLog, arrival_now
 from consumer.emulator.faults import Faults, Moment
+from consumer.emulator.images import MAX_BYTES
 from consumer.emulator.listening import Listener, listening
 from consumer.emulator.pages import CALLS, FAULTS, add_pages, stats
 from consumer.emulator.provider import ABOUT, Provider, subject_of
@@ -26,10 +29,12 @@ from consumer.emulator.replies import Reply, Silence
 from consumer.emulator.settings import EmulatorSettings
 from consumer.emulator.signatures import SignedRequest
 from consumer.emulator.sources import open_source
+from consumer.emulator.store_signatures import StoreRequest
+from consumer.emulator.uploads import Uploads, action_of, is_for_store, read_store_request, subject_of_upload
 from consumer.proxies import DIRECT, Proxies
 
 MAX_REQUEST: Final = 1024 * 1024
-"""The longest body of a request, in bytes. The longest valid one is a few kilobytes."""
+"""The longest body of a call, in bytes. The longest valid one is a few kilobytes; an upload is as long as an image."""
 
 _DRIP: Final = 8
 """Bytes at a time of an answer that trickles."""
@@ -37,6 +42,7 @@ _LOOK_AFTER: Final = 0.05
 """Seconds between two looks whether a client still waits."""
 
 PROVIDER: Final = web.AppKey("provider", Provider)
+UPLOADS: Final = web.AppKey("uploads", Uploads)
 REGIONS: Final = web.AppKey("regions", dict[int, str])
 
 
@@ -74,17 +80,25 @@ class Emulator:
             await self._listener.start(self._ports[region])
 
 
-def build_app(settings: EmulatorSettings, proxies: Proxies = DIRECT) -> web.Application:
-    """The emulator as an application, for a server of one's own. A port it does not know is in the first region."""
+def build_app(
+    settings: EmulatorSettings, proxies: Proxies = DIRECT, clock: Callable[[], float] = time.time
+) -> web.Application:
+    """
+    The emulator as an application, for a server of one's own. A port it does not know is in the first region.
+
+    Upload tokens and uploaded objects age by `clock`, in unix seconds.
+    """
     app = web.Application(client_max_size=MAX_REQUEST, middlewares=[only_by({settings.host, *settings.names})])
     app[ACCOUNT] = account_of(settings)
     app[CALLS] = CallLog(settings.calls_kept)
     app[FAULTS] = Faults(settings.faults)
+    app[UPLOADS] = Uploads(settings, app[FAULTS], clock)
     app[REGIONS] = {}
 
     async def open_provider(app: web.Application) -> AsyncIterator[None]:
-        async with open_source(settings.oss, timeout=settings.download_timeout, proxies=proxies) as source:
-            app[PROVIDER] = Provider(settings, source, app[FAULTS])
+        uploads, timeout = app[UPLOADS], settings.download_timeout
+        async with open_source(settings.oss, timeout=timeout, proxies=proxies, uploaded=uploads.find) as source:
+            app[PROVIDER] = Provider(settings, source, app[FAULTS], uploads)
             yield
 
     app.cleanup_ctx.append(open_provider)
@@ -94,13 +108,15 @@ def build_app(settings: EmulatorSettings, proxies: Proxies = DIRECT) -> web.Appl
 
 
 @asynccontextmanager
-async def running(settings: EmulatorSettings, proxies: Proxies = DIRECT) -> AsyncIterator[Emulator]:
+async def running(
+    settings: EmulatorSettings, proxies: Proxies = DIRECT, clock: Callable[[], float] = time.time
+) -> AsyncIterator[Emulator]:
     """
-    The emulator, listening; it downloads images through `proxies`.
+    The emulator, listening; it downloads images through `proxies`. What was uploaded ages by `clock`, in unix seconds.
 
     Raises: OSError, when a port is taken.
     """
-    app = build_app(settings, proxies)
+    app = build_app(settings, proxies, clock)
     wanted = [settings.port and settings.port + index for index in range(len(settings.regions))]
     async with listening(app, settings.host, wanted) as (listener, bound):
         app[REGIONS].update(zip(bound, settings.regions, strict=True))
@@ -134,16 +150,18 @@ async def serve(
 
 
 async def _answer_call(http: web.Request, *, default_region: str) -> web.StreamResponse:
+    upload = _store_request(http)
     call = Call(
         arrival=arrival_now(),
         region=http.app[REGIONS].get(_local_port(http), default_region),
         host=http.host,
-        action=http.headers.get("x-acs-action"),
+        action=action_of(upload) if upload else http.headers.get("x-acs-action"),
+        image=f"{upload.bucket}/{upload.key}" if upload else None,
     )
     calls = http.app[CALLS]
     calls.begin(call)
     try:
-        answer = await _answer(http, call)
+        answer = await (_answer_upload(http, call, upload) if upload else _answer(http, call))
         call.code, call.billed = answer.code, answer.billed
         if isinstance(answer, Silence):
             return await _keep_silent(http, answer)
@@ -161,8 +179,31 @@ async def _answer(http: web.Request, call: Call) -> Reply | Silence:
     except web.HTTPRequestEntityTooLarge as error:
         return Reply(http_status=error.status, headers={}, body=b"", code="RequestTooLarge")
     except ConnectionError:
-        return Silence(held=False, code="ClientLeft")
+        return _client_left()
     return await http.app[PROVIDER].answer(request, call)
+
+
+async def _answer_upload(http: web.Request, call: Call, upload: StoreRequest) -> Reply | Silence:
+    if http.app[FAULTS].draw(Moment.BEFORE_READING, subject_of_upload(upload, call)):
+        return dropped()
+    body: bytes | None
+    try:
+        body = await http.clone(client_max_size=MAX_BYTES).read()
+    except web.HTTPRequestEntityTooLarge:
+        body = None
+    except ConnectionError:
+        return _client_left()
+    return await http.app[UPLOADS].answer(upload, body, call)
+
+
+def _store_request(http: web.Request) -> StoreRequest | None:
+    if not is_for_store(http.method, http.headers.get("Authorization", "")):
+        return None
+    return read_store_request(http.method, http.host, http.raw_path, tuple(http.headers.items()))
+
+
+def _client_left() -> Silence:
+    return Silence(held=False, code="ClientLeft")
 
 
 async def _send(http: web.Request, reply: Reply) -> web.StreamResponse:

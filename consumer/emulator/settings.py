@@ -23,11 +23,16 @@ from pydantic import (
 )
 
 from consumer.emulator.faults import Fault
+from consumer.emulator.images import MAX_BYTES
 from consumer.emulator.rules import Rule, read_rules
 from consumer.loopback import is_loopback
 
-Region = Literal["ap-southeast-1", "eu-west-1", "us-east-1", "us-west-1", "eu-central-1"]
-"""Vendor: the regions of the international 2.0 API: Singapore, London, Virginia, Silicon Valley, Frankfurt."""
+Region = Literal[
+    "ap-southeast-1", "eu-west-1", "us-east-1", "us-west-1", "eu-central-1",
+    "cn-shanghai", "cn-beijing", "cn-hangzhou", "cn-shenzhen", "cn-chengdu",
+]  # fmt: skip
+"""Vendor: the regions of the 2.0 API: Singapore, London, Virginia, Silicon Valley, Frankfurt, and five in mainland
+China. The mainland has other services than the rest."""
 
 
 def _read_if_path(rules: object) -> object:
@@ -91,6 +96,13 @@ class EmulatorSettings(BaseModel):
     oss: Mapping[str, DirectoryPath | Mapping[str, bytes]] = Field(
         default_factory=dict,
         description="Buckets by name: a folder whose files are the objects, or the objects' bytes by name.",
+    )
+    token_lifetime: PositiveFloat = Field(3600.0, description="Seconds that an upload token is valid.")
+    object_lifetime: PositiveFloat = Field(
+        1800.0, description="Seconds that an uploaded object lives. The provider's are 1,800."
+    )
+    store_bytes: int = Field(
+        512 * 1024 * 1024, ge=MAX_BYTES, description="Bytes of uploaded objects kept; when full, the oldest go."
     )
     faults: tuple[Fault, ...] = Field((), description="What goes wrong from the start on.")
     download_timeout: PositiveFloat = Field(3.0, description="Seconds an image's URL may take. The provider's are 3.")

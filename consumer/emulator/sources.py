@@ -1,12 +1,13 @@
 """
-Where the provider gets an image from: a URL that it really downloads, or a bucket that the emulator was given.
+Where the provider gets an image from: a URL that it really downloads, a bucket that the emulator was given, or what
+was uploaded to it.
 
 Whoever may call the emulator has it call what this machine reaches, so of what was found there only the code is told,
 and no host is called but the one that was named.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,11 @@ from yarl import URL
 from consumer.emulator.errors import ServiceError
 from consumer.emulator.images import MAX_BYTES
 from consumer.emulator.parameters import ImageUrl, OssObject
+from consumer.emulator.tokens import bucket_of
 from consumer.proxies import DIRECT, Proxies
+
+Uploaded = Callable[[str, str], bytes | None]
+"""What was uploaded to a bucket under a key, or None."""
 
 NOT_FETCHED: Final = "the image could not be fetched"
 """What is said of every failure: it must not tell a closed port from a page, or a missing object from a bucket."""
@@ -32,15 +37,16 @@ class ImageSource:
 
     session: aiohttp.ClientSession
     buckets: Mapping[str, Path | Mapping[str, bytes]]
-    proxies: Proxies = DIRECT
+    proxies: Proxies
+    uploaded: Uploaded
 
-    async def fetch(self, image: ImageUrl | OssObject) -> bytes:
+    async def fetch(self, image: ImageUrl | OssObject, asked: str = "") -> bytes:
         """
-        The image's bytes.
+        The image's bytes, for a call that reached the region `asked`; what was uploaded is found in its own alone.
 
         Raises: ServiceError 404 (not there), 405 (took too long), 406 (too large).
         """
-        data = await (self._download(image) if isinstance(image, ImageUrl) else self._read(image))
+        data = await (self._download(image) if isinstance(image, ImageUrl) else self._read(image, asked))
         if len(data) > MAX_BYTES:
             raise _not_fetched(406)
         return data
@@ -75,7 +81,11 @@ class ImageSource:
             proxy_headers=told or None,
         )
 
-    async def _read(self, image: OssObject) -> bytes:
+    async def _read(self, image: OssObject, asked: str) -> bytes:
+        if (image.bucket, image.region) == (bucket_of(asked), asked):
+            data = self.uploaded(image.bucket, image.object)
+            if data is not None:
+                return data
         bucket = self.buckets.get(image.bucket)
         if isinstance(bucket, Path):
             return await asyncio.to_thread(_read_inside, bucket, image.object)
@@ -86,7 +96,11 @@ class ImageSource:
 
 @asynccontextmanager
 async def open_source(
-    buckets: Mapping[str, Path | Mapping[str, bytes]], *, timeout: float, proxies: Proxies = DIRECT
+    buckets: Mapping[str, Path | Mapping[str, bytes]],
+    *,
+    timeout: float,
+    proxies: Proxies = DIRECT,
+    uploaded: Uploaded = lambda bucket, key: None,
 ) -> AsyncIterator[ImageSource]:
     """An image source whose downloads end after `timeout` seconds."""
     async with aiohttp.ClientSession(
@@ -94,7 +108,7 @@ async def open_source(
         timeout=aiohttp.ClientTimeout(total=timeout),
         trust_env=False,  # it would also read ~/.netrc
     ) as session:
-        yield ImageSource(session, buckets, proxies)
+        yield ImageSource(session, buckets, proxies, uploaded)
 
 
 async def _read_at_most(content: aiohttp.StreamReader, limit: int) -> bytes:

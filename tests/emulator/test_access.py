@@ -17,10 +17,13 @@ from tests.emulator.asking import account, ask, oss
 from tests.emulator.imagehost import serving
 from tests.rig.pictures import picture
 
+BUCKET = "emulated-uploads-eu-west-1"
 FAULTS = [{"what": {"code": 500}}]
 
 
-@pytest.mark.parametrize("host", ["localhost:8090", "127.0.0.1", "[::1]:8090", "10.1.2.3:8090", "Emulator:8090"])
+@pytest.mark.parametrize(
+    "host", ["localhost:8090", "127.0.0.1", "[::1]:8090", "10.1.2.3:8090", "Emulator:8090", BUCKET + ".emulator:80"]
+)
 def test_names_that_it_has(host: str) -> None:
     """
     Loopback, every address, and those that were given to it.
@@ -28,7 +31,9 @@ def test_names_that_it_has(host: str) -> None:
     assert is_called_by(host, {"emulator"})
 
 
-@pytest.mark.parametrize("host", [None, "", "evil.example.com:8090", "localhost.example.com", "[::1", "emulator.evil"])
+@pytest.mark.parametrize(
+    "host", [None, "", "evil.example.com:8090", "localhost.example.com", "[::1", "emulator.evil", BUCKET + ".evil"]
+)
 def test_names_that_it_has_not(host: str | None) -> None:
     """
     Those of others that lead here, and none at all.

@@ -88,6 +88,39 @@ def test_a_fault_strikes_at_its_moment(what: dict[str, Any], moment: Moment) -> 
     assert struck == [moment]
 
 
+@pytest.mark.parametrize(
+    ("what", "moment"),
+    [
+        ({"drop": "before_reading"}, Moment.BEFORE_READING),
+        ({"drop": "after_reading"}, Moment.BEFORE_GATEWAY),
+        ({"never_answer": True}, Moment.BEFORE_GATEWAY),
+        ({"store_code": {"code": "InternalError", "http_status": 500}}, Moment.BEFORE_GATEWAY),
+        ({"latency": 1.0}, Moment.INSIDE_QUOTA),
+        ({"truncated": True}, Moment.INSIDE_QUOTA),
+        ({"drop": "after_judging"}, Moment.INSIDE_QUOTA),
+        ({"slow_drip": 1.0}, Moment.INSIDE_QUOTA),
+        ({"garbage": True}, Moment.INSIDE_QUOTA),
+        ({"body": ""}, Moment.INSIDE_QUOTA),
+        ({"code": 500}, None),
+        ({"gateway_code": "InternalError"}, None),
+        ({"throttle": {}}, None),
+        ({"signature_refused": True}, None),
+    ],
+)
+def test_a_fault_strikes_an_upload_where_it_can(what: dict[str, Any], moment: Moment | None) -> None:
+    """
+    The API's refusals strike no upload; the store's strike nothing else.
+    """
+    faults = Faults([fault(what)])
+    upload = Subject(region="eu-west-1", action="PutObject", object="upload/x/a.png")
+
+    struck = [each for each in Moment if faults.draw(each, upload)]
+
+    assert struck == ([] if moment is None else [moment])
+    if "store_code" in what or "truncated" in what:
+        assert not any(faults.draw(each, SUBJECT) for each in Moment)
+
+
 def test_the_first_that_matches_strikes() -> None:
     """
     Faults are asked in their order; one that is used up leaves the call to the next.
@@ -167,6 +200,11 @@ def test_what_never_fired_is_remembered() -> None:
         {"what": {"code": 500}, "probability": 0},
         {"what": {"code": 500}, "match": {"colour": "red"}},
         {"what": {"drop": "before_reading"}, "match": {"object": "a.png"}},
+        {"what": {"drop": "before_reading"}, "match": {"object": "a.png", "action": "ImageModeration"}},
+        {"what": {"drop": "before_reading"}, "match": {"data_id": "a", "action": "PutObject"}},
+        {"what": {"code": 500}, "match": {"action": "PutObject"}},
+        {"what": {"store_code": {"code": "X", "http_status": 200}}},
+        {"what": {"store_code": {"code": "X"}, "http_status": 503}},
     ],
 )
 def test_a_fault_that_makes_no_sense_is_refused(broken: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 The service's checks of what a call asks.
 """
 
+from contextlib import nullcontext
 from typing import Any
 
 import orjson
@@ -9,9 +10,11 @@ import pytest
 
 from consumer.emulator.errors import ServiceError
 from consumer.emulator.parameters import Asked, ImageUrl, OssObject, Parameters, read_asked, read_parameters
+from consumer.emulator.tokens import bucket_of
 from tests.emulator.asking import oss
 
 URL = "https://cdn.example.com/a.png"
+REGION = "ap-southeast-1"
 
 
 def form(fields: Any, service: str = "baselineCheck_global") -> dict[str, str]:
@@ -47,7 +50,7 @@ def test_valid_parameters_are_read(fields: dict[str, str], expected: Parameters)
     """
     A call names an image by URL or by its place in a bucket, and may add an id, a referer and what else it wants.
     """
-    assert read_parameters(form(fields)) == expected
+    assert read_parameters(form(fields), REGION) == expected
 
 
 @pytest.mark.parametrize(
@@ -62,6 +65,11 @@ def test_valid_parameters_are_read(fields: dict[str, str], expected: Parameters)
         (form({"imageUrl": ""}), 400),
         (form({"ossBucketName": "b", "ossObjectName": "o"}), 400),
         (form({"ossBucketName": "b", "ossObjectName": "", "ossRegionId": "cn-beijing"}), 400),
+        (form({"ossBucketName": "b", "ossObjectName": "o", "ossRegionId": ""}), 400),
+        (form({"ossBucketName": bucket_of("eu-west-1"), "ossObjectName": "o"}), 400),
+        (form({"ossBucketName": bucket_of(REGION), "ossObjectName": "o", "ossRegionId": ""}), 400),
+        (form({"ossBucketName": bucket_of(REGION), "ossObjectName": "o", "ossRegionId": "Singapore"}), 401),
+        (form({"ossBucketName": "b", "ossObjectName": "o", "ossRegionId": "oss cn"}), 401),
         (form({"imageUrl": URL}, service="baselineCheck"), 401),
         (form("{not json"), 401),
         (form("[]"), 401),
@@ -90,9 +98,50 @@ def test_wrong_parameters_have_the_vendors_code(body: dict[str, str], code: int)
     What is empty is 400, what is invalid 401, what is too long 402.
     """
     with pytest.raises(ServiceError) as caught:
-        read_parameters(body)
+        read_parameters(body, REGION)
 
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("service", "region", "valid"),
+    [
+        ("baselineCheck_global", "eu-central-1", True),
+        ("aigcDetector_global", "us-west-1", True),
+        ("baselineCheck_global", "cn-shanghai", False),
+        ("baselineCheck", "cn-chengdu", True),
+        ("tonalityImprove", "cn-beijing", True),
+        ("tonalityImprove", "eu-west-1", False),
+        ("baselineChek", "cn-hangzhou", False),
+    ],
+)
+def test_the_mainland_has_services_of_its_own(service: str, region: str, valid: bool) -> None:
+    """
+    A service of the one part of the world is an invalid parameter in the other.
+    """
+    refused = nullcontext() if valid else pytest.raises(ServiceError, match="Service is invalid")
+
+    with refused:
+        assert read_parameters(form({"imageUrl": URL}, service), region).service == service
+
+
+@pytest.mark.parametrize("region", ["ap-southeast-1", "cn-shanghai", "cn-north-2-gov-1", "oss-cn-beijing", "me-east-1"])
+def test_a_bucket_may_be_in_any_region(region: str) -> None:
+    """
+    The object store has more regions than the API.
+    """
+    parameters = read_parameters(form({"ossBucketName": "b", "ossObjectName": "o", "ossRegionId": region}), REGION)
+
+    assert parameters.image == OssObject("b", "o", region)
+
+
+def test_what_was_uploaded_needs_no_region() -> None:
+    """
+    The bucket that an upload token named is in the region that is asked.
+    """
+    parameters = read_parameters(form({"ossBucketName": bucket_of(REGION), "ossObjectName": "o"}), REGION)
+
+    assert parameters.image == OssObject(bucket_of(REGION), "o", REGION)
 
 
 def test_the_longest_values_pass() -> None:
@@ -101,7 +150,7 @@ def test_the_longest_values_pass() -> None:
     """
     url = "https://example.com/".ljust(2048, "a")
 
-    parameters = read_parameters(form({"imageUrl": url, "dataId": "a" * 64, "referer": "r" * 256}))
+    parameters = read_parameters(form({"imageUrl": url, "dataId": "a" * 64, "referer": "r" * 256}), REGION)
 
     assert parameters.image == ImageUrl(url, "r" * 256)
 

@@ -238,6 +238,9 @@ async def test_only_posts_to_the_root_are_calls(http: aiohttp.ClientSession) -> 
         {"regions": ("mars-north-1",)},
         {"port": 65535, "regions": ("eu-west-1", "us-east-1")},
         {"oss": {"uploads": "/nowhere"}},
+        {"token_lifetime": 0},
+        {"object_lifetime": -1},
+        {"store_bytes": 1024},
         {"quota": 100},
     ],
 )
