@@ -1,3 +1,1 @@
-"""
-Images, for any provider: what their URLs say.
-"""
+"""Images and the addresses they are fetched from: what may be fetched, what it is, and what its URL says."""

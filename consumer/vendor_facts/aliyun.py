@@ -48,6 +48,17 @@ def is_vendors(host: str) -> bool:
 
 
 DEFAULT_SERVICE = "baselineCheck_global"
+_MAINLAND = "cn-"  # begins the names of its regions
+_INTERNATIONAL = "_global"  # ends the names of its services
+
+
+def is_offered(service: str, region: str) -> bool:
+    """Whether a region may have a service. Vendor: international services are outside of the Chinese mainland only."""
+    return not (service.endswith(_INTERNATIONAL) and region.startswith(_MAINLAND))
+
+
+ADVANCED_INFO = frozenset({"publicFigure", "logoData"})
+"""Vendor: they need an advanced service."""
 InfoType = Literal["customImage", "textInImage", "publicFigure", "logoData"]
 """What an answer's `Ext` can contain, if it is asked for."""
 

@@ -1,0 +1,79 @@
+"""How many bytes of images are held at once, over all of them."""
+
+import asyncio
+from collections import OrderedDict
+from types import TracebackType
+from typing import Self
+
+
+class BytesHeld:
+    """A number of bytes that images take and give back. Who waits for some has them in the order of coming."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.taken = 0
+        """Bytes that are held now."""
+        self._waiting: OrderedDict[asyncio.Future[None], int] = OrderedDict()
+
+    async def take(self, count: int) -> None:
+        """Return once so many bytes may be held. `ValueError` escapes for more than there ever are."""
+        if count > self.most:
+            raise ValueError(f"{count} bytes are more than {self.most}")
+        if not self._waiting and self.taken + count <= self.most:
+            self.taken += count
+            return
+        given = asyncio.get_running_loop().create_future()
+        self._waiting[given] = count
+        try:
+            await given
+        except BaseException:
+            if self._waiting.pop(given, None) is None and not given.cancelled():  # given in the same moment
+                self.taken -= count
+            self._move()
+            raise
+
+    def give_back(self, count: int) -> None:
+        """Let others have so many bytes."""
+        self.taken -= count
+        self._move()
+
+    def _move(self) -> None:
+        while self._waiting:
+            given, count = next(iter(self._waiting.items()))
+            if self.taken + count > self.most:
+                return
+            del self._waiting[given]
+            if not given.cancelled():
+                self.taken += count
+                given.set_result(None)
+
+    def room(self) -> "Room":
+        """Room for one image, to be entered."""
+        return Room(self)
+
+
+class Room:
+    """The bytes that one image may have. They are given back when this is left."""
+
+    def __init__(self, held: BytesHeld) -> None:
+        self._held = held
+        self.taken = 0
+
+    async def take(self, count: int) -> None:
+        """Return once there is room for so many bytes. `ValueError` escapes for more than there ever is."""
+        await self._held.take(count)
+        self.taken += count
+
+    def shrink(self, count: int) -> None:
+        """Give back what is beyond so many bytes."""
+        if beyond := max(0, self.taken - count):
+            self.taken -= beyond
+            self._held.give_back(beyond)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.shrink(0)
