@@ -16,6 +16,8 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
+from consumer.commands.arguments import ConfigFile, Overrides, usual
+from consumer.commands.scan.command_line import scan
 from consumer.commands.schema import Name
 from consumer.config.loading import load_config, load_with_origins, validated
 from consumer.config.origins import Origins
@@ -36,20 +38,6 @@ app = typer.Typer(
 )
 output = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
-
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        help="The YAML file; config/consumer.yaml of the release shows every setting. [default: config/consumer.yaml "
-        "if "
-        "it exists, else the defaults]",
-        show_default=False,
-    ),
-]
-Overrides = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting, such as quota.qps=50.")
-]
 
 
 def show_version(asked: bool) -> None:
@@ -240,6 +228,9 @@ def schema(
         typer.echo(written({each.value: make(each) for each in Name} if name is None else make(name)))
 
 
+app.command("scan")(scan)
+
+
 @app.command("config")
 def show_config(config: ConfigFile = None, overrides: Overrides = None) -> None:
     """Print the configuration as it takes effect, and where each value came from. No secret is shown."""
@@ -332,12 +323,6 @@ def demo(
 
     file = config or file_or_shipped(Path("config/demo.yaml"))
     sys.exit(run_demo(DemoOptions(events=events, qps=qps, keep=keep, config=file)))
-
-
-def usual(config: Path | None) -> Path | None:
-    """The configuration's file: the one that is named, else config/consumer.yaml if it is there, else none."""
-    here = Path("config/consumer.yaml")
-    return config or (here if here.is_file() else None)
 
 
 def content_of(path: Path) -> bytes:

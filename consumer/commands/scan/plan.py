@@ -1,0 +1,73 @@
+"""What a scan would do: how many images and calls, how long, for how much. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+
+import orjson
+
+from consumer.commands.scan.items import Item
+from consumer.commands.scan.progress import calls
+from consumer.commands.scan.table import told_passed_over
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is there, and what asking about it takes."""
+
+    images: int
+    from_state: int  # of those, images that an earlier scan has paid for
+    bytes: int  # of the files that would be uploaded
+    services: tuple[str, ...]
+    calls: int  # one for each service and image, if each is answered
+    qps: int  # calls a second
+    seconds: float
+    cost: float | None  # with a price
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, known: int, to_ask: Sequence[Item], services: Sequence[str], qps: int, price: float | None,
+        passed_over: Mapping[str, int],
+    ) -> "Plan":  # fmt: skip
+        """Work it out; `known` images need not be asked about."""
+        count = len(to_ask) * len(services)
+        return cls(
+            images=known + len(to_ask),
+            from_state=known,
+            bytes=sum(item.stamp.size for item in to_ask if item.stamp),
+            services=tuple(services),
+            calls=count,
+            qps=qps,
+            seconds=count / qps,
+            cost=None if price is None else count * price / 1000,
+            passed_over=dict(passed_over),
+        )
+
+    def text(self) -> str:
+        """For people."""
+        return "\n".join(
+            [
+                f"{self.images:,} images{f', {self.from_state:,} of them from the state' if self.from_state else ''}; "
+                f"{self.bytes:,} bytes of files would be uploaded.",
+                f"{len(self.services)} service{'s' if len(self.services) > 1 else ''} ({', '.join(self.services)}): "
+                f"{calls(self.calls)}{f', which cost {self.cost:,.2f}' if self.cost is not None else ''}.",
+                f"At {calls(self.qps)} a second: {duration(self.seconds)}, or longer where images must be uploaded."
+                f"{told_passed_over(self.passed_over)}",
+                "Nothing was sent.",
+            ]
+        )
+
+    def json(self) -> str:
+        """For programs."""
+        return orjson.dumps(asdict(self)).decode()
+
+
+def duration(seconds: float) -> str:
+    """A time in words: `1 h 5 min`, `2 min 3 s`, `4 s`."""
+    whole = round(seconds)
+    if not whole:
+        return "less than a second"
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,87 @@
+"""How far a scan is, on a terminal: done of all, rate, time left, calls that are billed and what they cost."""
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from consumer.commands.scan.lines import Result
+from consumer.records import Decision
+
+STYLES = {Decision.BLOCK: "red", Decision.REVIEW: "yellow", Decision.PASS: "green"}
+WINDOW = 30.0  # seconds over which the rate is worked out
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text("" if task.speed is None else f"{task.speed:.1f}/s")
+
+
+class Watching(Protocol):
+    """Is told of each result."""
+
+    def told(self, result: Result) -> None: ...
+
+
+class _Nobody:
+    def told(self, result: Result) -> None:
+        pass
+
+
+class _Bar:
+    def __init__(self, bar: Progress, total: int, price: float | None) -> None:
+        self._bar = bar
+        self._price = price
+        self._billed = 0
+        self._decisions: Counter[Decision] = Counter()
+        self._task = bar.add_task("", total=total, what=self._what())
+
+    def told(self, result: Result) -> None:
+        self._billed += result.billed_calls
+        self._decisions[result.decision] += 1
+        self._bar.update(self._task, advance=1, what=self._what())
+
+    def _what(self) -> str:
+        told = [
+            f"[{style}]{each} {self._decisions[each]}[/]" for each, style in STYLES.items() if self._decisions[each]
+        ]
+        return "  ".join([*told, f"{calls(self._billed)} billed{cost(self._billed, self._price)}"])
+
+
+@contextlib.contextmanager
+def watched(console: Console, total: int, price: float | None, *, hidden: bool) -> Iterator[Watching]:
+    """Show progress until the context ends; nothing where there is no terminal, or it is hidden."""
+    if hidden or not console.is_terminal:
+        yield _Nobody()
+        return
+    columns = (
+        BarColumn(24),
+        MofNCompleteColumn(),
+        _Rate(),
+        TextColumn("{task.fields[what]}"),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=console, transient=True, speed_estimate_period=WINDOW) as bar:
+        yield _Bar(bar, total, price)
+
+
+def calls(count: int) -> str:
+    """A number of calls, in words."""
+    return f"{count:,} call{'' if count == 1 else 's'}"
+
+
+def cost(billed: int, price: float | None) -> str:
+    """What calls cost at a price a thousand, as it stands behind their number; empty without a price."""
+    return "" if price is None else f" = {billed * price / 1000:,.2f}"

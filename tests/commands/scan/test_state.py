@@ -1,0 +1,278 @@
+"""What a scan remembers: nothing is paid for twice, whatever ends it."""
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import yaml
+
+from consumer.commands.scan.state import State, opened
+from consumer.emulator import Fault
+from consumer.errors import Misconfigured
+from tests.commands.scan.account import POLICY, Account, account, many, painted
+from tests.rig.children import running
+from tests.rig.emulated import KEY
+
+TOLD: dict[str, Any] = {
+    "image": "a.png", "decision": "pass", "risk_level": "none", "findings": [], "reasons": [], "error": None,
+    "provider": {"billed_calls": 1}, "sha256": None,
+}  # fmt: skip
+
+
+def state(path: Path, policy: str = "p", services: tuple[str, ...] = ("s",)) -> Any:
+    return opened(path, services, policy)
+
+
+async def kept(path: Path, *asked: str) -> bytes:
+    """Keep results, and return the file."""
+    async with state(path) as written:
+        for each in asked:
+            written.add(each, TOLD)
+    return path.read_bytes()
+
+
+async def found(path: Path, *asked: str, **of: Any) -> tuple[list[bool], State]:
+    async with state(path, **of) as read:
+        return [read.knows(each) and read.find(each) is not None for each in asked], read
+
+
+async def test_what_was_kept_is_known(tmp_path: Path) -> None:
+    """
+    By what was asked; the file is its owner's alone.
+    """
+    path = tmp_path / "state"
+    await kept(path, "a", "b")
+
+    assert (await found(path, "a", "b", "c"))[0] == [True, True, False]
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_torn_line_is_dropped_wherever_it_ends(tmp_path: Path) -> None:
+    """
+    As a crash leaves it: the results before it are known, and what is kept next is whole.
+    """
+    path = tmp_path / "state"
+    whole = await kept(path, "a", "b")
+    second = whole.rindex(b"\n", 0, len(whole) - 1) + 1
+    for length in range(second + 1, len(whole)):
+        path.write_bytes(whole[:length])
+        known, read = await found(path, "a", "b")
+        assert (known, read.torn) == ([True, False], True)
+        await kept(path, "c")
+        assert (await found(path, "a", "c"))[0] == [True, True]
+
+
+async def test_a_first_line_that_was_torn_is_written_anew(tmp_path: Path) -> None:
+    """
+    The scan ended before it had paid for anything.
+    """
+    path = tmp_path / "state"
+    whole = await kept(path)
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        assert await kept(path) == whole
+
+
+@pytest.mark.parametrize("content", [b"a photo", b"a\nb\n", b'{"a": 1}\n', b"\x89PNG\r\n"])
+async def test_another_file_is_not_touched(tmp_path: Path, content: bytes) -> None:
+    """
+    Whoever mistakes a photo for a state still has the photo.
+    """
+    path = tmp_path / "photo"
+    path.write_bytes(content)
+
+    with pytest.raises(Misconfigured, match="is no state of a scan; it is not touched"):
+        await kept(path)
+
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("line", [b"no JSON", b"[]", b'{"asked": 1}', b'{"asked": "a", "line": {"decision": "pass"}}'])
+async def test_a_line_that_no_crash_leaves_behind_is_refused(tmp_path: Path, line: bytes) -> None:
+    """
+    It is named by its number.
+    """
+    path = tmp_path / "state"
+    path.write_bytes(await kept(path, "a") + line + b"\n")
+
+    with pytest.raises(Misconfigured, match="state:3: is no result of a scan"):
+        await kept(path)
+
+
+async def test_results_of_another_policy_or_other_services_are_not_used(tmp_path: Path) -> None:
+    """
+    They are counted, and stay for whoever has that policy.
+    """
+    path = tmp_path / "state"
+    await kept(path, "a")
+
+    for of in ({"policy": "q"}, {"services": ("s", "t")}):
+        known, read = await found(path, "a", **of)
+        assert (known, read.of_others) == ([False], 1)
+    assert (await found(path, "a"))[0] == [True]
+
+
+async def test_what_failed_and_cost_nothing_is_asked_about_again(tmp_path: Path) -> None:
+    """
+    What was paid for is not.
+    """
+    path = tmp_path / "state"
+    error = {"class": "fetch", "code": "timeout"}
+    async with state(path) as written:
+        written.add("free", {**TOLD, "error": error, "provider": {"billed_calls": 0}})
+        written.add("paid", {**TOLD, "error": error, "provider": {"billed_calls": 1}})
+
+    assert (await found(path, "free", "paid"))[0] == [False, True]
+
+
+async def test_two_scans_cannot_have_one_state(tmp_path: Path) -> None:
+    """
+    The second is refused while the first runs.
+    """
+    path = tmp_path / "state"
+    async with state(path):
+        with pytest.raises(Misconfigured, match=f"another scan uses {path} at the moment"):
+            await kept(path)
+    await kept(path)
+
+
+@pytest.mark.scenario
+async def test_a_scan_with_a_state_pays_for_what_is_new(tmp_path: Path) -> None:
+    """
+    Lines of the others are written all the same, with the names that they have now; no URL's query is in the file.
+    """
+    async with account(tmp_path) as provider:
+        painted(provider.images, fire="red", sky="blue")
+        path = tmp_path / "state"
+        await provider.scan(provider.images, "--alone", "--state", path)
+        painted(provider.images, fire="red", sky="blue", sea="cyan")
+        (provider.images / "fire.png").touch()
+        manifest = tmp_path / "list"
+        line = {"image": f"{provider.images}/sky.png", "tenant": "shop", "id": "7"}
+        again, first = await provider.scan(provider.images, "--alone", "--state", path)
+        manifest.write_bytes(orjson.dumps(line))
+        _, [listed] = await provider.scan("--manifest", manifest, "--alone", "--state", path)
+        url = "https://user:password@127.0.0.1:9/gone?signature=secret"
+        await provider.scan(url, "--alone", "--state", path)
+
+    assert again.status == 0
+    assert [line["decision"] for line in first] == ["block", "pass", "pass"]
+    assert provider.billed == 5  # each file was written again, but its content is not looked at
+    assert (listed["from_state"], listed["tenant"], listed["id"]) == (True, "shop", "7")
+    assert b"secret" not in path.read_bytes()
+    assert b"password" not in path.read_bytes()
+
+
+async def test_another_policy_asks_again_and_says_so(tmp_path: Path) -> None:
+    """
+    What the first policy was told is not lost.
+    """
+    async with account(tmp_path) as provider:
+        painted(provider.images, sky="blue")
+        other = tmp_path / "other.yaml"
+        other.write_text(yaml.safe_dump({**POLICY, "version": 2}))
+        arguments = (provider.images, "--alone", "--state", tmp_path / "state")
+        await provider.scan(*arguments)
+        ended, [line] = await provider.scan(*arguments, "--policy", other)
+        _, [again] = await provider.scan(*arguments)
+
+    assert "1 result is of another policy or of other services, and not used" in ended.errors
+    assert (line["from_state"], again["from_state"], provider.billed) == (False, True, 2)
+
+
+def results(path: Path) -> list[bytes]:
+    return path.read_bytes().splitlines()[1:] if path.exists() else []
+
+
+def begun(provider: Account, *arguments: object, output: Any = asyncio.subprocess.DEVNULL) -> Any:
+    """A scan of 20 calls a second, in a process of its own."""
+    command = provider.arguments(provider.images, "--qps", 20, *arguments)
+    return running([sys.executable, "-m", "consumer", *command], environment=KEY, output=output)
+
+
+@pytest.mark.scenario
+async def test_after_a_sigkill_nothing_is_paid_for_twice_but_what_was_in_flight(tmp_path: Path) -> None:
+    """
+    And every image is told of by the scan that goes on.
+    """
+    path = tmp_path / "state"
+    async with account(tmp_path, latency=0.3) as provider:
+        many(provider.images, 60)
+        async with begun(provider, "--state", path) as process:
+            await provider.until_billed(15)
+            process.kill()
+            await process.wait()
+        calls, remembered = len(provider.called()), len(results(path))
+        ended, lines = await provider.scan(provider.images, "--qps", 50, "--state", path)
+        stats = provider.emulator.stats()
+
+    assert (ended.status, len(lines)) == (0, 60)
+    assert 0 < remembered <= calls < 60
+    assert stats["billed_again"] <= calls - remembered
+    assert stats["billed"] == 60 + stats["billed_again"]
+    assert sum(line["from_state"] for line in lines) == remembered
+
+
+@pytest.mark.scenario
+@pytest.mark.parametrize(
+    ("number", "services"),
+    [(signal.SIGINT, ["baselineCheck_global"]), (signal.SIGTERM, ["baselineCheck_global", "aigcDetector_global"])],
+)
+async def test_after_a_signal_calls_in_flight_end_and_nothing_is_paid_for_twice(
+    tmp_path: Path, number: signal.Signals, services: list[str]
+) -> None:
+    """
+    It says what is left and how to go on, and its exit status is 3. An image of which one service has answered is
+    asked about by the others.
+    """
+    path, errors = tmp_path / "state", tmp_path / "errors"
+    async with account(tmp_path, latency=0.3) as provider:
+        (tmp_path / "policy.yaml").write_text(yaml.safe_dump({**POLICY, "services": services}))
+        many(provider.images, 60)
+        with errors.open("wb") as output:
+            async with begun(provider, "--state", path, "--json", tmp_path / "lines", output=output) as process:
+                await provider.until_billed(15)
+                process.send_signal(number)
+                status = await process.wait()
+        first = len(results(path))
+        told = errors.read_text()
+        ended, lines = await provider.scan(provider.images, "--qps", 50, "--state", path)
+        stats = provider.emulator.stats()
+
+    assert status == 3
+    assert f"not finished: it was interrupted. {60 - first} of 60 images are left; the same command goes on" in told
+    assert (ended.status, len(lines), stats["billed"], stats["billed_again"]) == (0, 60, 60 * len(services), 0)
+    assert 15 <= first * len(services) < 60 * len(services)
+    assert len((tmp_path / "lines").read_bytes().splitlines()) == first
+
+
+@pytest.mark.scenario
+@pytest.mark.parametrize(("number", "ends"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)])
+async def test_a_second_signal_waits_for_nothing(tmp_path: Path, number: signal.Signals, ends: int) -> None:
+    """
+    A call that hangs holds up nobody who wants it to end; what was judged is remembered.
+    """
+    path, errors = tmp_path / "state", tmp_path / "errors"
+    hangs = Fault.model_validate({"match": {"object": "*"}, "what": {"never_answer": True}})
+    async with account(tmp_path, {"provider": {"read_timeout": 60.0}}) as provider:
+        many(provider.images, 20)
+        with errors.open("wb") as output:
+            async with begun(provider, "--state", path, output=output) as process:
+                await provider.until_billed(5)
+                provider.emulator.faults.add(hangs)
+                async with asyncio.timeout(20):
+                    while not provider.emulator.stats()["in_progress"]:
+                        await asyncio.sleep(0.01)
+                    process.send_signal(number)
+                    while b"again ends at once" not in errors.read_bytes():
+                        await asyncio.sleep(0.01)
+                    process.send_signal(number)
+                    status = await process.wait()
+        kept = len(results(path))
+
+    assert status == ends
+    assert kept == provider.billed

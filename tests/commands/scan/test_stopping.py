@@ -1,0 +1,153 @@
+"""When a scan gives up, because nothing is answered."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from consumer.commands.scan.patience import LONGEST_LOOK, Patience, Reading
+from consumer.emulator import Fault
+from tests.commands.scan.account import account, many
+from tests.rig.children import running
+from tests.rig.emulated import KEY
+
+
+def looked(patience: Patience, *readings: Reading, every: float = 0.5) -> list[str | None]:
+    return [patience.look(reading, every * number) for number, reading in enumerate(readings)]
+
+
+def test_a_provider_that_fails_is_waited_for() -> None:
+    """
+    For so many seconds without any answer, from when its first failure was seen on.
+    """
+    failing = Reading(0, 1, 0)
+
+    told = looked(Patience(1.5), Reading(0, 0, 0), failing, failing, failing)
+
+    assert told == [None, None, None, "the provider has answered nothing for 2 s"]
+
+
+def test_each_answer_begins_the_wait_anew() -> None:
+    """
+    Failures among answers are no outage, however long they go on.
+    """
+    told = looked(Patience(1.0), *(Reading(number // 2, number, 0) for number in range(40)))
+
+    assert set(told) == {None}
+
+
+def test_while_nothing_fails_nothing_is_given_up() -> None:
+    """
+    A slow pace is none of the provider's faults.
+    """
+    assert set(looked(Patience(1.0), *[Reading(3, 2, 0)] * 40)) == {None}
+
+
+def test_a_refused_account_is_given_up_soon() -> None:
+    """
+    After three refusals without an answer, unless one comes within two seconds.
+    """
+    refused = [Reading(0, number, number) for number in range(8)]
+
+    assert "the account is refused" in looked(Patience(60.0), *refused)
+    assert set(looked(Patience(60.0), *refused[:3])) == {None}
+
+
+def test_a_machine_that_slept_was_not_waiting() -> None:
+    """
+    Between two looks a second counts at the most.
+    """
+    patience = Patience(10.0)
+
+    told = [
+        patience.look(Reading(0, failed, 0), at) for failed, at in ((0, 0.0), (1, 1.0), (1, 5_000.0), (1, 10_000.0))
+    ]
+
+    assert LONGEST_LOOK == 1.0
+    assert set(told) == {None}
+
+
+@pytest.mark.scenario
+@pytest.mark.parametrize("images", [1, 40])
+async def test_a_refused_account_ends_a_scan(tmp_path: Path, images: int) -> None:
+    """
+    However many images there are; nothing was billed, and it says which refusal it was.
+    """
+    async with account(tmp_path) as provider:
+        many(provider.images, images)
+        wrong = {**KEY, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "another"}
+        ended, lines = await provider.scan(provider.images, "--alone", environment=wrong)
+
+    told = " ".join(ended.errors.split())
+    assert (ended.status, lines, provider.billed) == (3, [], 0)
+    assert "not finished: the account is refused; provider: " in told
+    assert "SignatureDoesNotMatch" in told
+    assert f"{images} of {images} images are left; what was judged is paid for and not remembered" in told
+
+
+@pytest.mark.scenario
+async def test_a_provider_that_is_away_ends_a_scan_after_its_patience(tmp_path: Path) -> None:
+    """
+    No image is to blame: none goes to review for it.
+    """
+    async with account(tmp_path) as provider:
+        many(provider.images, 5)
+        await provider.emulator.stop_listening()
+        ended, lines = await provider.scan(provider.images, "--alone", "--patience", 1)
+
+    assert (ended.status, lines) == (3, [])
+    assert "the provider has answered nothing for 1 s" in ended.errors
+
+
+@pytest.mark.scenario
+async def test_a_provider_that_comes_back_in_time_is_waited_for(tmp_path: Path) -> None:
+    """
+    Every image is judged then, and billed once.
+    """
+    away = Fault.model_validate({"what": {"gateway_code": "ServiceUnavailable", "http_status": 503}})
+    async with account(tmp_path, faults=[away]) as provider:
+        many(provider.images, 30)
+        scan = asyncio.create_task(provider.scan(provider.images, "--alone"))
+        async with asyncio.timeout(30):
+            while len(list(provider.emulator.calls)) < 8:
+                await asyncio.sleep(0.05)
+        provider.emulator.faults.replace([])
+        ended, lines = await scan
+
+    assert (ended.status, len(lines), provider.billed) == (0, 30, 30)
+    assert {line["error"] and line["error"]["code"] for line in lines} == {None}
+
+
+@pytest.mark.scenario
+@pytest.mark.parametrize("option", ["--json", "--html"])
+async def test_a_full_disk_ends_a_scan(tmp_path: Path, option: str) -> None:
+    """
+    It is no wrong use, and nothing that --fail-on looks for: the exit status is 3.
+    """
+    async with account(tmp_path) as provider:
+        many(provider.images, 3)
+        ended, _ = await provider.scan(provider.images, "--alone", option, "/dev/full")
+
+    assert ended.status == 3
+    assert "No space left on device" in ended.errors
+
+
+@pytest.mark.scenario
+async def test_a_reader_that_leaves_ends_a_scan(tmp_path: Path) -> None:
+    """
+    Such as `head`: what nobody reads is not paid for.
+    """
+    async with account(tmp_path) as provider:
+        many(provider.images, 60)
+        reader, writer = os.pipe()
+        command = [sys.executable, "-m", "consumer", *provider.arguments(provider.images, "--qps", 20)]
+        async with running(command, environment=KEY, output=writer) as process:
+            os.close(writer)
+            await provider.until_billed(5)
+            os.close(reader)
+            status = await process.wait()
+
+    assert status == 3
+    assert provider.billed < 60
