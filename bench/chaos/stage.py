@@ -17,6 +17,7 @@ from bench.chaos.commits import Commit, commit_of
 from bench.chaos.compare import Evidence, Outcome, Upload
 from bench.chaos.crew import SERVICE, Crew
 from bench.chaos.sampling import POLL, Watch
+from bench.chaos.work import BUCKET
 from consumer.journal.headers import OF_DEAD_LETTER, OF_VERDICT, SourceHeaders
 from consumer.journal.signatures import HEADER, Claim, Keyring
 from tests.rig.kafka import KafkaCluster, NewRecord, publish, read_all
@@ -47,6 +48,9 @@ class Script:
 
     changes: Mapping[str, Any] | None = None
     """Settings over ours; sections are merged."""
+
+    uploads: int = 0
+    """Bytes of an image, where each is an object that the service fetches and uploads; 0: the provider fetches."""
 
     program: Sequence[str] = SERVICE
     partitions: int = PARTITIONS
@@ -127,6 +131,10 @@ class Stage:
             "provider": {"endpoint": self.provider.endpoint, "max_in_flight": script.max_in_flight},
             "quota": {"qps": script.quota},
         }
+        if script.uploads:
+            url = f"{self.provider.endpoint}/images/{script.uploads}/{{key}}"
+            config["bindings"] = [{"bucket": BUCKET, "via": "upload", "url": url}]
+            config["images"] = {"allow": {"networks": ["127.0.0.1"]}}
         for section, settings in (script.changes or {}).items():
             merged = {**config.get(section, {}), **settings} if isinstance(settings, Mapping) else settings
             config[section] = merged
@@ -198,7 +206,11 @@ class Stage:
             keyring is None or self._is_genuine(record, OF_DEAD_LETTER, keyring)
             for record in await read_all(servers, self.outputs["dead_letter"])
         )
-        return Evidence(uploads, await self.provider.arrivals(), outcomes, dead_letters)
+        calls = await self.provider.arrivals()
+        if self.script.uploads:  # the provider knows copies by names that nobody else does, and images by their ids
+            images = {outcome.id: outcome.image for outcome in outcomes}
+            calls = [call._replace(image=images.get(call.data_id, call.image)) for call in calls]
+        return Evidence(uploads, calls, outcomes, dead_letters)
 
     def _is_genuine(self, record: ConsumerRecord[Any, Any], names: SourceHeaders, keyring: Keyring) -> bool:
         headers = dict(record.headers)
@@ -210,14 +222,19 @@ class Stage:
 
 
 def _upload(record: ConsumerRecord[Any, Any]) -> Upload:
-    images = tuple(image["url"] for image in orjson.loads(record.value)["images"])
+    images = tuple(_name(image) for image in orjson.loads(record.value)["images"])
     return Upload(images, record.key, record.partition, record.offset, record.timestamp / 1000)
+
+
+def _name(image: Mapping[str, Any]) -> str:
+    """How an image is called: by its URL, or its object's key."""
+    return str(image.get("url") or image["ref"]["key"])
 
 
 def _outcome(record: ConsumerRecord[Any, Any]) -> Outcome:
     headers = dict(record.headers)
     return Outcome(
-        image=orjson.loads(record.value)["image"]["url"],
+        image=_name(orjson.loads(record.value)["image"]),
         id=headers["ce_id"].decode(),
         topic=record.topic,
         partition=record.partition,

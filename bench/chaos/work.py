@@ -6,13 +6,15 @@ The stand-in answers by parts of these URLs: `/slow/` late, `/high/` and `/mediu
 
 import random
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import orjson
 
 from tests.rig.kafka import NewRecord
 
 MOST_IMAGES = 16
+BUCKET = "private"
 HOT_KEY = b"shop-eu|hot"
 _RISKS = ("none", "medium", "high")
 
@@ -29,6 +31,9 @@ class Shape(NamedTuple):
     keys: int | None = None
     """How many keys there are; None: every event has its own."""
 
+    objects: bool = False
+    """Whether images are objects in `BUCKET`, whose keys are what their URLs' paths would be."""
+
     mixed: bool = False
     """Whether images are of every risk, so that verdicts of a key go to three topics."""
 
@@ -44,7 +49,7 @@ def uploads(run: str, images: int, seed: int, shape: Shape = PLAIN) -> Iterator[
         many = min(MOST_IMAGES, images - number) if dice.random() < shape.crowded else 1
         urls = [_url(run, number + index, dice, shape) for index in range(many)]
         key = f"shop-eu|{message if shape.keys is None else message % shape.keys}".encode()
-        yield NewRecord(event(f"{run}-{message}", urls), key=key)
+        yield NewRecord(event(f"{run}-{message}", urls, objects=shape.objects), key=key)
         number += many
         message += 1
 
@@ -57,8 +62,9 @@ def hot_uploads(run: str, events: int) -> Iterator[NewRecord]:
         yield NewRecord(event(f"{run}-{number}", [url]), key=HOT_KEY if hot else f"shop-eu|{number}".encode())
 
 
-def event(event_id: str, urls: list[str]) -> bytes:
-    """Return a native event with an image for each URL."""
+def event(event_id: str, urls: list[str], *, objects: bool = False) -> bytes:
+    """Return a native event with an image for each URL, or with the objects that these URLs would be of."""
+    images = [_object(url) if objects else {"url": url} for url in urls]
     return orjson.dumps(
         {
             "schema": "image.uploaded.v1",
@@ -67,9 +73,13 @@ def event(event_id: str, urls: list[str]) -> bytes:
             "tenant": "shop-eu",
             "purpose": "avatar",
             "subject": {"type": "user_avatar", "id": event_id, "revision": 1},
-            "images": [{"id": str(index), "url": url} for index, url in enumerate(urls)],
+            "images": [{"id": str(index), **image} for index, image in enumerate(images)],
         }
     )
+
+
+def _object(url: str) -> dict[str, Any]:
+    return {"ref": {"store": "s3", "bucket": BUCKET, "key": urlsplit(url).path.removeprefix("/")}}
 
 
 def _url(run: str, number: int, dice: random.Random, shape: Shape) -> str:

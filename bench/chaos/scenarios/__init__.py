@@ -11,7 +11,7 @@ from bench.chaos.scenarios.backlog import backlog
 from bench.chaos.scenarios.brokers import brokers
 from bench.chaos.scenarios.cut import cut
 from bench.chaos.scenarios.keys import hot_key, keys
-from bench.chaos.scenarios.kill import contestants, kill
+from bench.chaos.scenarios.kill import contestants, kill, uploading
 from bench.chaos.scenarios.liar import liar
 from bench.chaos.scenarios.playing import Findings, Setting
 from bench.chaos.scenarios.rebalances import rolling, storm
@@ -37,6 +37,7 @@ class Scenario:
 
 SCENARIOS: Mapping[str, Scenario] = {
     "kill": Scenario(kill, full=1_200),
+    "uploading": Scenario(uploading, full=1_200),
     "contestants": Scenario(contestants, full=1_200),
     "rolling": Scenario(rolling, full=300),
     "storm": Scenario(storm, full=240),

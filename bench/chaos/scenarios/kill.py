@@ -18,6 +18,7 @@ from bench.chaos.work import Shape, uploads
 
 REPLICAS = 2
 CROWDED = 0.02
+UPLOADED = 100_000  # bytes of an image
 _START_TIMEOUT = 60.0
 _FINISH_TIMEOUT = 90.0
 
@@ -45,9 +46,19 @@ class Run(NamedTuple):
 
 async def kill(setting: Setting) -> Findings:
     """Kill one of two replicas, at another moment in each run."""
+    return await _killed(setting, "kill", Script(program=setting.program, changes=setting.changes))
+
+
+async def uploading(setting: Setting) -> Findings:
+    """The same, in the middle of images that are fetched and uploaded: nothing of that is billed, or done for good."""
+    return await _killed(
+        setting, "uploading", Script(program=setting.program, changes=setting.changes, quota=200, uploads=UPLOADED)
+    )
+
+
+async def _killed(setting: Setting, name: str, script: Script) -> Findings:
     images, runs = (5_000, 20) if setting.full else (2_000, 2)
-    script = Script(program=setting.program, changes=setting.changes)
-    done = [await _run(setting, "kill", setting.seed + n, images, script) for n in range(setting.runs or runs)]
+    done = [await _run(setting, name, setting.seed + n, images, script) for n in range(setting.runs or runs)]
     checks = [
         none_of("runs that did not finish in time", sum(not run.finished for run in done)),
         none_of("images without outcome", sum(run.lost for run in done)),
@@ -125,7 +136,7 @@ async def _run(setting: Setting, name: str, seed: int, images: int, script: Scri
         first = await stage.crew.join(REPLICAS)
         # Together before there is work: what a rebalance costs is another scenario's question.
         await stage.watch.until_members(REPLICAS * members, _START_TIMEOUT)
-        await stage.upload(uploads(stage.name, images, seed, Shape(crowded=CROWDED)))
+        await stage.upload(uploads(stage.name, images, seed, Shape(crowded=CROWDED, objects=bool(script.uploads))))
         progress = round(dice.uniform(0.2, 0.8) * images)
         await stage.watch.until_outcomes(progress, _START_TIMEOUT + images / 20)
         victim = dice.choice(first)

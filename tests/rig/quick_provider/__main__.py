@@ -43,6 +43,7 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, help="draws latencies and failures, by image and attempt")
     parser.add_argument("--failing-share", type=float, default=0.0, help="share of calls answered 500, by the seed")
+    parser.add_argument("--store", metavar="URL", help="the temporary store that tokens name; its own without it")
     options = parser.parse_args()
     try:
         behaviour = Behaviour(
@@ -57,6 +58,7 @@ def main() -> None:
             verdicts=dict(options.verdict_of),
             seed=options.seed,
             failing_share=options.failing_share,
+            store=options.store,
         )
     except ValueError as error:
         parser.error(str(error))

@@ -49,6 +49,7 @@ class QuickProvider:
         verdicts: Mapping[str, RiskLevel] | None = None,
         seed: int | None = None,
         failing_share: float = 0.0,
+        store: str | None = None,
     ) -> AsyncIterator["QuickProvider"]:
         """
         Start one that behaves as `script.Behaviour` says; it ends with the context or this process.
@@ -63,6 +64,8 @@ class QuickProvider:
             command += ["--qps", str(qps)]
         if seed is not None:
             command += ["--seed", str(seed), "--failing-share", str(failing_share)]
+        if store is not None:
+            command += ["--store", store]
         named: dict[str, Mapping[str, Any] | None] = {
             "--code": codes,
             "--latency-of": latencies,

@@ -99,6 +99,9 @@ class Behaviour:
     failing_share: float = 0.0
     """Share of the calls that are answered 500, drawn by `seed`."""
 
+    store: str | None = None
+    """The endpoint of the temporary store that tokens name; None: this stand-in's own."""
+
     def __post_init__(self) -> None:
         if unknown := set(self.codes.values()) - set(CODES):
             raise ValueError(f"codes {sorted(unknown)} are none of the provider's: {CODES}")

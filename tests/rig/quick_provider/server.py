@@ -15,6 +15,7 @@ import orjson
 from tests.rig.quick_provider.log import Arrival, ArrivalClock, ArrivalLog
 from tests.rig.quick_provider.request import BadRequest, Request, read_request
 from tests.rig.quick_provider.script import Behaviour, Reply, Script, answer, read_question
+from tests.rig.quick_provider.store import image, token, upload_left
 
 _TICK = 0.01
 
@@ -76,6 +77,7 @@ class Connection(asyncio.Protocol):
         self._received = b""
         self._arrived = 0.0
         self._answering = False
+        self._upload_left: int | None = None  # bytes of an upload that are still to come
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the way back."""
@@ -83,6 +85,9 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Stamp the first bytes of a request; serve it once it is whole."""
+        if self._upload_left is not None or (not self._answering and (self._received + data[:4]).startswith(b"PUT ")):
+            self._take_upload(data)
+            return
         now = self._provider.clock.now()
         if not self._received:
             self._arrived = now
@@ -99,6 +104,16 @@ class Connection(asyncio.Protocol):
             self._received = b""
             self._serve(request)
 
+    def _take_upload(self, data: bytes) -> None:
+        if self._upload_left is None:
+            self._received += data
+            self._upload_left = upload_left(self._received)
+        else:
+            self._upload_left -= len(data)
+        if self._upload_left is not None and self._upload_left <= 0:
+            self._received, self._upload_left = b"", None
+            self._reply(200, b"")
+
     def _refuse(self, reason: str) -> None:
         self._reply(400, reason.encode(), content_type="text/plain", closes=True)
 
@@ -106,6 +121,11 @@ class Connection(asyncio.Protocol):
         match request.method, request.path:
             case b"POST", b"/" if request.action in (b"", b"ImageModeration"):
                 self._moderate(request)
+            case b"POST", b"/" if request.action == b"DescribeUploadToken":
+                port = self._transport.get_extra_info("sockname")[1]
+                self._reply(200, token(self._provider.behaviour.store or f"http://127.0.0.1:{port}"))
+            case b"GET", path if path.startswith(b"/images/"):
+                self._reply(200, image(path), content_type="image/png")
             case b"GET", b"/log":
                 self._reply(200, self._provider.log.to_json_lines(), content_type="application/x-ndjson")
             case b"GET", b"/stats":
