@@ -1,41 +1,29 @@
 """
-From a configuration to a running service. The only module that knows every concrete part.
+From a configuration to a running service: its parts, and the order in which they start and stop.
 
-The order of the layers around the provider is decided here, and so is the order of starting and stopping.
+Only this module and `layers.py`, which has the order of the layers around the provider, know every concrete part.
 """
 
 import asyncio
 import contextlib
 import signal
-from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from functools import partial
 from secrets import token_hex
 from socket import gethostname
-from typing import NamedTuple
 
-import httpx
 import structlog
 import uvloop
 
-from consumer.alibaba.client import ImageModerationClient
-from consumer.alibaba.echoes import LearnedEchoes
-from consumer.alibaba.image_moderation import ACTION
 from consumer.clock import Clock, SystemClock
 from consumer.config import Config
 from consumer.config.credentials import Credentials
-from consumer.dispatch.concurrency import ConcurrencyLimit
-from consumer.dispatch.gate import Gate
-from consumer.dispatch.hosts import Hosts
 from consumer.dispatch.in_flight import InFlight
-from consumer.dispatch.pace import Pace
-from consumer.dispatch.quota import Due, Quota, Shares, WhilePublishing
-from consumer.dispatch.startable import Startable
+from consumer.dispatch.quota import Due, Quota, WhilePublishing
 from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import ConsumerError, Misconfigured
 from consumer.fairness import Lanes
 from consumer.holding import Holding
-from consumer.http.exchange import Exchanges, Timeouts
 from consumer.http.transport import Ways, open_transport
 from consumer.intake.admission import Admission
 from consumer.intake.decode import Bindings, Rules, decode
@@ -50,13 +38,9 @@ from consumer.journal.journal import Journal
 from consumer.journal.reader import OutputReader
 from consumer.journal.signatures import Keyring
 from consumer.kafka.security import KafkaAccess
-from consumer.keys import Keys, keys_of
-from consumer.moderation import Layer, Moderator, stacked
+from consumer.keys import keys_of
+from consumer.layers import layers, open_uploads, while_held
 from consumer.moderation.assess import Assessing
-from consumer.moderation.breaker import BreakerLimits
-from consumer.moderation.paced import Limited, Paced
-from consumer.moderation.regions import Guarded, Region, Regions
-from consumer.moderation.retries import Retrying, RetryPolicy
 from consumer.observability import metrics
 from consumer.observability.changes import State, told
 from consumer.observability.health import Health, serving
@@ -65,9 +49,8 @@ from consumer.pipeline import Decisions, Pipeline
 from consumer.policy.decide import Deciding
 from consumer.policy.drift import DriftWatch
 from consumer.policy.schema import Policy
-from consumer.records import Partition
 from consumer.service import Service
-from consumer.tracing import Tracing, tracing_of
+from consumer.tracing import tracing_of
 from consumer.unexpected import UnexpectedErrors
 from consumer.verdicts import Sink
 from consumer.verdicts.encode import Encoding
@@ -171,6 +154,7 @@ async def open_service(
         health = Health([access.reasons_not_ready, source.reasons_not_ready], [source.complaints], [source.degraded])
         await stack.enter_async_context(serving(config.health, health, counted.registry))
         tracing = await stack.enter_async_context(tracing_of(config, environment))
+        uploads = await stack.enter_async_context(open_uploads(config, ways, environment, clock))
         unconfirmed = UnconfirmedPublishes(outputs.find, clock)
         sink = await stack.enter_async_context(KafkaSink.open(config.kafka, access, unconfirmed, in_flight, clock))
         sink.acknowledged = read_back.acknowledged
@@ -193,6 +177,7 @@ async def open_service(
             in_flight,
             source.owns,
             calls=len(policy.settings.services),
+            uploads=uploads,
         )
         lease_lost = partial(_lease_lost, quota, access, clock)
         health.reasons_not_ready += [provider.reasons_not_ready, lease_lost]
@@ -253,33 +238,6 @@ def _lease_lost(quota: Quota, access: KafkaAccess, clock: Clock) -> list[str]:
     return [] if access.reasons_not_ready() else quota.reasons_not_ready(clock.now())
 
 
-class Provider(NamedTuple):
-    """The provider as the service sees it. See `service.Calls`."""
-
-    moderator: Moderator
-    wait_for_capacity: Callable[[Collection[str]], Awaitable[None]]
-    """Returns when another message of one of these lanes may begin."""
-    has_capacity: Callable[[str], bool]
-    """Whether another message of this lane may begin."""
-    give_up_waiting: Callable[[], None]
-    """Cancels requests that wait for a provider that is away."""
-    reasons_not_ready: Callable[[], list[str]]
-
-
-def while_held(provider: Provider, holding: Holding, held: InterruptibleWaits) -> Provider:
-    """The provider for which nothing begins while every image meets an unexpected error; a stop waits for none held."""
-
-    def give_up_waiting() -> None:
-        held.close()
-        provider.give_up_waiting()
-
-    return provider._replace(
-        wait_for_capacity=holding.wait_for_capacity(provider.wait_for_capacity),
-        has_capacity=holding.has_capacity(provider.has_capacity),
-        give_up_waiting=give_up_waiting,
-    )
-
-
 def quota_of(config: Config) -> Quota:
     """This replica's share of the quota, which follows from its assignments and commits."""
     calls = config.calls_by_lane
@@ -290,92 +248,9 @@ def quota_of(config: Config) -> Quota:
     )
 
 
-def layers(
-    config: Config,
-    keys: Keys,
-    transport: httpx.AsyncBaseTransport,
-    clock: Clock,
-    tracing: Tracing,
-    shares: Shares,
-    in_flight: InFlight,
-    owns: Callable[[Partition, int], bool],
-    *,
-    calls: int,
-) -> Provider:
-    """
-    Stack what is done about pace, capacity, outages and failures around the call.
-
-    Inside out: a call has its span; the breaker learns how it ended; it departs at its moment; the region that it goes
-    to is chosen once it has a slot, which it gives back while it waits for one; and a retry does all of it again. Pace
-    and slots are the account's, and shared by its regions. `shares` says what this replica may send; an image needs so
-    many `calls`.
-    """
-    timeouts = Timeouts(connect=config.provider.connect_timeout, read=config.provider.read_timeout)
-    exchanges = Exchanges(transport, timeouts, clock)
-    waits, line = InterruptibleWaits(), InterruptibleWaits()
-    slots, hosts = ConcurrencyLimit(config.provider.max_in_flight, config.weights), defaultdict[str, Hosts](Hosts)
-    pace = Pace(0, jitter=config.quota.jitter, burst=config.quota.burst)
-    gate = Gate(pace, shares, clock, line)
-    startable = Startable(shares, slots, calls, config.shutdown.drain_timeout, clock)
-    breaker = BreakerLimits(
-        **config.breaker.model_dump(), others=config.retries.others_answered, full=config.provider.max_in_flight
-    )
-    answered_services = set[str]()
-
-    def region(name: str, base_url: str) -> Region:
-        echoes = LearnedEchoes() if config.provider.data_id == "learn" else None
-        client = ImageModerationClient(exchanges, base_url, name, keys, clock, echoes)
-        # `Paced` stands outside of `Guarded`, which looks at the permit when the call departs.
-        around: list[Layer] = [
-            lambda inner: Paced(inner, gate, pace, in_flight, owns, clock, name),
-            lambda inner: Guarded(inner, name, answered_services, clock),
-            lambda inner: tracing.moderator(inner, ACTION, name, base_url),
-        ]
-        return Region(name, stacked(client, around), breaker)
-
-    regions = Regions([region(*each) for each in config.provider.regions], clock, waits)
-
-    async def wait_for_capacity(lanes: Collection[str] = ()) -> None:
-        while True:
-            await regions.wait_for_capacity()
-            await slots.wait_for_capacity(lanes)
-            if startable.has_capacity():
-                return
-            await startable.wait_for_capacity()
-
-    def give_up_waiting() -> None:
-        waits.close()
-        line.close()
-
-    _show(shares, pace, clock, config.weights)
-    return Provider(
-        # `Limited` may stand anywhere: out here the region is chosen once there is a slot.
-        moderator=Retrying(
-            Limited(regions, slots, hosts, line), RetryPolicy(**config.retries.model_dump()), clock, waits
-        ),
-        wait_for_capacity=wait_for_capacity,
-        has_capacity=lambda lane: regions.has_capacity() and slots.has_capacity(lane) and startable.has_capacity(),
-        give_up_waiting=give_up_waiting,
-        reasons_not_ready=lambda: regions.reasons_not_ready() + pace.reasons_not_ready(clock.now()),
-    )
-
-
 def count_format(name: str) -> None:
     """Count a message by the format that it was recognised as."""
     metrics.EVENTS.labels(name).inc()
-
-
-def _show(shares: Shares, pace: Pace, clock: Clock, lanes: Iterable[str]) -> None:
-    """Let the metrics of the quota be read when they are scraped: a lease runs out though nothing happens."""
-
-    def lane_share(lane: str) -> int:
-        return shares.share(clock.now()).by_lane[lane]
-
-    metrics.QUOTA_QPS.set_function(lambda: shares.share(clock.now()).total)
-    metrics.QUOTA_RATE.set_function(lambda: pace.rate(clock.now()))
-    metrics.QUOTA_LEASE_SECONDS.set_function(lambda: max(0.0, shares.ends - clock.now()))
-    for lane in lanes:
-        metrics.LANE_SHARE.labels(lane).set_function(partial(lane_share, lane))
 
 
 def _show_held(admission: Admission, lane: str) -> None:

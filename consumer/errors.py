@@ -8,13 +8,16 @@ What can go wrong, sorted by what the service does about it.
     ├── CallFailed           one call to the provider failed  → moderation/retries.py decides by branch
     │   ├── Unavailable      not this image's fault           → wait, ask again, for as long as it takes
     │   │   ├── Throttled        too fast                        (the pace waits)
-    │   │   ├── ProviderFailed   the provider or the way to it (NonceUsed: sign again at once)
+    │   │   ├── ProviderFailed   the provider or the way to it (NonceUsed: sign again at once;
+    │   │   │                    CopyUnreachable: upload again)
+    │   │   ├── StoreAway        the store that this service reads the image from, or the way to it
     │   │   └── AccountRefused   the account may not call (ClockOff: because our time is wrong)
     │   ├── Unreachable      the provider cannot get the image → ask a few times, then review
     │   └── Unjudgeable      this image has no answer          → review, at once
     │       ├── ImageRefused     its size or format
     │       ├── InputRefused     what we say of it
     │       ├── Expired          its presigned URL has
+    │       ├── NotFetchable     this service cannot get it, now or later
     │       └── Malformed        an answer that cannot be trusted; it was billed
     └── Misconfigured        nothing can succeed               → exit, with all problems at once
 
@@ -72,6 +75,13 @@ class CallFailed(ConsumerError):
         self.detail = detail
         self.retry_after = retry_after  # seconds that the provider asks us to wait
         self.billed = billed
+        self.request_id: str | None = None  # the provider's, where it answered
+
+    def sorted_as(self, branch: "type[CallFailed]", code: str | None = None) -> "CallFailed":
+        """Return the same failure in another branch."""
+        failure = branch(code or self.code, detail=self.detail, retry_after=self.retry_after, billed=self.billed)
+        failure.request_id = self.request_id
+        return failure
 
 
 class Unavailable(CallFailed):
@@ -94,8 +104,18 @@ class NonceUsed(ProviderFailed):
     """The signature's nonce was used before: the call is signed again at once."""
 
 
+class CopyUnreachable(ProviderFailed):
+    """The provider cannot fetch an image from its own temporary store."""
+
+
+class StoreAway(Unavailable):
+    """The store that this service reads the image from does not give it now, and may later."""
+
+    kind = "fetch"
+
+
 class AccountRefused(Unavailable):
-    """The account may not call: key, permission, payment or our clock (`kind` `clock`)."""
+    """The account, or that of a store, may not call: key, permission, payment or our clock (`kind` `clock`)."""
 
     kind = "account"
 
@@ -107,7 +127,7 @@ class ClockOff(AccountRefused):
 
 
 class Unreachable(CallFailed):
-    """The provider could not fetch the image."""
+    """The provider could not fetch the image; or this service could not, which was to upload it."""
 
     kind = "fetch"
 
@@ -130,6 +150,12 @@ class InputRefused(Unjudgeable):
 
 class Expired(Unjudgeable):
     """The provider could not fetch the image, because its presigned URL has expired."""
+
+    kind = "fetch"
+
+
+class NotFetchable(Unjudgeable):
+    """This service could not fetch the image, and would not, however often it tried."""
 
     kind = "fetch"
 

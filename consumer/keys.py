@@ -31,9 +31,12 @@ class Keys(Protocol):
 
 def keys_of(settings: ProviderSettings, credentials: Credentials, clock: Clock) -> Keys:
     """Begin with `credentials`, and keep to them unless the settings name files to watch."""
-    if settings.key_files is None:
-        return FixedKeys(credentials)
-    return WatchedKeys(settings.key_files, credentials, clock)
+    return watched_keys(settings.key_files, credentials, clock)
+
+
+def watched_keys(folder: Path | None, credentials: Credentials, clock: Clock) -> Keys:
+    """Begin with `credentials`, and keep to them unless there is a folder of files to watch."""
+    return FixedKeys(credentials) if folder is None else WatchedKeys(folder, credentials, clock)
 
 
 class FixedKeys:

@@ -122,6 +122,7 @@ class ObjectRef:
     key: str
     region: str | None = None
     version: str | None = None
+    etag: str | None = None  # the producer's word, as `version` is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,22 +138,53 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object in a store of the configuration's, which this service may read."""
+
+    store: str  # its name in the configuration
+    bucket: str
+    key: str
+    version: str | None = None
+    etag: str | None = None  # without a version the object must have it still
+
+
+@dataclass(frozen=True, slots=True)
+class ByUpload:
+    """This service fetches the image and uploads it to the provider's temporary store."""
+
+    source: str | StoredObject = field(repr=False)  # a URL, which may be presigned
+
+
+@dataclass(frozen=True, slots=True)
 class ByUrl:
     """The provider downloads the image from `url`, which may be presigned: a credential."""
 
     url: str = field(repr=False)
+    or_upload: ByUpload | None = None  # where the provider cannot fetch it
 
 
 @dataclass(frozen=True, slots=True)
 class ByObject:
-    """The provider reads the object itself, with the account's authorisation."""
+    """The provider reads the object itself, with the account's authorisation; or from its own temporary store."""
 
     bucket: str
     key: str
-    region: str
+    region: str | None  # None: of the temporary store, where vendor: no region is named
+    or_upload: ByUpload | None = None  # where the provider cannot read it
 
 
-ImageLocation = ByUrl | ByObject
+ImageLocation = ByUrl | ByObject | ByUpload
+
+
+def fetched_from(location: ImageLocation) -> str | None:
+    """Return the URL that the image is fetched from, by the provider or by this service; None for an object."""
+    match location:
+        case ByUrl(url):
+            return url
+        case ByUpload(str() as url):
+            return url
+        case _:
+            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,9 +280,25 @@ class Failure:
 
     kind: str
     code: str
+    service: str = ""  # that could not answer; none where none was asked
+    request_id: str | None = None  # the provider's, of the last call
     region: str = ""  # which of the provider's regions failed
     attempts: int = 1
     billed_calls: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """How much of an image was looked at."""
+
+    seen: int = 1  # of its frames
+    frames: int | None = None  # that there are; None where this service cannot tell
+    scaled: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of it was looked at; not where that is not known."""
+        return self.frames is not None and self.frames <= self.seen and not self.scaled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,6 +308,8 @@ class Assessment:
     answers: tuple[ModerationResult, ...] = ()
     failure: Failure | None = None  # of the first service that could not answer
     later_failures: tuple[Failure, ...] = ()  # of the others
+    sha256: str | None = None  # of the bytes that were judged, where this service had them
+    coverage: Coverage | None = None  # None where no service has answered
     queued: float | None = None  # seconds from reading the event to the call that was answered
     provider: float | None = None  # seconds that the answered calls took
 
@@ -298,7 +348,7 @@ class Finding:
     label: str
     confidence: float | None
     level: str
-    level_source: str  # "label" or "overall"
+    level_source: str  # "label", "overall" or "coverage"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

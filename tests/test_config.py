@@ -176,6 +176,14 @@ def test_brokers_are_hosts_with_or_without_a_port(brokers: str) -> None:
         ("privacy: {keywords: all}", "must be one of none, count, hash, text (given: 'all')"),
         ("bindings: [{bucket: a, via: url}]", "bindings.0.url: is missing: via: url needs a template"),
         ("bindings: [{bucket: a, via: oss, url: 'http://a/{key}'}]", "bindings.0.url: is not used by via: oss"),
+        ("bindings: [{bucket: a, via: upload}]", "bindings.0.url: is missing: via: upload needs a template"),
+        ("bindings: [{bucket: a, via: upload, fallback: upload, url: 'http://a/{key}'}]", "is not used by via: upload"),
+        ("bindings: [{bucket: a, via: upload, url: 'http://u:p@a/{key}'}]", "has a user, which this"),
+        ("bindings: [{bucket: a, via: url, fallback: upload, url: 'http://u@a/{key}'}]", "has a user, which this"),
+        ("images: {max_bytes_held: 1000}", "is less than one image may have, 20971520 bytes"),
+        ("images: {max_fetch_bytes: 30000000}", "images.max_fetch_bytes"),
+        ("images: {allow: {networks: [10.0.0.1/8]}}", "is not an address or a network such as 10.0.0.0/8"),
+        ("images: {proxy: 'ftp://a'}", "images.proxy"),
         ("bindings: [{bucket: a, via: url, url: 'http://a/{name}'}]", "must contain {key}, may contain {bucket}"),
         ("bindings: [{bucket: a, via: url, url: 'http://a/#{key}'}]", "all objects would be judged as one"),
         ("bindings: [{bucket: a, via: url, url: 'http://a{key}'}]", "must have a / between the host and {key}"),
@@ -196,6 +204,23 @@ def test_brokers_are_hosts_with_or_without_a_port(brokers: str) -> None:
         ("bindings: [{bucket: a, via: url, url: 'http://a/{key!r}'}]", "must not have a format or conversion"),
         ("bindings: [{bucket: a, via: url, url: 'http://a/{key'}]", "is not a template"),
         ("bindings: [{bucket: a, via: oss}, {bucket: a, via: oss}]", "bindings.1: a/ is bound already by bindings.0"),
+        ("bindings: [{bucket: a, via: upload}]", "0.url: is missing: via: upload needs a template, or a store"),
+        ("bindings: [{bucket: a, via: upload, store: x, url: 'http://a/{key}'}]",
+         "bindings.0.store: and url are two places to download from: remove one of them"),
+        ("bindings: [{bucket: a, via: oss, store: x}]", "0.store: is not used by via: oss without fallback: upload"),
+        ("bindings: [{bucket: a, via: oss, fallback: upload}]", "bindings.0.fallback: needs a store with via: oss"),
+        ("bindings: [{bucket: a, via: upload, store: x, fallback: upload}]",
+         "bindings.0.fallback: is not used by via: upload"),
+        ("bindings: [{bucket: a, via: url, fallback: upload, store: x}]", "bindings.0.url: is missing: via: url needs"),
+        ("{stores: {minio: {type: s3, region: a}}, bindings: [{bucket: a, via: upload, store: mini0}]}",
+         "bindings.0.store: 'mini0' is not under stores; did you mean minio?"),
+        ("bindings: [{bucket: a, via: upload, store: x}]", "bindings.0.store: 'x' is not under stores"),
+        ("stores: {a: {type: s3}}", "stores.a.region: is missing: without an endpoint it says which host is called"),
+        ("stores: {a: {type: oss, endpoint: 'https://a'}}", "stores.a.region: is missing: signatures name it"),
+        ("stores: {a: {type: s3, region: 'a/b'}}", "stores.a.region: must be a text: ^[A-Za-z0-9-]"),
+        ("stores: {A: {type: s3, region: a}}", "stores.A: the name must match ^[a-z0-9]"),
+        ("stores: {a: {type: s3, endpoint: 'https://a/b'}}", "stores.a.endpoint: must be scheme and host"),
+        ("stores: {a: {type: s3, region: a, access_key_id: x}}", "stores.a.access_key_id: is not a setting"),
     ],
 )  # fmt: skip
 def test_what_contradicts_itself_is_refused(tmp_path: Path, text: str, problem: str) -> None:
@@ -245,6 +270,54 @@ def test_clear_text_to_another_machine_is_a_choice(tmp_path: Path, endpoint: str
         assert second.startswith(f"{path}:1: provider.fallback_endpoint: is http:// to ")
         assert "forge verdicts; use https://, or set provider.allow_clear_text: true" in first
     load_config(path, {}, ["provider.allow_clear_text=true"])
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "goes"),
+    [("https://minio:9000", True), ("http://127.0.0.1:9000", True), ("http://minio:9000", False)],
+)
+def test_a_store_is_not_read_in_clear_text_unless_that_is_allowed(tmp_path: Path, endpoint: str, goes: bool) -> None:
+    """
+    On another machine, where everyone on the way could put other images in the place of those that are judged.
+    """
+    path = written(tmp_path / "c.yaml", f"stores: {{a: {{type: s3, endpoint: '{endpoint}'}}}}")
+
+    if goes:
+        load_config(path, {})
+    else:
+        [problem] = problems_of(path)
+        assert problem.startswith(f"{path}:1: stores.a.endpoint: is http:// to another machine")
+    load_config(path, {}, ["stores.a.allow_clear_text=true"])
+
+
+def test_a_stores_key_files_are_seen_from_the_files_folder(tmp_path: Path) -> None:
+    """
+    As all paths of a configuration are; an absolute one stays as it is.
+    """
+    text = "stores: {a: {type: s3, region: x, key_files: keys}, b: {type: s3, region: x, key_files: /run/keys}}"
+
+    config = load_config(written(tmp_path / "c.yaml", text), {})
+
+    assert config.stores["a"].key_files == tmp_path / "keys"
+    assert config.stores["b"].key_files == Path("/run/keys")
+
+
+@pytest.mark.parametrize(
+    ("text", "in_path"),
+    [
+        ("type: s3, endpoint: 'https://minio:9000'", True),
+        ("type: s3, endpoint: 'https://minio:9000', path_style: false", False),
+        ("type: s3, region: eu-west-1", False),
+        ("type: oss, region: cn-shanghai, endpoint: 'https://oss-cn-shanghai-internal.aliyuncs.com'", False),
+    ],
+)
+def test_where_the_bucket_stands_follows_from_the_store(tmp_path: Path, text: str, in_path: bool) -> None:
+    """
+    In the path of a store of one's own, in front of the host of the large ones, unless it is said.
+    """
+    config = load_config(written(tmp_path / "c.yaml", f"stores: {{a: {{{text}}}}}"), {})
+
+    assert config.stores["a"].has_bucket_in_path is in_path
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ async def test_a_bug_of_one_image_sends_it_to_review_once_twenty_others_were_jud
     await rig.judge_bad_after_others()
 
     assert [verdict["decision"] for verdict in rig.sink.verdicts] == ["pass"] * OTHERS_JUDGED + ["review"]
-    assert rig.last["error"] == {"class": "internal", "code": "ZeroDivisionError"}
+    assert rig.last["error"] == {"class": "internal", "code": "ZeroDivisionError", "service": None}
     assert rig.last["image"]["url"] == "https://img.example.com/1.jpg"
     assert rig.errors.held == 0
 
@@ -122,7 +122,7 @@ async def test_what_was_paid_is_not_asked_again_when_deciding_or_encoding_fails(
 
     assert rig.asked.count(BAD) == 1
     assert (rig.last["decision"], rig.last["decided_by"]) == ("review", "fallback")
-    assert rig.last["error"] == {"class": "internal", "code": code}
+    assert rig.last["error"] == {"class": "internal", "code": code, "service": None}
     assert rig.last["image"]["url"] is None
     assert "image.url" in rig.last["omitted"]
     assert (rig.last["provider"]["attempts"], rig.last["provider"]["billed_calls"]) == (1, 1)

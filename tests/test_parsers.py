@@ -17,6 +17,7 @@ import pytest
 from consumer.alibaba.codes import failure_of
 from consumer.alibaba.empty_call import EmptyCall
 from consumer.alibaba.image_moderation import read_answer
+from consumer.alibaba.upload_token import read_token, store_failure
 from consumer.errors import CallFailed, Undecodable
 from consumer.http.content import Unreadable, unpacked
 from consumer.images.presigned import expiry
@@ -200,23 +201,49 @@ def test_an_answer_of_a_hostile_megabyte_is_read_in_no_time(name: str, status: i
     assert seconds(partial(works, read)) < MOST
 
 
+@pytest.mark.parametrize("name", ANSWERS)
+@pytest.mark.parametrize("status", [200, 503])
+def test_an_upload_token_of_a_hostile_megabyte_is_read_in_no_time(name: str, status: int) -> None:
+    """
+    It ends as a token or as a failure.
+    """
+    read = partial(read_token, status, ANSWERS[name], base_url="https://127.0.0.1", vpc=False)
+
+    assert seconds(partial(works, read)) < MOST
+
+
+@pytest.mark.parametrize("piece", [b"<Code>", b"<Code>a", b"</Code>", b"\xff", b"a" * 64])
+def test_a_stores_refusal_of_a_hostile_megabyte_is_read_in_no_time(piece: bytes) -> None:
+    """
+    It ends as a failure.
+    """
+    assert seconds(partial(store_failure, 403, filled(b"<Error>", piece))) < MOST
+
+
 PARSING = {
     "loads", "b64decode", "urlsplit", "unquote", "unquote_to_bytes", "parse_qs", "strptime", "fromisoformat",
     "ip_address", "decompressobj", "decompress_raw_len", "decompress_raw_into", "decompress_into",
 }  # fmt: skip
 """Functions of libraries' that parse."""
 MET_ABOVE = {
-    "alibaba/empty_call.py", "alibaba/image_moderation.py", "http/content.py", "images/presigned.py",
-    "intake/decode/cloudevents.py", "intake/decode/members.py", "intake/decode/urls.py",
+    "alibaba/empty_call.py", "alibaba/image_moderation.py", "alibaba/upload_token.py", "http/content.py",
+    "images/presigned.py", "intake/decode/cloudevents.py", "intake/decode/members.py", "intake/decode/urls.py",
 }  # fmt: skip
 MET_ELSEWHERE = {
+    "images/addresses.py": "tests/images/test_addresses.py",
+    "images/unpacking.py": "tests/images/test_fetch.py",
     "kafka/unpacking.py": "tests/kafka/test_reading.py",
     "commands/offsets.py": "tests/commands/test_open_records.py",
+    "commands/scan/manifest.py": "tests/commands/scan/test_manifest.py",
 }
 OF_NO_STRANGER = {
     "alibaba/client.py": "the provider's URL, of the configuration",
+    "alibaba/uploads.py": "the same",
     "commands/decode.py": "what an operator writes beside a message",
+    "commands/scan/files.py": "URLs of files, which the scan has made itself",
+    "commands/scan/state.py": "what a scan has written into a file of its owner's",
     "intake/decode/claims.py": "URLs that `intake/decode/urls.py` has accepted, of 2,048 characters at the most",
+    "images/stores/addresses.py": "stores' endpoints, of the configuration",
     "loopback.py": "hosts of the configuration",
     "moderation/paced.py": "URLs that `intake/decode/urls.py` has accepted, or that a binding makes",
     "proxies.py": "the environment's proxies, and URLs of the configuration",

@@ -184,7 +184,7 @@ async def test_a_version_that_cannot_be_asked_for_is_neither_paid_nor_passed() -
 
     told = {verdict["image"]["id"]: verdict for verdict in sink.verdicts}
     assert {name: verdict["decision"] for name, verdict in told.items()} == {"old": "review", "any": "pass"}
-    assert told["old"]["error"] == {"class": "input", "code": "version_not_askable"}
+    assert told["old"]["error"] == {"class": "input", "code": "version_not_askable", "service": None}
     assert told["old"]["provider"]["billed_calls"] == 0
     assert [request.submission for request in provider.asked] == [told["any"]["verdict_id"]]
 

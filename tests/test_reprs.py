@@ -27,9 +27,12 @@ BEARING = {
 """Members that hold a presigned URL, a secret, or what a stranger sent, which may hold either."""
 HARMLESS = {
     ("consumer.proxies", "Proxy", "url"): "read_proxy keeps user and password apart from it",
+    ("consumer.images.stores", "Asked", "url"): "signed by its headers; buckets and keys are in verdicts too",
+    ("consumer.images.stores.addresses", "Endpoint", "url"): "checked to have neither user nor query",
     ("consumer.http.transport", "Sending", "proxy"): "a Proxy, which is walked itself",
     ("consumer.config.privacy", "PrivacySettings", "context"): "names of members",
     ("consumer.intake.decode.cloudevents", "Envelope", "data"): "a function",
+    ("consumer.moderation.uploaded", "FetchedImage", "format_name"): "one of a few words of ours",
     ("consumer.emulator.faults", "Match", "url"): "a pattern of the tests'",
     ("consumer.emulator.rules", "Match", "url"): "a pattern of the rules'",
     ("consumer.emulator.faults", "What", "body"): "what a test has it answer",

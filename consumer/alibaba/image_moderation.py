@@ -20,7 +20,7 @@ from consumer.alibaba.echoes import LearnedEchoes
 from consumer.config.privacy import LONGEST_TEXT, MOST_TEXTS, Disclosure, PrivacySettings
 from consumer.errors import CallFailed, Malformed, ProviderFailed
 from consumer.moderation import ModerationRequest
-from consumer.records import ByUrl, Hits, Label, ModerationResult
+from consumer.records import ByObject, ByUpload, ByUrl, Hits, Label, ModerationResult
 
 ACTION = "ImageModeration"
 VERSION = "2022-03-02"
@@ -36,6 +36,7 @@ LONGEST_NAME = 256  # characters of each
 LONGEST_LEVEL = 64  # characters
 UNREADABLE_LEVEL = "unreadable"  # stands for a list or an object where a level is due: unknown, as any other word
 LONGEST_REQUEST_ID = 128  # characters
+_PLAIN_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 LONGEST_WAIT = 60.0  # seconds: what is asked for beyond is a slip, and by then the pace has found its own rate
 
@@ -50,12 +51,16 @@ def data_id(submission_id: str) -> str:
 def request_body(request: ModerationRequest) -> bytes:
     """Encode a request as the form that the provider reads. Object keys go raw, only JSON- and form-encoded."""
     parameters: dict[str, str] = {"dataId": data_id(request.submission)}
-    if isinstance(request.location, ByUrl):
-        parameters["imageUrl"] = request.location.url
-    else:
-        parameters["ossBucketName"] = request.location.bucket
-        parameters["ossObjectName"] = request.location.key
-        parameters["ossRegionId"] = request.location.region
+    match request.location:
+        case ByUrl(url):
+            parameters["imageUrl"] = url
+        case ByObject(bucket, key, region):
+            parameters["ossBucketName"] = bucket
+            parameters["ossObjectName"] = key
+            if region is not None:
+                parameters["ossRegionId"] = region
+        case ByUpload():
+            raise TypeError("an image that is to be uploaded is asked about by its copy")
     if request.referer:
         parameters["referer"] = request.referer
     if request.info:
@@ -86,11 +91,26 @@ def read_answer(
         answer = orjson.loads(body)
     except orjson.JSONDecodeError:
         answer = None
+    try:
+        return _read(status, headers, body, answer, request, echoes)
+    except CallFailed as failure:
+        failure.request_id = _request_id(answer, headers)
+        raise
+
+
+def _read(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    answer: Any,
+    request: ModerationRequest,
+    echoes: LearnedEchoes | None,
+) -> ModerationResult:
     if not isinstance(answer, dict):
         raise _not_an_answer(status, headers, body)
     code = _field(answer, "Code")
     if not 200 <= status < 300 or code != 200 or isinstance(code, bool):
-        raise failure_of(status, code if isinstance(code, int | str) else None, _retry_after(headers))
+        raise failure_of(status, code if isinstance(code, int | str) else None, retry_after(headers))
     try:
         _ONCE.decode(body.decode())
         return _accept(answer, request, echoes)
@@ -237,6 +257,13 @@ def _field(answer: Mapping[str, Any], name: str) -> Any:
     return answer.get(name, answer.get(name.lower()))
 
 
+def _request_id(answer: Any, headers: Mapping[str, str]) -> str | None:
+    """Read how the provider names a call that failed. Vendor: in the body, and in a header as well."""
+    body = answer if isinstance(answer, dict) else {}
+    named = (body.get("RequestId"), body.get("requestId"), headers.get("x-acs-request-id"))
+    return next((each for each in named if isinstance(each, str) and _PLAIN_ID.fullmatch(each)), None)
+
+
 def _not_an_answer(status: int, headers: Mapping[str, str], body: bytes) -> CallFailed:
     """
     Sort a body that is not a JSON object: the way to the provider is at fault, and a 2xx may have been billed.
@@ -245,7 +272,7 @@ def _not_an_answer(status: int, headers: Mapping[str, str], body: bytes) -> Call
     provider's own, and asked again it would cost again.
     """
     if status >= 400:
-        return failure_of(status, None, _retry_after(headers))
+        return failure_of(status, None, retry_after(headers))
     if 200 <= status < 300 and _says_200(body):
         return Malformed("not_json", billed="yes")
     return ProviderFailed("not_json", billed="maybe")
@@ -260,7 +287,7 @@ def _says_200(body: bytes) -> bool:
     return isinstance(answer, dict) and _field(answer, "Code") == 200
 
 
-def _retry_after(headers: Mapping[str, str]) -> float:
+def retry_after(headers: Mapping[str, str]) -> float:
     """
     Seconds of `x-acs-retry-after`, `LONGEST_WAIT` at the most.
 

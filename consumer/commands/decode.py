@@ -19,7 +19,7 @@ from consumer.config.bindings import Binding
 from consumer.errors import Misconfigured, Undecodable
 from consumer.intake.decode import NO_RULES, Bindings, Rules, decode, recognise
 from consumer.intake.decode.bindings import Place
-from consumer.records import ByUrl, Delivery, Headers, Ignored, NotAskable, Submission
+from consumer.records import Delivery, Headers, Ignored, NotAskable, Submission, fetched_from
 from consumer.urls import shown_url
 
 
@@ -64,13 +64,14 @@ def show(
 def _line(submission: Submission, form: str, keep_query: bool) -> dict[str, Any]:
     image, location = submission.image, submission.location
     ref = image.ref
+    url = None if isinstance(location, NotAskable) else fetched_from(location)
     return {
         "bucket": ref.bucket if ref else None,
         "key": ref.key if ref else None,
         "region": ref.region if ref else None,
         "version": ref.version if ref else None,
         "size": image.size,
-        "url": shown_url(location.url, keep_query=keep_query) if isinstance(location, ByUrl) else None,
+        "url": None if url is None else shown_url(url, keep_query=keep_query),
         "format": form,
         "event_id": submission.event_id,
         "event_time": submission.event_time,

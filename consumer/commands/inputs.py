@@ -33,21 +33,23 @@ def load_inputs(path: Path | None, environment: Mapping[str, str], overrides: Se
         Misconfigured: with every problem of all three, and what the environment has to no effect.
     """
     problems: list[str] = []
-    config = _tried(lambda: load_config(path, environment, overrides), problems)
+    config = tried(lambda: load_config(path, environment, overrides), problems)
     sound, broken = (config, frozenset[str]()) if config else load_sound_part(path, environment, overrides)
     policy = credentials = None
     if sound and "policy" not in broken:
-        policy = _tried(lambda: load_policy(sound.policy), problems)
+        regions = () if "provider" in broken else [region.name for region in sound.provider.regions]
+        policy = tried(lambda: load_policy(sound.policy, regions), problems)
     if sound and "provider" not in broken:
-        credentials = _tried(lambda: load_credentials(environment, sound.provider), problems)
-    keys = _tried(lambda: read_keys(sound.identity), problems) if sound and "identity" not in broken else None
+        credentials = tried(lambda: load_credentials(environment, sound.provider), problems)
+    keys = tried(lambda: read_keys(sound.identity), problems) if sound and "identity" not in broken else None
     warnings = warnings_of(environment)
     if config is None or policy is None or credentials is None or keys is None:
         raise Misconfigured([*problems, *warnings])
     return Inputs(config, policy, credentials, Keyring(keys, config.identity.sign), warnings)
 
 
-def _tried(load: Callable[[], Loaded], problems: list[str]) -> Loaded | None:
+def tried(load: Callable[[], Loaded], problems: list[str]) -> Loaded | None:
+    """What was loaded; None where it is wrong, and the problems are added to `problems`."""
     try:
         return load()
     except Misconfigured as error:

@@ -15,11 +15,14 @@ from pydantic import Field, model_validator
 from consumer.config.base import Contradictions, Settings
 from consumer.config.bindings import Binding, CloudEventsSettings, OssSettings
 from consumer.config.identity import IdentitySettings
+from consumer.config.images import ImagesSettings
 from consumer.config.kafka import JournalSettings, KafkaSettings
 from consumer.config.operation import AdmissionSettings, HealthSettings, LogSettings, ShutdownSettings, TracingSettings
 from consumer.config.privacy import PrivacySettings
+from consumer.config.problems import nearest, shown
 from consumer.config.provider import BreakerSettings, LaneSettings, ProviderSettings, QuotaSettings, RetrySettings
 from consumer.config.sources import SourceSettings
+from consumer.config.stores import StoreName, StoreSettings
 from consumer.fairness import DEFAULT, whole_parts
 
 
@@ -51,6 +54,12 @@ class Config(Settings):
     health: HealthSettings = HealthSettings()
     cloudevents: CloudEventsSettings = CloudEventsSettings()
     bindings: tuple[Binding, ...] = ()
+    images: ImagesSettings = ImagesSettings()
+    stores: dict[StoreName, StoreSettings] = Field(
+        {},
+        description="By name: stores of objects that this service reads itself, for bindings that name one. Their keys "
+        "are in files or in the environment, never here.",
+    )
     oss: OssSettings = OssSettings()
     sources: dict[str, SourceSettings] = Field(
         {},
@@ -111,11 +120,27 @@ class Config(Settings):
         for number, place in enumerate(places):
             if place in places[:number]:
                 yield f"bindings.{number}", f"{'/'.join(place)} is bound already by bindings.{places.index(place)}"
+        for number, store in enumerate(binding.store for binding in self.bindings):
+            if store is not None and store not in self.stores:
+                near = nearest(store, self.stores)
+                hint = f"; did you mean {near}?" if near else ""
+                yield f"bindings.{number}.store", f"{shown(store)} is not under stores{hint}", "stores"
 
     def _wrong_sources(self) -> Iterator[tuple[str, ...]]:
         for topic in self.sources:
             if topic not in self.kafka.topics:
                 yield "sources", f"topic {topic} is not in kafka.topics", "kafka.topics"
+
+    @property
+    def uploads(self) -> bool:
+        """Whether a binding has images uploaded by this service."""
+        return any(binding.uploads for binding in self.bindings)
+
+    @property
+    def stores_read(self) -> dict[str, StoreSettings]:
+        """The stores that a binding names."""
+        named = {binding.store for binding in self.bindings}
+        return {name: store for name, store in self.stores.items() if name in named}
 
     @property
     def all_lanes(self) -> Mapping[str, LaneSettings]:

@@ -5,6 +5,7 @@ What the objects of a bucket are, and which events this service ignores.
 import string
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -70,8 +71,20 @@ class Binding(Settings):
     prefix: str = ""
     tenant: str = "default"
     purpose: str = "default"
-    via: Literal["url", "oss"] = Field(
-        description="`url`: the provider downloads from the template. `oss`: it reads the bucket itself."
+    via: Literal["url", "oss", "upload"] = Field(
+        description="`url`: the provider downloads from the template. `oss`: it reads the bucket itself. `upload`: "
+        "this service downloads, from the template or from `store`, and uploads to the provider's temporary store, "
+        "which keeps an image for 30 minutes: for images that the provider cannot reach."
+    )
+    fallback: Literal["upload"] | None = Field(
+        None,
+        description="`upload`: an image that the provider cannot fetch is downloaded by this service and uploaded, as "
+        "`via: upload` does: from `store`, or with `via: url` and without one from the template.",
+    )
+    store: str | None = Field(
+        None,
+        description="The name under `stores` of the store that this service reads the bucket from, with that store's "
+        "key. A binding with `via: upload` then needs no template, and the bucket may be private.",
     )
     url: Annotated[str, AfterValidator(_template)] | None = Field(
         None,
@@ -96,15 +109,44 @@ class Binding(Settings):
 
     @model_validator(mode="after")
     def _says_how(self) -> Self:
-        if self.via == "url" and self.url is None:
-            raise Contradictions(("url", "is missing: via: url needs a template", "via"))
-        if self.via != "url" and self.url is not None:
+        self._check_store()
+        if self.via != "oss" and self.url is None and (self.via, self.store is None) != ("upload", False):
+            or_store = ", or a store" if self.via == "upload" else ""
+            raise Contradictions(("url", f"is missing: via: {self.via} needs a template{or_store}", "via"))
+        if self.via == "oss" and self.url is not None:
             raise Contradictions(("url", f"is not used by via: {self.via}: remove it"))
+        if self.fallback is not None and self.via == "upload":
+            raise Contradictions(("fallback", f"is not used by via: {self.via}: remove it", "via"))
+        if self.fallback is not None and self.via == "oss" and self.store is None:
+            raise Contradictions(
+                ("fallback", "needs a store with via: oss: this service reads no bucket without", "via")
+            )
+        if self.uploads_from_url and self.url is not None and "@" in urlsplit(self.url).netloc:
+            raise Contradictions(("url", "has a user, which this service sends to no host of images: remove it"))
         if self.versions == "latest" and self.url is not None and asks_for_version(self.url):
             raise Contradictions(
                 ("url", "has {version}, which versions: latest ignores: remove one of the two", "versions")
             )
         return self
+
+    def _check_store(self) -> None:
+        if self.store is None:
+            return
+        if not self.uploads:
+            why = f"is not used by via: {self.via} without fallback: upload: remove it, or add that"
+            raise Contradictions(("store", why, "via"))
+        if self.via == "upload" and self.url is not None:
+            raise Contradictions(("store", "and url are two places to download from: remove one of them", "url"))
+
+    @property
+    def uploads(self) -> bool:
+        """Whether images of it are uploaded by this service, at once or where the provider cannot fetch them."""
+        return "upload" in (self.via, self.fallback)
+
+    @property
+    def uploads_from_url(self) -> bool:
+        """Whether this service downloads from the template."""
+        return self.uploads and self.store is None
 
 
 class OssSettings(Settings):

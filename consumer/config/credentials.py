@@ -31,14 +31,25 @@ def load_credentials(environment: Mapping[str, str], provider: ProviderSettings)
     Raises:
         Misconfigured: naming each file or variable that is missing or no key.
     """
-    if provider.key_files is not None:
-        return read_key_files(provider.key_files)
-    variables = provider.key_variables
+    return load_key(environment, provider.key_files, provider.key_variables, "the provider account's key")
+
+
+def load_key(
+    environment: Mapping[str, str], key_files: Path | None, variables: Mapping[str, str], what: str
+) -> Credentials:
+    """
+    Take a key from its files, or else from the environment, whose `variables` are named by the key's part.
+
+    Raises:
+        Misconfigured: naming each file or variable that is missing or no key.
+    """
+    if key_files is not None:
+        return read_key_files(key_files)
     texts = {part: environment.get(name, "") for part, name in variables.items()}
     if not texts["security_token"]:
         del texts["security_token"]
     origins = {part: f"environment {name}:" for part, name in variables.items()}
-    return _credentials(texts, origins, "is not set; it is the provider account's key")
+    return _credentials(texts, origins, f"is not set; it is {what}")
 
 
 def read_key_files(folder: Path) -> Credentials:

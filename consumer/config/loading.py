@@ -136,10 +136,16 @@ def _seen_from(folder: Path, settings: Model) -> Model:
         if isinstance(value, Path):
             seen[name] = folder / value
         elif isinstance(value, dict):
-            seen[name] = {key: folder / each if isinstance(each, Path) else each for key, each in value.items()}
+            seen[name] = {key: _below(folder, each) for key, each in value.items()}
         elif isinstance(value, Settings):
             seen[name] = _seen_from(folder, value)
     return settings.model_copy(update=seen)
+
+
+def _below(folder: Path, value: Any) -> Any:
+    if isinstance(value, Path):
+        return folder / value
+    return _seen_from(folder, value) if isinstance(value, Settings) else value
 
 
 Assignment = tuple[str, Keys, Any]

@@ -3,6 +3,9 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Collection, Mapping
+from typing import NamedTuple
+
+from prometheus_client import Gauge
 
 from consumer.dispatch.flows import Flow, FlowQueue
 from consumer.fairness import DEFAULT, FairQueue, ReservedCapacity
@@ -19,20 +22,31 @@ more are begun than there are slots for; they have cost nothing.
 _Waiter = asyncio.Future[None]
 
 
+class ShownSlots(NamedTuple):
+    """The metrics of a limit: slots held, in all and by lane, and what waits for one, by lane."""
+
+    held_in_all: Gauge
+    held: Gauge
+    waiting: Gauge
+
+
+SLOTS_OF_CALLS = ShownSlots(metrics.CALLS_IN_FLIGHT, metrics.LANE_CALLS_IN_FLIGHT, metrics.LANE_CALLS_WAITING)
+SLOTS_OF_FETCHES = ShownSlots(metrics.FETCHES_IN_FLIGHT, metrics.LANE_FETCHES_IN_FLIGHT, metrics.LANE_FETCHES_WAITING)
+
+
 class ConcurrencyLimit:
     """A number of slots, taken by lane as `ReservedCapacity` allows, and within a lane by flow as `FlowQueue` does."""
 
-    def __init__(self, size: int, weights: Mapping[str, float] | None = None) -> None:
+    def __init__(self, size: int, weights: Mapping[str, float] | None = None, shown: ShownSlots | None = None) -> None:
         self.size = size
+        shown = shown or SLOTS_OF_CALLS
         weights = weights or {DEFAULT: 1.0}
         self._capacity = ReservedCapacity(size, weights)
         self._turns = FairQueue(weights)
         self._queues: dict[str, FlowQueue[_Waiter]] = {lane: FlowQueue() for lane in weights}
         self._changed = asyncio.Event()
-        self._shown = {
-            lane: (metrics.LANE_CALLS_IN_FLIGHT.labels(lane), metrics.LANE_CALLS_WAITING.labels(lane))
-            for lane in weights
-        }
+        self._held_in_all = shown.held_in_all
+        self._shown = {lane: (shown.held.labels(lane), shown.waiting.labels(lane)) for lane in weights}
 
     @property
     def held(self) -> int:
@@ -95,7 +109,7 @@ class ConcurrencyLimit:
         for lane, (in_flight, waiting) in self._shown.items():
             in_flight.set(self._capacity.held_by(lane))
             waiting.set(self._queues[lane].waiting)
-        metrics.CALLS_IN_FLIGHT.set(self._capacity.held)
+        self._held_in_all.set(self._capacity.held)
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -106,17 +120,17 @@ class Slot:
     def __init__(self, limit: ConcurrencyLimit, lane: str, flow: Flow) -> None:
         self._limit = limit
         self._lane = lane
-        self._flow = flow
+        self.flow = flow
         self._is_held = False
 
     async def take(self, *, first: bool = True) -> None:
         """Return with the slot. Does nothing where it is held."""
         if not self._is_held:
-            await self._limit.take(self._lane, self._flow, first=first)
+            await self._limit.take(self._lane, self.flow, first=first)
             self._is_held = True
 
     def give_back(self) -> None:
         """Let another call have it. Does nothing where it is not held."""
         if self._is_held:
             self._is_held = False
-            self._limit.give_back(self._lane, self._flow)
+            self._limit.give_back(self._lane, self.flow)

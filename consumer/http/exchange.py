@@ -14,6 +14,7 @@ from typing import NamedTuple
 import aiohttp
 import httpx
 import structlog
+from prometheus_client import Histogram
 
 from consumer.clock import Clock
 from consumer.errors import ConsumerError, ProviderFailed
@@ -50,8 +51,16 @@ class Answered(NamedTuple):
 class Exchanges:
     """Makes calls, over the connections of one transport."""
 
-    def __init__(self, transport: httpx.AsyncBaseTransport, timeouts: Timeouts, clock: Clock) -> None:
+    def __init__(
+        self,
+        transport: httpx.AsyncBaseTransport,
+        timeouts: Timeouts,
+        clock: Clock,
+        seconds: Histogram = metrics.PROVIDER_SECONDS,
+    ) -> None:
+        """`seconds` counts how long answers took."""
         self._transport = transport
+        self._seconds = seconds
         self._deadline = timeouts.connect + timeouts.read
         self._timeouts = {"connect": timeouts.connect, "read": timeouts.read}
         self._clock = clock
@@ -80,7 +89,7 @@ class Exchanges:
                 response = await self._transport.handle_async_request(request)
                 content = await read_body(response)
         took = self._clock.now() - began
-        metrics.PROVIDER_SECONDS.observe(took)
+        self._seconds.observe(took)
         return Answered(response.status_code, response.headers, content, sent, took)
 
 

@@ -1,8 +1,9 @@
 """
 Ask a provider about one image by one service, and get an answer or the reason why there is none.
 
-Everything here is a `Moderator`: a vendor's client makes the call; `Guarded`, `Paced`, `Limited`, `Regions` and
-`Retrying` wrap another and are one. Their order is decided in `app.py`. What an answer leads to is not known here.
+Everything here is a `Moderator`: a vendor's client makes the call; `Guarded`, `Paced`, `Uploaded`, `Limited`, `Regions`
+and `Retrying` wrap another and are one. Their order is decided in `layers.py`. What an answer leads to is not known
+here.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from consumer.config.privacy import PrivacySettings
 from consumer.dispatch.concurrency import Slot
 from consumer.fairness import DEFAULT
 from consumer.moderation.breaker import Permit
+from consumer.moderation.copies import Copies
 from consumer.records import ImageLocation, ModerationResult, Partition
 
 
@@ -36,8 +38,11 @@ class CallContext:
         set by          member              read by
         the caller      the first seven     Limited, Paced, Retrying
         Retrying        attempt             Regions (prefers another region), Paced, spans, the caller
-        Limited         slot                Regions, which gives it back while it waits for a permit
+        Retrying        unreachable         Retrying
+        Limited         slot                Regions and Uploaded, which give it back while they wait for something else
         Regions         region, permit      Guarded, the caller
+        Regions         store_permit        Uploaded
+        Uploaded        copies              Regions, Uploaded, CopiesKept, the caller
         Paced           before_sending      the vendor's client, in the last moment before bytes go out
         Paced           after_sending       likewise, once they have gone out
         Guarded         others_answered     Retrying (whose fault a failure is)
@@ -52,9 +57,12 @@ class CallContext:
     paid: bool = False  # an earlier answer about this image is paid for, and not published
 
     attempt: int = 1  # from 1; calls sent once it is over
+    unreachable: int = 0  # attempts at which the image could not be fetched
     slot: Slot | None = None  # held, but while a permit is waited for
     region: str = ""  # that is asked, or was asked last
-    permit: Permit | None = None  # from this region's breaker
+    permit: Permit | None = None  # from this region's breaker, for the call
+    store_permit: Permit | None = None  # or from that of its temporary store, where the image must be uploaded first
+    copies: Copies = field(default_factory=Copies)  # of the image in temporary stores; its requests share them
     before_sending: Callable[[], None] | None = None  # `GrantRevoked` escapes where the call must not go out
     after_sending: Callable[[], None] | None = None
     first_departures: dict[str, int] = field(default_factory=dict)  # by region: the number of this request's first call

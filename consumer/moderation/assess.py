@@ -8,8 +8,9 @@ from consumer.config.privacy import PrivacySettings
 from consumer.errors import CallFailed, InputRefused, Lost
 from consumer.fairness import DEFAULT
 from consumer.moderation import CallContext, ModerationRequest, Moderator
+from consumer.moderation.copies import Copies
 from consumer.observability import metrics
-from consumer.records import Assessment, Failure, ImageLocation, ModerationResult, NotAskable, Submission
+from consumer.records import Assessment, Coverage, Failure, ImageLocation, ModerationResult, NotAskable, Submission
 
 log = structlog.get_logger()
 
@@ -43,8 +44,9 @@ class Assessing:
             return Assessment(failure=_not_asked(submission, location))
         answers: list[ModerationResult] = []
         failures: list[Failure] = []
+        copies = Copies(submission.image.sha256_claimed)
         for service in self._services:
-            request, call = self._request(submission, location, service), self._context(submission)
+            request, call = self._request(submission, location, service), self._context(submission, copies)
             if answers or failures:
                 call.received, call.paid = None, bool(answers)
             try:
@@ -54,10 +56,13 @@ class Assessing:
                 raise
             except CallFailed as error:
                 failures.append(_failure(submission, service, error, call))
+        known = copies.known(len(answers))
         return Assessment(
             answers=tuple(answers),
             failure=failures[0] if failures else None,
             later_failures=tuple(failures[1:]),
+            sha256=known.sha256 if known else None,
+            coverage=Coverage(frames=known.frames if known else None) if answers else None,
             queued=answers[0].sent - submission.delivery.received if answers else None,
             provider=sum(answer.took for answer in answers) if answers else None,
         )
@@ -72,7 +77,7 @@ class Assessing:
             privacy=self._privacy,
         )
 
-    def _context(self, submission: Submission) -> CallContext:
+    def _context(self, submission: Submission, copies: Copies) -> CallContext:
         delivery = submission.delivery
         return CallContext(
             partition=delivery.topic_partition,
@@ -81,6 +86,7 @@ class Assessing:
             lane=self._lane_of(delivery.topic),
             tenant=submission.tenant,
             received=delivery.received,
+            copies=copies,
         )
 
 
@@ -99,10 +105,13 @@ def _failure(submission: Submission, service: str, error: CallFailed, call: Call
         "submission.unjudgeable", submission=submission.id, topic=submission.delivery.topic,
         partition=submission.delivery.partition, offset=submission.delivery.offset,
         service=service, region=call.region, kind=error.kind, code=error.code, attempts=call.attempt,
+        **({"request_id": error.request_id} if error.request_id else {}),
     )  # fmt: skip
     return Failure(
         kind=error.kind,
         code=error.code,
+        service=service,
+        request_id=error.request_id,
         region=call.region,
         attempts=call.attempt,
         billed_calls=1 if error.billed == "yes" else 0,

@@ -20,7 +20,7 @@ from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import CallFailed, ImageRefused, Lost, Throttled, Unreachable
 from consumer.moderation import CallContext, ModerationRequest, Moderator
 from consumer.observability import metrics
-from consumer.records import ByUrl, ImageLocation, ModerationResult, Partition
+from consumer.records import ImageLocation, ModerationResult, Partition, fetched_from
 
 log = structlog.get_logger()
 
@@ -80,7 +80,8 @@ class Limited:
 
 def _host(location: ImageLocation) -> str:
     """Return the host that the image is fetched from; of an object the provider knows it, and it has none."""
-    return urlsplit(location.url).hostname or "" if isinstance(location, ByUrl) else ""
+    url = fetched_from(location)
+    return "" if url is None else urlsplit(url).hostname or ""
 
 
 class Paced:

@@ -5,6 +5,10 @@ Which region is asked, and when the provider is asked at all.
                                                                                               │
                         the region's breaker for this service ◄── how the call ended ─────────┘
 
+An image that must be uploaded needs a permit of the region's temporary store first, which has a breaker of its own
+(`uploaded.py`): images that need no store are asked about while it fails. It is uploaded where its service may be
+asked, and comes back for the permit of that.
+
 The region is chosen once the request has its slot: while many wait for slots, regions go and come back. A request that
 must wait for a permit gives its slot back, and takes another before all others. Its permit is looked at once more when
 the call departs, because the breaker may have opened while the request waited for its moment. A call that may not be
@@ -21,30 +25,46 @@ that fail for reasons of their own would else be all that is ever tried, and an 
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 from consumer.clock import Clock
 from consumer.dispatch.gate import GrantRevoked
 from consumer.dispatch.waits import InterruptibleWaits
-from consumer.errors import AccountRefused, CallFailed, InputRefused, ProviderFailed
+from consumer.errors import AccountRefused, CallFailed, CopyUnreachable, InputRefused, ProviderFailed, Unreachable
 from consumer.moderation import CallContext, ModerationRequest, Moderator
 from consumer.moderation.breaker import Breaker, BreakerLimits, Permit
 from consumer.moderation.breaker_changes import BreakerChanges
 from consumer.observability import metrics
-from consumer.records import ModerationResult
+from consumer.records import ByObject, ByUpload, ModerationResult
+
+Blamed = Callable[[CallFailed], CallFailed]
 
 FIRST_REGION_ATTEMPTS = 2
+OF_COPIES = " of copies"
+STORE = "temporary store"
+"""Has a breaker in each region beside those of the services."""
+UPLOADS_AHEAD = 64
+"""Requests that wait for a store when no more messages begin. Fewer: images that need none can be begun meanwhile."""
 
 
 class Region:
-    """One of the provider's regions: how to ask it, and its breakers by service."""
+    """One of the provider's regions: how to ask it, and its breakers by service, and that of its temporary store."""
 
     def __init__(self, name: str, moderator: Moderator, limits: BreakerLimits) -> None:
         self.name = name
         self.moderator = moderator
         self.breakers: dict[str, Breaker] = defaultdict(lambda: Breaker(limits))
+
+
+class Found(NamedTuple):
+    """A permit: in which region, and of which service's breaker, or the store's."""
+
+    region: Region
+    name: str
+    permit: Permit
 
 
 class Regions:
@@ -54,31 +74,31 @@ class Regions:
         self._regions = tuple(regions)
         self._clock = clock
         self._waits = waits
-        self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # wake in the order they came
-        self._new = 0  # requests that wait for a permit and have not been sent yet
+        self._turns: dict[tuple[str, bool], asyncio.Lock] = defaultdict(asyncio.Lock)  # wake in the order they came
+        self._new = {False: 0, True: 0}  # requests that wait for a permit and have not been sent yet; True: uploads
         self._moved = asyncio.Event()
         self._changes = BreakerChanges()
 
     async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
         while True:
-            region, permit = await self._permit(request.service, call)
-            call.region, call.permit = region.name, permit
+            region, name, permit = await self._permit(request, call)
+            call.region = region.name
+            call.permit, call.store_permit = (None, permit) if name == STORE else (permit, None)
             try:
                 if call.slot is not None:
                     with contextlib.nullcontext() if call.paid else self._waits.interruptible():
-                        await call.slot.take()
+                        await call.slot.take(first=call.paid or not isinstance(request.location, ByUpload))
                 return await region.moderator.ask(request, call)
             except GrantRevoked:
                 continue
             finally:
                 permit.abandoned()  # a request that was cancelled on its way has returned it nowhere else
-                breaker = region.breakers[request.service]
-                self._changes.look(region.name, request.service, breaker, self._clock.now())
+                self._changes.look(region.name, name, region.breakers[name], self._clock.now())
                 self._wake()
 
     def has_capacity(self) -> bool:
-        """Whether no request waits for a permit, but for those that have failed before."""
-        return not self._new
+        """Whether no request waits for a permit, but for those that have failed before, and some uploads."""
+        return not self._new[False] and self._new[True] < UPLOADS_AHEAD
 
     async def wait_for_capacity(self) -> None:
         """Wait until there is capacity."""
@@ -92,7 +112,7 @@ class Regions:
             reason
             for region in self._regions
             for service, breaker in region.breakers.items()
-            for is_waited_for in [self._turns[service].locked()]
+            for is_waited_for in [self._is_waited_for(service)]
             if (
                 reason := breaker.reason_not_ready(
                     service,
@@ -104,37 +124,47 @@ class Regions:
             )
         ]
 
-    async def _permit(self, service: str, call: CallContext) -> tuple[Region, Permit]:
-        turn, attempt = self._turns[service], call.attempt
-        if not turn.locked() and not isinstance(found := self._find(service, attempt), float):
+    def _is_waited_for(self, name: str) -> bool:
+        """Tell whether a request waits for a permit of this service's, or of the store's."""
+        turns = self._turns.items()
+        return any(turn.locked() for (service, uploads), turn in turns if name in (service, STORE if uploads else ""))
+
+    async def _permit(self, request: ModerationRequest, call: CallContext) -> Found:
+        uploads = isinstance(request.location, ByUpload) and not call.copies.any(self._clock.now())
+        turn = self._turns[request.service, uploads]
+        if not turn.locked() and not isinstance(found := self._find(request, call), float):
             return found
         if call.slot is not None:
             call.slot.give_back()
         with self._waits.interruptible():
-            is_new = attempt == 1
-            self._new += is_new
+            is_new = call.attempt == 1
+            self._new[uploads] += is_new
             try:
                 async with turn:
-                    while isinstance(found := self._find(service, attempt), float):
+                    while isinstance(found := self._find(request, call), float):
                         began = self._clock.now()
                         await self._something(found)
                         metrics.QUOTA_WITHHELD_SECONDS.labels("provider").inc(self._clock.now() - began)
                     return found
             finally:
-                self._new -= is_new
+                self._new[uploads] -= is_new
                 self._wake()
 
-    def _find(self, service: str, attempt: int) -> tuple[Region, Permit] | float:
+    def _find(self, request: ModerationRequest, call: CallContext) -> Found | float:
         """Take a permit of the best region that gives one now, or say in how many seconds one may."""
         now = self._clock.now()
         soonest = inf
-        for region in self._regions if attempt <= FIRST_REGION_ATTEMPTS else self._regions[::-1]:
-            breaker = region.breakers[service]
-            wait = breaker.wait(now)
+        only_copies = call.copies.only_these and call.copies.any(now)
+        for region in self._regions if call.attempt <= FIRST_REGION_ATTEMPTS else self._regions[::-1]:
+            if only_copies and call.copies.in_region(region.name, now) is None:
+                continue
+            names = (request.service, STORE) if _must_upload(request, call, region, now) else (request.service,)
+            breakers = [region.breakers[name] for name in names]
+            wait = max(breaker.wait(now) for breaker in breakers)
             if wait <= 0:
-                return region, breaker.permit(now)
+                return Found(region, names[-1], breakers[-1].permit(now))
             soonest = min(soonest, wait)
-            if isinstance(breaker.cause, AccountRefused):
+            if isinstance(breakers[0].cause, AccountRefused):
                 break
         return soonest
 
@@ -156,6 +186,46 @@ class Regions:
         self._moved = asyncio.Event()
 
 
+def _must_upload(request: ModerationRequest, call: CallContext, region: Region, now: float) -> bool:
+    return isinstance(request.location, ByUpload) and call.copies.in_region(region.name, now) is None
+
+
+@contextlib.contextmanager
+def reported(
+    permit: Permit, call: CallContext, to: str, clock: Clock, blamed: Blamed = lambda failure: failure
+) -> Iterator[None]:
+    """
+    Let a call depart, if its permit is still valid, and report to its breaker how it ends.
+
+    `to` names what is called, for the number of the request's first call there; `blamed` says whose a failure is.
+
+    Raises:
+        GrantRevoked: the permit is not valid any more.
+        CallFailed: the call's.
+    """
+    if not permit.depart():
+        raise GrantRevoked
+    assert permit.departure is not None
+    first_departure = call.first_departures.setdefault(to, permit.departure)
+    try:
+        yield
+    except CallFailed as error:
+        failure = blamed(error)
+        call.others_answered = permit.others_answered_since(first_departure)
+        if not isinstance(failure, ProviderFailed | AccountRefused):
+            permit.answered()
+        elif not call.others_answered:
+            permit.failed(failure, clock.now())
+        raise failure from error.__cause__
+    permit.succeeded()
+
+
+def _kind(request: ModerationRequest) -> str:
+    """What is asked: a service about images, or about copies in the temporary store."""
+    is_copy = isinstance(request.location, ByObject) and request.location.region is None
+    return f"{request.service}{OF_COPIES}" if is_copy else request.service
+
+
 class Guarded:
     """
     A `Moderator` that lets only calls with a valid permit depart, and reports their ends to the breaker.
@@ -174,26 +244,19 @@ class Guarded:
     async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
         permit = call.permit
         assert permit is not None, "Regions gives every request its permit"
-        if not permit.depart():
-            raise GrantRevoked
-        assert permit.departure is not None
-        first_departure = call.first_departures.setdefault(self._region, permit.departure)
-        try:
+        kind = _kind(request)
+        with reported(permit, call, self._region, self._clock, partial(self._blamed, kind)):
             answer = await self._inner.ask(request, call)
-        except CallFailed as error:
-            failure = self._blamed(error, request.service)
-            call.others_answered = permit.others_answered_since(first_departure)
-            if not isinstance(failure, ProviderFailed | AccountRefused):
-                permit.answered()
-            elif not call.others_answered:
-                permit.failed(failure, self._clock.now())
-            raise failure from error.__cause__
-        permit.succeeded()
-        self._answered_services.add(request.service)
+        self._answered_services.add(kind)
         return answer
 
-    def _blamed(self, failure: CallFailed, service: str) -> CallFailed:
-        """What has never been accepted is our configuration, such as the service's name, and no image's fault."""
-        if isinstance(failure, InputRefused) and service not in self._answered_services:
-            return AccountRefused(failure.code)
+    def _blamed(self, kind: str, failure: CallFailed) -> CallFailed:
+        """
+        What has never been accepted is our configuration, such as the service's name, and no image's fault; nor is it
+        that the provider cannot read its own store.
+        """
+        if isinstance(failure, InputRefused) and kind not in self._answered_services:
+            return failure.sorted_as(AccountRefused)
+        if isinstance(failure, Unreachable) and kind.endswith(OF_COPIES):
+            return failure.sorted_as(CopyUnreachable)
         return failure

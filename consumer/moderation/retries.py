@@ -17,11 +17,20 @@ import structlog
 
 from consumer.clock import Clock
 from consumer.dispatch.waits import InterruptibleWaits
-from consumer.errors import CallFailed, Expired, NonceUsed, Throttled, Unavailable, Unjudgeable, Unreachable
+from consumer.errors import (
+    CallFailed,
+    Expired,
+    NonceUsed,
+    NotFetchable,
+    Throttled,
+    Unavailable,
+    Unjudgeable,
+    Unreachable,
+)
 from consumer.images.presigned import expiry
 from consumer.moderation import CallContext, ModerationRequest, Moderator
 from consumer.observability import metrics
-from consumer.records import ByUrl, ModerationResult
+from consumer.records import ModerationResult, fetched_from
 
 log = structlog.get_logger()
 
@@ -38,15 +47,22 @@ class RetryPolicy:
 
 
 def delay_before_retry(
-    failure: CallFailed, attempt: int, policy: RetryPolicy, dice: float, *, others_answered: int = 0
+    failure: CallFailed,
+    attempt: int,
+    policy: RetryPolicy,
+    dice: float,
+    *,
+    others_answered: int = 0,
+    unreachable: int | None = None,
 ) -> float | None:
     """
     Seconds until a request that failed on its `attempt`th call (from 1) is asked again, or None to give up.
 
     The backoff doubles up to `max_delay` and is fully jittered: `dice`, from 0 to 1, says how much of it is waited.
     What the provider asks for is waited at least. `others_answered` images were answered since this one's first call.
+    So often, if not each time, the image was `unreachable`.
     """
-    if _is_hopeless(failure, attempt, policy, others_answered):
+    if _is_hopeless(failure, attempt, policy, others_answered, attempt if unreachable is None else unreachable):
         return None
     if isinstance(failure, NonceUsed):
         return 0.0
@@ -54,7 +70,9 @@ def delay_before_retry(
     return failure.retry_after + backoff * dice
 
 
-def _is_hopeless(failure: CallFailed, attempt: int, policy: RetryPolicy, others_answered: int) -> bool:
+def _is_hopeless(
+    failure: CallFailed, attempt: int, policy: RetryPolicy, others_answered: int, unreachable: int
+) -> bool:
     match failure:
         case Unjudgeable():
             return True
@@ -63,7 +81,7 @@ def _is_hopeless(failure: CallFailed, attempt: int, policy: RetryPolicy, others_
         case Unavailable():
             return attempt >= policy.attempts and others_answered >= policy.others_answered
         case _:
-            return attempt >= policy.fetch_attempts
+            return unreachable >= policy.fetch_attempts
 
 
 class Retrying:
@@ -90,9 +108,11 @@ class Retrying:
             except CallFailed as error:
                 failure = self._explained(error, request)
                 _count(failure)
+                call.unreachable += isinstance(failure, Unreachable)
                 delay = delay_before_retry(
-                    failure, call.attempt, self._policy, self._dice.random(), others_answered=call.others_answered
-                )
+                    failure, call.attempt, self._policy, self._dice.random(),
+                    others_answered=call.others_answered, unreachable=call.unreachable,
+                )  # fmt: skip
                 if delay is None:
                     raise failure from error.__cause__
                 log.warning(
@@ -100,6 +120,7 @@ class Retrying:
                     kind=failure.kind, code=failure.code, attempt=call.attempt, retry_in=round(delay, 3),
                     topic=call.partition.topic, partition=call.partition.number, offset=call.offset,
                     **({"detail": failure.detail} if failure.detail else {}),
+                    **({"request_id": failure.request_id} if failure.request_id else {}),
                 )  # fmt: skip
                 with self._waits.interruptible() if isinstance(failure, Unavailable) else contextlib.nullcontext():
                     await self._clock.sleep(delay)
@@ -110,12 +131,13 @@ class Retrying:
 
     def _explained(self, failure: CallFailed, request: ModerationRequest) -> CallFailed:
         """Say so when an image could not be fetched because its URL has expired: no further attempt can succeed."""
-        if not isinstance(failure, Unreachable) or not isinstance(request.location, ByUrl):
+        url = fetched_from(request.location)
+        if not isinstance(failure, Unreachable | NotFetchable) or url is None:
             return failure
-        expires = expiry(request.location.url)
+        expires = expiry(url)
         if expires is None or self._clock.wall() < expires:
             return failure
-        return Expired("expired")
+        return failure.sorted_as(Expired, "expired")
 
 
 def _count(failure: CallFailed) -> None:

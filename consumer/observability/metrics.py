@@ -234,6 +234,43 @@ LANE_CALLS_IN_FLIGHT = _declared(Gauge, "moderation_lane_calls_in_flight", "Slot
 LANE_CALLS_WAITING = _declared(
     Gauge, "moderation_lane_calls_waiting", "Calls of a lane that wait for a slot.", ["lane"]
 )
+FETCHES_IN_FLIGHT = _declared(
+    Gauge,
+    "moderation_fetches_in_flight",
+    "Images that this service fetches or uploads now. At its limit all the time: raise images.max_fetches.",
+)
+LANE_FETCHES_IN_FLIGHT = _declared(Gauge, "moderation_lane_fetches_in_flight", "The same, of a lane.", ["lane"])
+LANE_FETCHES_WAITING = _declared(
+    Gauge, "moderation_lane_fetches_waiting", "Images of a lane that wait to be fetched.", ["lane"]
+)
+IMAGE_BYTES_HELD = _declared(
+    Gauge,
+    "moderation_image_bytes_held",
+    "Bytes of images that are fetched and not uploaded yet. Near its limit all the time: raise images.max_bytes_held.",
+)
+IMAGES_FETCHED = _declared(
+    Counter,
+    "moderation_images_fetched_total",
+    "Images that this service fetched, or why it did not: `ok` or a code of the runbook, statuses as `http_5xx`.",
+    ["outcome"],
+)
+UPLOADS = _declared(
+    Counter,
+    "moderation_uploads_total",
+    "Images put into the provider's temporary store, by region, and `ok` or the kind of the failure.",
+    ["region", "outcome"],
+)
+UPLOAD_TOKENS = _declared(
+    Counter,
+    "moderation_upload_tokens_total",
+    "Calls for a token of the temporary store. More than a few an hour: the store refuses its own tokens, see the log.",
+)
+UPLOAD_SECONDS = _declared(
+    Histogram,
+    "moderation_upload_seconds",
+    "Seconds that the temporary store and its tokens took to answer.",
+    buckets=_SECONDS,
+)
 HOSTS_FAILING = _declared(
     Gauge,
     "moderation_hosts_failing",

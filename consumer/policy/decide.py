@@ -13,6 +13,7 @@ from consumer.policy.schema import Policy
 from consumer.records import (
     STRICTNESS,
     Assessment,
+    Coverage,
     Decision,
     Finding,
     ModerationResult,
@@ -27,6 +28,7 @@ RANK = {"none": 0, "low": 1, "medium": 2, "high": 3}
 """Vendor: the risk levels, rising."""
 
 UNEXPLAINED = "__overall__"
+UNSEEN = "__unseen_frames__"
 
 
 class Deciding:
@@ -38,12 +40,20 @@ class Deciding:
         self._routes = {level: (f"default:{level}", Decision(to)) for level, to in settings.route.model_dump().items()}
         if settings.strict_recall and self._routes["low"][1] is Decision.PASS:
             self._routes["low"] = ("strict_recall:low", Decision.REVIEW)
+        self._reviews_unseen = settings.unseen_frames == "review"
         self._on_error = {kind: Decision(to) for kind, to in settings.on_error.model_dump().items()}
 
     def decide(self, submission: Submission, assessment: Assessment, now: float) -> Verdict:
         """Reach the verdict at `now` (unix seconds): the strictest that the findings, or a failure, ask for."""
         findings = tuple(finding for answer in assessment.answers for finding in findings_of(answer))
         routed = [(*self._route(finding), finding) for finding in findings]
+        coverage = assessment.coverage or Coverage()
+        if self._reviews_unseen and assessment.answers and not coverage.is_whole:
+            unseen = Finding(
+                service=assessment.answers[0].service, label=UNSEEN, confidence=None, level="unknown",
+                level_source="coverage",
+            )  # fmt: skip
+            findings, routed = (*findings, unseen), [*routed, ("unseen_frames", Decision.REVIEW, unseen)]
         outcomes = [decision for _, decision, _ in routed]
         outcomes += [self._on_error.get(failure.kind, Decision.REVIEW) for failure in assessment.failures]
         decision = max(outcomes, key=STRICTNESS.__getitem__, default=Decision.REVIEW)

@@ -3,6 +3,7 @@ A policy as it is written: what may stand in its file.
 """
 
 import hashlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,8 +13,10 @@ from pydantic import BeforeValidator, Field
 from consumer.config.base import Settings
 from consumer.config.loading import validated
 from consumer.config.origins import Origins
+from consumer.config.problems import Problem
 from consumer.config.yaml_file import read_yaml
-from consumer.vendor_facts.aliyun import DEFAULT_SERVICE, InfoType
+from consumer.errors import Misconfigured
+from consumer.vendor_facts.aliyun import DEFAULT_SERVICE, InfoType, is_offered
 
 
 class Route(Settings):
@@ -62,6 +65,12 @@ class PolicySettings(Settings):
     info: tuple[InfoType, ...] = ()
     route: Route = Route()
     strict_recall: bool = Field(False, description="Send low risk to review.")
+    unseen_frames: Literal["pass", "review"] = Field(
+        "pass",
+        description="Whether what was not looked at whole is reviewed: the provider looks at one frame of an animated "
+        "image. How many there are is known of images that this service uploads; with `review` people look at all "
+        "others as well.",
+    )
     on_error: OnError = OnError()
 
 
@@ -72,15 +81,26 @@ class Policy(Settings):
     sha256: str
 
 
-def load_policy(path: Path) -> Policy:
+def load_policy(path: Path, regions: Sequence[str] = ()) -> Policy:
     """
-    Read a policy file.
+    Read a policy file, whose services the provider must offer in these regions.
 
     Raises:
         Misconfigured: with every problem.
     """
     file = read_yaml(path)
-    settings = validated(PolicySettings, file.tree, Origins(file))
+    origins = Origins(file)
+    settings = validated(PolicySettings, file.tree, origins)
+    if problems := [origins.line(each) for each in _not_offered(settings.services, regions)]:
+        raise Misconfigured(problems)
     # Of what was read, and not of the file, which may be another by now; comments and order say nothing.
     canonical = orjson.dumps(settings.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
     return Policy(settings=settings, sha256=hashlib.sha256(canonical).hexdigest())
+
+
+def _not_offered(services: Sequence[str], regions: Sequence[str]) -> Iterator[Problem]:
+    for service in services:
+        for region in regions:
+            if not is_offered(service, region):
+                text = f"{service} is for regions outside of the Chinese mainland, and {region} is called"
+                yield Problem(("services",), text)

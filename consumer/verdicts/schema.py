@@ -75,6 +75,11 @@ def verdict_schema() -> Schema:
                     "about.",
                     "string",
                 ),
+                etag=_or_null(
+                    "The object's, as the event says. Where this service read it from a store, and version is null, no "
+                    "object with another ETag was judged.",
+                    "string",
+                ),
             ),
             decision={
                 "description": "What is to become of the image.",
@@ -85,6 +90,20 @@ def verdict_schema() -> Schema:
                 "enum": ["policy", "fallback", "human"],
             },
             provisional={"description": "Whether a later verdict may replace this one.", "type": "boolean"},
+            coverage={
+                **_object(
+                    "How much of the image was looked at. Null where no service has answered.",
+                    frames={
+                        "description": "Frames looked at, and frames that there are; null where that is not known.",
+                        "type": "array",
+                        "prefixItems": [{"type": "integer", "minimum": 1}, {"type": ["integer", "null"]}],
+                        "minItems": 2,
+                        "maxItems": 2,
+                    },
+                    scaled={"description": "Whether it was made smaller first.", "type": "boolean"},
+                ),
+                "type": ["object", "null"],
+            },
             risk_level=_or_null("The provider's overall level; null where it gave none.", "string"),
             reasons=_list("What made the decision.", _finding(rule=True)),
             findings=_list("Everything that was found.", _finding(rule=False)),
@@ -97,6 +116,16 @@ def verdict_schema() -> Schema:
                 code=_or_null("200 where there is an answer.", "integer"),
                 attempts=_count("Calls sent, failed ones included."),
                 billed_calls=_count("Calls that the provider charges for."),
+                calls=_list(
+                    "The last call of each service that was asked; a minimal verdict lists none.",
+                    _object(
+                        "One call.",
+                        service=_or_null("The provider's service; null where none was asked.", "string"),
+                        region=_or_null("The provider's region.", "string"),
+                        request_id=_or_null("The provider's, where it answered: for its support.", "string"),
+                        code=_text("200, or why there is no answer, as in error."),
+                    ),
+                ),
             ),
             policy=_object(
                 "What decided.",
@@ -113,6 +142,7 @@ def verdict_schema() -> Schema:
                             "enum": kinds(),
                         },
                         "code": _text("The provider's or the transport's word, never free text."),
+                        "service": _or_null("Which service could not answer; null where none was asked.", "string"),
                     },
                 ),
                 "type": ["object", "null"],
@@ -169,7 +199,7 @@ def _finding(*, rule: bool) -> Schema:
         described = {
             "rule": _text("Which rule or default decided."),
             **described,
-            "level_source": {"description": "Whose level it is.", "enum": ["label", "overall"]},
+            "level_source": {"description": "Whose level it is.", "enum": ["label", "overall", "coverage"]},
         }
     return _object("A finding that made the decision." if rule else "A finding.", **described)
 

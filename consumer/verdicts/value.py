@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from consumer.config.privacy import MOST_TEXTS, PrivacySettings
-from consumer.records import Assessment, Finding, Hits, ObjectRef, Submission, Verdict
+from consumer.records import Assessment, Coverage, Failure, Finding, Hits, ObjectRef, Submission, Verdict
 from consumer.urls import shown_url
 from consumer.verdicts.bounds import MOST_VALUE, rfc3339, text
 
@@ -44,20 +44,22 @@ def whole(verdict: Verdict, privacy: PrivacySettings, provider: str) -> dict[str
             "of": submission.of,
             "url": shown_url(image.url, keep_query=privacy.keep_query) if image.url else None,
             "ref": _ref(image.ref),
-            "sha256": None,  # of bytes that this service had: it has none
+            "sha256": assessment.sha256,
             "sha256_claimed": image.sha256_claimed,
             "mime": image.mime,
             "bytes": image.size,
             "version": image.ref.version if image.ref else None,
+            "etag": image.ref.etag if image.ref else None,
         },
         **_decided(verdict),
+        "coverage": _coverage(assessment.coverage),
         "risk_level": verdict.risk_level,
         "reasons": [{"rule": reason.rule, **_finding(reason.finding, source=True)} for reason in verdict.reasons],
         "findings": [_finding(finding) for finding in verdict.findings],
         "hits": _hits(hits, privacy),
         "provider": _provider(provider, assessment),
         "policy": {"id": verdict.policy.id, "version": verdict.policy.version, "sha256": verdict.policy.sha256},
-        "error": {"class": failure.kind, "code": failure.code} if failure else None,
+        "error": {"class": failure.kind, "code": failure.code, "service": failure.service or None} if failure else None,
         "context": _carried(submission, "context", privacy),
         "attrs": _carried(submission, "attrs", privacy),
         "omitted": list(submission.omitted),
@@ -88,6 +90,7 @@ def _minimal(verdict: Verdict, provider: str, texts: int, most_reasons: int) -> 
         "image.sha256_claimed": image.sha256_claimed,
         "image.mime": image.mime,
         "image.version": ref and ref.version,
+        "image.etag": ref and ref.etag,
         "reasons": len(reasons) < len(verdict.reasons),
         "findings": verdict.findings,
         "hits": any(answer.hits != Hits() for answer in assessment.answers),
@@ -110,15 +113,17 @@ def _minimal(verdict: Verdict, provider: str, texts: int, most_reasons: int) -> 
             "mime": None,
             "bytes": _integer(image.size),
             "version": None,
+            "etag": None,
         },
         **_decided(verdict),
+        "coverage": _coverage(assessment.coverage),
         "risk_level": text(verdict.risk_level, 64) if verdict.risk_level is not None else None,
         "reasons": reasons,
         "findings": [],
         "hits": _hits([], PrivacySettings()),
-        "provider": {**_provider(provider, assessment), "request_id": None},
+        "provider": {**_provider(provider, assessment), "request_id": None, "calls": []},
         "policy": {"id": verdict.policy.id, "version": verdict.policy.version, "sha256": verdict.policy.sha256},
-        "error": {"class": text(failure.kind, 64), "code": text(failure.code, 64)} if failure else None,
+        "error": _minimal_error(failure),
         "context": None,
         "attrs": None,
         "omitted": [
@@ -127,6 +132,19 @@ def _minimal(verdict: Verdict, provider: str, texts: int, most_reasons: int) -> 
         ],
         **_tail(verdict),
     }
+
+
+def _coverage(coverage: Coverage | None) -> dict[str, Any] | None:
+    if coverage is None:
+        return None
+    return {"frames": [coverage.seen, coverage.frames], "scaled": coverage.scaled}
+
+
+def _minimal_error(failure: Failure | None) -> dict[str, Any] | None:
+    if failure is None:
+        return None
+    service = text(failure.service, 64) if failure.service else None
+    return {"class": text(failure.kind, 64), "code": text(failure.code, 64), "service": service}
 
 
 def _head(submission: Submission) -> dict[str, Any]:
@@ -165,7 +183,15 @@ def _provider(name: str, assessment: Assessment) -> dict[str, Any]:
         "code": 200 if first else None,
         "attempts": assessment.attempts,
         "billed_calls": assessment.billed_calls,
+        "calls": [
+            *(_call(each.service, each.region, each.request_id, "200") for each in assessment.answers),
+            *(_call(each.service, each.region, each.request_id, each.code) for each in assessment.failures),
+        ],
     }
+
+
+def _call(service: str, region: str, request_id: str | None, code: str) -> dict[str, Any]:
+    return {"service": service or None, "region": region or None, "request_id": request_id, "code": code}
 
 
 def _carried(submission: Submission, name: str, privacy: PrivacySettings) -> Any:

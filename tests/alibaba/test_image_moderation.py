@@ -317,3 +317,27 @@ def test_any_answer_is_accepted_or_a_failure(status: int, body: bytes, data: Any
             continue
         assert answer.labels
         assert 200 <= status < 300
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "request_id"),
+    [
+        ({"RequestId": "R-1", "Code": 500, "Msg": "failed"}, {}, "R-1"),
+        ({"RequestId": "R-1", "Code": "Throttling.User", "Message": "slow"}, {"x-acs-request-id": "R-2"}, "R-1"),
+        ({"requestId": "R-1", "code": 404}, {}, "R-1"),
+        ({"Code": 500}, {"x-acs-request-id": "R-2"}, "R-2"),
+        ("<html>", {"x-acs-request-id": "R-2"}, "R-2"),
+        ({"RequestId": "a line\nand more", "Code": 500}, {"x-acs-request-id": "x" * 200}, None),
+        ({"RequestId": 7, "Code": 200, "Data": {}}, {}, None),
+    ],
+)
+def test_a_call_that_failed_says_how_the_provider_names_it(
+    body: Any, headers: dict[str, str], request_id: str | None
+) -> None:
+    """
+    Its support asks for it; what is no plain name is not one.
+    """
+    with pytest.raises(CallFailed) as failed:
+        read_answer(200, headers, orjson.dumps(body), request())
+
+    assert failed.value.request_id == request_id

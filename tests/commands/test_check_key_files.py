@@ -54,6 +54,20 @@ def test_a_secret_that_owner_and_group_may_read_is_no_matter(tmp_path: Path, mod
     assert list(open_to_others(config_with(tmp_path))) == []
 
 
+def test_a_stores_key_is_looked_at_too(tmp_path: Path) -> None:
+    """
+    Whether a binding names the store or not.
+    """
+    secret = tmp_path / "access-key-secret"
+    secret.write_text("canary")
+    secret.chmod(0o644)
+    store = {"type": "s3", "region": "eu-west-1", "key_files": tmp_path}
+
+    [found] = open_to_others(Config.model_validate({"stores": {"a": store}}))
+
+    assert found.text.startswith(f"{secret} (stores.a.key_files): everybody on this machine may read it")
+
+
 def test_the_link_of_a_mount_is_followed(tmp_path: Path) -> None:
     """
     A link itself is open to all; what it leads to counts. A file that is not there is said elsewhere.

@@ -139,3 +139,21 @@ async def test_wrong_rules_of_the_emulator_name_their_line(tmp_path: Path) -> No
 
     assert ended.status == 2
     assert ended.errors == f"✗ {path}:3: rules.0.labels: must be a list of at least one mapping (given: 'none')\n"
+
+
+def test_a_policy_whose_service_is_not_offered_in_the_region_is_refused(tmp_path: Path) -> None:
+    """
+    The vendor's international services are outside of the Chinese mainland only; the fallback region counts as well.
+    """
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("policy: p\nversion: 1\nservices:\n  - baselineCheck_global\n")
+    path = tmp_path / "consumer.yaml"
+    path.write_text("provider: {region: cn-shanghai}\npolicy: policy.yaml\n")
+
+    with pytest.raises(Misconfigured) as misconfigured:
+        load_inputs(path, KEY, [])
+    policy.write_text("policy: p\nversion: 1\nservices: [baselineCheck]\n")
+
+    what = "services: baselineCheck_global is for regions outside of the Chinese mainland, and cn-shanghai is called"
+    assert misconfigured.value.problems == (f"{policy}:3: {what}",)
+    assert load_inputs(path, KEY, []).policy.settings.services == ("baselineCheck",)

@@ -185,6 +185,8 @@ CLIENTS = {
     "demo/process.py": "ClientSession",
     "commands/offsets.py": "AsyncClient",
     "tracing/spans.py": "Session",
+    "images/fetch.py": "ClientSession",
+    "images/stores/reader.py": "ClientSession",
 }
 """Every place where an HTTP client is opened. Each has its test of proxies, here or beside its own."""
 

@@ -22,7 +22,7 @@ from consumer.emulator.rules import judgement
 from consumer.errors import Undecodable
 from consumer.intake.decode import Bindings, Omission, Rules, decode, recognise
 from consumer.policy.schema import load_policy
-from consumer.records import ByObject, ByUrl, Ignored, NotAskable, Submission
+from consumer.records import ByObject, Ignored, ImageLocation, NotAskable, Submission, fetched_from
 from tests.rig.events import delivery
 
 CONFIG = Path(__file__).parents[2] / "config" / "demo.yaml"
@@ -35,13 +35,14 @@ def made(count: int) -> list[Upload]:
     return list(uploads(count, SITE, 1_795_000_000.0))
 
 
-def file_behind(location: ByUrl | ByObject) -> bytes | None:
+def file_behind(location: ImageLocation) -> bytes | None:
     """What the provider would get: from a bucket, from the images' server, or from the uploads' own URLs."""
     if isinstance(location, ByObject):
         return SITE.files[OBJECTS[location.key]] if location.bucket == OSS_BUCKET else None
-    path = unquote(urlsplit(location.url).path).removeprefix("/")
+    url = fetched_from(location) or ""
+    path = unquote(urlsplit(url).path).removeprefix("/")
     bucket, _, key = path.partition("/")
-    if location.url.startswith(CDN) and bucket in PUBLIC:
+    if url.startswith(CDN) and bucket in PUBLIC:
         return SITE.files[OBJECTS[key]]
     return SITE.files.get(path.rpartition("/")[2])
 
@@ -58,9 +59,9 @@ def outcome_by_the_rules(submission: Submission) -> Outcome:
     except ServiceError as refusal:
         return Outcome(Place.REVIEW, {407: "error: image"}[refusal.code])
     image = (
-        ImageUrl(location.url)
-        if isinstance(location, ByUrl)
-        else OssObject(location.region, location.bucket, location.key)
+        OssObject(location.region or "", location.bucket, location.key)
+        if isinstance(location, ByObject)
+        else ImageUrl(fetched_from(location) or "")
     )
     asked = Parameters("baselineCheck_global", image, data_id="", info_types=frozenset())
     level: Any = judgement(RULES, asked, picture)["RiskLevel"]

@@ -16,12 +16,17 @@ from dataclasses import dataclass
 from importlib.metadata import distribution
 from pathlib import Path
 
+import orjson
 import pytest
 import pytest_asyncio
 
+from consumer.emulator import EmulatorSettings, running
+from tests.rig.emulated import KEY as EMULATED
+from tests.rig.pictures import picture
 from tests.rig.replica import KEY
 
 ROOT = Path(__file__).parents[2]
+BOUND_TO_A_STORE = "--set=bindings=[{bucket: b, via: upload, store: a}]"
 NOWHERE = "--set=kafka.bootstrap_servers=127.0.0.1:1"
 FREE_PORTS = ("--set=health.port=0", "--set=health.metrics_port=0")  # the default ones may be another program's
 
@@ -136,6 +141,21 @@ async def test_what_needs_no_file_works_anywhere(installed: Installed, empty: Pa
     assert list(empty.iterdir()) == []
 
 
+async def test_a_scan_needs_no_file_and_no_pillow(installed: Installed, empty: Path) -> None:
+    """
+    The page and its images come with the wheel; without Pillow a small image is shown as it is.
+    """
+    (empty / "a.png").write_bytes(picture("blue", "PNG", (240, 240)))
+    async with running(EmulatorSettings()) as emulator:
+        endpoint = f"--set=provider.endpoint={emulator.url}"
+        arguments = ("scan", "a.png", "--alone", "--html", "page.html", endpoint)
+        said = await installed.run(*arguments, folder=empty, environment=EMULATED)
+
+    assert said.status == 0, said.errors
+    assert orjson.loads(said.output)["decision"] == "pass"
+    assert "data:image/png;base64," in (empty / "page.html").read_text("utf-8")
+
+
 async def test_the_service_runs_without_a_file(installed: Installed, empty: Path) -> None:
     """
     With the defaults and the policy of the release; here on free ports, without a broker, and until it is told to stop.
@@ -166,6 +186,7 @@ async def test_a_check_without_a_file_says_what_it_looked_at(installed: Installe
         (("broker",), "demo"),
         (("emulator",), "demo"),
         (("run", NOWHERE, "--set=tracing.enabled=true"), "otel"),
+        (("run", NOWHERE, "--set=stores={a: {type: s3, region: eu-west-1}}", BOUND_TO_A_STORE), "stores"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else value,
 )

@@ -1,5 +1,5 @@
 """
-docs/licences.md: what the service, its traces and its demo depend on, and under which licences.
+docs/licences.md: what the service, its extras and its demo depend on, and under which licences.
 
     make licences     writes it
 """
@@ -14,12 +14,13 @@ from pathlib import Path
 from tests.rig.replica import ROOT
 
 PAGE = ROOT / "docs" / "licences.md"
-LOCKS = {"run": "the service", "otel": "traces", "demo": "the demo"}
+LOCKS = {"run": "the service", "otel": "traces", "stores": "private buckets", "demo": "the demo"}
 """The locks of what is shipped, and what needs them; each of the others has the first one's packages too."""
 
 READ_BY_HAND = {
     "colorama": "BSD-3-Clause",  # for Windows only, and installed nowhere else
     "httpx-aiohttp": "BSD-3-Clause",  # its metadata has the text and no name
+    "python-dateutil": "Apache-2.0 AND BSD-3-Clause",  # of its newer and its older parts
 }
 """Licences of packages whose metadata do not name them, by their licence files."""
 
@@ -42,10 +43,10 @@ ALLOWED_BY_NAME = {("certifi", "MPL-2.0"), ("orjson", "MPL-2.0")}
 INTRODUCTION = """\
 # Licences of what it depends on
 
-Each package of `locks/run.txt`, `locks/otel.txt` (both are in the image) and `locks/demo.txt`, with the licence that
-its own metadata name. Written by `make licences`; a test compares it with the locks, and refuses licences that
-`tests/docs/licences.py` does not allow. Wheels may contain libraries of others under licences of their own, such as
-librdkafka in confluent-kafka: those stand in each package's licence files.
+Each package of `locks/run.txt`, `locks/otel.txt`, `locks/stores.txt` (all three are in the image) and `locks/demo.txt`,
+with the licence that its own metadata name. Written by `make licences`; a test compares it with the locks, and refuses
+licences that `tests/docs/licences.py` does not allow. Wheels may contain libraries of others under licences of their
+own, such as librdkafka in confluent-kafka: those stand in each package's licence files.
 
 """
 

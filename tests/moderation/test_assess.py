@@ -96,7 +96,7 @@ async def test_a_service_that_fails_does_not_spare_the_others() -> None:
     assessment = await Assessing(moderator, [BASELINE, AIGC], []).assess(submission())
 
     assert [answer.service for answer in assessment.answers] == [AIGC]
-    assert assessment.failures == (Failure(kind="image", code="407", region="eu-west-1", attempts=3),)
+    assert assessment.failures == (Failure(kind="image", code="407", service=BASELINE, region="eu-west-1", attempts=3),)
     assert assessment.attempts == 5
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from consumer.policy.decide import Deciding, findings_of, outranks_overall
 from consumer.policy.schema import Policy, PolicySettings
-from consumer.records import STRICTNESS, Assessment, Decision, Failure, Label, ModerationResult
+from consumer.records import STRICTNESS, Assessment, Coverage, Decision, Failure, Label, ModerationResult
 from tests.rig.events import submission
 
 RANKS = ["none", "low", "medium", "high"]
@@ -213,3 +213,39 @@ def test_findings_say_where_their_level_comes_from() -> None:
     assert [(finding.label, finding.level, finding.level_source) for finding in findings_of(one)] == [
         ("a", "low", "label"), ("b", "high", "overall"), ("nonLabel", "none", "label"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("coverage", "setting", "expected"),
+    [
+        (Coverage(frames=1), "review", "pass"),
+        (Coverage(frames=3), "review", "review"),
+        (Coverage(frames=None), "review", "review"),
+        (Coverage(seen=3, frames=3), "review", "pass"),
+        (Coverage(frames=1, scaled=True), "review", "review"),
+        (None, "review", "review"),
+        (Coverage(frames=3), "pass", "pass"),
+    ],
+)
+def test_frames_that_were_not_looked_at_are_reviewed_where_the_policy_says_so(
+    coverage: Coverage | None, setting: str, expected: str
+) -> None:
+    """
+    Also where it is not known whether there are any; a finding of its own says why.
+    """
+    assessment = Assessment(answers=(answer("none", Label("nonLabel")),), coverage=coverage)
+
+    verdict = deciding(unseen_frames=setting).decide(submission(), assessment, 0.0)
+
+    assert verdict.decision == expected
+    assert verdict.decided_by == "policy"
+    assert ("unseen_frames" in [reason.rule for reason in verdict.reasons]) is (expected == "review")
+
+
+def test_unseen_frames_do_not_weaken_a_block() -> None:
+    """
+    The strictest outcome decides.
+    """
+    assessment = Assessment(answers=(answer("high"),), coverage=Coverage(frames=3))
+
+    assert deciding(unseen_frames="review").decide(submission(), assessment, 0.0).decision == "block"

@@ -14,7 +14,6 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind, StatusCode
 
-from consumer.app import layers
 from consumer.clock import SystemClock
 from consumer.config import Config
 from consumer.config.credentials import Credentials
@@ -27,6 +26,7 @@ from consumer.http.transport import open_transport
 from consumer.intake.decode import Bindings, decode
 from consumer.journal.journal import Journal
 from consumer.keys import FixedKeys
+from consumer.layers import layers
 from consumer.moderation.assess import Assessing
 from consumer.pipeline import Decisions, Pipeline
 from consumer.policy.decide import Deciding
@@ -74,7 +74,7 @@ class PublishTurn:
 
 @asynccontextmanager
 async def service(emulator: Emulator, tracing: Tracing) -> AsyncIterator[tuple[Pipeline, EncodedSink]]:
-    """Pipeline and layers as `app.py` stacks them."""
+    """Pipeline and layers as `app.py` and `layers.py` stack them."""
     settings = {"provider": {"endpoint": emulator.url}, "retries": {"first_delay": 0.01, "max_delay": 0.01}}
     config, clock, sink = Config.model_validate(settings), SystemClock(), EncodedSink()
     key_id, secret = KEY.values()

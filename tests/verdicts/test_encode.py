@@ -8,7 +8,18 @@ from consumer.config.privacy import Disclosure, PrivacySettings
 from consumer.errors import Undecodable
 from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
-from consumer.records import Assessment, Failure, Hits, Image, Label, ModerationResult, NotAskable, ObjectRef, Verdict
+from consumer.records import (
+    Assessment,
+    Coverage,
+    Failure,
+    Hits,
+    Image,
+    Label,
+    ModerationResult,
+    NotAskable,
+    ObjectRef,
+    Verdict,
+)
 from consumer.verdicts.encode import Encoding
 from tests.rig.events import delivery, submission
 
@@ -28,6 +39,7 @@ BLOCKED = verdict(
                 labels=(Label("pornographic_adultContent", 97.2, "high"), Label("pt_logo", 20.0, "low")),
             ),
         ),
+        coverage=Coverage(),
         queued=0.003,
         provider=0.38,
     )
@@ -53,11 +65,12 @@ def test_a_verdict_says_what_was_decided_and_why() -> None:
         },
         "image": {
             "id": "0", "of": 1, "url": "https://img.example.com/1.jpg", "ref": None, "sha256": None,
-            "sha256_claimed": None, "mime": None, "bytes": None, "version": None,
+            "sha256_claimed": None, "mime": None, "bytes": None, "version": None, "etag": None,
         },
         "decision": "block",
         "decided_by": "policy",
         "provisional": False,
+        "coverage": {"frames": [1, None], "scaled": False},
         "risk_level": "high",
         "reasons": [{
             "rule": "default:high", "service": "baselineCheck_global", "label": "pornographic_adultContent",
@@ -74,6 +87,9 @@ def test_a_verdict_says_what_was_decided_and_why() -> None:
         "provider": {
             "name": "aliyun-image-moderation-2.0", "region": "ap-southeast-1", "request_id": "ABCD", "code": 200,
             "attempts": 1, "billed_calls": 1,
+            "calls": [
+                {"service": "baselineCheck_global", "region": "ap-southeast-1", "request_id": "ABCD", "code": "200"},
+            ],
         },
         "policy": {"id": "img-mod", "version": 7, "sha256": "ab"},
         "error": None,
@@ -163,7 +179,9 @@ def test_reviewers_get_what_the_event_says_as_far_as_it_may_be_shown(shown: Any,
     """
     asked = replace(
         submission(), context=b'{"country":"DE","trust":"new"}', attrs=b'{"nsfw":[1,{"a":null}]}',
-        image=Image(id="0", ref=ObjectRef(store="oss", bucket="b", key="k", version="v1"), mime="image/webp", size=7),
+        image=Image(
+            id="0", ref=ObjectRef(store="oss", bucket="b", key="k", version="v1", etag="e1"), mime="image/webp", size=7
+        ),
     )  # fmt: skip
 
     encoding = Encoding(group="group", privacy=PrivacySettings(context=shown))
@@ -171,7 +189,7 @@ def test_reviewers_get_what_the_event_says_as_far_as_it_may_be_shown(shown: Any,
 
     assert value["context"] == context
     assert value["attrs"] == ({"nsfw": [1, {"a": None}]} if shown == "all" else {})
-    assert [value["image"][name] for name in ("mime", "bytes", "version")] == ["image/webp", 7, "v1"]
+    assert [value["image"][name] for name in ("mime", "bytes", "version", "etag")] == ["image/webp", 7, "v1", "e1"]
 
 
 def test_a_claimed_digest_is_no_fact() -> None:
@@ -205,7 +223,7 @@ def test_a_version_that_was_not_asked_for_is_never_passed(on_error: dict[str, st
 
     assert (value["decision"], value["decided_by"]) == (decision, "fallback")
     assert (value["image"]["version"], value["findings"]) == ("v1", [])
-    assert value["error"] == {"class": "input", "code": "version_not_askable"}
+    assert value["error"] == {"class": "input", "code": "version_not_askable", "service": None}
     assert (value["provider"]["attempts"], value["provider"]["billed_calls"]) == (0, 0)
 
 
@@ -282,11 +300,11 @@ def test_an_image_that_could_not_be_judged_says_class_and_code() -> None:
     """
     `error` has our class and the provider's code, and no text; the region is the one that failed.
     """
-    failed = verdict(Assessment(failure=Failure(kind="fetch", code="404", region="eu-west-1", attempts=3)))
+    failed = verdict(Assessment(failure=Failure(kind="fetch", code="404", service="s", region="eu-west-1", attempts=3)))
 
     value = orjson.loads(ENCODING.verdict(failed).value or b"")
 
-    assert value["error"] == {"class": "fetch", "code": "404"}
+    assert value["error"] == {"class": "fetch", "code": "404", "service": "s"}
     assert (value["decision"], value["decided_by"], value["provider"]["attempts"]) == ("review", "fallback", 3)
     assert (value["provider"]["region"], value["provider"]["code"]) == ("eu-west-1", None)
     assert value["timing"]["provider_ms"] is None

@@ -81,7 +81,9 @@ OBJECTS = st.sampled_from([b"{}", b'{"a":"%s"}' % (b"b" * 8_000)])
 def verdicts(draw: st.DrawFn) -> Verdict:
     """Of events and answers as nothing before checks them."""
     one = st.none() | TEXTS
-    ref = ObjectRef(store=draw(TEXTS), bucket=draw(TEXTS), key=draw(TEXTS), region=draw(one), version=draw(one))
+    ref = ObjectRef(
+        store=draw(TEXTS), bucket=draw(TEXTS), key=draw(TEXTS), region=draw(one), version=draw(one), etag=draw(one)
+    )
     event = replace(
         submission(draw(DELIVERIES)), event_id=draw(TEXTS), tenant=draw(TEXTS), purpose=draw(TEXTS),
         event_time=draw(TEXTS), context=draw(OBJECTS), attrs=draw(OBJECTS),

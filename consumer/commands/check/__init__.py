@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from consumer.alibaba.empty_call import EmptyCall
+from consumer.clock import SystemClock
 from consumer.commands.check.findings import Finding, ok, refused, skipped, warning
 from consumer.commands.check.identity import identity
 from consumer.commands.check.kafka import look_at_kafka
@@ -19,13 +20,15 @@ from consumer.commands.check.networks import endpoints
 from consumer.commands.check.places import bindings, sources
 from consumer.commands.check.provider import look_at_provider
 from consumer.commands.check.sizing import calls_at_once
+from consumer.commands.check.stores import look_at_stores
+from consumer.commands.check.uploads import look_at_uploads
 from consumer.config import Config
 from consumer.config.credentials import Credentials, load_credentials
 from consumer.config.loading import load_config, load_sound_part, warnings_of
 from consumer.errors import Misconfigured
 from consumer.http.transport import Ways
 from consumer.policy.schema import Policy, load_policy
-from consumer.vendor_facts.aliyun import DEFAULT_SERVICE
+from consumer.vendor_facts.aliyun import ADVANCED_INFO, DEFAULT_SERVICE
 
 
 async def check(
@@ -50,10 +53,12 @@ async def check(
     if "provider" not in broken:
         findings += endpoints(config.provider)
     findings += open_to_others(config)
-    kafka, provider = await asyncio.gather(
-        _kafka(config, broken, outage), _provider(config, broken, policy, credentials, environment)
+    kafka, provider, stores = await asyncio.gather(
+        _kafka(config, broken, outage),
+        _provider(config, broken, policy, credentials, environment),
+        _stores(config, broken, environment),
     )
-    return [*findings, *kafka, *provider]
+    return [*findings, *kafka, *provider, *stores]
 
 
 def _configuration(
@@ -72,11 +77,15 @@ def _policy(config: Config, broken: frozenset[str], findings: list[Finding]) -> 
     if "policy" in broken:
         return None
     try:
-        policy = load_policy(config.policy)
+        regions = () if "provider" in broken else [region.name for region in config.provider.regions]
+        policy = load_policy(config.policy, regions)
     except Misconfigured as error:
         findings += [refused("policy", problem) for problem in error.problems]
         return None
     findings.append(ok("policy", f"{config.policy}: {policy.settings.policy}, version {policy.settings.version}"))
+    if advanced := ADVANCED_INFO.intersection(policy.settings.info):
+        what = f"info: {', '.join(sorted(advanced))}: the provider tells it only where an advanced service is bought"
+        findings.append(warning("policy", what))
     return policy
 
 
@@ -116,6 +125,12 @@ async def _kafka(config: Config, broken: frozenset[str], outage: float) -> list[
     return await look_at_kafka(config, outage, time.time())
 
 
+async def _stores(config: Config, broken: frozenset[str], environment: Mapping[str, str]) -> list[Finding]:
+    if {"stores", "bindings", "images"} & broken:
+        return [skipped("stores", "needs correct sections stores, bindings and images")]
+    return await look_at_stores(config, environment, SystemClock())
+
+
 async def _provider(
     config: Config,
     broken: frozenset[str],
@@ -130,4 +145,7 @@ async def _provider(
         ways = Ways.of(config.provider, environment)
     except Misconfigured as error:
         return [refused("provider", problem) for problem in error.problems]
-    return await look_at_provider(config.provider.regions, services, EmptyCall(credentials), time.time, ways)
+    findings = await look_at_provider(config.provider.regions, services, EmptyCall(credentials), time.time, ways)
+    if not {"bindings", "images"} & broken:
+        findings += await look_at_uploads(config, credentials, environment)
+    return findings

@@ -34,5 +34,7 @@ def _secret_files(config: Config) -> Iterator[tuple[str, Path]]:
     ):
         if path is not None:
             yield setting, path
-    if (folder := config.provider.key_files) is not None:
-        yield from (("provider.key_files", folder / name) for name in KEY_FILES.values() if name != "access-key-id")
+    folders = {f"stores.{name}.key_files": store.key_files for name, store in config.stores.items()}
+    for setting, folder in {"provider.key_files": config.provider.key_files, **folders}.items():
+        if folder is not None:
+            yield from ((setting, folder / name) for name in KEY_FILES.values() if name != "access-key-id")

@@ -17,7 +17,7 @@ from consumer.config.bindings import Binding, asks_for_version
 from consumer.intake.decode.globs import any_of
 from consumer.intake.decode.reasons import Rejection
 from consumer.intake.decode.urls import encoded_key, encoded_version, filled, web_url
-from consumer.records import ByObject, ByUrl, ImageLocation, NotAskable, ObjectRef
+from consumer.records import ByObject, ByUpload, ByUrl, ImageLocation, NotAskable, ObjectRef, StoredObject
 
 VERSION_NOT_ASKABLE = NotAskable("version_not_askable")
 """The event names a version, and the way to the object cannot: another might be judged than is shown."""
@@ -85,26 +85,49 @@ class Place:
         return "/" not in media or media in SAYS_NOTHING or self.content_types.fullmatch(media) is not None
 
     def named(self, ref: ObjectRef) -> ObjectRef:
-        """Return what is judged of an object that an event names: no version, where the latest one is."""
-        return replace(ref, version=None) if self.binding.versions == "latest" else ref
+        """Return what is judged of an object that an event names: no version or ETag, where the latest one is."""
+        return replace(ref, version=None, etag=None) if self.binding.versions == "latest" else ref
 
     def location(self, ref: ObjectRef, where: str) -> ImageLocation | NotAskable:
         """
         Say how the provider gets at an object that is `named`; `where` is its key's path in the event.
 
+        Where it cannot be asked about the version that the event names, a store can: then the object is uploaded.
+
         Raises:
             Undecodable: `no_region`, or key or version cannot stand in a URL.
         """
-        if self.template is None:
-            return by_object(replace(ref, region=ref.region or self.binding.region), where)
+        stored = self._stored(ref)
+        if stored is not None and self.binding.via == "upload":
+            return stored
+        way = self._by_object(ref, where) if self.template is None else self._by_url(ref, where, self.template)
+        if self.binding.fallback is None:
+            return way
+        match way:
+            case ByUrl(url):
+                return replace(way, or_upload=stored or ByUpload(url))
+            case ByObject():
+                return replace(way, or_upload=stored)
+            case _:
+                return stored or way
+
+    def _stored(self, ref: ObjectRef) -> ByUpload | None:
+        store = self.binding.store
+        return None if store is None else ByUpload(StoredObject(store, ref.bucket, ref.key, ref.version, ref.etag))
+
+    def _by_object(self, ref: ObjectRef, where: str) -> ByObject | NotAskable:
+        return by_object(replace(ref, region=ref.region or self.binding.region), where)
+
+    def _by_url(self, ref: ObjectRef, where: str, template: str) -> ByUrl | ByUpload | NotAskable:
         key = encoded_key(ref.key, where)
         if ref.version is not None and not self.asks_for_version:
             return VERSION_NOT_ASKABLE
         if ref.version is None and self.asks_for_version:
             return VERSION_MISSING
         version = encoded_version(ref.version or "", where)
-        url = filled(self.template, where, bucket=quote(ref.bucket, safe=""), key=key, version=version)
-        return ByUrl(web_url(url, f"{where} in the binding's url"))
+        url = filled(template, where, bucket=quote(ref.bucket, safe=""), key=key, version=version)
+        url = web_url(url, f"{where} in the binding's url")
+        return ByUpload(url) if self.binding.via == "upload" else ByUrl(url)
 
 
 def by_object(ref: ObjectRef, where: str) -> ByObject | NotAskable:

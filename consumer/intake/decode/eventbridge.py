@@ -71,17 +71,18 @@ def _read_event(event: Document, where: str, origin: Origin) -> CreatedObject | 
     name = required_text(bucket, "name", where + "detail.bucket.")
     key = required_text(item, "key", where_object, limit=MAX_KEY)
     version = optional_text(item, "version-id", where_object)
-    edition = version or optional_text(item, "etag", where_object)
+    etag = optional_text(item, "etag", where_object)
     event_id = origin.event_id or optional_text(event, "id", where)
     return CreatedObject(
         store="s3",
         bucket=name,
         key=key,
         encoded=False,
-        event_id=event_id or digest(name, key, edition, optional_text(item, "sequencer", where_object)),
+        event_id=event_id or digest(name, key, version or etag, optional_text(item, "sequencer", where_object)),
         event_time=optional_timestamp(event, "time", where) or origin.time,
         region=optional_text(event, "region", where),
         version=version,
+        etag=etag,
         size=optional_size(item, "size", where_object),
         content_type=None,
         where=where_object + "key",

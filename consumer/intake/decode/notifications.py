@@ -68,6 +68,7 @@ class CreatedObject:
     event_time: str
     region: str | None
     version: str | None
+    etag: str | None
     size: int | None  # bytes
     content_type: str | None
     where: str  # the key's path in the message
@@ -148,7 +149,14 @@ def _submissions(parts: Sequence[_Part], origin: Origin) -> Decoded:
 def _submission(index: int, of: int, created: CreatedObject, key: str, place: Place, origin: Origin) -> Submission:
     image_id = str(index)
     ref = place.named(
-        ObjectRef(store=created.store, bucket=created.bucket, key=key, region=created.region, version=created.version)
+        ObjectRef(
+            store=created.store,
+            bucket=created.bucket,
+            key=key,
+            region=created.region,
+            version=created.version,
+            etag=created.etag,
+        )
     )
     return Submission(
         id=source_id(origin.group, origin.delivery, created.event_id, image_id),

@@ -102,15 +102,17 @@ def _read_event(event: Document, where: str, origin: Origin) -> CreatedObject | 
     key = required_text(item, "key", where_object, limit=MAX_KEY)
     meta = optional_object(item, "objectMeta", where_object) or {}
     bucket = required_text(required_object(entity, "bucket", where + "oss."), "name", where + "oss.bucket.")
+    etag = optional_text(item, "eTag", where_object)
     return CreatedObject(
         store="oss",
         bucket=bucket,
         key=key,
         encoded=False,
-        event_id=origin.event_id or _event_id(event, where, bucket, key, optional_text(item, "eTag", where_object)),
+        event_id=origin.event_id or _event_id(event, where, bucket, key, etag),
         event_time=optional_timestamp(event, "eventTime", where) or origin.time,
         region=optional_text(event, "region", where),
         version=None,
+        etag=etag,
         size=optional_size(item, "size", where_object),
         content_type=optional_text(meta, "mimeType", where_object + "objectMeta."),
         where=where_object + "key",

@@ -150,17 +150,18 @@ def _read_record(record: Document, where: str, origin: Origin) -> CreatedObject 
     bucket = required_text(required_object(entity, "bucket", where + "s3."), "name", where + "s3.bucket.")
     key = required_text(item, "key", where_object, limit=MAX_KEY)
     version = optional_text(item, "versionId", where_object)
-    edition = version or optional_text(item, "eTag", where_object)
+    etag = optional_text(item, "eTag", where_object)
     sequencer = optional_text(item, "sequencer", where_object)
     return CreatedObject(
         store="s3",
         bucket=bucket,
         key=key,
         encoded=True,
-        event_id=origin.event_id or digest(bucket, key, edition, sequencer),
+        event_id=origin.event_id or digest(bucket, key, version or etag, sequencer),
         event_time=optional_timestamp(record, "eventTime", where) or origin.time,
         region=optional_text(record, "awsRegion", where),
         version=version,
+        etag=etag,
         size=optional_size(item, "size", where_object),
         content_type=optional_text(item, "contentType", where_object),
         where=where_object + "key",

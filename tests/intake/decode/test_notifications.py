@@ -69,24 +69,28 @@ def test_the_binding_says_whose_it_is_and_how_it_is_reached(
     [
         ("aws_s3", "2026-11-20T10:00:00.123Z",
          Image(id="0", size=1024, ref=ObjectRef(store="s3", bucket="ugc-uploads", key="avatars/red flower (1).jpg",
-               region="eu-west-1", version="096fKKXTRTtl3on89fVO.nfljtsv6qko"))),
+               region="eu-west-1", version="096fKKXTRTtl3on89fVO.nfljtsv6qko",
+               etag="d41d8cd98f00b204e9800998ecf8427e"))),
         ("minio", "2026-11-20T10:00:00.569Z",
          Image(id="0", size=248682, mime="image/png",
-               ref=ObjectRef(store="s3", bucket="ugc-uploads", key="avatars/照片 1.png"))),
+               ref=ObjectRef(store="s3", bucket="ugc-uploads", key="avatars/照片 1.png",
+                             etag="f1671feacb8bbf7b0397c6e9364e8c92"))),
         ("ceph", "2026-11-20T10:00:00.124724Z",
          Image(id="0", size=1024,
-               ref=ObjectRef(store="s3", bucket="ugc-ceph", key="avatars/1+1=2.jpg", region="default"))),
+               ref=ObjectRef(store="s3", bucket="ugc-ceph", key="avatars/1+1=2.jpg", region="default",
+                             etag="37b51d194a7513e45b56f6524f2d51f2"))),
         ("s3_eventbridge", "2026-11-20T10:00:00Z",
          Image(id="0", size=5, ref=ObjectRef(store="s3", bucket="ugc-uploads", key="avatars/100%+sure.jpg",
-               region="ca-central-1", version="IYV3p45BT0ac8hjHg1houSdS1a.Mro8e"))),
+               region="ca-central-1", version="IYV3p45BT0ac8hjHg1houSdS1a.Mro8e",
+               etag="b1946ac92492d2347c6235b4d2611184"))),
         ("oss", "2026-11-20T10:00:00.000Z",
          Image(id="0", size=122539, mime="image/png", ref=ObjectRef(store="oss", bucket="ugc-oss",
-               key="avatars/50% off + more.png", region="ap-southeast-1"))),
+               key="avatars/50% off + more.png", region="ap-southeast-1", etag="688A7BF4F233DC9C88A80BF985AB7329"))),
     ],
 )  # fmt: skip
 def test_what_the_notification_says_of_the_object_is_kept(name: str, event_time: str, image: Image) -> None:
     """
-    Time, size, type, region and version come along where the store tells them.
+    Time, size, type, region, version and ETag come along where the store tells them.
     """
     exact = Bindings(each.model_copy(update={"versions": "exact"}) for each in BOUND)
 

@@ -1,0 +1,168 @@
+"""
+One region's temporary store: a token for it, kept until shortly before it expires, and images put there.
+
+    DescribeUploadToken ──► a key for one bucket and prefix ──► PUT ──► the object's name, for ImageModeration
+
+Whether the vendor bills or limits calls for tokens is not documented. So there is one at a time, at most one a second,
+and whoever waited while one failed has failed with it.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from urllib.parse import urlsplit
+
+import httpx
+
+from consumer.alibaba import image_moderation, oss_signing, signing
+from consumer.alibaba.upload_token import ACTION, TOKEN_CODES, UploadToken, read_token, store_failure
+from consumer.clock import Clock
+from consumer.errors import AccountRefused, CallFailed, InputRefused, ProviderFailed, Unavailable
+from consumer.http.exchange import Answered, Exchanges
+from consumer.keys import Keys
+from consumer.observability import metrics
+from consumer.records import ByObject
+
+RENEWED_BEFORE = 300.0  # seconds before a token expires it is used for nothing new; at most half of what it lasts
+BETWEEN_TOKENS = 1.0  # seconds
+SLICE = 262_144  # bytes of an image that are written at once
+
+MEDIA_TYPES: Mapping[str, str] = {"ico": "image/x-icon", "jp2": "image/jp2", "svg": "image/svg+xml"}
+
+
+class UploadTokens:
+    """Knows one region's token."""
+
+    def __init__(self, exchanges: Exchanges, base_url: str, keys: Keys, clock: Clock, *, vpc: bool = False) -> None:
+        self._exchanges = exchanges
+        self._base_url = base_url
+        self._keys = keys
+        self._clock = clock
+        self._vpc = vpc
+        self._one_at_a_time = asyncio.Lock()
+        self._token: UploadToken | None = None
+        self._good_until = 0.0  # unix seconds
+        self._failure: tuple[float, CallFailed] | None = None
+        self._next = clock.now()
+
+    async def current(self) -> UploadToken:
+        """Return a token that is good for minutes. `CallFailed` escapes."""
+        came = self._clock.now()
+        if (token := self._good()) is not None:
+            return token
+        async with self._one_at_a_time:
+            if (token := self._good()) is not None:
+                return token
+            if self._failure is not None and self._failure[0] >= came:
+                raise self._failure[1].sorted_as(type(self._failure[1]))
+            await self._clock.sleep(max(0.0, self._next - self._clock.now()))
+            self._next = self._clock.now() + BETWEEN_TOKENS
+            try:
+                self._token = await self._ask()
+            except CallFailed as error:
+                self._failure = self._clock.now(), error
+                raise
+            return self._token
+
+    def _good(self) -> UploadToken | None:
+        return self._token if self._clock.wall() < self._good_until else None
+
+    def drop(self, token: UploadToken) -> None:
+        """Use a token no more: the store refuses it."""
+        if self._token is token:
+            self._token = None
+
+    async def _ask(self) -> UploadToken:
+        metrics.UPLOAD_TOKENS.inc()
+        answered = await unbilled(self._exchanges, self._request())
+        wait = image_moderation.retry_after(answered.headers)
+        try:
+            token = read_token(answered.status, answered.content, wait, base_url=self._base_url, vpc=self._vpc)
+        except Unavailable:
+            raise
+        except CallFailed as error:  # it has no parameters: whatever is refused, it is no image
+            raise error.sorted_as(AccountRefused if isinstance(error, InputRefused) else ProviderFailed) from None
+        lasts = token.expires - self._clock.wall()
+        if lasts <= 0:
+            raise ProviderFailed("upload_token", detail="it has expired already: see this machine's clock")
+        self._good_until = token.expires - min(RENEWED_BEFORE, lasts / 2)
+        return token
+
+    def _request(self) -> httpx.Request:
+        headers = signing.signed_headers(
+            action=ACTION,
+            version=image_moderation.VERSION,
+            host=urlsplit(self._base_url).netloc,
+            body=b"",
+            content_type=image_moderation.CONTENT_TYPE,
+            date=signing.timestamp(self._clock.wall()),
+            nonce=secrets.token_hex(16),
+            credentials=self._keys.current(),
+        )
+        headers |= {"accept": "application/json", "accept-encoding": "identity"}
+        return httpx.Request("POST", f"{self._base_url}/", headers=headers, content=b"")
+
+
+class UploadStore:
+    """Puts images into one region's temporary store. A `TemporaryStore`."""
+
+    def __init__(self, tokens: UploadTokens, exchanges: Exchanges, region: str, clock: Clock) -> None:
+        self._tokens = tokens
+        self._exchanges = exchanges
+        self._region = region
+        self._clock = clock
+
+    async def put(self, image: bytes, format_name: str) -> ByObject:
+        """
+        Upload an image of a format such as `jpeg`, and return where the provider finds it for half an hour.
+
+        Nothing of this is billed. `CallFailed` escapes.
+        """
+        token = await self._tokens.current()
+        key = f"{token.prefix}{secrets.token_hex(16)}.{format_name}"
+        answered = await unbilled(self._exchanges, self._request(token, key, image, format_name))
+        if not 200 <= answered.status < 300:
+            failure = store_failure(answered.status, answered.content)
+            if failure.code in TOKEN_CODES or answered.status in (401, 403):
+                self._tokens.drop(token)
+            raise failure
+        return ByObject(token.bucket, key, None)
+
+    def _request(self, token: UploadToken, key: str, image: bytes, format_name: str) -> httpx.Request:
+        headers = {
+            "content-type": MEDIA_TYPES.get(format_name, f"image/{format_name}"),
+            "x-oss-content-sha256": oss_signing.UNSIGNED,
+            "x-oss-date": oss_signing.timestamp(self._clock.wall()),
+            "x-oss-security-token": token.security_token,
+        }
+        path = oss_signing.resource(token.bucket, key)
+        headers["authorization"] = oss_signing.authorization(
+            "PUT",
+            path,
+            headers,
+            region=token.region or self._region,
+            access_key_id=token.access_key_id,
+            access_key_secret=token.access_key_secret,
+        )
+        headers |= {"accept-encoding": "identity", "content-length": str(len(image))}
+        where = f"{token.base_url()}{path.removeprefix(f'/{token.bucket}')}"
+        return httpx.Request("PUT", where, headers=headers, stream=Sliced(image))
+
+
+class Sliced(httpx.AsyncByteStream):
+    """Bytes that go out a slice at a time, because megabytes at once hold up the event loop; they can be read again."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for start in range(0, len(self._data), SLICE):
+            yield self._data[start : start + SLICE]
+
+
+async def unbilled(exchanges: Exchanges, request: httpx.Request) -> Answered:
+    """Make a call that costs nothing, whatever becomes of it. `ProviderFailed` escapes."""
+    try:
+        return await exchanges.exchange(request)
+    except ProviderFailed as error:
+        raise ProviderFailed(error.code, detail=error.detail) from error.__cause__

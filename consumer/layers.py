@@ -1,0 +1,210 @@
+"""
+The layers around the provider's client, in their order. See `moderation/`.
+
+    Retrying ─► Limited ─► Regions ─► of each region: Uploaded ─► Paced ─► CopiesKept ─► Guarded ─► span ─► the client
+
+`Uploaded`, `CopiesKept`, and `OrUploaded` around all of them, stand there only where a binding uploads.
+"""
+
+import contextlib
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
+from functools import partial
+from typing import NamedTuple
+
+import httpx
+
+from consumer.alibaba.client import ImageModerationClient
+from consumer.alibaba.echoes import LearnedEchoes
+from consumer.alibaba.image_moderation import ACTION
+from consumer.alibaba.uploads import UploadStore, UploadTokens
+from consumer.clock import Clock
+from consumer.config import Config
+from consumer.dispatch.concurrency import SLOTS_OF_FETCHES, ConcurrencyLimit
+from consumer.dispatch.gate import Gate
+from consumer.dispatch.hosts import Hosts
+from consumer.dispatch.in_flight import InFlight
+from consumer.dispatch.pace import Pace
+from consumer.dispatch.quota import Shares
+from consumer.dispatch.startable import Startable
+from consumer.dispatch.waits import InterruptibleWaits
+from consumer.holding import Holding
+from consumer.http.exchange import Exchanges, Timeouts
+from consumer.http.transport import Ways, open_transport
+from consumer.image_sources import open_sources
+from consumer.images.held import BytesHeld
+from consumer.keys import Keys
+from consumer.moderation import Layer, Moderator, stacked
+from consumer.moderation.breaker import BreakerLimits
+from consumer.moderation.paced import Limited, Paced
+from consumer.moderation.regions import Guarded, Region, Regions
+from consumer.moderation.retries import Retrying, RetryPolicy
+from consumer.moderation.uploaded import CopiesKept, Fetching, ImageFetcher, OrUploaded, Uploaded
+from consumer.observability import metrics
+from consumer.records import Partition
+from consumer.tracing import Tracing
+
+
+class Provider(NamedTuple):
+    """The provider as the service sees it. See `service.Calls`."""
+
+    moderator: Moderator
+    wait_for_capacity: Callable[[Collection[str]], Awaitable[None]]
+    """Returns when another message of one of these lanes may begin."""
+    has_capacity: Callable[[str], bool]
+    """Whether another message of this lane may begin."""
+    give_up_waiting: Callable[[], None]
+    """Cancels requests that wait for a provider that is away."""
+    reasons_not_ready: Callable[[], list[str]]
+
+
+def while_held(provider: Provider, holding: Holding, held: InterruptibleWaits) -> Provider:
+    """The provider for which nothing begins while every image meets an unexpected error; a stop waits for none held."""
+
+    def give_up_waiting() -> None:
+        held.close()
+        provider.give_up_waiting()
+
+    return provider._replace(
+        wait_for_capacity=holding.wait_for_capacity(provider.wait_for_capacity),
+        has_capacity=holding.has_capacity(provider.has_capacity),
+        give_up_waiting=give_up_waiting,
+    )
+
+
+class Uploads(NamedTuple):
+    """What images are fetched and uploaded with."""
+
+    sources: ImageFetcher
+    exchanges: Exchanges
+    reasons_not_ready: Callable[[], list[str]]
+    """Names the stores that refuse this service."""
+
+
+@contextlib.asynccontextmanager
+async def open_uploads(
+    config: Config, ways: Ways, environment: Mapping[str, str], clock: Clock, *, always: bool = False
+) -> AsyncIterator[Uploads | None]:
+    """
+    Connections of their own, so that no call waits for one; None where no binding uploads, unless `always`.
+
+    Raises:
+        Misconfigured: a store's key, the environment's authorities or its proxy cannot be read, or an extra is missing.
+    """
+    if not (config.uploads or always):
+        yield None
+        return
+    timeouts = Timeouts(connect=config.provider.connect_timeout, read=config.images.upload_timeout)
+    async with (
+        open_sources(config, environment, clock) as sources,
+        open_transport(config.images.max_fetches, ways) as transport,
+    ):
+        exchanges = Exchanges(transport, timeouts, clock, metrics.UPLOAD_SECONDS)
+        yield Uploads(sources, exchanges, sources.reasons_not_ready)
+
+
+def layers(
+    config: Config,
+    keys: Keys,
+    transport: httpx.AsyncBaseTransport,
+    clock: Clock,
+    tracing: Tracing,
+    shares: Shares,
+    in_flight: InFlight,
+    owns: Callable[[Partition, int], bool],
+    *,
+    calls: int,
+    uploads: Uploads | None = None,
+) -> Provider:
+    """
+    Stack what is done about pace, capacity, outages and failures around the call.
+
+    Inside out: a call has its span; the breaker learns how it ended; it departs at its moment; the region that it goes
+    to is chosen once it has a slot, which it gives back while it waits for one; and a retry does all of it again. Pace
+    and slots are the account's, and shared by its regions. `shares` says what this replica may send; an image needs so
+    many `calls`.
+    """
+    timeouts = Timeouts(connect=config.provider.connect_timeout, read=config.provider.read_timeout)
+    exchanges = Exchanges(transport, timeouts, clock)
+    waits, line = InterruptibleWaits(), InterruptibleWaits()
+    slots, hosts = ConcurrencyLimit(config.provider.max_in_flight, config.weights), defaultdict[str, Hosts](Hosts)
+    pace = Pace(0, jitter=config.quota.jitter, burst=config.quota.burst)
+    gate = Gate(pace, shares, clock, line)
+    startable = Startable(shares, slots, calls, config.shutdown.drain_timeout, clock)
+    breaker = BreakerLimits(
+        **config.breaker.model_dump(), others=config.retries.others_answered, full=config.provider.max_in_flight
+    )
+    answered_services = set[str]()
+    fetches = ConcurrencyLimit(config.images.max_fetches, config.weights, SLOTS_OF_FETCHES)
+    held = BytesHeld(config.images.max_bytes_held)
+    fetching = uploads and Fetching(uploads.sources, fetches, held)
+    metrics.IMAGE_BYTES_HELD.set_function(lambda: held.taken)
+
+    def uploaded(inner: Moderator, name: str, base_url: str) -> Moderator:
+        assert uploads is not None
+        assert fetching is not None
+        tokens = UploadTokens(uploads.exchanges, base_url, keys, clock, vpc=config.provider.network == "vpc")
+        store = UploadStore(tokens, uploads.exchanges, name, clock)
+        return Uploaded(inner, name, store, fetching, waits, clock)
+
+    def region(name: str, base_url: str) -> Region:
+        echoes = LearnedEchoes() if config.provider.data_id == "learn" else None
+        client = ImageModerationClient(exchanges, base_url, name, keys, clock, echoes)
+        # `Paced` stands outside of `Guarded`, which looks at the permit when the call departs.
+        around: list[Layer] = [
+            lambda inner: Paced(inner, gate, pace, in_flight, owns, clock, name),
+            lambda inner: Guarded(inner, name, answered_services, clock),
+            lambda inner: tracing.moderator(inner, ACTION, name, base_url),
+        ]
+        if uploads is not None:
+            around.insert(1, lambda inner: CopiesKept(inner, name, clock))
+            around.insert(0, lambda inner: uploaded(inner, name, base_url))
+        return Region(name, stacked(client, around), breaker)
+
+    regions = Regions([region(*each) for each in config.provider.regions], clock, waits)
+
+    async def wait_for_capacity(lanes: Collection[str] = ()) -> None:
+        while True:
+            await regions.wait_for_capacity()
+            await slots.wait_for_capacity(lanes)
+            await fetches.wait_for_capacity(lanes)
+            if startable.has_capacity():
+                return
+            await startable.wait_for_capacity()
+
+    def give_up_waiting() -> None:
+        waits.close()
+        line.close()
+
+    _show(shares, pace, clock, config.weights)
+    # `Limited` may stand anywhere: out here the region is chosen once there is a slot.
+    retrying = Retrying(Limited(regions, slots, hosts, line), RetryPolicy(**config.retries.model_dump()), clock, waits)
+    return Provider(
+        moderator=OrUploaded(retrying) if uploads is not None else retrying,
+        wait_for_capacity=wait_for_capacity,
+        has_capacity=lambda lane: (
+            regions.has_capacity()
+            and slots.has_capacity(lane)
+            and fetches.has_capacity(lane)
+            and startable.has_capacity()
+        ),
+        give_up_waiting=give_up_waiting,
+        reasons_not_ready=lambda: [
+            *regions.reasons_not_ready(),
+            *pace.reasons_not_ready(clock.now()),
+            *(uploads.reasons_not_ready() if uploads is not None else ()),
+        ],
+    )
+
+
+def _show(shares: Shares, pace: Pace, clock: Clock, lanes: Iterable[str]) -> None:
+    """Let the metrics of the quota be read when they are scraped: a lease runs out though nothing happens."""
+
+    def lane_share(lane: str) -> int:
+        return shares.share(clock.now()).by_lane[lane]
+
+    metrics.QUOTA_QPS.set_function(lambda: shares.share(clock.now()).total)
+    metrics.QUOTA_RATE.set_function(lambda: pace.rate(clock.now()))
+    metrics.QUOTA_LEASE_SECONDS.set_function(lambda: max(0.0, shares.ends - clock.now()))
+    for lane in lanes:
+        metrics.LANE_SHARE.labels(lane).set_function(partial(lane_share, lane))

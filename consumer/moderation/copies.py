@@ -1,0 +1,55 @@
+"""
+The copies of one image in the provider's temporary stores: which regions hold one, and since when. Values only.
+
+Vendor: an image that was uploaded is kept for 30 minutes, and a copy belongs to the region that gave the token. So a
+copy is asked about for 25 minutes, and in its own region; after that the image is fetched and uploaded again.
+"""
+
+from dataclasses import dataclass, field
+
+from consumer.records import ByObject
+
+ASKED_ABOUT = 1500.0
+"""Seconds for which a copy is asked about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """An object in a region's temporary store."""
+
+    location: ByObject
+    until: float  # monotonic seconds
+    sha256: str  # of its bytes
+    frames: int | None  # that they have, where that can be told
+
+
+@dataclass(slots=True, eq=False)
+class Copies:
+    """Those of one image. Its services share them, so that it is uploaded once."""
+
+    claimed_sha256: str | None = None  # the producer's word
+    judged: list[Copy] = field(default_factory=list)  # that answers are about
+    only_these: bool = False  # whether the image could not be fetched again
+    _by_region: dict[str, Copy] = field(default_factory=dict)
+
+    def in_region(self, region: str, now: float) -> Copy | None:
+        """Return the copy that may be asked about, at `now` in monotonic seconds."""
+        copy = self._by_region.get(region)
+        return copy if copy is not None and now < copy.until else None
+
+    def any(self, now: float) -> bool:
+        """Tell whether any region has one that may be asked about."""
+        return any(now < copy.until for copy in self._by_region.values())
+
+    def add(self, region: str, copy: Copy) -> None:
+        """Note what was uploaded."""
+        self._by_region[region] = copy
+
+    def forget(self, region: str) -> None:
+        """Note that the copy is not there any more."""
+        self._by_region.pop(region, None)
+
+    def known(self, answers: int) -> Copy | None:
+        """Return the copy that so many answers are all about, or one with the same bytes; None where they are not."""
+        same = {copy.sha256 for copy in self.judged}
+        return self.judged[0] if len(self.judged) == answers and len(same) == 1 else None

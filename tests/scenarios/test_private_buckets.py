@@ -1,0 +1,142 @@
+import asyncio
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import orjson
+import pytest
+from moto.server import ThreadedMotoServer
+
+from consumer.emulator import EmulatorSettings, running
+from tests.images.stores.serving import S3Like, refusal, serving
+from tests.rig.emulated import KEY
+from tests.rig.kafka import NewRecord, publish
+from tests.rig.pictures import picture
+from tests.rig.replica import Replica
+from tests.rig.stage import Stage
+
+IMAGE, OTHER = picture("red", "PNG", (8, 8)), picture("blue", "PNG", (8, 8))
+AMAZON = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret"}
+
+
+@pytest.fixture
+def moto() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.stop()
+
+
+def put(url: str, bucket: str, key: str, data: bytes, *, versions: bool) -> dict[str, Any]:
+    """Put an object, and return what a notification says of it."""
+    s3 = boto3.client(
+        "s3", endpoint_url=url, region_name="us-east-1", aws_access_key_id="AKID", aws_secret_access_key="secret"
+    )
+    s3.create_bucket(Bucket=bucket)
+    if versions:
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    told = s3.put_object(Bucket=bucket, Key=key, Body=data)
+    s3.close()
+    item = {"key": key, "eTag": told["ETag"].strip('"'), "size": len(data)}
+    return item | ({"versionId": told["VersionId"]} if versions else {})
+
+
+def notification(bucket: str, item: dict[str, Any]) -> NewRecord:
+    record = {
+        "eventName": "ObjectCreated:Put", "eventTime": "2026-11-20T10:00:00Z",
+        "s3": {"bucket": {"name": bucket}, "object": item},
+    }  # fmt: skip
+    return NewRecord(orjson.dumps({"Records": [record]}), key=bucket.encode())
+
+
+def config(stage: Stage, endpoint: str, store: str) -> dict[str, Any]:
+    settings = stage.config(endpoint, stores={"ugc-s3": {"type": "s3", "endpoint": store}})
+    settings["bindings"] = [
+        {"bucket": bucket, "via": "upload", "store": "ugc-s3"} for bucket in ("versioned", "plain", "rewritten")
+    ]
+    return settings
+
+
+@pytest.mark.scenario
+async def test_objects_of_private_buckets_are_judged_as_their_events_say(
+    stage: Stage, tmp_path: Path, moto: str
+) -> None:
+    """
+    By version where there is one, else by ETag: one that was written again is not judged in the other's place. The
+    verdict has digest, version and ETag; the key is that of Amazon's usual variables.
+    """
+    versioned = put(moto, "versioned", "a+b.png", IMAGE, versions=True)
+    put(moto, "versioned", "a+b.png", OTHER, versions=True)
+    plain = put(moto, "plain", "c.png", IMAGE, versions=False)
+    rewritten = put(moto, "rewritten", "d.png", IMAGE, versions=False)
+    put(moto, "rewritten", "d.png", OTHER, versions=False)
+    events = [
+        notification("versioned", {**versioned, "key": "a%2Bb.png"}),
+        notification("plain", plain),
+        notification("rewritten", rewritten),
+    ]
+    async with running(EmulatorSettings(qps=1_000)) as emulator:
+        await publish(stage.kafka.bootstrap_servers, stage.uploads, events)
+        async with Replica.started(tmp_path, config(stage, emulator.url, moto), environment={**KEY, **AMAZON}):
+            await stage.until(lambda ids: len(ids) >= len(events))
+        billed = sum(call.billed for call in emulator.calls)
+    outcomes = await stage.outcomes()
+
+    judged = {verdict["image"]["ref"]["bucket"]: verdict["image"] for verdict in outcomes["pass"]}
+    digest = hashlib.sha256(IMAGE).hexdigest()
+    shown = {
+        name: (image["ref"]["key"], image["sha256"], image["version"], image["etag"]) for name, image in judged.items()
+    }
+    assert shown == {
+        "versioned": ("a+b.png", digest, versioned["versionId"], versioned["eTag"]),
+        "plain": ("c.png", digest, None, plain["eTag"]),
+    }
+    errors = [verdict["error"] for verdict in outcomes["review"]]
+    assert [(error["class"], error["code"]) for error in errors] == [("fetch", "changed")]
+    assert billed == 2
+
+
+@pytest.mark.scenario
+async def test_while_a_store_refuses_the_key_its_images_wait(stage: Stage, tmp_path: Path) -> None:
+    """
+    Readiness names the store and its word; once the key is taken again they are judged, and none went to review.
+    """
+    store = S3Like({("plain", f"{n}.png"): IMAGE for n in range(5)})
+    refusals = [refusal(403, "InvalidAccessKeyId")] * 1_000
+    store.answers = list(refusals)
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    for name, text in (
+        ("access-key-id", "AKIDEXAMPLE"),
+        ("access-key-secret", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"),
+    ):
+        (keys / name).write_text(text)
+    (keys / "security-token").write_text("token+/==")
+    async with serving(store), running(EmulatorSettings(qps=1_000)) as emulator:
+        settings = config(stage, emulator.url, store.url)
+        settings["stores"]["ugc-s3"] |= {"key_files": str(keys), "region": "eu-west-1"}
+        events = [notification("plain", {"key": f"{n}.png"}) for n in range(5)]
+        await publish(stage.kafka.bootstrap_servers, stage.uploads, events)
+        async with Replica.started(tmp_path, settings, environment=KEY) as replica:
+            async with asyncio.timeout(30):
+                while not store.targets:  # until it serves, nobody answers its probes
+                    await asyncio.sleep(0.1)
+                while (
+                    "store ugc-s3 refuses this service its bucket plain (InvalidAccessKeyId)"
+                    not in (await replica.readiness())[1]
+                ):
+                    await asyncio.sleep(0.1)
+            store.answers = []
+            await stage.until(lambda ids: len(ids) >= 5)
+            async with asyncio.timeout(30):
+                while (await replica.readiness())[0] != 200:
+                    await asyncio.sleep(0.1)
+    outcomes = await stage.outcomes()
+
+    assert len(outcomes["pass"]) == 5
+    assert outcomes["review"] == []
