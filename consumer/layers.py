@@ -36,10 +36,11 @@ from consumer.images.held import BytesHeld
 from consumer.keys import Keys
 from consumer.moderation import Layer, Moderator, stacked
 from consumer.moderation.breaker import BreakerLimits
+from consumer.moderation.fetching import Fetching, ImageFetcher
 from consumer.moderation.paced import Limited, Paced
 from consumer.moderation.regions import Guarded, Region, Regions
 from consumer.moderation.retries import Retrying, RetryPolicy
-from consumer.moderation.uploaded import CopiesKept, Fetching, ImageFetcher, OrUploaded, Uploaded
+from consumer.moderation.uploaded import CopiesKept, OrUploaded, Uploaded
 from consumer.observability import metrics
 from consumer.records import Partition
 from consumer.tracing import Tracing

@@ -32,7 +32,7 @@ HARMLESS = {
     ("consumer.http.transport", "Sending", "proxy"): "a Proxy, which is walked itself",
     ("consumer.config.privacy", "PrivacySettings", "context"): "names of members",
     ("consumer.intake.decode.cloudevents", "Envelope", "data"): "a function",
-    ("consumer.moderation.uploaded", "FetchedImage", "format_name"): "one of a few words of ours",
+    ("consumer.moderation.fetching", "FetchedImage", "format_name"): "one of a few words of ours",
     ("consumer.emulator.faults", "Match", "url"): "a pattern of the tests'",
     ("consumer.emulator.rules", "Match", "url"): "a pattern of the rules'",
     ("consumer.emulator.faults", "What", "body"): "what a test has it answer",

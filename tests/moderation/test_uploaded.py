@@ -25,10 +25,11 @@ from consumer.images.held import BytesHeld, Room
 from consumer.moderation import CallContext, Layer, ModerationRequest, Moderator, stacked
 from consumer.moderation.breaker import BreakerLimits, State
 from consumer.moderation.copies import ASKED_ABOUT, Copies
+from consumer.moderation.fetching import Fetching
 from consumer.moderation.paced import Limited
 from consumer.moderation.regions import STORE, UPLOADS_AHEAD, Guarded, Region, Regions
 from consumer.moderation.retries import Retrying, RetryPolicy
-from consumer.moderation.uploaded import CopiesKept, Fetching, OrUploaded, Uploaded
+from consumer.moderation.uploaded import CopiesKept, OrUploaded, Uploaded
 from consumer.records import ByObject, ByUpload, ByUrl, ImageLocation, ModerationResult, StoredObject
 from tests.moderation.requests import answer, context
 from tests.rig.clock import ManualClock

@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 from consumer.commands.scan.items import FILE, STDIN, Stamp
 from consumer.images.errors import NotFetched
 from consumer.images.held import Room
-from consumer.moderation.uploaded import ImageFetcher
+from consumer.moderation.fetching import ImageFetcher
 from consumer.records import StoredObject
 
 Seen = Callable[[str, bytes], Awaitable[None]]
