@@ -1,28 +1,21 @@
-"""The command line: parses, calls, prints. What a command does stands elsewhere."""
+"""
+The command line: parses, calls, prints. What a command does stands elsewhere, and is imported once it is asked for.
+"""
 
-import asyncio
 import os
 import resource
 import signal
 import sys
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
-import orjson
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
-from consumer.commands.arguments import ConfigFile, Overrides, usual
+from consumer.commands.arguments import ConfigFile, Overrides, SchemaName, usual
 from consumer.commands.scan.command_line import scan
-from consumer.commands.schema import Name
-from consumer.config.loading import load_config, load_with_origins, validated
-from consumer.config.origins import Origins
-from consumer.config.problems import explained
-from consumer.config.yaml_file import read_yaml
 from consumer.errors import ConsumerError, Misconfigured
 from consumer.extras import extra
 from consumer.shipped import file_or_shipped
@@ -43,6 +36,8 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True)
 def show_version(asked: bool) -> None:
     """Print the release and end, where that was asked for."""
     if asked:
+        from importlib.metadata import version
+
         typer.echo(f"moderation-consumer {version('moderation-consumer')}")
         raise typer.Exit
 
@@ -100,7 +95,12 @@ def offsets(
 
     `offsets accept` lets the group start where it was set by hand.
     """
+    import asyncio
+
+    import orjson
+
     from consumer.commands import offsets as command
+    from consumer.config.loading import load_config
 
     if context.invoked_subcommand is not None:
         if config or overrides or urls or as_json:
@@ -132,7 +132,10 @@ def accept_offsets(
     What is before them may never be judged. Needs a key that signs (identity.sign). With the group stopped they are
     committed once more, signed; while it runs, the replicas that hold these partitions find the acceptance.
     """
+    import asyncio
+
     from consumer.commands import accept as command
+    from consumer.config.loading import load_config
 
     settings = load_config(usual(config), os.environ, overrides or ())
     accepted = asyncio.run(command.accept(settings, partitions or (), everything, time.time))
@@ -155,6 +158,8 @@ def check(
     one call to the provider names no image, so it is not billed. Exits with 2 if `run` would refuse the configuration,
     with 1 if anything else is wrong.
     """
+    import asyncio
+
     from consumer.commands.check import check as look
     from consumer.commands.check.findings import exit_status, lines
 
@@ -194,6 +199,7 @@ def decode(
     that would become a dead letter.
     """
     from consumer.commands.decode import lines, read_headers, show
+    from consumer.config.loading import load_config
 
     if file is None and not null_value:
         raise typer.BadParameter("name a FILE, or say --null-value")
@@ -208,7 +214,7 @@ def decode(
 @app.command()
 def schema(
     name: Annotated[
-        Name | None, typer.Argument(help="The schema; without it, all of them by name.", show_default=False)
+        SchemaName | None, typer.Argument(help="The schema; without it, all of them by name.", show_default=False)
     ] = None,
     write: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write each into a file of this folder instead.")
@@ -225,7 +231,7 @@ def schema(
             raise Misconfigured([f"--write: {write} cannot be written: {error.strerror}"]) from error
         typer.echo("\n".join(map(str, files)))
     else:
-        typer.echo(written({each.value: make(each) for each in Name} if name is None else make(name)))
+        typer.echo(written({each.value: make(each) for each in SchemaName} if name is None else make(name)))
 
 
 app.command("scan")(scan)
@@ -235,6 +241,7 @@ app.command("scan")(scan)
 def show_config(config: ConfigFile = None, overrides: Overrides = None) -> None:
     """Print the configuration as it takes effect, and where each value came from. No secret is shown."""
     from consumer.commands.config import effective
+    from consumer.config.loading import load_with_origins
 
     path = usual(config)
     typer.echo(effective(load_with_origins(path, os.environ, overrides or ()), path, os.environ))
@@ -267,9 +274,17 @@ def emulator(
     access_key_secret: Annotated[str | None, typer.Option(envvar=KEY_SECRET, help="Its secret.")] = None,
 ) -> None:
     """Serve the provider's API, to try the service without an account. It follows rules and looks at no content."""
+    import asyncio
+
     with extra("demo", "The emulator, which looks at real images,"):
         from consumer.emulator import EmulatorSettings, serve
         from consumer.emulator.rules import RuleFile
+    from pydantic import ValidationError
+
+    from consumer.config.loading import validated
+    from consumer.config.origins import Origins
+    from consumer.config.problems import explained
+    from consumer.config.yaml_file import read_yaml
     from consumer.proxies import Proxies
 
     given = {

@@ -1,5 +1,6 @@
-"""Arguments that several commands have."""
+"""Arguments that several commands have, and what is given for them. Imports nothing that takes time."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,16 @@ ConfigFile = Annotated[
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting, such as quota.qps=50.")
 ]
+
+
+class SchemaName(StrEnum):
+    """What has a schema."""
+
+    EVENTS = "events"
+    VERDICT = "verdict"
+    DEAD_LETTER = "dead_letter"
+    CONFIG = "config"
+    POLICY = "policy"
 
 
 def usual(config: Path | None) -> Path | None:

@@ -1,12 +1,12 @@
 """The JSON Schemas of what the service reads and writes, exported from its code."""
 
 from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from consumer.commands.arguments import SchemaName
 from consumer.config import Config
 from consumer.config.base import Settings
 from consumer.intake.decode import Rejection
@@ -15,30 +15,20 @@ from consumer.policy.schema import PolicySettings
 from consumer.verdicts.schema import DIALECT, dead_letter_schema, verdict_schema
 
 
-class Name(StrEnum):
-    """What has a schema."""
-
-    EVENTS = "events"
-    VERDICT = "verdict"
-    DEAD_LETTER = "dead_letter"
-    CONFIG = "config"
-    POLICY = "policy"
-
-
 def _settings(model: type[Settings], name: str) -> dict[str, Any]:
     return {"$schema": DIALECT, "$id": f"urn:moderation-consumer:{name}", **model.model_json_schema()}
 
 
-_SCHEMAS: dict[Name, Callable[[], dict[str, Any]]] = {
-    Name.EVENTS: event_schema,
-    Name.VERDICT: verdict_schema,
-    Name.DEAD_LETTER: lambda: dead_letter_schema(Rejection),
-    Name.CONFIG: lambda: _settings(Config, "configuration"),
-    Name.POLICY: lambda: _settings(PolicySettings, "policy"),
+_SCHEMAS: dict[SchemaName, Callable[[], dict[str, Any]]] = {
+    SchemaName.EVENTS: event_schema,
+    SchemaName.VERDICT: verdict_schema,
+    SchemaName.DEAD_LETTER: lambda: dead_letter_schema(Rejection),
+    SchemaName.CONFIG: lambda: _settings(Config, "configuration"),
+    SchemaName.POLICY: lambda: _settings(PolicySettings, "policy"),
 }
 
 
-def schema(name: Name) -> dict[str, Any]:
+def schema(name: SchemaName) -> dict[str, Any]:
     """Make one of the schemas."""
     return _SCHEMAS[name]()
 
@@ -51,12 +41,12 @@ def written(made: dict[str, Any]) -> str:
 def write_all(folder: Path) -> list[Path]:
     """Write every schema into the folder and return the files."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = {name: file_of(folder, name) for name in Name}
+    paths = {name: file_of(folder, name) for name in SchemaName}
     for name, path in paths.items():
         path.write_text(written(schema(name)) + "\n")
     return list(paths.values())
 
 
-def file_of(folder: Path, name: Name) -> Path:
+def file_of(folder: Path, name: SchemaName) -> Path:
     """Where a schema stands in a folder."""
     return folder / f"{name}.schema.json"

@@ -1,5 +1,7 @@
 """What every command has in common."""
 
+import subprocess
+import sys
 from importlib.metadata import version
 
 import pytest
@@ -7,6 +9,18 @@ from typer.main import get_command
 
 from consumer.cli import app
 from tests.commands.cli import command
+from tests.rig.replica import ROOT
+
+AFTER_THE_HELP = """
+import sys
+from consumer.cli import app
+try:
+    app(["--help"])
+except SystemExit:
+    print(*sys.modules, file=sys.stderr)
+"""
+THAT_TAKE_TIME = {"aiokafka", "asyncio", "consumer.config", "httpx", "pydantic", "structlog", "yaml"}
+MOST_MODULES = 400  # 350 today, and twice that for the commands that import the most
 
 COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
 
@@ -28,6 +42,17 @@ async def test_every_command_is_explained() -> None:
 
     assert ended.status == 0
     assert [name for name in COMMANDS if f"│ {name} " not in ended.output] == []
+
+
+def test_what_a_command_needs_is_imported_once_it_is_asked_for() -> None:
+    """
+    The list of commands comes at once: of what takes time to import nothing is.
+    """
+    ended = subprocess.run([sys.executable, "-c", AFTER_THE_HELP], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    imported = ended.stderr.split()
+    assert THAT_TAKE_TIME.isdisjoint(imported)
+    assert len(imported) <= MOST_MODULES
 
 
 @pytest.mark.parametrize("name", COMMANDS)

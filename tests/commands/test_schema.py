@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from consumer.commands.arguments import SchemaName
 from consumer.commands.decode import EveryBucket
-from consumer.commands.schema import Name, file_of, schema, written
+from consumer.commands.schema import file_of, schema, written
 from consumer.config.privacy import PrivacySettings
 from consumer.errors import Undecodable
 from consumer.intake.decode import Rejection, decode, recognise
@@ -26,7 +27,7 @@ from tests.intake.decode.test_properties import NASTY, UNTIMED, changed, paths
 from tests.rig.events import delivery, submission, upload
 
 ROOT = Path(__file__).parents[2]
-VALIDATORS = {name: Draft202012Validator(schema(name)) for name in Name}
+VALIDATORS = {name: Draft202012Validator(schema(name)) for name in SchemaName}
 
 NOT_SAYABLE = {"duplicate_image", "too_deep", "bad_key"}
 """Reasons for a dead letter that no JSON Schema can express."""
@@ -45,7 +46,7 @@ VALUES: list[Any] = [
 ]  # fmt: skip
 
 
-def problems(name: Name, instance: Any) -> list[str]:
+def problems(name: SchemaName, instance: Any) -> list[str]:
     return [error.message for error in VALIDATORS[name].iter_errors(instance)]
 
 
@@ -58,16 +59,16 @@ def why_refused(event: Any) -> str | None:
     return None
 
 
-@pytest.mark.parametrize("name", Name)
-def test_the_copy_is_current(name: Name) -> None:
+@pytest.mark.parametrize("name", SchemaName)
+def test_the_copy_is_current(name: SchemaName) -> None:
     """
     config/schemas/ holds what the code exports; `make schemas` renews it.
     """
     assert file_of(ROOT / "config" / "schemas", name).read_text() == written(schema(name)) + "\n"
 
 
-@pytest.mark.parametrize("name", Name)
-def test_a_schema_is_one(name: Name) -> None:
+@pytest.mark.parametrize("name", SchemaName)
+def test_a_schema_is_one(name: SchemaName) -> None:
     """
     Each follows JSON Schema's own rules, so any validator can use it.
     """
@@ -76,7 +77,7 @@ def test_a_schema_is_one(name: Name) -> None:
 
 def agree(event: Any) -> None:
     """Schema and decoder say the same, but for what no schema can say."""
-    told, refused = problems(Name.EVENTS, event), why_refused(event)
+    told, refused = problems(SchemaName.EVENTS, event), why_refused(event)
     if refused in NOT_SAYABLE:
         return
     assert (refused is None) == (not told), (refused, told, event)
@@ -119,7 +120,7 @@ def test_events_changed_more_are_accepted_by_both_or_neither(
     if recognise(message(json.dumps(event).encode())).format in ("native", "unrecognised"):
         agree(event)
     else:
-        assert problems(Name.EVENTS, event)
+        assert problems(SchemaName.EVENTS, event)
 
 
 @pytest.mark.parametrize("name", [*SHAPES][: [*SHAPES].index("native")])
@@ -130,8 +131,8 @@ def test_another_formats_shape_is_not_a_native_event(name: str) -> None:
     both = {**SHAPES[name], **EVENT}
 
     assert recognise(message(both)).format != "native"
-    assert problems(Name.EVENTS, EVENT) == []
-    assert problems(Name.EVENTS, both)
+    assert problems(SchemaName.EVENTS, EVENT) == []
+    assert problems(SchemaName.EVENTS, both)
 
 
 def test_shipped_events_are_valid() -> None:
@@ -141,8 +142,8 @@ def test_shipped_events_are_valid() -> None:
     valid = [SAMPLES["native"], orjson.loads(upload("event-1", "https://img.example.com/1.jpg"))]
     others = [document for name, document in SAMPLES.items() if name != "native"]
 
-    assert [problems(Name.EVENTS, each) for each in valid] == [[], []]
-    assert all(problems(Name.EVENTS, each) for each in others)
+    assert [problems(SchemaName.EVENTS, each) for each in valid] == [[], []]
+    assert all(problems(SchemaName.EVENTS, each) for each in others)
 
 
 ANSWERS = [
@@ -179,7 +180,7 @@ def test_every_verdict_is_valid_and_has_no_member_that_the_schema_lacks(telling:
         {"recognised_text": telling, "public_figures": telling, "keywords": telling}
     )
     encoding = Encoding(group="group", privacy=privacy)
-    closed = Draft202012Validator(closing(schema(Name.VERDICT)))
+    closed = Draft202012Validator(closing(schema(SchemaName.VERDICT)))
 
     written = [orjson.loads(encoding.verdict(each).value or b"") for each in verdicts()]
 
@@ -206,14 +207,15 @@ def test_every_dead_letters_headers_are_valid(reason: Rejection) -> None:
     letter = Encoding(group="group").dead_letter(read, reason.at("value", "is wrong"), 1_763_632_801.5)
 
     headers = {name: value.decode() for name, value in letter.headers if value is not None}
-    assert problems(Name.DEAD_LETTER, headers) == []
+    assert problems(SchemaName.DEAD_LETTER, headers) == []
     assert headers["original_dlq_reason"] == "theirs"
 
 
 @pytest.mark.parametrize(
-    ("name", "file"), [(Name.CONFIG, "consumer.yaml"), (Name.CONFIG, "demo.yaml"), (Name.POLICY, "policy.yaml")]
+    ("name", "file"),
+    [(SchemaName.CONFIG, "consumer.yaml"), (SchemaName.CONFIG, "demo.yaml"), (SchemaName.POLICY, "policy.yaml")],
 )
-def test_the_shipped_configuration_is_valid(name: Name, file: str) -> None:
+def test_the_shipped_configuration_is_valid(name: SchemaName, file: str) -> None:
     """
     An editor that uses the schema finds nothing to complain about in what is shipped.
     """
@@ -227,4 +229,4 @@ def test_a_wrong_configuration_is_not_valid(wrong: dict[str, Any]) -> None:
     """
     The schema refuses unknown keys and wrong values as the service does.
     """
-    assert problems(Name.CONFIG, wrong)
+    assert problems(SchemaName.CONFIG, wrong)

@@ -11,8 +11,9 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from consumer.commands.arguments import SchemaName
 from consumer.commands.decode import read_headers, show
-from consumer.commands.schema import Name, schema
+from consumer.commands.schema import schema
 from consumer.config import Config
 from consumer.intake.decode import Omission, Rejection
 from consumer.intake.decode.format import TEXT
@@ -85,9 +86,9 @@ def test_every_block_is_looked_at() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [("json verdict", Name.VERDICT), ("json dead-letter-headers", Name.DEAD_LETTER)]
+    ("kind", "name"), [("json verdict", SchemaName.VERDICT), ("json dead-letter-headers", SchemaName.DEAD_LETTER)]
 )
-def test_what_is_written_follows_its_schema(kind: str, name: Name) -> None:
+def test_what_is_written_follows_its_schema(kind: str, name: SchemaName) -> None:
     """
     The page's verdicts and headers are valid.
     """
@@ -103,7 +104,7 @@ def test_native_examples_follow_their_schema() -> None:
     """
     So do its native events, but for the one that shows a rejection.
     """
-    validator = Draft202012Validator(schema(Name.EVENTS))
+    validator = Draft202012Validator(schema(SchemaName.EVENTS))
     natives = [document for text in blocks("json message") if "schema" in (document := orjson.loads(text))]
 
     assert [validator.is_valid(document) for document in natives] == [True, False]
@@ -138,7 +139,7 @@ def test_every_member_of_a_verdict_is_explained() -> None:
     rows = dict(re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| (.*) \|$", PAGE.partition("## Verdicts")[2], re.MULTILINE))
     names = {name: text for row, text in rows.items() for name in re.findall(r"`(\w+)`", row)}
 
-    members = schema(Name.VERDICT)["properties"]
+    members = schema(SchemaName.VERDICT)["properties"]
     below = {name: _below(part) for name, part in members.items()}
     assert set(names) == set(members)
     assert {name: [each for each in inner if f"`{each}`" not in names[name]] for name, inner in below.items()} == {
@@ -162,4 +163,4 @@ def test_every_header_of_a_dead_letter_is_explained() -> None:
     """
     section = PAGE.partition("## Dead letters")[2].partition("## Verdicts")[0]
 
-    assert [name for name in schema(Name.DEAD_LETTER)["properties"] if f"`{name}`" not in section] == []
+    assert [name for name in schema(SchemaName.DEAD_LETTER)["properties"] if f"`{name}`" not in section] == []

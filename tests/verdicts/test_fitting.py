@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from consumer.commands.schema import Name, schema
+from consumer.commands.arguments import SchemaName
+from consumer.commands.schema import schema
 from consumer.config.kafka import KafkaSettings, OutputTopics
 from consumer.errors import Undecodable
 from consumer.journal.reader import OutputReader
@@ -44,7 +45,7 @@ GROUP = "moderation-consumer"
 OUTCOMES = Outcomes(Encoding(group=GROUP), OutputTopics())
 DECIDING = Deciding(Policy(settings=PolicySettings(policy="test", version=1), sha256="ab"))
 MOST_RECORD = 98_304  # bytes: what docs/events.md asks verdicts' topics to take
-VALID = Draft202012Validator(schema(Name.VERDICT))
+VALID = Draft202012Validator(schema(SchemaName.VERDICT))
 UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 SURROGATE = "\udcff"
