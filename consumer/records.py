@@ -359,6 +359,13 @@ class Reason:
     finding: Finding
 
 
+class Floor(NamedTuple):
+    """The decision that no machine makes milder, and the pinned rule that asks for it."""
+
+    rule: str
+    decision: Decision
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyName:
     """Which policy decided."""
@@ -381,3 +388,4 @@ class Verdict:
     findings: tuple[Finding, ...]
     policy: PolicyName
     decided: float  # unix seconds
+    floor: Floor | None = None

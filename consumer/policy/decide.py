@@ -1,14 +1,16 @@
 """
 From what the provider answered to a decision. Values in, values out.
 
-    answers ──normalise──► findings ──explain──► findings ──route──► decisions ──strictest──► the decision
+    answers ──normalise──► findings ──explain──► findings ──rules, route──► decisions ──strictest──► the decision
 
-It fails closed: an unknown level goes to review, an overall level that no label explains counts for itself, and an
-image that could not be judged goes to review, or is blocked where the policy says so.
+It fails closed: an unknown level goes to review, an overall level that no label explains counts for itself and is
+matched by no rule, and an image that could not be judged goes to review, or is blocked where the policy says so.
 """
 
 from collections.abc import Iterator, Sequence
 
+from consumer.policy.effective import RANK, UNSEEN, Policies
+from consumer.policy.language import OVERALL
 from consumer.policy.schema import Policy
 from consumer.records import (
     STRICTNESS,
@@ -24,12 +26,6 @@ from consumer.records import (
 )
 from consumer.vendor_facts.aliyun import ALLOWLISTED, NOTHING_FOUND
 
-RANK = {"none": 0, "low": 1, "medium": 2, "high": 3}
-"""Vendor: the risk levels, rising."""
-
-UNEXPLAINED = "__overall__"
-UNSEEN = "__unseen_frames__"
-
 
 class Deciding:
     """Decides by one policy."""
@@ -37,27 +33,30 @@ class Deciding:
     def __init__(self, policy: Policy) -> None:
         settings = policy.settings
         self.name = PolicyName(id=settings.policy, version=settings.version, sha256=policy.sha256)
-        self._routes = {level: (f"default:{level}", Decision(to)) for level, to in settings.route.model_dump().items()}
-        if settings.strict_recall and self._routes["low"][1] is Decision.PASS:
-            self._routes["low"] = ("strict_recall:low", Decision.REVIEW)
-        self._reviews_unseen = settings.unseen_frames == "review"
-        self._on_error = {kind: Decision(to) for kind, to in settings.on_error.model_dump().items()}
+        self._policies = Policies(settings)
+        # Where deciding itself has failed nothing is asked but this: the strictest, whichever tenant.
+        internal = [settings.on_error.internal, *(overlay.on_error.internal for overlay in settings.overlays)]
+        self._internal = max((Decision(to) for to in internal if to is not None), key=STRICTNESS.__getitem__)
 
     def decide(self, submission: Submission, assessment: Assessment, now: float) -> Verdict:
         """Reach the verdict at `now` (unix seconds): the strictest that the findings, or a failure, ask for."""
+        policy = self._policies.of(submission.tenant, submission.purpose)
         findings = tuple(finding for answer in assessment.answers for finding in findings_of(answer))
-        routed = [(*self._route(finding), finding) for finding in findings]
+        routed = [(*policy.route(finding, now), finding) for finding in findings]
         coverage = assessment.coverage or Coverage()
-        if self._reviews_unseen and assessment.answers and not coverage.is_whole:
+        if policy.reviews_unseen and assessment.answers and not coverage.is_whole:
             unseen = Finding(
                 service=assessment.answers[0].service, label=UNSEEN, confidence=None, level="unknown",
                 level_source="coverage",
             )  # fmt: skip
-            findings, routed = (*findings, unseen), [*routed, ("unseen_frames", Decision.REVIEW, unseen)]
-        outcomes = [decision for _, decision, _ in routed]
-        outcomes += [self._on_error.get(failure.kind, Decision.REVIEW) for failure in assessment.failures]
+            findings, routed = (*findings, unseen), [*routed, ("unseen_frames", Decision.REVIEW, None, unseen)]
+        outcomes = [decision for _, decision, _, _ in routed]
+        outcomes += [policy.on_error.get(failure.kind, Decision.REVIEW) for failure in assessment.failures]
         decision = max(outcomes, key=STRICTNESS.__getitem__, default=Decision.REVIEW)
-        reasons = tuple(Reason(rule=rule, finding=finding) for rule, outcome, finding in routed if outcome is decision)
+        reasons = tuple(
+            Reason(rule=rule, finding=finding) for rule, outcome, _, finding in routed if outcome is decision
+        )
+        floors = [floor for _, _, floor, _ in routed if floor is not None]
         return Verdict(
             submission=submission,
             assessment=assessment,
@@ -68,6 +67,7 @@ class Deciding:
             findings=findings,
             policy=self.name,
             decided=now,
+            floor=max(floors, key=lambda floor: STRICTNESS[floor.decision], default=None),
         )
 
     def fall_back(
@@ -76,9 +76,10 @@ class Deciding:
         """
         Reach a verdict about an image for which deciding, or writing what was decided, met an unexpected error.
 
-        It is review, or what `on_error.internal` or the decision that was reached ask for where that is stricter.
+        It is review, or what `on_error.internal` of any overlay or the decision that was reached ask for where that is
+        stricter.
         """
-        asked_for = [Decision.REVIEW, self._on_error.get("internal", Decision.REVIEW)]
+        asked_for = [Decision.REVIEW, self._internal]
         return Verdict(
             submission=submission,
             assessment=assessment,
@@ -90,11 +91,6 @@ class Deciding:
             policy=self.name,
             decided=now,
         )
-
-    def _route(self, finding: Finding) -> tuple[str, Decision]:
-        if finding.label == ALLOWLISTED and finding.level == "none":
-            return "default:allowlist", Decision.PASS
-        return self._routes.get(finding.level, ("default:unknown_level", Decision.REVIEW))
 
 
 def findings_of(answer: ModerationResult) -> Iterator[Finding]:
@@ -113,7 +109,7 @@ def findings_of(answer: ModerationResult) -> Iterator[Finding]:
         )
     overall = answer.risk_level or "unknown"
     if overall not in RANK or RANK[overall] > highest:
-        yield Finding(service=answer.service, label=UNEXPLAINED, confidence=None, level=overall, level_source="overall")
+        yield Finding(service=answer.service, label=OVERALL, confidence=None, level=overall, level_source="overall")
 
 
 def outranks_overall(answer: ModerationResult) -> bool:

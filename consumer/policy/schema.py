@@ -5,17 +5,18 @@ A policy as it is written: what may stand in its file.
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import orjson
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
-from consumer.config.base import Settings
+from consumer.config.base import Contradictions, Settings
 from consumer.config.loading import validated
 from consumer.config.origins import Origins
 from consumer.config.problems import Problem
 from consumer.config.yaml_file import read_yaml
 from consumer.errors import Misconfigured
+from consumer.policy.language import Overlay, Rule, contradictions
 from consumer.vendor_facts.aliyun import DEFAULT_SERVICE, InfoType, is_offered
 
 
@@ -65,6 +66,9 @@ class PolicySettings(Settings):
     info: tuple[InfoType, ...] = ()
     route: Route = Route()
     strict_recall: bool = Field(False, description="Send low risk to review.")
+    allowlist: Literal["pass", "review"] = Field(
+        "pass", description="The decision for an image that the provider's allowlist knows (`nonLabel_lib`)."
+    )
     unseen_frames: Literal["pass", "review"] = Field(
         "pass",
         description="Whether what was not looked at whole is reviewed: the provider looks at one frame of an animated "
@@ -72,6 +76,18 @@ class PolicySettings(Settings):
         "others as well.",
     )
     on_error: OnError = OnError()
+    rules: tuple[Rule, ...] = Field(
+        (), description="Looked at in their order, before `route`: the first that matches a finding decides on it."
+    )
+    overlays: tuple[Overlay, ...] = Field(
+        (), description="What is different for tenants and purposes; both beat tenant, and tenant beats purpose."
+    )
+
+    @model_validator(mode="after")
+    def _is_unambiguous(self) -> Self:
+        if found := list(contradictions(self.rules, self.overlays)):
+            raise Contradictions(*found)
+        return self
 
 
 class Policy(Settings):

@@ -90,6 +90,14 @@ def verdict_schema() -> Schema:
                 "enum": ["policy", "fallback", "human"],
             },
             provisional={"description": "Whether a later verdict may replace this one.", "type": "boolean"},
+            floor={
+                **_object(
+                    "The least that a pinned rule asks for: no overlay makes it milder. Null where none matched.",
+                    rule=_text("The rule."),
+                    decision={"description": "At least this.", "enum": ["review", "block"]},
+                ),
+                "type": ["object", "null"],
+            },
             coverage={
                 **_object(
                     "How much of the image was looked at. Null where no service has answered.",

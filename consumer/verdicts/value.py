@@ -157,7 +157,13 @@ def _event(submission: Submission, event_id: str, time: str) -> dict[str, Any]:
 
 
 def _decided(verdict: Verdict) -> dict[str, Any]:
-    return {"decision": verdict.decision.value, "decided_by": verdict.decided_by, "provisional": False}
+    floor = verdict.floor
+    return {
+        "decision": verdict.decision.value,
+        "decided_by": verdict.decided_by,
+        "provisional": False,
+        "floor": {"rule": floor.rule, "decision": floor.decision.value} if floor else None,
+    }
 
 
 def _tail(verdict: Verdict) -> dict[str, Any]:

@@ -70,6 +70,7 @@ def test_a_verdict_says_what_was_decided_and_why() -> None:
         "decision": "block",
         "decided_by": "policy",
         "provisional": False,
+        "floor": None,
         "coverage": {"frames": [1, None], "scaled": False},
         "risk_level": "high",
         "reasons": [{

@@ -1,0 +1,176 @@
+"""
+What a policy says of one tenant and purpose: its overlays laid over its base, and its rules made ready. Pure.
+
+    tenant, purpose ──► the overlays that match, the most specific first ──► one set of routes, fallbacks and rules
+
+A finding's outcome is that of the first rule that matches it. A pinned rule counts also where an earlier one matched:
+then the stricter of both does.
+"""
+
+import datetime
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from math import inf
+from typing import NamedTuple, TypeVar
+
+from consumer.policy.language import OVERALL, Overlay, Rule
+from consumer.policy.patterns import compiled
+from consumer.policy.schema import PolicySettings
+from consumer.records import STRICTNESS, Decision, Finding, Floor
+from consumer.vendor_facts.aliyun import ALLOWLISTED, NOTHING_FOUND
+
+RANK = {"none": 0, "low": 1, "medium": 2, "high": 3}
+"""Vendor: the risk levels, rising."""
+
+UNSEEN = "__unseen_frames__"
+_NEVER_MATCHED = {OVERALL, UNSEEN}  # nothing is demoted that the provider did not attribute
+_ONLY_EXACTLY = {NOTHING_FOUND, ALLOWLISTED}
+_MOST_LABELS = 4_096  # that rules are remembered for; the provider's, so that there are a few hundred
+
+Value = TypeVar("Value")
+
+
+class Ready(NamedTuple):
+    """A rule, made ready."""
+
+    id: str
+    then: Decision
+    is_pinned: bool
+    is_about: Callable[[str], bool]  # labels
+    is_by: Callable[[str], bool]  # services
+    levels: frozenset[str]  # all where empty
+    low: float
+    high: float
+    any_confidence: bool
+    until: float  # unix seconds
+
+    def matches(self, finding: Finding, now: float) -> bool:
+        """Whether it is about a finding, whose label and service it is about, at `now` in unix seconds."""
+        if now >= self.until or (self.levels and finding.level not in self.levels):
+            return False
+        if finding.level not in RANK and self.then is Decision.PASS:
+            return False
+        confidence = finding.confidence
+        return self.any_confidence or (confidence is not None and self.low <= confidence < self.high)
+
+
+class Routed(NamedTuple):
+    """What a finding leads to, by which rule, and what no machine may make milder."""
+
+    rule: str
+    decision: Decision
+    floor: Floor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """The policy for one tenant and purpose."""
+
+    routes: dict[str, tuple[str, Decision]]
+    allowlist: Decision
+    reviews_unseen: bool
+    on_error: dict[str, Decision]
+    rules: Sequence[Ready]
+    _about: dict[tuple[str, str], Sequence[Ready]] = field(default_factory=dict)
+
+    def route(self, finding: Finding, now: float) -> Routed:
+        """Say what a finding leads to, at `now` in unix seconds."""
+        matching = [rule for rule in self._rules_about(finding) if rule.matches(finding, now)]
+        rule, decision = (matching[0].id, matching[0].then) if matching else self._default(finding)
+        pinned = [each for each in matching if each.is_pinned]
+        if not pinned:
+            return Routed(rule, decision)
+        floor = max(pinned, key=lambda each: STRICTNESS[each.then])
+        if STRICTNESS[floor.then] > STRICTNESS[decision]:
+            rule, decision = floor.id, floor.then
+        return Routed(rule, decision, Floor(floor.id, floor.then))
+
+    def _rules_about(self, finding: Finding) -> Sequence[Ready]:
+        key = finding.service, finding.label
+        if (found := self._about.get(key)) is None:
+            if len(self._about) >= _MOST_LABELS:
+                self._about.clear()
+            found = () if finding.label in _NEVER_MATCHED else tuple(self._about_it(finding))
+            self._about[key] = found
+        return found
+
+    def _about_it(self, finding: Finding) -> Iterator[Ready]:
+        return (rule for rule in self.rules if rule.is_about(finding.label) and rule.is_by(finding.service))
+
+    def _default(self, finding: Finding) -> tuple[str, Decision]:
+        if finding.label == ALLOWLISTED and finding.level == "none":
+            return "default:allowlist", self.allowlist
+        return self.routes.get(finding.level, ("default:unknown_level", Decision.REVIEW))
+
+
+class Policies:
+    """A policy by tenant and purpose. There are as many as its overlays have combinations, whatever producers name."""
+
+    def __init__(self, settings: PolicySettings) -> None:
+        self._settings = settings
+        self._made: dict[tuple[int | None, ...], Effective] = {}
+        # Places in `settings.overlays`. None stands for any tenant, or purpose.
+        self._overlays: dict[tuple[str | None, str | None], int] = {}
+        for at, overlay in enumerate(settings.overlays):
+            when = overlay.when
+            self._overlays |= {
+                (tenant, purpose): at for tenant in when.tenant or [None] for purpose in when.purpose or [None]
+            }
+
+    def of(self, tenant: str, purpose: str) -> Effective:
+        """Return the policy for a tenant and purpose."""
+        at = self._overlays.get
+        key = (at((tenant, purpose)), at((tenant, None)), at((None, purpose))) if self._overlays else ()
+        if (made := self._made.get(key)) is None:
+            overlays = [self._settings.overlays[place] for place in key if place is not None]
+            made = self._made[key] = effective(self._settings, overlays)
+        return made
+
+
+def effective(settings: PolicySettings, overlays: Sequence[Overlay]) -> Effective:
+    """Lay overlays over a policy, the most specific one first."""
+    route, on_error = settings.route.model_dump(), settings.on_error.model_dump()
+    for overlay in reversed(overlays):
+        route |= overlay.route.model_dump(exclude_none=True)
+        on_error |= overlay.on_error.model_dump(exclude_none=True)
+    routes = {level: (f"default:{level}", Decision(to)) for level, to in route.items()}
+    strict = _first([overlay.strict_recall for overlay in overlays], settings.strict_recall)
+    if strict and routes["low"][1] is Decision.PASS:
+        routes["low"] = ("strict_recall:low", Decision.REVIEW)
+    rules = [rule for overlay in overlays for rule in overlay.rules]
+    return Effective(
+        routes=routes,
+        allowlist=Decision(_first([overlay.allowlist for overlay in overlays], settings.allowlist)),
+        reviews_unseen=_first([overlay.unseen_frames for overlay in overlays], settings.unseen_frames) == "review",
+        on_error={kind: Decision(to) for kind, to in on_error.items()},
+        rules=tuple(ready(rule) for rule in (*rules, *settings.rules)),
+    )
+
+
+def ready(rule: Rule) -> Ready:
+    """Make a rule ready."""
+    match, confidence = rule.match, rule.match.confidence
+    return Ready(
+        id=rule.id,
+        then=Decision(rule.then),
+        is_pinned=rule.pin,
+        is_about=compiled(match.label, _ONLY_EXACTLY),
+        is_by=compiled(match.service),
+        levels=frozenset(match.level),
+        low=confidence.gte or 0.0 if confidence else 0.0,
+        high=inf if confidence is None or confidence.lt is None else confidence.lt,
+        any_confidence=confidence is None,
+        until=expiry(rule),
+    )
+
+
+def expiry(rule: Rule) -> float:
+    """The moment from which a rule matches nothing, in unix seconds: the end of its last day in UTC."""
+    if rule.why is None or rule.why.expires is None:
+        return inf
+    midnight = datetime.datetime.combine(rule.why.expires, datetime.time(), datetime.UTC)
+    return midnight.timestamp() + 86_400.0
+
+
+def _first(values: Sequence[Value | None], default: Value) -> Value:
+    return next((value for value in values if value is not None), default)
