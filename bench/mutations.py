@@ -29,6 +29,7 @@ class Fault(NamedTuple):
     tests: str
 
 
+RULES = "tests/policy/test_rules.py"
 OWNERSHIP, TAKEOVER = "tests/intake/test_ownership.py", "tests/intake/test_source.py"
 FAULTS = (
     Fault("intake/ownership.py", "session_timeout - MARGIN", "session_timeout + MARGIN", OWNERSHIP),
@@ -95,8 +96,18 @@ FAULTS = (
     Fault("images/guard.py", "if word:", "if False:", "tests/images/test_fetch.py"),
     Fault("images/held.py", "if self.taken + count > self.most:", "if False:", "tests/images/test_held.py"),
     Fault("policy/decide.py", "default=Decision.REVIEW)", "default=Decision.PASS)", "tests/policy"),
-    Fault("policy/decide.py", "self._on_error.get(failure.kind, Decision.REVIEW)",
-          "self._on_error.get(failure.kind, Decision.PASS)", "tests/policy"),
+    Fault("policy/decide.py", "policy.on_error.get(failure.kind, Decision.REVIEW)",
+          "policy.on_error.get(failure.kind, Decision.PASS)", "tests/policy"),
+    Fault("policy/effective.py", "if finding.level not in RANK and self.then is Decision.PASS:", "if False:", RULES),
+    Fault("policy/effective.py", "STRICTNESS[floor.then] > STRICTNESS[decision]", "False", RULES),
+    Fault("policy/effective.py", "() if finding.label in _NEVER_MATCHED else ", "", RULES),
+    Fault("policy/effective.py", "for overlay in reversed(overlays):", "for overlay in overlays:", RULES),
+    Fault("policy/effective.py", "now >= self.until or ", "", RULES),
+    Fault("policy/effective.py", "confidence is not None and self.low <= confidence",
+          "confidence is None or self.low <= confidence", RULES),
+    Fault("policy/patterns.py", "if name in only_exactly:", "if False:", RULES),
+    Fault("policy/patterns.py", "and name not in without and not without_globs(name)", "", RULES),
+    Fault("policy/language.py", 'if self.pin and self.then == "pass":', "if False:", RULES),
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from consumer.commands.arguments import ConfigFile, Overrides, SchemaName, usual
+from consumer.commands.policy.command_line import policy_app
 from consumer.commands.scan.command_line import scan
 from consumer.errors import ConsumerError, Misconfigured
 from consumer.extras import extra
@@ -235,6 +236,7 @@ def schema(
 
 
 app.command("scan")(scan)
+app.add_typer(policy_app, name="policy")
 
 
 @app.command("config")

@@ -554,7 +554,7 @@ def test_an_image_that_could_not_be_judged_is_never_passed(tmp_path: Path) -> No
 
     assert refused.value.problems == (
         f"{path}:1: on_error.fetch: an image that could not be judged is never passed: write review or block "
-        "(given: 'pass')",
+        "(P011) (given: 'pass')",
         f"{path}:1: on_error.provider: must be one of review, block (given: 'drop')",
     )
 

@@ -52,20 +52,39 @@ def read_yaml(path: Path) -> YamlFile:
     Raises:
         Misconfigured: naming the file, and the line where it is not YAML or names a key twice.
     """
-    try:
-        loader = _OnceLoader(path.read_bytes())
-        root = loader.get_single_node()
-        tree = None if root is None else loader.construct_document(root)
-    except OSError as error:
-        raise Misconfigured([f"{path}: cannot be read: {error.strerror}"]) from error
-    except NOT_YAML as error:
-        raise Misconfigured([_not_yaml(path, error)]) from error
+    tree, root = _read(path)
     if tree is None:
         return YamlFile(path, {}, None)
     if not isinstance(tree, dict):
         holds = "a list" if isinstance(tree, list) else "a single value"
         raise Misconfigured([f"{path}: must hold a mapping of settings, holds {holds}"])
     return YamlFile(path, tree, root)
+
+
+def read_yaml_list(path: Path, name: str) -> YamlFile:
+    """
+    Read a list, as if it stood under `name` in a mapping.
+
+    Raises:
+        Misconfigured: as `read_yaml`.
+    """
+    tree, root = _read(path)
+    if not isinstance(tree, list) or root is None:
+        holds = {type(None): "nothing", dict: "a mapping"}.get(type(tree), "a single value")
+        raise Misconfigured([f"{path}: must hold a list, holds {holds}"])
+    key = yaml.ScalarNode("tag:yaml.org,2002:str", name, root.start_mark, root.start_mark)
+    return YamlFile(path, {name: tree}, yaml.MappingNode("tag:yaml.org,2002:map", [(key, root)]))
+
+
+def _read(path: Path) -> tuple[Any, yaml.Node | None]:
+    try:
+        loader = _OnceLoader(path.read_bytes())
+        root = loader.get_single_node()
+        return None if root is None else loader.construct_document(root), root
+    except OSError as error:
+        raise Misconfigured([f"{path}: cannot be read: {error.strerror}"]) from error
+    except NOT_YAML as error:
+        raise Misconfigured([_not_yaml(path, error)]) from error
 
 
 class _OnceLoader(yaml.SafeLoader):

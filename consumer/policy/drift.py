@@ -12,7 +12,7 @@ import structlog
 from consumer.observability import metrics
 from consumer.policy.decide import outranks_overall
 from consumer.records import Assessment, ModerationResult, Submission, Verdict
-from consumer.vendor_facts.aliyun import DEFAULT_SERVICE, LABEL_SUFFIXES, LABELS
+from consumer.vendor_facts.aliyun import DEFAULT_SERVICE, is_listed
 
 log = structlog.get_logger()
 
@@ -47,13 +47,3 @@ class DriftWatch:
         if label not in self._logged and len(self._logged) < MOST_LOGGED:
             self._logged.add(label)
             log.info("label.unknown", label=label, service=DEFAULT_SERVICE)
-
-
-def is_listed(label: str) -> bool:
-    """Whether the vendor lists a label, as it stands or without some of its suffixes."""
-    while label not in LABELS:
-        suffix = next((suffix for suffix in LABEL_SUFFIXES if label.endswith(suffix)), None)
-        if suffix is None:
-            return False
-        label = label.removesuffix(suffix)
-    return True

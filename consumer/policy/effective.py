@@ -45,13 +45,16 @@ class Ready(NamedTuple):
     until: float  # unix seconds
 
     def matches(self, finding: Finding, now: float) -> bool:
-        """Whether it is about a finding, whose label and service it is about, at `now` in unix seconds."""
+        """Whether it matches a finding, whose label and service it is about, at `now` in unix seconds."""
         if now >= self.until or (self.levels and finding.level not in self.levels):
             return False
         if finding.level not in RANK and self.then is Decision.PASS:
             return False
-        confidence = finding.confidence
-        return self.any_confidence or (confidence is not None and self.low <= confidence < self.high)
+        return self.any_confidence or self.has_in_range(finding.confidence)
+
+    def has_in_range(self, confidence: float | None) -> bool:
+        """Whether a confidence is in the rule's range; none at all is in none."""
+        return confidence is not None and self.low <= confidence < self.high
 
 
 class Routed(NamedTuple):

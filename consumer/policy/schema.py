@@ -14,7 +14,7 @@ from consumer.config.base import Contradictions, Settings
 from consumer.config.loading import validated
 from consumer.config.origins import Origins
 from consumer.config.problems import Problem
-from consumer.config.yaml_file import read_yaml
+from consumer.config.yaml_file import YamlFile, read_yaml
 from consumer.errors import Misconfigured
 from consumer.policy.language import Overlay, Rule, contradictions
 from consumer.vendor_facts.aliyun import DEFAULT_SERVICE, InfoType, is_offered
@@ -31,7 +31,7 @@ class Route(Settings):
 
 def _never_pass(decision: Any) -> Any:
     if decision == "pass":
-        raise ValueError("an image that could not be judged is never passed: write review or block")
+        raise ValueError("an image that could not be judged is never passed: write review or block (P011)")
     return decision
 
 
@@ -83,6 +83,13 @@ class PolicySettings(Settings):
         (), description="What is different for tenants and purposes; both beat tenant, and tenant beats purpose."
     )
 
+    acknowledge_vendor_advice: bool = Field(
+        False, description="Say that `route` is meant to be weaker than the provider advises: `policy lint` refuses it."
+    )
+    catalogue_extra: tuple[str, ...] = Field(
+        (), description="Labels that rules may name though the provider's pages do not list them: for `policy lint`."
+    )
+
     @model_validator(mode="after")
     def _is_unambiguous(self) -> Self:
         if found := list(contradictions(self.rules, self.overlays)):
@@ -104,7 +111,16 @@ def load_policy(path: Path, regions: Sequence[str] = ()) -> Policy:
     Raises:
         Misconfigured: with every problem.
     """
-    file = read_yaml(path)
+    return policy_in(read_yaml(path), regions)
+
+
+def policy_in(file: YamlFile, regions: Sequence[str] = ()) -> Policy:
+    """
+    Take a policy from a file that was read.
+
+    Raises:
+        Misconfigured: with every problem.
+    """
     origins = Origins(file)
     settings = validated(PolicySettings, file.tree, origins)
     if problems := [origins.line(each) for each in _not_offered(settings.services, regions)]:

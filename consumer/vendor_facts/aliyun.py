@@ -67,3 +67,13 @@ ALLOWLISTED = "nonLabel_lib"  # ends like a hit of a custom library, and is the 
 LABEL_SUFFIXES = ("_lib", "_tii")  # a hit of a custom library, text in the image; they stack
 LABELS = frozenset(orjson.loads(files(__package__).joinpath("labels.json").read_bytes())) | {NOTHING_FOUND}
 """The labels of `DEFAULT_SERVICE`. Those that end in `_tii` stand for text in the image."""
+
+
+def is_listed(label: str) -> bool:
+    """Whether the vendor lists a label, as it stands or without some of its suffixes."""
+    while label not in LABELS:
+        suffix = next((suffix for suffix in LABEL_SUFFIXES if label.endswith(suffix)), None)
+        if suffix is None:
+            return False
+        label = label.removesuffix(suffix)
+    return True

@@ -7,10 +7,10 @@ import structlog
 from prometheus_client import REGISTRY
 
 from consumer.policy.decide import Deciding
-from consumer.policy.drift import MOST_LOGGED, DriftWatch, is_listed
+from consumer.policy.drift import MOST_LOGGED, DriftWatch
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Assessment, Decision, Label, ModerationResult
-from consumer.vendor_facts.aliyun import LABELS
+from consumer.vendor_facts.aliyun import LABELS, is_listed
 from tests.rig.events import submission
 
 DECIDING = Deciding(Policy(settings=PolicySettings(policy="test", version=1), sha256="ab"))

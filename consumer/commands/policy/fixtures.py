@@ -1,0 +1,200 @@
+"""
+A policy's tests: answers in the provider's own JSON, and what the policy must make of them.
+
+    - name: swimwear in the swim shop passes
+      event: {tenant: swim-shop}
+      answer: {RiskLevel: high, Result: [{Label: sexual_femaleUnderwear, Confidence: 91}]}
+      decision: pass
+      rules: [swimwear]
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Self
+
+import orjson
+from pydantic import Field, model_validator
+
+from consumer.alibaba.image_moderation import read_answer
+from consumer.config.base import Contradictions, Settings
+from consumer.config.loading import validated
+from consumer.config.origins import Origins
+from consumer.config.yaml_file import read_yaml_list
+from consumer.errors import CallFailed, Misconfigured
+from consumer.moderation import ModerationRequest
+from consumer.policy.decide import Deciding
+from consumer.policy.schema import OnError, Policy, load_policy
+from consumer.records import (
+    Assessment,
+    ByUrl,
+    Coverage,
+    Delivery,
+    Failure,
+    Image,
+    ModerationResult,
+    Subject,
+    Submission,
+    Verdict,
+    source_id,
+)
+
+_FAILURES = tuple(OnError.model_fields)
+
+
+class FixtureEvent(Settings):
+    """What the event says."""
+
+    tenant: str = ""
+    purpose: str = ""
+
+
+class Fixture(Settings):
+    """One test."""
+
+    name: str = Field(min_length=1)
+    event: FixtureEvent = FixtureEvent()
+    answer: dict[str, Any] | None = Field(None, description="The provider's `Data`: of the policy's first service.")
+    answers: dict[str, dict[str, Any]] = Field({}, description="The provider's `Data` by service.")
+    failure: str | None = Field(None, description="An `error.class`: why a service could not answer.")
+    frames: tuple[int, int | None] | None = Field(None, description="Frames looked at, and frames that there are.")
+    on: date | None = Field(None, description="The day on which it is decided. Without it, today.")
+    decision: Literal["block", "review", "pass"]
+    rules: tuple[str, ...] | None = Field(None, description="The rules that must have decided, in any order.")
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if not (self.answer or self.answers or self.failure):
+            raise Contradictions(("answer", "is missing, and so is answers and failure: name one"))
+        if self.answer and self.answers:
+            raise Contradictions(("answers", "stands beside answer: name one of the two", "answer"))
+        if self.failure is not None and self.failure not in _FAILURES:
+            raise Contradictions(("failure", f"must be one of {', '.join(_FAILURES)}"))
+        return self
+
+
+class Fixtures(Settings):
+    """All tests of a policy."""
+
+    tests: tuple[Fixture, ...]
+
+
+class Ended(NamedTuple):
+    """What became of one test: each difference in words; none where it passed."""
+
+    name: str
+    place: str
+    differences: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the policy decides as the test says."""
+        return not self.differences
+
+
+def tests_beside(policy: Path, named: Path | None) -> Path | None:
+    """The file of a policy's tests: the one that is named, else the one beside it if there is one."""
+    beside = policy.with_name(f"{policy.stem}.tests.yaml")
+    return named or (beside if beside.is_file() else None)
+
+
+def read_fixtures(path: Path) -> Sequence[Fixture]:
+    """
+    Read tests.
+
+    Raises:
+        Misconfigured: with every problem.
+    """
+    file = read_yaml_list(path, "tests")
+    return validated(Fixtures, file.tree, Origins(file)).tests
+
+
+def run(policy_file: Path, tests: Path | None) -> list[Ended]:
+    """
+    Run a policy's tests.
+
+    Raises:
+        Misconfigured: a file cannot be read, or there are no tests.
+    """
+    path = tests_beside(policy_file, tests)
+    if path is None:
+        beside = policy_file.with_name(f"{policy_file.stem}.tests.yaml")
+        raise Misconfigured([f"{beside}: does not exist; name the tests with --tests"])
+    policy, file = load_policy(policy_file), read_yaml_list(path, "tests")
+    fixtures = validated(Fixtures, file.tree, Origins(file)).tests
+    return [
+        Ended(each.name, file.place(("tests", str(nth))), tuple(_differences(policy, each)))
+        for nth, each in enumerate(fixtures)
+    ]
+
+
+def _differences(policy: Policy, fixture: Fixture) -> Iterator[str]:
+    try:
+        verdict = decided(policy, fixture)
+    except CallFailed as error:
+        yield f"the answer is not one that the service accepts: {error.kind} {error.code}"
+        return
+    reached = list(dict.fromkeys(reason.rule for reason in verdict.reasons))
+    if verdict.decision != fixture.decision:
+        by = ", ".join(reached) or f"on_error.{fixture.failure}"
+        yield f"decision: expected {fixture.decision}, got {verdict.decision.value} (by {by})"
+    if fixture.rules is not None and set(fixture.rules) != set(reached):
+        yield f"rules: expected {_listed(fixture.rules)}, got {_listed(reached)}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+def decided(policy: Policy, fixture: Fixture) -> Verdict:
+    """
+    Decide about a test's answers, as the service would.
+
+    Raises:
+        CallFailed: the service would not accept an answer.
+    """
+    given = {policy.settings.services[0]: fixture.answer} if fixture.answer else fixture.answers
+    failure = Failure(kind=fixture.failure, code=fixture.failure) if fixture.failure else None
+    seen, frames = fixture.frames or (1, None)
+    assessment = Assessment(
+        answers=tuple(_answer(service, data) for service, data in given.items()),
+        failure=failure,
+        coverage=Coverage(seen=seen, frames=frames),
+    )
+    day = fixture.on or datetime.now(UTC).date()
+    return Deciding(policy).decide(
+        _submission(fixture.event), assessment, datetime.combine(day, time(), UTC).timestamp()
+    )
+
+
+def _answer(service: str, data: dict[str, Any]) -> ModerationResult:
+    body = orjson.dumps({"Code": 200, "Msg": "OK", "RequestId": "test", "Data": data})
+    return read_answer(200, {}, body, ModerationRequest(submission="test", location=ByUrl(""), service=service))
+
+
+def _submission(event: FixtureEvent) -> Submission:
+    delivery = Delivery(topic="", partition=0, offset=0, timestamp=0.0, key=None, value=None, headers=(), received=0.0)
+    return Submission(
+        id=source_id("", delivery, "", "0"), delivery=delivery, event_id="", event_time="", tenant=event.tenant,
+        purpose=event.purpose, subject=Subject(id="", type="", revision=None), image=Image(id="0"), of=1,
+        location=ByUrl(""),
+    )  # fmt: skip
+
+
+def as_json(ended: Sequence[Ended]) -> str:
+    """An object for each test, a line each."""
+    rows = ({"name": each.name, "passed": each.passed, "differences": each.differences} for each in ended)
+    return "\n".join(orjson.dumps(row).decode() for row in rows)
+
+
+def as_text(ended: Sequence[Ended]) -> str:
+    """As a test runner writes it."""
+    return "\n".join(_lines(ended))
+
+
+def _lines(ended: Sequence[Ended]) -> Iterator[str]:
+    for each in ended:
+        yield f"{'✓' if each.passed else '✗'} {each.name}" + ("" if each.passed else f"  ({each.place})")
+        yield from (f"    {difference}" for difference in each.differences)
+    failed = sum(not each.passed for each in ended)
+    yield f"{len(ended)} tests: {failed} failed" if failed else f"{len(ended)} tests: all passed"
