@@ -25,7 +25,7 @@ STRICTNESS = {"pass": 0, "review": 1, "block": 2}
 
 def rule(name: str, then: str, *labels: str, **others: Any) -> Tree:
     """A rule as it stands in a file; what is not of the rule itself is of its `match`."""
-    own = {key: others.pop(key) for key in ("pin", "why") if key in others}
+    own: dict[str, Any] = {key: others.pop(key) for key in ("pin", "why") if key in others}
     return {"id": name, "match": {**({"label": labels} if labels else {}), **others}, "then": then, **own}
 
 
