@@ -10,6 +10,7 @@ and whoever waited while one failed has failed with it.
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping
+from typing import cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -19,6 +20,7 @@ from consumer.alibaba.upload_token import ACTION, TOKEN_CODES, UploadToken, read
 from consumer.clock import Clock
 from consumer.errors import AccountRefused, CallFailed, InputRefused, ProviderFailed, Unavailable
 from consumer.http.exchange import Answered, Exchanges
+from consumer.images.turns import Turns
 from consumer.keys import Keys
 from consumer.observability import metrics
 from consumer.records import ByObject
@@ -111,6 +113,7 @@ class UploadStore:
         self._exchanges = exchanges
         self._region = region
         self._clock = clock
+        self._turns = Turns()
 
     async def put(self, image: bytes, format_name: str) -> ByObject:
         """
@@ -146,18 +149,20 @@ class UploadStore:
         )
         headers |= {"accept-encoding": "identity", "content-length": str(len(image))}
         where = f"{token.base_url()}{path.removeprefix(f'/{token.bucket}')}"
-        return httpx.Request("PUT", where, headers=headers, stream=Sliced(image))
+        return httpx.Request("PUT", where, headers=headers, stream=Sliced(image, self._turns))
 
 
 class Sliced(httpx.AsyncByteStream):
-    """Bytes that go out a slice at a time, because megabytes at once hold up the event loop; they can be read again."""
+    """Bytes that go out a slice at a time, in turn with others' slices; they can be read again."""
 
-    def __init__(self, data: bytes) -> None:
-        self._data = data
+    def __init__(self, data: bytes, turns: Turns) -> None:
+        self._data = memoryview(data)
+        self._turns = turns
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for start in range(0, len(self._data), SLICE):
-            yield self._data[start : start + SLICE]
+            await self._turns.turn()
+            yield cast(bytes, self._data[start : start + SLICE])  # aiohttp takes it as it is
 
 
 async def unbilled(exchanges: Exchanges, request: httpx.Request) -> Answered:

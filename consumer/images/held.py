@@ -5,6 +5,8 @@ from collections import OrderedDict
 from types import TracebackType
 from typing import Self
 
+from consumer.images.turns import Turns
+
 
 class BytesHeld:
     """A number of bytes that images take and give back. Who waits for some has them in the order of coming."""
@@ -13,6 +15,8 @@ class BytesHeld:
         self.most = most
         self.taken = 0
         """Bytes that are held now."""
+        self.turns = Turns()
+        """In which they come."""
         self._waiting: OrderedDict[asyncio.Future[None], int] = OrderedDict()
 
     async def take(self, count: int) -> None:
@@ -58,6 +62,7 @@ class Room:
     def __init__(self, held: BytesHeld) -> None:
         self._held = held
         self.taken = 0
+        self.turns = held.turns
 
     async def take(self, count: int) -> None:
         """Return once there is room for so many bytes. `ValueError` escapes for more than there ever is."""
