@@ -2,8 +2,9 @@
 Images that this service fetches and uploads: quota use, memory and stalls: `python -m bench.uploads`.
 
 The stand-in serves the images, takes the uploads and answers after 0.3 s; its own arrival log is what counts. Stalls of
-the event loop are seen from outside: how late /livez answers, asked every 10 ms; beside it the same with a service that
-has nothing to do, which says what the machine itself adds.
+the event loop are seen from inside (`lateness.py`) and, beside it, as the time that /livez takes, asked every 10 ms from
+this process, which waits for a CPU as well. The same with a service that fetches nothing says what the rest adds. Nothing
+reads /metrics meanwhile: the page is made in the loop, and nobody reads it every second.
 """
 
 import argparse
@@ -12,12 +13,14 @@ import contextlib
 import sys
 import tempfile
 import time
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import aiohttp
 
+from bench.lateness import Look, read_looks
 from tests.rig.events import upload
 from tests.rig.fuzz.service import peak_memory
 from tests.rig.kafka import DownloadFailed, KafkaCluster, NewRecord, StartFailed, ToolMissing, publish
@@ -51,23 +54,34 @@ class Use:
     rate: float  # calls a second, from the first to the last
     over: int  # sliding seconds with more calls than the quota
     peak: int  # bytes
-    late: list[float]  # seconds that /livez took
+    pings: list[float]  # seconds that /livez took
+    looks: list[Look]
     lag: float  # seconds by which an arrival may be stamped too late
 
     def __str__(self) -> str:
-        late = sorted(self.late)
-        shown = "   ".join(f"{_quantile(late, share) * 1000:6.1f}" for share in (0.5, 0.99, 0.999))
         quota, size, use = self.case.quota, self.case.size / 1e6, self.rate / self.case.quota
         memory = f"{self.peak / MIB:>6.0f} MiB"
         figures = f"{quota:>5}  {size:>5.1f} MB  {self.rate:>7.1f}  {use:>8.3f}  {self.over:>9}  {memory}"
-        return f"{figures}   {shown}   {self.lag * 1000:6.1f}"
+        loop, looks = [look.own for look in self.looks], self.looks
+        stalls = f"{_ms(loop, 0.99)} {_ms(loop, 0.999)} {_ms(loop, 1)}  {_ms([look.cpu for look in looks], 0.999)}"
+        machine = f"{_ms([look.late for look in looks], 0.999)}  {_ms(self.pings, 0.999)}  {_waited(looks):>4.0%}"
+        return f"{figures}  {stalls}  {machine} {self.lag * 1000:7.1f}"
 
 
-def _quantile(ordered: list[float], share: float) -> float:
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+def _ms(seconds: Sequence[float], share: float) -> str:
+    ordered = sorted(seconds)
+    return f"{ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000:7.1f}"
 
 
-HEADINGS = "    Q     image  calls/s      of Q  seconds>Q     memory   /livez ms: p50      p99     p99.9   stamps ms"
+def _waited(looks: Sequence[Look]) -> float:
+    """The share of the time in which the loop was ready to run and had no CPU."""
+    return sum(look.waited for look in looks) / (looks[-1].at - looks[0].at)
+
+
+HEADINGS = """\
+                                                      own stalls, ms      CPU, ms  late, ms  /livez  without  stamps
+    Q     image  calls/s      of Q  seconds>Q     memory      p99   p99.9     max    p99.9     p99.9   p99.9   CPU      ms\
+"""
 
 
 def main() -> None:
@@ -101,14 +115,28 @@ async def _use_of(stage: Stage, case: Case) -> Use:
         events = [NewRecord(_event(number), key=f"shop-eu|{number}".encode()) for number in range(case.images)]
         await publish(stage.kafka.bootstrap_servers, stage.uploads, events)
         with tempfile.TemporaryDirectory() as folder:
-            async with Replica.started(Path(folder), config) as replica, _watched(replica) as late:
-                await replica.until_metric(
-                    "moderation_calls_billed_total", at_least=case.images, timeout=60 + 4 * case.images / case.quota
-                )
+            lateness = Path(folder) / "lateness.json"
+            program = ("bench.lateness", str(lateness))
+            async with Replica.started(Path(folder), config, program=program) as replica:
+                await replica.ready(timeout=60)
+                async with _pinged(replica) as pings:
+                    began = time.monotonic()
+                    await _until_asked(provider, case.images, timeout=60 + 4 * case.images / case.quota)
+                    ended = time.monotonic()
+                await replica.until_metric("moderation_calls_billed_total", at_least=case.images)
                 peak = peak_memory(replica.pid)
+                replica.terminate()
+                await replica.ended()
+            looks = read_looks(lateness, began, ended)
         lag = (await provider.stats())["worst_lag"]
         arrivals = [arrival.at for arrival in await provider.arrivals()]
-    return Use(case, mean_rate(arrivals), windows_over(arrivals, case.quota), peak, late, lag)
+    return Use(case, mean_rate(arrivals), windows_over(arrivals, case.quota), peak, pings, looks, lag)
+
+
+async def _until_asked(provider: QuickProvider, images: int, timeout: float) -> None:
+    async with asyncio.timeout(timeout):
+        while (await provider.stats())["arrivals"] < images:
+            await asyncio.sleep(0.25)
 
 
 def _event(number: int) -> bytes:
@@ -117,8 +145,8 @@ def _event(number: int) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def _watched(replica: Replica) -> Any:
-    late: list[float] = []
+async def _pinged(replica: Replica) -> AsyncIterator[list[float]]:
+    took: list[float] = []
 
     async def ping() -> None:
         async with aiohttp.ClientSession() as session:
@@ -126,13 +154,12 @@ async def _watched(replica: Replica) -> Any:
                 began = time.monotonic()
                 with contextlib.suppress(aiohttp.ClientConnectionError):
                     async with session.get(f"{replica.url}/livez"):
-                        late.append(time.monotonic() - began)
+                        took.append(time.monotonic() - began)
                 await asyncio.sleep(PING)
 
-    await replica.ready(timeout=60)
     task = asyncio.ensure_future(ping())
     try:
-        yield late
+        yield took
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

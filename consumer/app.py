@@ -6,6 +6,7 @@ Only this module and `layers.py`, which has the order of the layers around the p
 
 import asyncio
 import contextlib
+import gc
 import signal
 from collections.abc import AsyncIterator, Iterable, Mapping
 from functools import partial
@@ -78,6 +79,7 @@ def run(
         ServiceFailed: the service could not go on; the log has the traceback.
         Misconfigured: a file that the configuration names does not hold what it should.
     """
+    gc.freeze()  # to look through all that was imported would hold up the loop for 25 ms, now and then
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(serve(config, policy, credentials, keyring, environment))

@@ -4,6 +4,7 @@ The stand-in's temporary store, and images to be fetched: bytes are counted and 
 
 import re
 import time
+from functools import lru_cache
 
 import orjson
 
@@ -27,7 +28,11 @@ def token(endpoint: str) -> bytes:
 
 def image(path: bytes) -> bytes:
     """The image at `/images/<bytes>/…`: a PNG that is filled up to so many bytes."""
-    size = int(path.split(b"/")[2])
+    return _image(int(path.split(b"/")[2]))
+
+
+@lru_cache(maxsize=4)
+def _image(size: int) -> bytes:
     return _PNG + bytes(max(0, size - len(_PNG)))
 
 
