@@ -51,7 +51,7 @@ def main() -> None:
 
     def watched_loop() -> asyncio.AbstractEventLoop:
         loop = new_loop()
-        _watch(loop, looks.append)
+        watch(loop, looks.append)
         return loop
 
     uvloop.new_event_loop = watched_loop
@@ -61,7 +61,8 @@ def main() -> None:
     command_line()
 
 
-def _watch(loop: asyncio.AbstractEventLoop, note: Callable[[Look], None]) -> None:
+def watch(loop: asyncio.AbstractEventLoop, note: Callable[[Look], None]) -> None:
+    """Note each call of the timer, until the loop ends. Call it in the loop's thread."""
     schedstat = os.open(f"/proc/self/task/{threading.get_native_id()}/schedstat", os.O_RDONLY)
 
     def waited() -> float:

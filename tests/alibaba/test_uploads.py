@@ -1,6 +1,7 @@
 """Tokens and uploads, against the emulator, which checks each signature as the vendor does."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -9,7 +10,7 @@ import httpx
 import pytest
 
 from consumer.alibaba.client import ImageModerationClient
-from consumer.alibaba.uploads import BETWEEN_TOKENS, RENEWED_BEFORE, UploadStore, UploadTokens
+from consumer.alibaba.uploads import BETWEEN_TOKENS, RENEWED_BEFORE, SLICE, Sliced, UploadStore, UploadTokens
 from consumer.clock import Clock, SystemClock
 from consumer.config.credentials import Credentials
 from consumer.emulator import Emulator, EmulatorSettings, Fault, What, running
@@ -17,6 +18,7 @@ from consumer.emulator.faults import Match, StoreCode
 from consumer.errors import AccountRefused, CallFailed, ClockOff, ImageRefused, ProviderFailed
 from consumer.http.exchange import Exchanges, Timeouts
 from consumer.http.transport import open_transport
+from consumer.images.turns import Turns
 from consumer.keys import FixedKeys
 from consumer.moderation import ModerationRequest
 from consumer.records import ByObject
@@ -232,3 +234,30 @@ async def test_a_token_is_one_of_its_key_for_its_region() -> None:
         with pytest.raises(CallFailed):
             await here.judged(await UploadStore(others, here.exchanges, "eu-west-1", here.clock).put(IMAGE, "png"))
         assert replace(ours, bucket="x") != theirs
+
+
+async def test_slices_of_all_uploads_go_out_in_turns() -> None:
+    """
+    One in a turn of the loop, and no byte of it is copied. They can be read again, for another attempt.
+    """
+    images, moved, now = [bytes(3 * SLICE), bytes(SLICE + 1)], Counter[int](), 0
+    turns = Turns(at_once=1)
+    streams = [Sliced(image, turns) for image in images]
+
+    async def send(stream: Sliced) -> bytes:
+        sent = []
+        async for piece in stream:
+            assert isinstance(piece, memoryview)
+            moved[now] += 1
+            sent.append(piece)
+        return b"".join(sent)
+
+    for _ in range(2):
+        sending = [asyncio.ensure_future(send(stream)) for stream in streams]
+        while not all(each.done() for each in sending):
+            await asyncio.sleep(0)
+            now += 1
+
+        assert [await each for each in sending] == images
+    assert moved.total() == 2 * 5
+    assert max(moved.values()) == 1
