@@ -2,9 +2,9 @@
 Images that this service fetches and uploads: quota use, memory and stalls: `python -m bench.uploads`.
 
 The stand-in serves the images, takes the uploads and answers after 0.3 s; its own arrival log is what counts. Stalls of
-the event loop are seen from inside (`lateness.py`) and, beside it, as the time that /livez takes, asked every 10 ms from
-this process, which waits for a CPU as well. The same with a service that fetches nothing says what the rest adds. Nothing
-reads /metrics meanwhile: the page is made in the loop, and nobody reads it every second.
+the event loop are seen from inside (`lateness.py`), and beside it as the time that /livez takes, asked every 10 ms from
+this process, which waits for a CPU as well. The same with a service that fetches nothing says what the rest adds.
+Nothing reads /metrics meanwhile: the page is made in the loop, and who scrapes reads it far less often.
 """
 
 import argparse
@@ -78,10 +78,11 @@ def _waited(looks: Sequence[Look]) -> float:
     return sum(look.waited for look in looks) / (looks[-1].at - looks[0].at)
 
 
-HEADINGS = """\
-                                                      own stalls, ms      CPU, ms  late, ms  /livez  without  stamps
-    Q     image  calls/s      of Q  seconds>Q     memory      p99   p99.9     max    p99.9     p99.9   p99.9   CPU      ms\
-"""
+HEADINGS = (
+    f"{'own stalls, ms':>68}{'CPU, ms':>13}{'late, ms':>10}{'/livez':>8}{'without':>9}{'stamps':>8}\n"
+    "    Q     image  calls/s      of Q  seconds>Q     memory      p99   p99.9     max    p99.9     p99.9   p99.9   CPU"
+    "      ms"
+)
 
 
 def main() -> None:
