@@ -49,7 +49,7 @@ def main() -> None:
     looks: list[Look] = []
     new_loop = uvloop.new_event_loop
 
-    def watched_loop() -> asyncio.AbstractEventLoop:
+    def watched_loop() -> uvloop.Loop:
         loop = new_loop()
         watch(loop, looks.append)
         return loop

@@ -245,7 +245,7 @@ async def test_slices_of_all_uploads_go_out_in_turns() -> None:
     streams = [Sliced(image, turns) for image in images]
 
     async def send(stream: Sliced) -> bytes:
-        sent = []
+        sent: list[bytes] = []
         async for piece in stream:
             assert isinstance(piece, memoryview)
             moved[now] += 1
