@@ -14,6 +14,8 @@ from typing import NamedTuple, NewType
 
 import orjson
 
+from consumer.hits import NOTHING_MET, Hits
+
 Headers = Sequence[tuple[str, bytes | None]]
 """Kafka record headers: names may repeat, values may be null."""
 
@@ -245,21 +247,6 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hits:
-    """What the provider's `Ext` names: libraries, counts, and texts as far as the privacy settings allow."""
-
-    image_libraries: tuple[str, ...] = ()
-    keyword_libraries: tuple[str, ...] = ()
-    public_figures: int = 0
-    logos: tuple[str, ...] = ()
-    text_lines: int = 0
-    matched_words: int = 0
-    recognised_text: tuple[str, ...] = ()  # texts or their hashes
-    figures: tuple[str, ...] = ()
-    keywords: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ModerationResult:
     """The provider's accepted answer about one image by one service."""
 
@@ -267,7 +254,7 @@ class ModerationResult:
     request_id: str | None
     risk_level: str | None  # the overall one
     labels: tuple[Label, ...]
-    hits: Hits = Hits()
+    hits: Hits = NOTHING_MET
     region: str = ""  # which of the provider's regions answered
     sent: float = 0.0  # unix seconds at which the call departed
     took: float = 0.0  # seconds from there to the answer
@@ -387,5 +374,6 @@ class Verdict:
     reasons: tuple[Reason, ...]
     findings: tuple[Finding, ...]
     policy: PolicyName
+    info: tuple[str, ...] = ()  # what the policy wanted to know beside the labels
     decided: float  # unix seconds
     floor: Floor | None = None

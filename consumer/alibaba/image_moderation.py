@@ -8,19 +8,19 @@ of two strings, the second of them JSON text.
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
-from itertools import islice
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
 import orjson
 
+from consumer.alibaba.auxiliary import LONGEST_NAME, MOST_NAMES, Unacceptable, read_hits
 from consumer.alibaba.codes import failure_of
 from consumer.alibaba.echoes import LearnedEchoes
-from consumer.config.privacy import LONGEST_TEXT, MOST_TEXTS, Disclosure, PrivacySettings
 from consumer.errors import CallFailed, Malformed, ProviderFailed
+from consumer.hits import NOTHING_MET
 from consumer.moderation import ModerationRequest
-from consumer.records import ByObject, ByUpload, ByUrl, Hits, Label, ModerationResult
+from consumer.records import ByObject, ByUpload, ByUrl, Label, ModerationResult
 
 ACTION = "ImageModeration"
 VERSION = "2022-03-02"
@@ -29,10 +29,6 @@ CONTENT_TYPE = "application/x-www-form-urlencoded"
 _DATA_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _HINT = re.compile(r"[0-9]+")  # milliseconds
 
-# An answer about one image names a few labels and libraries; the vendor's own labels have up to 60 characters, its
-# request ids 36. What is beyond these bounds is no answer of the provider's, and would make verdicts too large.
-MOST_NAMES = 256  # labels, and libraries and logos of each kind
-LONGEST_NAME = 256  # characters of each
 LONGEST_LEVEL = 64  # characters
 UNREADABLE_LEVEL = "unreadable"  # stands for a list or an object where a level is due: unknown, as any other word
 LONGEST_REQUEST_ID = 128  # characters
@@ -116,17 +112,13 @@ def _read(
         return _accept(answer, request, echoes)
     except RecursionError:
         raise Malformed("nesting", billed="yes") from None
-    except _Unacceptable as error:
+    except Unacceptable as error:
         raise Malformed(str(error), billed="yes") from None
-
-
-class _Unacceptable(Exception):
-    """Names the member that is not as promised."""
 
 
 def _once(members: list[tuple[str, Any]]) -> None:
     if len({name for name, _ in members}) < len(members):
-        raise _Unacceptable("member_twice")
+        raise Unacceptable("member_twice")
 
 
 # Reads nothing but the members' names. Numbers stay texts: Python refuses integers of more than 4,300 digits.
@@ -135,38 +127,38 @@ _ONCE = json.JSONDecoder(object_pairs_hook=_once, parse_float=str, parse_int=str
 
 def _accept(answer: Mapping[str, Any], request: ModerationRequest, echoes: LearnedEchoes | None) -> ModerationResult:
     if "Code" in answer and "code" in answer:
-        raise _Unacceptable("Code")
+        raise Unacceptable("Code")
     data = answer.get("Data")
     if not isinstance(data, dict):
-        raise _Unacceptable("Data")
+        raise Unacceptable("Data")
     named = data.get("DataId")
     if named not in (None, "", data_id(request.submission)):
-        raise _Unacceptable("DataId")
+        raise Unacceptable("DataId")
     if echoes is not None and not echoes.accept(request.service, named=bool(named)):
-        raise _Unacceptable("DataId")
+        raise Unacceptable("DataId")
     result = data.get("Result")
     if not isinstance(result, list) or not 0 < len(result) <= MOST_NAMES:
-        raise _Unacceptable("Result")
+        raise Unacceptable("Result")
     request_id = answer.get("RequestId")
     if isinstance(request_id, str) and len(request_id) > LONGEST_REQUEST_ID:
-        raise _Unacceptable("RequestId")
+        raise Unacceptable("RequestId")
     extension = data.get("Ext")
     return ModerationResult(
         service=request.service,
         request_id=request_id if isinstance(request_id, str) else None,
         risk_level=_level(data),
         labels=tuple(_label(element) for element in result),
-        hits=_hits(extension, request.privacy) if extension else Hits(),
+        hits=read_hits(extension, request.privacy) if extension else NOTHING_MET,
     )
 
 
 def _label(element: Any) -> Label:
     if not isinstance(element, dict) or not isinstance(label := element.get("Label"), str) or len(label) > LONGEST_NAME:
-        raise _Unacceptable("Label")
+        raise Unacceptable("Label")
     confidence = element.get("Confidence")
     if confidence is not None:
         if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0 <= confidence <= 100:
-            raise _Unacceptable("Confidence")
+            raise Unacceptable("Confidence")
         confidence = float(confidence)
     return Label(label, confidence, _level(element))
 
@@ -178,78 +170,8 @@ def _level(element: Mapping[str, Any]) -> str | None:
         return None
     name = str(level) if isinstance(level, str | int | float) else UNREADABLE_LEVEL
     if len(name) > LONGEST_LEVEL:
-        raise _Unacceptable("RiskLevel")
+        raise Unacceptable("RiskLevel")
     return name
-
-
-def _hits(extension: Any, privacy: PrivacySettings) -> Hits:
-    """Count what `Ext` contains. Vendor: any part of it may be null or absent; what has another shape is left out."""
-    parts = _dicts(extension)
-    in_text = _below(parts, "TextInImage")
-    lines = _below(in_text, "OcrResult")
-    libraries = _below(in_text, "CustomText")
-    figures = _below(parts, "PublicFigure")
-    words = [] if privacy.keywords == "none" else _words(in_text, libraries)
-    return Hits(
-        image_libraries=_names(_below(parts, "CustomImage"), "LibId"),
-        keyword_libraries=_names(libraries, "LibId"),
-        public_figures=len(figures),
-        logos=_names(_below(_below(parts, "LogoData"), "Logo"), "Label"),
-        text_lines=len(lines),
-        matched_words=len(words),
-        recognised_text=_told((line.get("Text") for line in lines), privacy.recognised_text),
-        # Vendor: some people have a code instead of a name.
-        figures=_told((each.get("FigureName") or each.get("FigureId") for each in figures), privacy.public_figures),
-        keywords=_told(words, privacy.keywords),
-    )
-
-
-def _told(values: Iterable[Any], telling: Disclosure) -> tuple[str, ...]:
-    """Bring texts into the form that may be shown; those that may not be shown are not read."""
-    if telling in ("none", "count"):
-        return ()
-    texts = islice(dict.fromkeys(filter(None, map(_text, values))), MOST_TEXTS)
-    if telling == "hash":
-        return tuple(sorted(hashlib.sha256(text.encode()).hexdigest()[:32] for text in texts))
-    return tuple(text[:LONGEST_TEXT] for text in texts)
-
-
-def _words(in_text: Iterable[dict[str, Any]], libraries: Iterable[dict[str, Any]]) -> list[str]:
-    """Gather the provider's risk words and the custom libraries' keywords."""
-    found = [word for part in in_text for word in _elements(part.get("RiskWord"))]
-    found += [library.get("KeyWords") for library in libraries]
-    return [text for text in map(_text, found) if text]
-
-
-def _elements(value: Any) -> list[Any]:
-    """Return a list's elements, or the one thing that stands where a list was promised."""
-    return value if isinstance(value, list) else [value]
-
-
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [element for element in _elements(value) if isinstance(element, dict)]
-
-
-def _below(parents: Iterable[dict[str, Any]], name: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    for parent in parents:
-        if value := parent.get(name):
-            found += _dicts(value)
-    return found
-
-
-def _names(elements: Iterable[dict[str, Any]], name: str) -> tuple[str, ...]:
-    names = {text for element in elements if (text := _text(element.get(name)))}
-    if len(names) > MOST_NAMES or any(len(each) > LONGEST_NAME for each in names):
-        raise _Unacceptable("Ext")
-    return tuple(sorted(names))
-
-
-def _text(value: Any) -> str:
-    """Read a text, or a number that stands for one. Vendor: its pages disagree on which ids are numbers."""
-    if isinstance(value, str):
-        return value
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
 def _field(answer: Mapping[str, Any], name: str) -> Any:

@@ -39,3 +39,14 @@ class PrivacySettings(Settings):
     keywords: Disclosure = Field(
         "none", description="Words that were matched, as `hits.keywords`; the policy's info needs textInImage."
     )
+    libraries: bool = Field(
+        False,
+        description="Names of your libraries that were met, and ids of the images in them, in `hits.services`; the "
+        "policy's info needs customImage, of keyword libraries textInImage.",
+    )
+    logos: bool = Field(False, description="Names of logos, in `hits.services`; the policy's info needs logoData.")
+    locations: bool = Field(
+        False,
+        description="Where in the image people and logos are, in `hits.services`; the policy's info needs publicFigure "
+        "or logoData.",
+    )

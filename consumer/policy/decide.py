@@ -33,6 +33,7 @@ class Deciding:
     def __init__(self, policy: Policy) -> None:
         settings = policy.settings
         self.name = PolicyName(id=settings.policy, version=settings.version, sha256=policy.sha256)
+        self._info: tuple[str, ...] = settings.info
         self._policies = Policies(settings)
         # Where deciding itself has failed nothing is asked but this: the strictest, whichever tenant.
         internal = [settings.on_error.internal, *(overlay.on_error.internal for overlay in settings.overlays)]
@@ -66,6 +67,7 @@ class Deciding:
             reasons=reasons,
             findings=findings,
             policy=self.name,
+            info=self._info,
             decided=now,
             floor=max(floors, key=lambda floor: STRICTNESS[floor.decision], default=None),
         )
@@ -89,6 +91,7 @@ class Deciding:
             reasons=(),
             findings=(),
             policy=self.name,
+            info=self._info,
             decided=now,
         )
 

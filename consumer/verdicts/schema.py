@@ -98,6 +98,11 @@ def verdict_schema() -> Schema:
                 ),
                 "type": ["object", "null"],
             },
+            asked=_object(
+                "What the provider was asked about the image; which service answered is in provider.calls.",
+                services=_list("The provider's services; none where nothing was asked.", _text("A service.")),
+                info=_list("What was to be told in hits beside the labels.", _text("A word of the provider's.")),
+            ),
             coverage={
                 **_object(
                     "How much of the image was looked at. Null where no service has answered.",
@@ -214,12 +219,13 @@ def _finding(*, rule: bool) -> Schema:
 
 def _hits() -> Schema:
     hits = _object(
-        "What libraries, people, logos and texts were met.",
+        "What libraries, people, logos and texts were met, over all services.",
         image_libraries=_list("Ids of your image libraries.", _text("An id.")),
         keyword_libraries=_list("Ids of your keyword libraries.", _text("An id.")),
         public_figures=_count("People that were recognised."),
         logos=_list("Labels of logos.", _text("A label.")),
         text_lines=_count("Lines of text in the image."),
+        services=_list("The same, by service: those that met anything.", _hits_of_a_service()),
     )
     for name, setting in (
         ("recognised_text", "recognised_text"),
@@ -234,6 +240,47 @@ def _hits() -> Schema:
             ],
         }
     return hits
+
+
+def _hits_of_a_service() -> Schema:
+    name = {"name": _or_null("As you called it. Only where privacy.libraries asks for it.", "string")}
+    image = {"image": _or_null("The id of the image in it that was met, likewise.", "string")}
+    location = _object(
+        "A part of the image, in pixels from its upper left corner.",
+        x=_number("From the left."), y=_number("From the top."), width=_number("Of it."), height=_number("Of it."),
+    )  # fmt: skip
+    people: dict[str, Schema] = {
+        "people": _few(
+            "Only where privacy.public_figures asks for hashes or texts, or privacy.locations for places.",
+            _object(
+                "A person that was recognised.",
+                {
+                    "name": _or_null("The name or code, or its hash, as privacy.public_figures says.", "string"),
+                    "locations": _few("Where, as privacy.locations says.", location),
+                },
+            ),
+        )
+    }
+    logo = _object(
+        "A logo that was recognised.",
+        {
+            "name": _or_null("Only where privacy.logos asks for it.", "string"),
+            "location": {**location, "type": ["object", "null"], "description": "As privacy.locations says."},
+        },
+        label=_text("Its label."),
+        confidence={"description": "0 to 100.", "type": ["number", "null"], "minimum": 0, "maximum": 100},
+    )
+    return _object(
+        "What one service met.",
+        people,
+        service=_text("The provider's service."),
+        image_libraries=_few("Of your images.", _object("A library.", {**name, **image}, id=_text("Its id."))),
+        keyword_libraries=_few("Of your keywords.", _object("A library.", name, id=_text("Its id."))),
+        logos=_few("Logos.", logo),
+        public_figures=_count("People that were recognised."),
+        text_lines=_count("Lines of text in the image."),
+        left_out=_count("Parts that were not as the provider documents them, or beyond the bounds of these lists."),
+    )
 
 
 _OF_CUT_LETTERS: dict[str, Schema] = {
@@ -262,6 +309,14 @@ def _object(description: str, optional: Mapping[str, Schema] | None = None, /, *
 
 def _list(description: str, items: Schema) -> Schema:
     return {"description": description, "type": "array", "items": items}
+
+
+def _few(description: str, items: Schema) -> Schema:
+    return {**_list(description, items), "maxItems": MOST_TEXTS}
+
+
+def _number(description: str) -> Schema:
+    return {"description": description, "type": "number"}
 
 
 def _text(description: str) -> Schema:

@@ -5,17 +5,17 @@ The whole one holds what the event and the provider say; it may be too large, or
 be. The minimal one holds bounded texts and numbers only, no URL, and never fails; `omitted` names what it lacks.
 """
 
-from collections.abc import Sequence
 from importlib.metadata import version
-from itertools import chain
 from typing import Any
 
 import orjson
 
-from consumer.config.privacy import MOST_TEXTS, PrivacySettings
-from consumer.records import Assessment, Coverage, Failure, Finding, Hits, ObjectRef, Submission, Verdict
+from consumer.config.privacy import PrivacySettings
+from consumer.hits import NOTHING_MET
+from consumer.records import Assessment, Coverage, Failure, Finding, ObjectRef, Submission, Verdict
 from consumer.urls import shown_url
 from consumer.verdicts.bounds import MOST_VALUE, rfc3339, text
+from consumer.verdicts.hits import shown_hits
 
 SCHEMA = "moderation.verdict.v1"
 ENGINE = f"moderation-consumer/{version('moderation-consumer')}"
@@ -28,7 +28,6 @@ def whole(verdict: Verdict, privacy: PrivacySettings, provider: str) -> dict[str
     """All that is known of a verdict. Whatever escapes is a bug, or an event that should have been refused."""
     submission, assessment = verdict.submission, verdict.assessment
     image, failure = submission.image, assessment.failure
-    hits = [answer.hits for answer in assessment.answers]
     return {
         **_head(submission),
         "tenant": submission.tenant,
@@ -52,11 +51,12 @@ def whole(verdict: Verdict, privacy: PrivacySettings, provider: str) -> dict[str
             "etag": image.ref.etag if image.ref else None,
         },
         **_decided(verdict),
+        "asked": _asked(verdict),
         "coverage": _coverage(assessment.coverage),
         "risk_level": verdict.risk_level,
         "reasons": [{"rule": reason.rule, **_finding(reason.finding, source=True)} for reason in verdict.reasons],
         "findings": [_finding(finding) for finding in verdict.findings],
-        "hits": _hits(hits, privacy),
+        "hits": shown_hits(assessment.answers, privacy),
         "provider": _provider(provider, assessment),
         "policy": {"id": verdict.policy.id, "version": verdict.policy.version, "sha256": verdict.policy.sha256},
         "error": {"class": failure.kind, "code": failure.code, "service": failure.service or None} if failure else None,
@@ -93,7 +93,7 @@ def _minimal(verdict: Verdict, provider: str, texts: int, most_reasons: int) -> 
         "image.etag": ref and ref.etag,
         "reasons": len(reasons) < len(verdict.reasons),
         "findings": verdict.findings,
-        "hits": any(answer.hits != Hits() for answer in assessment.answers),
+        "hits": any(answer.hits != NOTHING_MET for answer in assessment.answers),
         "context": submission.context != b"{}",
         "attrs": submission.attrs != b"{}",
     }
@@ -116,11 +116,12 @@ def _minimal(verdict: Verdict, provider: str, texts: int, most_reasons: int) -> 
             "etag": None,
         },
         **_decided(verdict),
+        "asked": _asked(verdict),
         "coverage": _coverage(assessment.coverage),
         "risk_level": text(verdict.risk_level, 64) if verdict.risk_level is not None else None,
         "reasons": reasons,
         "findings": [],
-        "hits": _hits([], PrivacySettings()),
+        "hits": shown_hits((), PrivacySettings()),
         "provider": {**_provider(provider, assessment), "request_id": None, "calls": []},
         "policy": {"id": verdict.policy.id, "version": verdict.policy.version, "sha256": verdict.policy.sha256},
         "error": _minimal_error(failure),
@@ -132,6 +133,14 @@ def _minimal(verdict: Verdict, provider: str, texts: int, most_reasons: int) -> 
         ],
         **_tail(verdict),
     }
+
+
+def _asked(verdict: Verdict) -> dict[str, Any]:
+    """What was to be learned of the image; nothing where it could not be asked about."""
+    assessment = verdict.assessment
+    services = dict.fromkeys([each.service for each in assessment.answers])
+    services |= dict.fromkeys([each.service for each in assessment.failures if each.service])
+    return {"services": [text(each, 128) for each in services], "info": list(verdict.info) if services else []}
 
 
 def _coverage(coverage: Coverage | None) -> dict[str, Any] | None:
@@ -226,30 +235,6 @@ def _is_short(rule: str, finding: Finding) -> bool:
     """Whether a reason takes little room and can be written."""
     texts = (rule, finding.service, finding.label, finding.level)
     return all(text(each, 128) == each for each in texts)
-
-
-def _hits(hits: Sequence[Hits], privacy: PrivacySettings) -> dict[str, Any]:
-    public_figures = sum(each.public_figures for each in hits)
-    text_lines = sum(each.text_lines for each in hits)
-    shown: dict[str, Any] = {
-        "image_libraries": sorted({library for each in hits for library in each.image_libraries}),
-        "keyword_libraries": sorted({library for each in hits for library in each.keyword_libraries}),
-        "public_figures": public_figures,
-        "logos": sorted({logo for each in hits for logo in each.logos}),
-        "text_lines": text_lines,
-    }
-    matched_words = sum(each.matched_words for each in hits)
-    for name, telling, count, texts in (
-        ("recognised_text", privacy.recognised_text, text_lines, [each.recognised_text for each in hits]),
-        ("figures", privacy.public_figures, public_figures, [each.figures for each in hits]),
-        ("keywords", privacy.keywords, matched_words, [each.keywords for each in hits]),
-    ):
-        if telling == "count":
-            shown[name] = count
-        elif telling != "none":
-            told = dict.fromkeys(chain.from_iterable(texts))
-            shown[name] = (sorted(told) if telling == "hash" else list(told))[:MOST_TEXTS]
-    return shown
 
 
 def _ref(ref: ObjectRef | None) -> dict[str, Any] | None:

@@ -1,20 +1,26 @@
 """Answers that are JSON at best: whatever stands in them, reading ends as an answer within bounds or as a failure."""
 
 import json
-from dataclasses import replace
+from dataclasses import astuple, replace
 from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from consumer.alibaba.image_moderation import LONGEST_LEVEL, LONGEST_NAME, LONGEST_REQUEST_ID, MOST_NAMES, read_answer
+from consumer.alibaba.auxiliary import LONGEST_NAME, MOST_NAMES
+from consumer.alibaba.image_moderation import LONGEST_LEVEL, LONGEST_REQUEST_ID, read_answer
 from consumer.config.privacy import LONGEST_TEXT, MOST_TEXTS, PrivacySettings
 from consumer.errors import CallFailed, Malformed, ProviderFailed
 from consumer.records import ModerationResult
 from tests.moderation.requests import request
 
-ASKED = replace(request(), privacy=PrivacySettings(recognised_text="text", public_figures="text", keywords="text"))
+ASKED = replace(
+    request(),
+    privacy=PrivacySettings(
+        recognised_text="text", public_figures="text", keywords="text", libraries=True, logos=True, locations=True
+    ),
+)
 FINDING = {"Label": "violent_explosion", "Confidence": 81.5, "RiskLevel": "high"}
 
 
@@ -148,7 +154,7 @@ def test_nests_that_are_just_not_too_deep_are_no_more_than_that() -> None:
 NAMES = [
     "Code", "code", "Data", "Result", "Label", "Confidence", "RiskLevel", "DataId", "Ext", "RequestId", "x", "LibId",
     "TextInImage", "OcrResult", "Text", "RiskWord", "CustomText", "CustomImage", "KeyWords", "PublicFigure", "Logo",
-    "FigureName", "FigureId", "LogoData",
+    "FigureName", "FigureId", "LogoData", "Name", "LibName", "ImageId", "Location", "X", "Y", "W", "H",
 ]  # fmt: skip
 TEXTS = st.sampled_from(["", "none", "high", "image-1", "nonLabel", "l" * 300, "\\ud800", "\\u0000", "200", "é" * 100])
 NUMBERS = st.sampled_from(
@@ -206,6 +212,10 @@ def test_any_json_text_is_an_answer_within_bounds_or_a_failure(
     for texts in (answer.hits.recognised_text, answer.hits.figures, answer.hits.keywords):
         assert len(texts) <= MOST_TEXTS
         assert all(len(text) <= LONGEST_TEXT for text in texts)
+    for met in (answer.hits.image_hits, answer.hits.keyword_hits, answer.hits.figure_hits, answer.hits.logo_hits):
+        assert len(met) <= MOST_TEXTS
+        for each in met:
+            assert all(len(text) <= LONGEST_TEXT for text in astuple(each) if isinstance(text, str))
 
 
 @pytest.mark.parametrize(

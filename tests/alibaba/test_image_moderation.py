@@ -1,4 +1,3 @@
-import hashlib
 import re
 from dataclasses import replace
 from typing import Any
@@ -10,10 +9,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from consumer.alibaba.image_moderation import data_id, read_answer, request_body
-from consumer.config.privacy import Disclosure, PrivacySettings
+from consumer.config.privacy import PrivacySettings
 from consumer.errors import CallFailed, Malformed, ProviderFailed, Throttled
 from consumer.moderation import ModerationRequest
-from consumer.records import ByObject, Hits, Label
+from consumer.records import ByObject, Label
 from tests.moderation.requests import request
 
 
@@ -98,128 +97,6 @@ def test_the_whole_answer_is_read() -> None:
         Label("violent_explosion", 81.22, "high"), Label("pt_logo", 70.0), Label("nonLabel_lib"),
     )  # fmt: skip
     assert (answer.risk_level, answer.request_id) == ("high", "R-1")
-
-
-EXTENSION = {
-    "CustomImage": [{"LibId": "lib-2"}, {"LibId": "lib-1"}, {"LibId": "lib-2"}],
-    "TextInImage": {
-        "OcrResult": [{"Text": "secret one"}, {"Text": "secret two"}, {"Text": "secret one"}],
-        "RiskWord": ["secret word"],
-        "CustomText": [{"LibId": 7, "KeyWords": "secret key"}],
-    },
-    "PublicFigure": [{"FigureName": "secret name", "FigureId": "f-1"}, {"FigureName": None, "FigureId": "f-2"}],
-    "LogoData": [{"Logo": [{"Label": "pt_logo", "Name": "secret"}]}],
-}
-COUNTED = Hits(
-    image_libraries=("lib-1", "lib-2"), keyword_libraries=("7",), public_figures=2, logos=("pt_logo",), text_lines=3
-)
-
-
-def hits(extension: Any, **privacy: Disclosure) -> Hits:
-    asked = replace(request(), privacy=PrivacySettings(**privacy))
-    return read_answer(200, {}, reply(Ext=extension), asked).hits
-
-
-def digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).digest()[:16].hex()
-
-
-def test_extensions_are_counted_and_their_texts_left_behind() -> None:
-    """
-    Of `Ext` only libraries, labels and counts are kept: no recognised text, no keyword, no person's name.
-    """
-    kept = hits(EXTENSION)
-
-    assert kept == COUNTED
-    assert "secret" not in repr(kept)
-
-
-def test_counting_keeps_no_text() -> None:
-    """
-    `count` needs the number of texts, and none of them.
-    """
-    kept = hits(EXTENSION, recognised_text="count", public_figures="count", keywords="count")
-
-    assert kept == replace(COUNTED, matched_words=2)
-    assert "secret" not in repr(kept)
-
-
-def test_a_hash_stands_for_its_text() -> None:
-    """
-    `hash` keeps the first 16 bytes of the SHA-256 of each text, sorted, and forgets the text.
-    """
-    kept = hits(EXTENSION, recognised_text="hash", public_figures="hash", keywords="hash")
-
-    assert kept.recognised_text == tuple(sorted([digest("secret one"), digest("secret two")]))
-    assert kept.figures == tuple(sorted([digest("secret name"), digest("f-2")]))
-    assert kept.keywords == tuple(sorted([digest("secret word"), digest("secret key")]))
-    assert "secret" not in repr(kept)
-
-
-def test_texts_are_told_in_their_order() -> None:
-    """
-    `text` keeps each text once. Vendor: a person without a name has a code.
-    """
-    kept = hits(EXTENSION, recognised_text="text", public_figures="text", keywords="text")
-
-    assert kept.recognised_text == ("secret one", "secret two")
-    assert kept.figures == ("secret name", "f-2")
-    assert kept.keywords == ("secret word", "secret key")
-
-
-def test_what_is_told_of_one_kind_says_nothing_of_another() -> None:
-    """
-    Each kind has its own setting.
-    """
-    kept = hits(EXTENSION, public_figures="text")
-
-    assert kept == replace(COUNTED, figures=("secret name", "f-2"))
-
-
-def test_texts_are_bounded_in_number_and_length() -> None:
-    """
-    At most 50 texts of at most 256 characters; a hash is that of the whole text.
-    """
-    lines = [f"{number} {'é' * 300}" for number in range(60)]
-    extension = {"TextInImage": {"OcrResult": [{"Text": line} for line in lines]}}
-
-    told = hits(extension, recognised_text="text")
-    hashed = hits(extension, recognised_text="hash")
-
-    assert told.recognised_text == tuple(line[:256] for line in lines[:50])
-    assert hashed.recognised_text == tuple(sorted(map(digest, lines[:50])))
-    assert told.text_lines == hashed.text_lines == 60
-
-
-@pytest.mark.parametrize(
-    ("extension", "kept"),
-    [
-        (None, Hits()),
-        ({}, Hits()),
-        ([], Hits()),
-        ("text", Hits()),
-        ({"CustomImage": None, "TextInImage": None, "PublicFigure": None, "LogoData": None}, Hits()),
-        ({"TextInImage": {"OcrResult": None, "RiskWord": None, "CustomText": None}}, Hits()),
-        ({"CustomImage": {"LibId": "one"}}, Hits(image_libraries=("one",))),
-        ({"CustomImage": [{"LibId": 1}, {"LibId": 2.5}, {"LibId": True}, {"LibId": ""}, {}, None, 3]},
-         Hits(image_libraries=("1", "2.5"))),
-        ({"TextInImage": [{"OcrResult": {"Text": 5}}]}, Hits(text_lines=1, recognised_text=("5",))),
-        ({"TextInImage": {"OcrResult": [{"Text": None}, {"Text": ["x"]}, {}]}}, Hits(text_lines=3)),
-        ({"TextInImage": {"RiskWord": "word", "CustomText": {"LibId": "l", "KeyWords": "key"}}},
-         Hits(keyword_libraries=("l",), matched_words=2, keywords=("word", "key"))),
-        ({"TextInImage": {"RiskWord": ["word", None, 7, {}], "CustomText": [{"KeyWords": None}]}},
-         Hits(matched_words=2, keywords=("word", "7"))),
-        ({"PublicFigure": {"FigureName": "", "FigureId": 12}}, Hits(public_figures=1, figures=("12",))),
-        ({"LogoData": {"Logo": {"Label": "logo_sns", "Confidence": "88.18"}, "Location": []}},
-         Hits(logos=("logo_sns",))),
-        ({"LogoData": [{"Logo": None}, {"Logo": [{"Label": "b"}, {"Label": "a"}]}]}, Hits(logos=("a", "b"))),
-    ],
-)  # fmt: skip
-def test_extensions_of_another_shape_are_read_as_far_as_they_can_be(extension: Any, kept: Hits) -> None:
-    """
-    Vendor: any part may be null or absent. An object where a list is promised, or a number for a text, is taken too.
-    """
-    assert hits(extension, recognised_text="text", public_figures="text", keywords="text") == kept
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,11 @@ import pytest
 from consumer.alibaba.image_moderation import read_answer
 from consumer.config.privacy import PrivacySettings
 from consumer.errors import CallFailed
+from consumer.hits import Box, FigureHit, Hits, LibraryHit, LogoHit
 from consumer.moderation import ModerationRequest
 from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
-from consumer.records import Assessment, ByUrl, Decision, Hits
+from consumer.records import Assessment, ByUrl, Decision
 from consumer.vendor_facts.aliyun import LABELS
 from tests.rig.events import submission
 
@@ -44,13 +45,19 @@ def decided(status: int, body: bytes, asked: ModerationRequest) -> Decision:
         ("risky", "block", Hits()),
         ("harmless", "pass", Hits()),
         ("allowlisted", "pass", Hits()),
-        ("image_library", "block", Hits(image_libraries=("TEST20240307",))),
-        ("keyword_library", "block", Hits(keyword_libraries=("TEST20240307",), text_lines=3)),
+        ("image_library", "block", Hits(image_libraries=("TEST20240307",), image_hits=(LibraryHit("TEST20240307"),))),
+        (
+            "keyword_library", "block",
+            Hits(keyword_libraries=("TEST20240307",), keyword_hits=(LibraryHit("TEST20240307"),), text_lines=3),
+        ),
         ("text_in_image", "block", Hits(text_lines=3)),
-        ("logo", "block", Hits(logos=("pt_logotoSocialNetwork",))),
+        (
+            "logo", "block",
+            Hits(logos=("pt_logotoSocialNetwork",), logo_hits=(LogoHit("pt_logotoSocialNetwork", 96.15),)),
+        ),
         ("public_figure", "block", Hits(public_figures=1)),
     ],
-)
+)  # fmt: skip
 def test_the_vendors_examples_are_decided_as_they_say(name: str, decision: str, hits: Hits) -> None:
     """
     Vendor: every example of an answer is accepted, its hits are counted, and its overall level decides.
@@ -87,6 +94,23 @@ def test_the_vendors_examples_tell_their_texts_when_asked(name: str, privacy: di
 
     found = (hits.matched_words, hits.recognised_text, hits.figures, hits.keywords)
     assert found == (told.matched_words, told.recognised_text, told.figures, told.keywords)
+
+
+def test_the_vendors_examples_tell_what_was_met_one_by_one_when_asked() -> None:
+    """
+    Libraries with name and image, a logo with name, confidence and place, a person with name and place.
+    """
+    privacy = PrivacySettings(libraries=True, logos=True, locations=True, public_figures="text")
+    [images, keywords, logo, figure] = [
+        read_answer(200, {}, (RESPONSES / f"{name}.json").read_bytes(), request(privacy=privacy)).hits
+        for name in ("image_library", "keyword_library", "logo", "public_figure")
+    ]
+
+    assert images.image_hits == (LibraryHit("TEST20240307", "images of ours", "12345"),)
+    assert keywords.keyword_hits == (LibraryHit("TEST20240307", "keywords of ours"),)
+    assert logo.logo_hits == (LogoHit("pt_logotoSocialNetwork", 96.15, "a channel", Box(45, 30, 100, 44)),)
+    assert figure.figure_hits == (FigureHit("somebody", (Box(14, 999, 13, 520),)),)
+    assert [each.left_out for each in (images, keywords, logo, figure)] == [0] * 4
 
 
 @pytest.mark.parametrize("suffix", ["", "_lib"])

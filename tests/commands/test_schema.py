@@ -16,10 +16,11 @@ from consumer.commands.decode import EveryBucket
 from consumer.commands.schema import file_of, schema, written
 from consumer.config.privacy import PrivacySettings
 from consumer.errors import Undecodable
+from consumer.hits import Box, FigureHit, Hits, LibraryHit, LogoHit
 from consumer.intake.decode import Rejection, decode, recognise
 from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
-from consumer.records import Assessment, Failure, Hits, Label, ModerationResult, Verdict
+from consumer.records import Assessment, Failure, Label, ModerationResult, Verdict
 from consumer.verdicts.encode import Encoding
 from tests.intake.decode.messages import SAMPLES, message, sample
 from tests.intake.decode.test_formats import SHAPES
@@ -153,6 +154,9 @@ ANSWERS = [
         hits=Hits(
             image_libraries=("lib",), keyword_libraries=("kw",), public_figures=1, logos=("pt_logo",), text_lines=2,
             matched_words=1, recognised_text=("text",), figures=("name",), keywords=("word",),
+            image_hits=(LibraryHit("lib", "ours", "22"),), keyword_hits=(LibraryHit("kw", None),),
+            figure_hits=(FigureHit("name", (Box(1, 2, 3.5, 4),)),),
+            logo_hits=(LogoHit("pt_logo", 88.18, "brand", Box(1, 2, 3, 4)), LogoHit("pt_logo")), left_out=1,
         ),
     ),
     ModerationResult(service="aigcDetector_global", request_id=None, risk_level=None, labels=(Label("nonLabel"),)),
@@ -177,7 +181,14 @@ def test_every_verdict_is_valid_and_has_no_member_that_the_schema_lacks(telling:
     The schema names each member that is written, under every privacy setting.
     """
     privacy = PrivacySettings.model_validate(
-        {"recognised_text": telling, "public_figures": telling, "keywords": telling}
+        {
+            "recognised_text": telling,
+            "public_figures": telling,
+            "keywords": telling,
+            "libraries": telling == "text",
+            "logos": telling == "text",
+            "locations": telling in ("count", "text"),
+        }
     )
     encoding = Encoding(group="group", privacy=privacy)
     closed = Draft202012Validator(closing(schema(SchemaName.VERDICT)))

@@ -18,6 +18,7 @@ from consumer.config import Config
 from consumer.intake.decode import Omission, Rejection
 from consumer.intake.decode.format import TEXT
 from consumer.intake.decode.formats import FORMATS
+from tests.commands.test_schema import closing
 from tests.rig.replica import ROOT
 
 PAGE = (ROOT / "docs" / "events.md").read_text()
@@ -80,7 +81,7 @@ def test_every_block_is_looked_at() -> None:
     assert kinds == {
         "sh", "text", "python verify", "java verify", "go verify", "yaml", "yaml bindings",
         "json message", "json headers", "json decoded", "json decoded with bindings",
-        "json verdict", "json dead-letter-headers",
+        "json verdict", "json hits", "json dead-letter-headers",
     }  # fmt: skip
     assert len(EXAMPLES) == len(blocks("json message")) == 15
 
@@ -98,6 +99,16 @@ def test_what_is_written_follows_its_schema(kind: str, name: SchemaName) -> None
 
     assert blocks(kind)
     assert problems == []
+
+
+def test_what_was_met_follows_its_schema() -> None:
+    """
+    The page's example has no member that the schema does not name.
+    """
+    [example] = blocks("json hits")
+    validator = Draft202012Validator(closing(schema(SchemaName.VERDICT)["properties"]["hits"]))
+
+    assert [error.message for error in validator.iter_errors(orjson.loads(example))] == []
 
 
 def test_native_examples_follow_their_schema() -> None:
@@ -136,8 +147,7 @@ def test_every_member_of_a_verdict_is_explained() -> None:
     """
     The table names each member, and each member of a member, that the schema has.
     """
-    rows = dict(re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| (.*) \|$", PAGE.partition("## Verdicts")[2], re.MULTILINE))
-    names = {name: text for row, text in rows.items() for name in re.findall(r"`(\w+)`", row)}
+    names = _explained("## Verdicts", "### What was met")
 
     members = schema(SchemaName.VERDICT)["properties"]
     below = {name: _below(part) for name, part in members.items()}
@@ -147,6 +157,26 @@ def test_every_member_of_a_verdict_is_explained() -> None:
     }
 
 
+def test_every_member_of_what_a_service_met_is_explained() -> None:
+    """
+    In a table of its own.
+    """
+    names = _explained("### What was met", "### What is not looked at")
+
+    members = schema(SchemaName.VERDICT)["properties"]["hits"]["properties"]["services"]["items"]["properties"]
+    assert {*names, "service"} == set(members)
+    for name, part in members.items():
+        inner = part.get("items", {}).get("properties", {})
+        assert [each for each in inner if f"`{each}`" not in names[name]] == []
+
+
+def _explained(begin: str, end: str) -> dict[str, str]:
+    """What the tables of a section say, by the names that they explain."""
+    section = PAGE.partition(begin)[2].partition(end)[0]
+    rows = dict(re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| (.*) \|$", section, re.MULTILINE))
+    return {name: text for row, text in rows.items() for name in re.findall(r"`(\w+)`", row)}
+
+
 _SHARED = {"service", "label", "confidence", "level"}
 """A reason is a finding with two members more: the page explains what is the same once."""
 
@@ -154,7 +184,8 @@ _SHARED = {"service", "label", "confidence", "level"}
 def _below(part: dict[str, Any]) -> list[str]:
     inner = part.get("items", part).get("properties", {})
     shared = _SHARED if "rule" in inner else set()
-    return [*inner.keys() - shared, *(each for below in inner.values() for each in _below(below))]
+    deeper = [below for name, below in inner.items() if name != "services"]
+    return [*inner.keys() - shared, *(each for below in deeper for each in _below(below))]
 
 
 def test_every_header_of_a_dead_letter_is_explained() -> None:

@@ -6,13 +6,13 @@ import pytest
 
 from consumer.config.privacy import Disclosure, PrivacySettings
 from consumer.errors import Undecodable
+from consumer.hits import Box, FigureHit, Hits, LibraryHit, LogoHit
 from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import (
     Assessment,
     Coverage,
     Failure,
-    Hits,
     Image,
     Label,
     ModerationResult,
@@ -71,6 +71,7 @@ def test_a_verdict_says_what_was_decided_and_why() -> None:
         "decided_by": "policy",
         "provisional": False,
         "floor": None,
+        "asked": {"services": ["baselineCheck_global"], "info": []},
         "coverage": {"frames": [1, None], "scaled": False},
         "risk_level": "high",
         "reasons": [{
@@ -84,7 +85,10 @@ def test_a_verdict_says_what_was_decided_and_why() -> None:
             },
             {"service": "baselineCheck_global", "label": "pt_logo", "confidence": 20.0, "level": "low"},
         ],
-        "hits": {"image_libraries": [], "keyword_libraries": [], "public_figures": 0, "logos": [], "text_lines": 0},
+        "hits": {
+            "image_libraries": [], "keyword_libraries": [], "public_figures": 0, "logos": [], "text_lines": 0,
+            "services": [],
+        },
         "provider": {
             "name": "aliyun-image-moderation-2.0", "region": "ap-southeast-1", "request_id": "ABCD", "code": 200,
             "attempts": 1, "billed_calls": 1,
@@ -295,6 +299,83 @@ def test_services_together_tell_no_more_than_one(telling: Disclosure) -> None:
     many = [Hits(recognised_text=tuple(f"{service}-{line:02}" for line in range(50))) for service in "ab"]
 
     assert shown(*many, recognised_text=telling)["recognised_text"] == [f"a-{line:02}" for line in range(50)]
+
+
+MET = Hits(
+    image_libraries=("lib-1",), image_hits=(LibraryHit("lib-1", "ours", "22"),),
+    keyword_libraries=("kw-1",), keyword_hits=(LibraryHit("kw-1", "words"),),
+    logos=("pt_logo",), logo_hits=(LogoHit("pt_logo", 88.18, "brand", Box(45, 30, 100, 44)), LogoHit("pt_logo")),
+    public_figures=1, figure_hits=(FigureHit("somebody", (Box(14, 999, 13, 520.5),)),), text_lines=2, left_out=3,
+)  # fmt: skip
+
+
+def by_service(*hits: Hits, **privacy: Any) -> list[dict[str, Any]]:
+    answers = tuple(
+        ModerationResult(service=f"s{n}", request_id="R", risk_level="none", labels=(Label("nonLabel"),), hits=each)
+        for n, each in enumerate(hits)
+    )
+    encoding = Encoding(group="group", privacy=PrivacySettings(**privacy))
+    value = orjson.loads(encoding.verdict(verdict(Assessment(answers=answers))).value or b"")
+    services: list[dict[str, Any]] = value["hits"]["services"]
+    return services
+
+
+def test_what_was_met_is_told_by_service() -> None:
+    """
+    Each service that met anything, in the policy's order. Names, images and places stay out unless asked for.
+    """
+    assert by_service(Hits(), MET, SECOND) == [
+        {
+            "service": "s1", "image_libraries": [{"id": "lib-1"}], "keyword_libraries": [{"id": "kw-1"}],
+            "logos": [{"label": "pt_logo", "confidence": 88.18}, {"label": "pt_logo", "confidence": None}],
+            "public_figures": 1, "text_lines": 2, "people": [{}], "left_out": 3,
+        },
+        {
+            "service": "s2", "image_libraries": [], "keyword_libraries": [], "logos": [], "public_figures": 0,
+            "text_lines": 2, "left_out": 0,
+        },
+    ]  # fmt: skip
+
+
+def test_names_images_and_places_are_told_where_they_are_asked_for() -> None:
+    """
+    Each by its own setting.
+    """
+    [told] = by_service(MET, libraries=True, logos=True, locations=True, public_figures="text")
+
+    place = {"x": 45.0, "y": 30.0, "width": 100.0, "height": 44.0}
+    assert told["image_libraries"] == [{"id": "lib-1", "name": "ours", "image": "22"}]
+    assert told["keyword_libraries"] == [{"id": "kw-1", "name": "words"}]
+    assert told["logos"] == [
+        {"label": "pt_logo", "confidence": 88.18, "name": "brand", "location": place},
+        {"label": "pt_logo", "confidence": None, "name": None, "location": None},
+    ]
+    assert told["people"] == [
+        {"name": "somebody", "locations": [{"x": 14.0, "y": 999.0, "width": 13.0, "height": 520.5}]}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("assessment", "asked"),
+    [
+        (Assessment(failure=Failure(kind="input", code="version_not_askable", attempts=0)), ([], [])),
+        (Assessment(failure=Failure(kind="fetch", code="404", service="a")), (["a"], ["customImage"])),
+        (
+            Assessment(answers=BLOCKED.assessment.answers, failure=Failure(kind="fetch", code="404", service="a")),
+            (["baselineCheck_global", "a"], ["customImage"]),
+        ),
+    ],
+)
+def test_a_verdict_says_what_was_asked(assessment: Assessment, asked: tuple[list[str], list[str]]) -> None:
+    """
+    Services whether or not they answered, and information; neither where nothing could be asked. Minimal ones too.
+    """
+    policy = Policy(settings=PolicySettings(policy="p", version=7, info=("customImage",)), sha256="ab")
+    reached = Deciding(policy).decide(submission(), assessment, 0.0)
+
+    for record in (ENCODING.verdict(reached), ENCODING.minimal_verdict(reached)):
+        value = orjson.loads(record.value or b"")
+        assert (value["asked"]["services"], value["asked"]["info"]) == asked
 
 
 def test_an_image_that_could_not_be_judged_says_class_and_code() -> None:

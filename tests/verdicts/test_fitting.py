@@ -20,6 +20,7 @@ from consumer.commands.arguments import SchemaName
 from consumer.commands.schema import schema
 from consumer.config.kafka import KafkaSettings, OutputTopics
 from consumer.errors import Undecodable
+from consumer.hits import Hits
 from consumer.journal.reader import OutputReader
 from consumer.kafka.security import KafkaAccess
 from consumer.policy.decide import Deciding
@@ -28,7 +29,6 @@ from consumer.records import (
     Assessment,
     Delivery,
     Failure,
-    Hits,
     Image,
     Label,
     ModerationResult,
