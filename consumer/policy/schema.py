@@ -17,7 +17,7 @@ from consumer.config.problems import Problem
 from consumer.config.yaml_file import YamlFile, read_yaml
 from consumer.errors import Misconfigured
 from consumer.policy.language import Overlay, Rule, contradictions
-from consumer.vendor_facts.aliyun import DEFAULT_SERVICE, InfoType, is_offered
+from consumer.vendor_facts.aliyun import ADVANCED_INFO, DEFAULT_SERVICE, InfoType, is_offered
 
 
 class Route(Settings):
@@ -102,6 +102,7 @@ class Policy(Settings):
 
     settings: PolicySettings
     sha256: str
+    warnings: tuple[str, ...] = ()  # what it asks for and may not get, each with its place
 
 
 def load_policy(path: Path, regions: Sequence[str] = ()) -> Policy:
@@ -127,7 +128,8 @@ def policy_in(file: YamlFile, regions: Sequence[str] = ()) -> Policy:
         raise Misconfigured(problems)
     # Of what was read, and not of the file, which may be another by now; comments and order say nothing.
     canonical = orjson.dumps(settings.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
-    return Policy(settings=settings, sha256=hashlib.sha256(canonical).hexdigest())
+    warnings = tuple(origins.line(each) for each in _maybe_not_told(settings))
+    return Policy(settings=settings, sha256=hashlib.sha256(canonical).hexdigest(), warnings=warnings)
 
 
 def _not_offered(services: Sequence[str], regions: Sequence[str]) -> Iterator[Problem]:
@@ -136,3 +138,11 @@ def _not_offered(services: Sequence[str], regions: Sequence[str]) -> Iterator[Pr
             if not is_offered(service, region):
                 text = f"{service} is for regions outside of the Chinese mainland, and {region} is called"
                 yield Problem(("services",), text)
+
+
+def _maybe_not_told(settings: PolicySettings) -> Iterator[Problem]:
+    """Vendor: some information needs an advanced service, and its page does not say which services those are."""
+    if advanced := [each for each in dict.fromkeys(settings.info) if each in ADVANCED_INFO]:
+        needs = f"{' and '.join(advanced)} need{'' if len(advanced) > 1 else 's'} an advanced service of the provider's"
+        services = " or ".join(settings.services)
+        yield Problem(("info",), f"{needs}: where {services} is none, verdicts tell nothing of them")

@@ -62,6 +62,19 @@ ADVANCED_INFO = frozenset({"publicFigure", "logoData"})
 InfoType = Literal["customImage", "textInImage", "publicFigure", "logoData"]
 """What an answer's `Ext` can contain, if it is asked for."""
 
+INFO_OF = {
+    "recognised_text": ("textInImage",),
+    "public_figures": ("publicFigure",),
+    "keywords": ("textInImage",),
+    "libraries": ("customImage", "textInImage"),
+    "logos": ("logoData",),
+    "locations": ("publicFigure", "logoData"),
+}
+"""Which of it each setting of `privacy` lets through."""
+
+OSS_ROLE = "AliyunCIPScanOSSRole"
+"""With which the provider reads buckets of the account's, once that is granted."""
+
 NOTHING_FOUND = "nonLabel"
 ALLOWLISTED = "nonLabel_lib"  # ends like a hit of a custom library, and is the opposite
 LABEL_SUFFIXES = ("_lib", "_tii")  # a hit of a custom library, text in the image; they stack

@@ -99,6 +99,20 @@ def test_the_whole_answer_is_read() -> None:
     assert (answer.risk_level, answer.request_id) == ("high", "R-1")
 
 
+@pytest.mark.parametrize("text", ["No risk detected", "success", "", None, 5, {"Label": "nonLabel"}, "violent_gun"])
+def test_what_the_vendor_may_change_is_never_looked_at(text: Any) -> None:
+    """
+    Vendor: `Description` explains the label and may change; its examples disagree on `Msg`.
+    """
+    labels = [{"Label": "violent_explosion", "Confidence": 81.22, "Description": text}]
+    data = {"RiskLevel": "high", "Result": labels}
+
+    answer = read_answer(200, {}, orjson.dumps({"Code": 200, "Msg": text, "Data": data}), request())
+
+    assert answer.labels == (Label("violent_explosion", 81.22),)
+    assert answer.risk_level == "high"
+
+
 @pytest.mark.parametrize(
     "changes",
     [

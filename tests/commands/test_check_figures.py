@@ -4,14 +4,17 @@ from typing import Any
 
 import pytest
 
+from consumer.commands.check.disclosure import not_told
 from consumer.commands.check.findings import Finding, lasting
-from consumer.commands.check.places import bindings, sources
+from consumer.commands.check.places import bindings, role_for_objects, sources
 from consumer.commands.check.sizing import calls_at_once, partitions_and_journal, partitions_and_quota
 from consumer.commands.check.topics import Backlog, Topic, retention, topics
 from consumer.config import Config
 from consumer.config.bindings import Binding
 from consumer.config.kafka import KafkaSettings
 from consumer.config.loading import load_config
+from consumer.config.privacy import PrivacySettings
+from consumer.vendor_facts.aliyun import INFO_OF
 
 DAY = 86_400.0
 SETTINGS = {
@@ -263,3 +266,52 @@ def test_what_every_partition_may_have_behind_an_open_record_fits(partitions: in
     Or a take-over of all of them would have to read the outputs several times.
     """
     assert [each.level for each in partitions_and_journal(partitions, 15_000, 1_000_000)] == levels
+
+
+def test_buckets_that_the_provider_reads_itself_need_its_role() -> None:
+    """
+    They are named, those that native events may name too; others need none.
+    """
+    bound = [
+        Binding.model_validate({"bucket": bucket, "prefix": prefix, "via": "oss"})
+        for bucket, prefix in (("ugc", "a/"), ("ugc", "b/"), ("ads", ""))
+    ]
+    shown = Binding.model_validate({"bucket": "shown", "via": "url", "url": "https://a.example.com/{key}"})
+
+    [found] = role_for_objects([*bound, shown], ["open-*"])
+    [many] = role_for_objects([], [f"bucket-{n}" for n in range(9)])
+
+    assert (found.level, found.about) == ("skipped", "role for OSS")
+    assert "the provider reads ads, open-*, ugc: the account must grant it AliyunCIPScanOSSRole" in found.text
+    assert "bucket-4 and others" in many.text
+    assert list(role_for_objects([shown], [])) == []
+
+
+@pytest.mark.parametrize(
+    ("privacy", "info", "named"),
+    [
+        ({}, [], []),
+        ({"recognised_text": "text"}, ["textInImage"], []),
+        ({"libraries": True}, ["textInImage"], []),
+        ({"libraries": True}, ["logoData"], ["libraries"]),
+        ({"public_figures": "hash", "logos": True, "locations": True}, ["logoData"], ["public_figures"]),
+        ({"keywords": "count", "locations": True}, ["customImage"], ["keywords", "locations"]),
+    ],
+)
+def test_what_cannot_be_told_because_it_is_not_asked_for_is_named(
+    privacy: dict[str, Any], info: list[str], named: list[str]
+) -> None:
+    """
+    The setting, and what the policy would have to ask for.
+    """
+    found = list(not_told(PrivacySettings.model_validate(privacy), info, "policy.yaml"))
+
+    assert [each.text.partition(":")[0] for each in found] == named
+    assert all(each.level == "warning" and "the info of policy.yaml has" in each.text for each in found)
+
+
+def test_every_setting_of_what_is_told_of_an_image_has_what_it_needs() -> None:
+    """
+    So that a new one is warned of as well.
+    """
+    assert set(INFO_OF) == set(PrivacySettings.model_fields) - {"context", "keep_query"}

@@ -2,6 +2,10 @@
 
 import re
 
+import orjson
+
+from consumer.alibaba.image_moderation import ACTION as IMAGE_MODERATION
+from consumer.alibaba.upload_token import ACTION as UPLOAD_TOKEN
 from tests.rig.replica import ROOT
 
 PAGE = (ROOT / "docs" / "security.md").read_text()
@@ -44,3 +48,27 @@ def test_links_lead_somewhere() -> None:
         headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
         anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
         assert not anchor or anchor in anchors, link
+
+
+POLICIES = re.findall(r"```json policy (ram|s3)\n(.*?)```", PAGE, re.DOTALL)
+
+
+def test_policies_grant_what_the_code_does_and_nothing_else() -> None:
+    """
+    Each can be read as it stands, names its actions without a star, and objects by bucket and prefix.
+    """
+    read = [(kind, orjson.loads(text)) for kind, text in POLICIES]
+
+    granted = []
+    for kind, policy in read:
+        [statement] = policy["Statement"]
+        assert policy["Version"] == {"ram": "1", "s3": "2012-10-17"}[kind]
+        assert statement["Effect"] == "Allow"
+        granted.append((statement["Action"], statement["Resource"]))
+    objects = "acs:oss:*:*:ugc-private/avatars/*"
+    assert granted == [
+        ([f"yundun-greenweb:{IMAGE_MODERATION}", f"yundun-greenweb:{UPLOAD_TOKEN}"], "*"),
+        (["oss:GetObject"], ["acs:oss:*:*:ugc/avatars/*"]),
+        (["s3:GetObject", "s3:GetObjectVersion"], "arn:aws:s3:::ugc-private/avatars/*"),
+        (["oss:GetObject", "oss:GetObjectVersion"], objects),
+    ]

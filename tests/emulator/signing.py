@@ -33,6 +33,7 @@ def signed_headers(
     key_id: str = EmulatorSettings().access_key_id,
     secret: str = EmulatorSettings().access_key_secret.get_secret_value(),
     token: str | None = None,
+    content_type: str = "application/x-www-form-urlencoded",
 ) -> dict[str, str]:
     """Every header of a valid POST of `body`, its Authorization among them. `at` is in unix seconds."""
     body_hash = hashlib.sha256(body).hexdigest()
@@ -43,7 +44,7 @@ def signed_headers(
         "x-acs-date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() if at is None else at)),
         "x-acs-signature-nonce": nonce or f"nonce-{next(_nonces)}-{time.time_ns()}",
         "x-acs-content-sha256": body_hash,
-        "content-type": "application/x-www-form-urlencoded",
+        "content-type": content_type,
     }
     if token is not None:
         headers |= {"x-acs-accesskey-id": key_id, "x-acs-security-token": token}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import orjson
 import pytest
 from pydantic import ValidationError
 
@@ -39,6 +40,24 @@ async def test_an_image_is_really_downloaded(http: aiohttp.ClientSession) -> Non
     assert (blue.code, blue.json["Data"]["RiskLevel"]) == (200, "none")
     assert images.referers == ["www.example.com", None]
     assert [call.image for call in emulator.calls] == [f"{images.url}/a.png", f"{images.url}/b.png"]
+
+
+@pytest.mark.parametrize("nested", [False, True])
+async def test_a_json_body_is_a_call_without_parameters(http: aiohttp.ClientSession, nested: bool) -> None:
+    """
+    Vendor: its page draws the request as JSON, all of its SDKs send a form. Until the provider itself was asked, what
+    the page draws is refused here, signed or not, so that nobody builds on it.
+    """
+    parameters = {"imageUrl": "https://img.example.com/1.png", "dataId": "img123"}
+    text = orjson.dumps(parameters).decode()
+    body = orjson.dumps({"Service": "baselineCheck_global", "ServiceParameters": parameters if nested else text})
+
+    async with running(EmulatorSettings()) as emulator:
+        headers = signed_headers(emulator.endpoint, body, content_type="application/json")
+        answer = await post(http, emulator.endpoint, body, headers)
+
+    assert (answer.status, answer.code) == (200, 400)
+    assert emulator.stats()["billed"] == 0
 
 
 async def test_a_slow_image_times_out(http: aiohttp.ClientSession) -> None:

@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from consumer.policy.schema import load_policy
 
 
@@ -32,3 +34,22 @@ def test_another_policy_has_another_digest(tmp_path: Path) -> None:
     ]
 
     assert len({digest(tmp_path, text) for text in texts}) == len(texts)
+
+
+@pytest.mark.parametrize(
+    ("info", "needs"),
+    [
+        ("[customImage, textInImage]", None),
+        ("[logoData]", "logoData needs an advanced service"),
+        ("[customImage, publicFigure, logoData, logoData]", "publicFigure and logoData need an advanced service"),
+    ],
+)
+def test_what_needs_an_advanced_service_is_told_with_its_line(tmp_path: Path, info: str, needs: str | None) -> None:
+    """
+    Vendor: people and logos. Which services are advanced its page does not say, so the policy is taken.
+    """
+    file = tmp_path / "policy.yaml"
+    file.write_text(f"policy: a\nversion: 1\nservices: [x, y]\ninfo: {info}\n")
+
+    told = f"{file}:4: info: {needs} of the provider's: where x or y is none, verdicts tell nothing of them"
+    assert load_policy(file).warnings == (() if needs is None else (told,))

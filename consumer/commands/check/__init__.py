@@ -12,12 +12,13 @@ from pathlib import Path
 
 from consumer.alibaba.empty_call import EmptyCall
 from consumer.clock import SystemClock
+from consumer.commands.check.disclosure import not_told
 from consumer.commands.check.findings import Finding, ok, refused, skipped, warning
 from consumer.commands.check.identity import identity
 from consumer.commands.check.kafka import look_at_kafka
 from consumer.commands.check.key_files import open_to_others
 from consumer.commands.check.networks import endpoints
-from consumer.commands.check.places import bindings, sources
+from consumer.commands.check.places import bindings, role_for_objects, sources
 from consumer.commands.check.provider import look_at_provider
 from consumer.commands.check.sizing import calls_at_once
 from consumer.commands.check.stores import look_at_stores
@@ -28,7 +29,7 @@ from consumer.config.loading import load_config, load_sound_part, warnings_of
 from consumer.errors import Misconfigured
 from consumer.http.transport import Ways
 from consumer.policy.schema import Policy, load_policy
-from consumer.vendor_facts.aliyun import ADVANCED_INFO, DEFAULT_SERVICE
+from consumer.vendor_facts.aliyun import DEFAULT_SERVICE
 
 
 async def check(
@@ -83,9 +84,9 @@ def _policy(config: Config, broken: frozenset[str], findings: list[Finding]) -> 
         findings += [refused("policy", problem) for problem in error.problems]
         return None
     findings.append(ok("policy", f"{config.policy}: {policy.settings.policy}, version {policy.settings.version}"))
-    if advanced := ADVANCED_INFO.intersection(policy.settings.info):
-        what = f"info: {', '.join(sorted(advanced))}: the provider tells it only where an advanced service is bought"
-        findings.append(warning("policy", what))
+    findings += [warning("policy", each) for each in policy.warnings]
+    if "privacy" not in broken:
+        findings += not_told(config.privacy, policy.settings.info, str(config.policy))
     return policy
 
 
@@ -113,6 +114,7 @@ def _figures(config: Config, broken: frozenset[str], latency: float, findings: l
         findings.append(skipped("bindings", "needs a correct section bindings"))
     else:
         findings += bindings(config.bindings, config.oss.buckets)
+        findings += role_for_objects(config.bindings, config.oss.buckets)
     if {"kafka", "sources"} & broken:
         findings.append(skipped("sources", "needs correct sections kafka and sources"))
     else:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from consumer.commands.check.findings import Finding, ok, warning, wrong
+from consumer.commands.check.findings import Finding, ok, skipped, warning, wrong
 from consumer.config.bindings import Binding
 from consumer.config.sources import SourceSettings
-from consumer.vendor_facts.aliyun import REGIONS
+from consumer.vendor_facts.aliyun import OSS_ROLE, REGIONS
 
 
 def bindings(bound: Sequence[Binding], opened: Sequence[str]) -> Iterator[Finding]:
@@ -22,6 +22,17 @@ def bindings(bound: Sequence[Binding], opened: Sequence[str]) -> Iterator[Findin
     if not found:
         buckets = len({binding.bucket for binding in bound})
         yield ok("bindings", f"{len(bound)} for {buckets} bucket{'s' if buckets > 1 else ''}")
+
+
+def role_for_objects(bound: Sequence[Binding], opened: Sequence[str]) -> Iterator[Finding]:
+    """Name the buckets that the provider reads itself: what it is granted there, no unbilled call can show."""
+    buckets = sorted({*(binding.bucket for binding in bound if binding.via == "oss"), *opened})
+    if buckets:
+        yield skipped(
+            "role for OSS",
+            f"the provider reads {', '.join(buckets[:5])}{' and others' if len(buckets) > 5 else ''}: the account must "
+            f"grant it {OSS_ROLE} for them first; whether it has, only an image shows",
+        )
 
 
 CLAIMS = {"tenants": "tenant", "purposes": "purpose", "hosts": "host of a URL", "buckets": "bucket that can be read"}

@@ -48,7 +48,7 @@ def load_inputs(options: ScanOptions, environment: Mapping[str, str]) -> Inputs:
     unread = warnings_of(environment)
     if config is None or policy is None or problems:
         raise Misconfigured([*problems, *unread])
-    warnings = (*unread, *_warnings(options, config.quota))
+    warnings = (*unread, *policy.warnings, *_warnings(options, config.quota))
     return Inputs(_for_a_scan(config), policy, credentials, pace(options, config.quota), warnings)
 
 

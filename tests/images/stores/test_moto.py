@@ -1,16 +1,20 @@
 """Reading from moto's S3, which others have written: what S3 answers is what we read."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 
 from consumer.errors import AccountRefused
 from consumer.images.errors import NotFetched
+from consumer.images.stores.sigv4 import Key
 from tests.images.stores.serving import IMAGE, KEY, etag_of, read, reading
+from tests.rig.replica import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +42,69 @@ def s3(url: str) -> Iterator[Any]:
         client.delete_object(Bucket="photos", Key=each["Key"], VersionId=each["VersionId"])
     client.delete_bucket(Bucket="photos")
     client.close()
+
+
+@pytest.fixture
+def limited(url: str, s3: Any) -> Key:
+    """The key of a user that has the policy of docs/security.md and nothing else."""
+    [policy] = re.findall(r"```json policy s3\n(.*?)```", (ROOT / "docs" / "security.md").read_text(), re.DOTALL)
+    s3.create_bucket(Bucket="ugc-private")
+    iam = boto3.client(
+        "iam", endpoint_url=url, region_name="us-east-1", aws_access_key_id=KEY.id, aws_secret_access_key=KEY.secret
+    )
+    iam.create_user(UserName="reader")
+    iam.put_user_policy(UserName="reader", PolicyName="least", PolicyDocument=policy)
+    made = iam.create_access_key(UserName="reader")["AccessKey"]
+    iam.close()
+    return Key(made["AccessKeyId"], made["SecretAccessKey"])
+
+
+async def test_the_policy_that_the_docs_show_is_enough_and_gives_no_more(
+    url: str, s3: Any, limited: Key, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Objects below the prefix are read, also a version that is named. Nothing else is, nothing is listed or changed.
+    """
+    s3.put_bucket_versioning(Bucket="ugc-private", VersioningConfiguration={"Status": "Enabled"})
+    version = s3.put_object(Bucket="ugc-private", Key="avatars/a.png", Body=IMAGE)["VersionId"]
+    s3.put_object(Bucket="ugc-private", Key="invoices/a.pdf", Body=b"private")
+    s3.put_object(Bucket="photos", Key="avatars/a.png", Body=IMAGE)
+    theirs = boto3.client(
+        "s3", endpoint_url=url, region_name="us-east-1", aws_access_key_id=limited.id,
+        aws_secret_access_key=limited.secret, config=Config(s3={"addressing_style": "path"}),
+    )  # fmt: skip
+
+    async def key() -> Key:
+        return limited
+
+    with monkeypatch.context() as authorized:
+        authorized.setattr("moto.settings.INITIAL_NO_AUTH_ACTION_COUNT", 0)  # from now on rights count
+        async with reading(url, key=key) as reader:
+            allowed = [
+                await read(reader, "avatars/a.png", bucket="ugc-private"),
+                await read(reader, "avatars/a.png", bucket="ugc-private", version=version),
+            ]
+            refused = [
+                await read(reader, "invoices/a.pdf", bucket="ugc-private"),
+                await read(reader, "avatars/a.png", bucket="photos"),
+            ]
+            with pytest.raises(NotFetched) as looked:
+                await reader.look("ugc", "ugc-private")
+        denied = []
+        for act, more in (
+            (theirs.put_object, {"Key": "avatars/a.png", "Body": b"another"}),
+            (theirs.delete_object, {"Key": "avatars/a.png"}),
+            (theirs.list_object_versions, {}),
+        ):
+            with pytest.raises(ClientError) as error:
+                act(Bucket="ugc-private", **more)
+            denied.append(error.value.response["Error"]["Code"])
+    theirs.close()
+
+    assert allowed == [IMAGE, IMAGE]
+    assert [each.code for each in refused if isinstance(each, NotFetched)] == ["denied", "denied"]
+    assert looked.value.code == "denied"
+    assert denied == ["AccessDenied"] * 3
 
 
 @pytest.mark.parametrize(
