@@ -8,9 +8,16 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
-from consumer.config.privacy import MOST_TEXTS, PrivacySettings
+from consumer.config.privacy import MOST_TEXTS, Disclosure, PrivacySettings
 from consumer.hits import NOTHING_MET, Box, FigureHit, Hits, LibraryHit, LogoHit
 from consumer.records import ModerationResult
+
+_TEXTS = (
+    ("recognised_text", "recognised_text", "text_lines"),
+    ("figures", "public_figures", "public_figures"),
+    ("keywords", "keywords", "matched_words"),
+)
+"""Kinds of text: the member that tells them, the setting that says how, and the member that counts them."""
 
 
 def shown_hits(answers: Sequence[ModerationResult], privacy: PrivacySettings) -> dict[str, Any]:
@@ -26,9 +33,9 @@ def _of(hits: Sequence[Hits], privacy: PrivacySettings) -> dict[str, Any]:
     return {
         "image_libraries": sorted({library for each in hits for library in each.image_libraries}),
         "keyword_libraries": sorted({library for each in hits for library in each.keyword_libraries}),
-        "public_figures": sum(each.public_figures for each in hits),
+        "public_figures": sum([each.public_figures for each in hits]),
         "logos": sorted({logo for each in hits for logo in each.logos}),
-        "text_lines": sum(each.text_lines for each in hits),
+        "text_lines": sum([each.text_lines for each in hits]),
         **_texts(hits, privacy),
     }
 
@@ -48,18 +55,15 @@ def _service(service: str, hits: Hits, privacy: PrivacySettings) -> dict[str, An
 
 
 def _texts(hits: Sequence[Hits], privacy: PrivacySettings) -> dict[str, Any]:
-    lines, people = sum(each.text_lines for each in hits), sum(each.public_figures for each in hits)
-    words = sum(each.matched_words for each in hits)
     shown: dict[str, Any] = {}
-    for name, telling, count, texts in (
-        ("recognised_text", privacy.recognised_text, lines, [each.recognised_text for each in hits]),
-        ("figures", privacy.public_figures, people, [each.figures for each in hits]),
-        ("keywords", privacy.keywords, words, [each.keywords for each in hits]),
-    ):
+    for name, setting, counted in _TEXTS:
+        telling: Disclosure = getattr(privacy, setting)
+        if telling == "none":
+            continue
         if telling == "count":
-            shown[name] = count
-        elif telling != "none":
-            told = dict.fromkeys(chain.from_iterable(texts))
+            shown[name] = sum([getattr(each, counted) for each in hits])
+        else:
+            told = dict.fromkeys(chain.from_iterable([getattr(each, name) for each in hits]))
             shown[name] = (sorted(told) if telling == "hash" else list(told))[:MOST_TEXTS]
     return shown
 

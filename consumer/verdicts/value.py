@@ -116,7 +116,7 @@ def _minimal(verdict: Verdict, provider: str, texts: int, most_reasons: int) -> 
             "etag": None,
         },
         **_decided(verdict),
-        "asked": _asked(verdict),
+        "asked": _minimal_asked(verdict),
         "coverage": _coverage(assessment.coverage),
         "risk_level": text(verdict.risk_level, 64) if verdict.risk_level is not None else None,
         "reasons": reasons,
@@ -138,9 +138,14 @@ def _minimal(verdict: Verdict, provider: str, texts: int, most_reasons: int) -> 
 def _asked(verdict: Verdict) -> dict[str, Any]:
     """What was to be learned of the image; nothing where it could not be asked about."""
     assessment = verdict.assessment
-    services = dict.fromkeys([each.service for each in assessment.answers])
-    services |= dict.fromkeys([each.service for each in assessment.failures if each.service])
-    return {"services": [text(each, 128) for each in services], "info": list(verdict.info) if services else []}
+    answered = [each.service for each in assessment.answers]
+    services = [*answered, *(each.service for each in assessment.failures if each.service)]
+    return {"services": list(dict.fromkeys(services)), "info": list(verdict.info) if services else []}
+
+
+def _minimal_asked(verdict: Verdict) -> dict[str, Any]:
+    asked = _asked(verdict)
+    return {"services": [text(each, 64) for each in asked["services"]], "info": asked["info"]}
 
 
 def _coverage(coverage: Coverage | None) -> dict[str, Any] | None:
