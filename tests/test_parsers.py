@@ -240,6 +240,7 @@ OF_NO_STRANGER = {
     "alibaba/client.py": "the provider's URL, of the configuration",
     "alibaba/uploads.py": "the same",
     "commands/decode.py": "what an operator writes beside a message",
+    "commands/policy/explaining.py": "a verdict of at most 64 KiB that an operator gives",
     "commands/scan/files.py": "URLs of files, which the scan has made itself",
     "commands/scan/state.py": "what a scan has written into a file of its owner's",
     "intake/decode/claims.py": "URLs that `intake/decode/urls.py` has accepted, of 2,048 characters at the most",
