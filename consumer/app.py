@@ -190,6 +190,7 @@ async def open_service(
         written: Sink = tracing.sink(sink)
         if keyring.signs:
             written = SigningSink(written, config.kafka.group_id, keyring, partitions.mark, clock)
+        encoding = Encoding(group=config.kafka.group_id, privacy=config.privacy, provider=config.provider.name)
         pipeline = Pipeline(
             decode=partial(
                 decode,
@@ -207,7 +208,7 @@ async def open_service(
                 lane_of=config.lane_by_topic.__getitem__,
             ).assess,
             decisions=Decisions(DriftWatch(deciding.decide).decide, deciding.fall_back),
-            outcomes=Outcomes(Encoding(group=config.kafka.group_id, privacy=config.privacy), config.kafka.outputs),
+            outcomes=Outcomes(encoding, config.kafka.outputs),
             holding=holding,
             publisher=Publisher(journal, written, refused, clock),
             clock=clock,

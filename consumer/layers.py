@@ -16,10 +16,12 @@ import httpx
 
 from consumer.alibaba.client import ImageModerationClient
 from consumer.alibaba.echoes import LearnedEchoes
+from consumer.alibaba.empty_call import EmptyCall
 from consumer.alibaba.image_moderation import ACTION
 from consumer.alibaba.uploads import UploadStore, UploadTokens
 from consumer.clock import Clock
 from consumer.config import Config
+from consumer.config.credentials import Credentials
 from consumer.dispatch.concurrency import SLOTS_OF_FETCHES, ConcurrencyLimit
 from consumer.dispatch.gate import Gate
 from consumer.dispatch.hosts import Hosts
@@ -196,6 +198,11 @@ def layers(
             *(uploads.reasons_not_ready() if uploads is not None else ()),
         ],
     )
+
+
+def unbilled_call(config: Config, credentials: Credentials) -> EmptyCall:
+    """The call that names no image, of the provider that the configuration asks for; `check` makes it."""
+    return EmptyCall(credentials)
 
 
 def _show(shares: Shares, pace: Pace, clock: Clock, lanes: Iterable[str]) -> None:

@@ -21,7 +21,14 @@ from consumer.config.base import Contradictions, Settings
 from consumer.config.problems import nearest, shown
 from consumer.loopback import is_loopback
 from consumer.proxies import NONE, SETTING, read_proxy
-from consumer.vendor_facts.aliyun import CONFIGURATION_GROUPS, DEFAULT_REGION, KEY_VARIABLES, REGIONS, base_url
+from consumer.vendor_facts.aliyun import (
+    CONFIGURATION_GROUPS,
+    DEFAULT_REGION,
+    KEY_VARIABLES,
+    PROVIDER,
+    REGIONS,
+    base_url,
+)
 
 
 class RegionUrl(NamedTuple):
@@ -186,6 +193,11 @@ class ProviderSettings(Settings):
         """The endpoints that are given, by the setting that gives them."""
         given = {"endpoint": self.endpoint, "fallback_endpoint": self.fallback_endpoint}
         return {setting: GivenEndpoint.of(url) for setting, url in given.items() if url is not None}
+
+    @property
+    def name(self) -> str:
+        """What verdicts call the provider."""
+        return PROVIDER
 
     @property
     def key_variables(self) -> Mapping[str, str]:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from consumer.alibaba.empty_call import EmptyCall
 from consumer.clock import SystemClock
 from consumer.commands.check.disclosure import not_told
 from consumer.commands.check.findings import Finding, ok, refused, skipped, warning
@@ -28,6 +27,7 @@ from consumer.config.credentials import Credentials, load_credentials
 from consumer.config.loading import load_config, load_sound_part, warnings_of
 from consumer.errors import Misconfigured
 from consumer.http.transport import Ways
+from consumer.layers import unbilled_call
 from consumer.policy.schema import Policy, load_policy
 from consumer.vendor_facts.aliyun import DEFAULT_SERVICE
 
@@ -147,7 +147,9 @@ async def _provider(
         ways = Ways.of(config.provider, environment)
     except Misconfigured as error:
         return [refused("provider", problem) for problem in error.problems]
-    findings = await look_at_provider(config.provider.regions, services, EmptyCall(credentials), time.time, ways)
+    findings = await look_at_provider(
+        config.provider.regions, services, unbilled_call(config, credentials), time.time, ways
+    )
     if not {"bindings", "images"} & broken:
         findings += await look_at_uploads(config, credentials, environment)
     return findings

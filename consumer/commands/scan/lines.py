@@ -10,7 +10,7 @@ from consumer.commands.scan.items import Item
 from consumer.config.privacy import PrivacySettings
 from consumer.policy.effective import RANK
 from consumer.records import STRICTNESS, Decision, Verdict
-from consumer.vendor_facts.aliyun import NOTHING_FOUND, PROVIDER
+from consumer.vendor_facts.aliyun import NOTHING_FOUND
 from consumer.verdicts.value import whole
 
 _AS_IN_A_VERDICT = (
@@ -62,9 +62,13 @@ def strictest_first(result: Result) -> tuple[int, tuple[int, float], str]:
     return -STRICTNESS[result.decision], (-found[0], -found[1]), str(result.line["image"])
 
 
-def line_of(item: Item, verdict: Verdict, privacy: PrivacySettings) -> dict[str, Any]:
-    """What is told of a verdict, and may be kept: nothing of it is a credential, unless `keep_query` asks for it."""
-    full = whole(verdict, privacy, PROVIDER)
+def line_of(item: Item, verdict: Verdict, privacy: PrivacySettings, provider: str) -> dict[str, Any]:
+    """
+    What is told of a verdict, and may be kept: nothing of it is a credential, unless `keep_query` asks for it.
+
+    `provider` is what verdicts call the provider.
+    """
+    full = whole(verdict, privacy, provider)
     return {
         **_asked(item, privacy),
         **{name: full[name] for name in _AS_IN_A_VERDICT if name in full},

@@ -102,6 +102,7 @@ class Scan:
         self._consoles = consoles
         self._clock = SystemClock()
         self._privacy = inputs.config.privacy
+        self._provider = inputs.config.provider.name
 
     async def run(self, environment: Mapping[str, str]) -> int:
         """See `run`."""
@@ -190,7 +191,7 @@ class Scan:
         environment: Mapping[str, str],
     ) -> None:
         def told(item: Item, verdict: Verdict) -> None:
-            line = line_of(item, verdict, self._privacy)
+            line = line_of(item, verdict, self._privacy, self._provider)
             if state is not None:
                 state.add(item.asked, line)
             tell(Result(item, line))
