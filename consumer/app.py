@@ -220,7 +220,7 @@ async def open_service(
             while_held(provider, holding, held),
             config.shutdown,
             Lanes(config.weights, config.lane_by_topic),
-            keep_order=config.ordering == "key",
+            ordering=config.ordering,
         )
         health.offsets = service.offsets
         states = (

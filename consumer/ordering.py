@@ -13,6 +13,7 @@ from functools import partial
 from typing import Literal, NamedTuple
 from weakref import WeakValueDictionary
 
+from consumer.config import Ordering
 from consumer.errors import Lost
 from consumer.records import Delivery, Partition
 
@@ -23,20 +24,25 @@ class KeyOrder:
     """
     The order of each key and tenant. Their messages are judged at once and publish one after the other.
 
-    A key's order is that of its partition; messages without a key are free, and all of them where order is not kept.
+    A key's order is that of its partition; messages without a key are free, and all of them where `ordering` is `none`.
     """
 
-    def __init__(self, kept: bool) -> None:
-        self._kept = kept
+    def __init__(self, ordering: Ordering) -> None:
+        self._ordering = ordering
         # A line is held by its turns alone, and is gone with the last of them.
         self._lines: WeakValueDictionary[tuple[Partition, bytes], KeyLine] = WeakValueDictionary()
 
     def take(self, delivery: Delivery, settled_owner: Callable[[Partition, int], Awaitable[bool]]) -> "KeyTurn":
         """Stand behind every earlier message of the key."""
         is_ours = partial(settled_owner, delivery.topic_partition, delivery.epoch)
-        if delivery.key is None or not self._kept:
+        key = self._key(delivery)
+        if key is None:
             return KeyTurn(is_ours, KeyLine())
-        return KeyTurn(is_ours, self._lines.setdefault((delivery.topic_partition, delivery.key), KeyLine()))
+        return KeyTurn(is_ours, self._lines.setdefault((delivery.topic_partition, key), KeyLine()))
+
+    def _key(self, delivery: Delivery) -> bytes | None:
+        """What messages of one line share; None of a message that is free."""
+        return None if self._ordering == "none" else delivery.key
 
 
 class Ends(NamedTuple):

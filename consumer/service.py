@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, Protocol
 
 import structlog
 
+from consumer.config import Ordering
 from consumer.config.operation import ShutdownSettings
 from consumer.dispatch.in_flight import InFlight
 from consumer.errors import ConsumerError, Lost
@@ -94,7 +95,7 @@ class Service:
         limits: ShutdownSettings,
         lanes: Lanes,
         *,
-        keep_order: bool = True,
+        ordering: Ordering = "key",
     ) -> None:
         self._source = source
         self._pipeline = pipeline
@@ -106,7 +107,7 @@ class Service:
         self._lanes = len(lanes.weights)
         self._arrived = asyncio.Event()
         self._active: dict[RecordName, ActiveMessage] = {}
-        self._order = KeyOrder(keep_order)
+        self._order = KeyOrder(ordering)
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -20,7 +20,7 @@ class Queue:
     """Messages of one key, and in which order they published."""
 
     def __init__(self) -> None:
-        self.order = KeyOrder(True)
+        self.order = KeyOrder("key")
         self.published: list[str] = []
 
     def take(self) -> KeyTurn:
@@ -165,7 +165,7 @@ async def test_nothing_is_kept_of_messages_that_have_left() -> None:
     However many keys and tenants there were, and whether or not a message left before the next one was decoded: what is
     remembered is of the messages that are under way.
     """
-    order = KeyOrder(True)
+    order = KeyOrder("key")
     gc.collect()
     gc.disable()  # no help from it: a line is gone with its last message
     try:
@@ -194,7 +194,7 @@ async def test_a_lost_partition_is_said() -> None:
         return False
 
     with pytest.raises(Lost):
-        await KeyOrder(True).take(delivery(), lost).wait()
+        await KeyOrder("key").take(delivery(), lost).wait()
 
 
 MESSAGES = st.tuples(st.sets(st.sampled_from("abc"), max_size=2), st.booleans(), st.booleans())

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from consumer.clock import SystemClock
+from consumer.config import Ordering
 from consumer.config.operation import ShutdownSettings
 from consumer.dispatch.in_flight import InFlight
 from consumer.fairness import DEFAULT, Lanes
@@ -149,7 +150,7 @@ class ParkedPipeline(GatedPipeline):
 
 
 def service_of(
-    source: ListedSource, pipeline: GatedPipeline, limits: ShutdownSettings = PATIENT, *, keep_order: bool = True
+    source: ListedSource, pipeline: GatedPipeline, limits: ShutdownSettings = PATIENT, *, ordering: Ordering = "key"
 ) -> Service:
     return Service(
         source,
@@ -158,7 +159,7 @@ def service_of(
         pipeline,
         limits,
         Lanes({DEFAULT: 1.0}, {"uploads": DEFAULT}),
-        keep_order=keep_order,
+        ordering=ordering,
     )
 
 
@@ -303,7 +304,7 @@ async def test_order_need_not_be_kept() -> None:
     With `ordering: none` the messages of a key are as free as those without one.
     """
     source, pipeline, stop = ListedSource([delivery(offset=n) for n in range(2)]), GatedPipeline(), asyncio.Event()
-    running = asyncio.create_task(service_of(source, pipeline, keep_order=False).run(stop))
+    running = asyncio.create_task(service_of(source, pipeline, ordering="none").run(stop))
     await pipeline.until(lambda: pipeline.begun == [0, 1])
 
     pipeline.open(1)

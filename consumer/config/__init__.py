@@ -25,6 +25,9 @@ from consumer.config.sources import SourceSettings
 from consumer.config.stores import StoreName, StoreSettings
 from consumer.fairness import DEFAULT, whole_parts
 
+Ordering = Literal["key", "none"]
+"""Which messages publish one after the other: those of one key and tenant, or none."""
+
 
 class Config(Settings):
     """The whole configuration."""
@@ -40,7 +43,7 @@ class Config(Settings):
     retries: RetrySettings = RetrySettings()
     breaker: BreakerSettings = BreakerSettings()
     admission: AdmissionSettings = AdmissionSettings()
-    ordering: Literal["key", "none"] = Field(
+    ordering: Ordering = Field(
         "key",
         description="`key`: verdicts of one Kafka key and tenant are published in the order of their events. `none`: "
         "as they are decided.",
