@@ -21,6 +21,7 @@ from bench.chaos.work import BUCKET
 from consumer.journal.headers import OF_DEAD_LETTER, OF_VERDICT, SourceHeaders
 from consumer.journal.signatures import HEADER, Claim, Keyring
 from tests.rig.kafka import KafkaCluster, NewRecord, publish, read_all
+from tests.rig.outcomes import DECISIONS, OUTCOMES
 from tests.rig.quick_provider.process import QuickProvider
 
 # Shorter than what is shipped, so that a run of failures takes minutes; reported beside the defaults.
@@ -109,7 +110,7 @@ class Stage:
     @property
     def outputs(self) -> dict[str, str]:
         """The topics that are written, by outcome."""
-        return {outcome: f"{self.name}.{outcome}" for outcome in ("block", "review", "pass", "dead_letter")}
+        return {outcome: f"{self.name}.{outcome}" for outcome in OUTCOMES}
 
     async def _create_topics(self) -> None:
         configs = {"message.timestamp.type": "LogAppendTime"}
@@ -198,7 +199,7 @@ class Stage:
         uploads = [_upload(record) for record in await read_all(servers, self.uploads)]
         outcomes = [
             _outcome(record)
-            for outcome in ("block", "review", "pass")
+            for outcome in DECISIONS
             for record in await read_all(servers, self.outputs[outcome])
             if keyring is None or self._is_genuine(record, OF_VERDICT, keyring)
         ]

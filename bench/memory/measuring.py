@@ -15,6 +15,7 @@ from tests.rig.fuzz.replies import send
 from tests.rig.fuzz.service import Progress, memory_bound, service
 from tests.rig.fuzz.wire import Wire
 from tests.rig.kafka import KafkaCluster
+from tests.rig.outcomes import OUTCOMES
 
 LARGEST_BATCH = 16 * 1024 * 1024  # bytes, packed
 _PATIENCE = 60.0
@@ -59,7 +60,7 @@ class Measured:
 async def measure(kafka: KafkaCluster, case: Case, folder: Path, name: str) -> Measured:
     """Publish a case's batches, start the service, and note its peak once all is done."""
     uploads = f"{name}.uploads"
-    outputs = {outcome: f"{name}.{outcome}" for outcome in ("block", "review", "pass", "dead_letter")}
+    outputs = {outcome: f"{name}.{outcome}" for outcome in OUTCOMES}
     await kafka.create_topic(
         uploads, partitions=case.partitions, configs={"retention.ms": "-1", "max.message.bytes": str(LARGEST_BATCH)}
     )

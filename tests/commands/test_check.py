@@ -20,6 +20,7 @@ from tests.commands.cli import Ended, command
 from tests.rig.emulated import KEY
 from tests.rig.kafka import KafkaCluster, NewRecord, publish
 from tests.rig.kafka.admin import admin_client
+from tests.rig.outcomes import OUTCOMES
 from tests.rig.replica import ROOT
 
 DEAD_LETTERS = {"max.message.bytes": str(1_048_588 + 16_384)}
@@ -41,7 +42,7 @@ async def topics(
     kafka: KafkaCluster, topic: str, *, partitions: int = 4, uploads: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     """Create every topic as it should be, and return the section of the configuration that names them."""
-    outputs = {name: f"{topic}.{name}" for name in ("block", "review", "pass", "dead_letter")}
+    outputs = {name: f"{topic}.{name}" for name in OUTCOMES}
     await kafka.create_topic(topic, partitions=partitions, configs=uploads)
     for name, output in outputs.items():
         await kafka.create_topic(output, configs=DEAD_LETTERS if name == "dead_letter" else None)

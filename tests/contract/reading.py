@@ -21,6 +21,7 @@ from consumer.kafka.security import KafkaAccess
 from consumer.records import Partition
 from tests.rig.kafka import NewRecord, publish
 from tests.rig.kafka.waiting import DEADLINE
+from tests.rig.outcomes import OUTCOMES
 from tests.rig.sources import NO_KEYS, kafka_source
 
 LAST_POLL = 5.0  # seconds
@@ -66,7 +67,7 @@ class Reader:
 
 
 def output_topics(uploads: str) -> OutputTopics:
-    names = ("block", "review", "pass", "dead_letter")
+    names = OUTCOMES
     return OutputTopics.model_validate({name: f"{uploads}.{name}" for name in names})
 
 

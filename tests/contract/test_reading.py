@@ -19,10 +19,11 @@ from tests.contract.reading import Reader, kafka_settings, reading, upload
 from tests.rig.kafka import KafkaCluster, NewRecord, committed, publish
 from tests.rig.kafka.batches import CODECS, RawRecord, Segment, batch, produce
 from tests.rig.kafka.waiting import until
+from tests.rig.outcomes import OUTCOMES
 
 pytestmark = pytest.mark.kafka
 
-OUTPUTS = ("block", "review", "pass", "dead_letter")
+OUTPUTS = OUTCOMES
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from consumer.commands.check import kafka as check
 from consumer.config import Config
 from tests.rig.kafka import KafkaCluster
 from tests.rig.kafka.waiting import until
+from tests.rig.outcomes import OUTCOMES
 
 ASKS = {
     "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
@@ -47,7 +48,7 @@ async def grant(cluster: KafkaCluster, *granted: tuple[str, str, ResourcePattern
 
 
 async def told(kafka: dict[str, object], topic: str) -> list[tuple[str, str]]:
-    outputs = {name: f"{topic}.{name}" for name in ("block", "review", "pass", "dead_letter")}
+    outputs = {name: f"{topic}.{name}" for name in OUTCOMES}
     config = Config.model_validate({"kafka": {**kafka, "topics": [topic], "group_id": topic, "outputs": outputs}})
     found = await check.look_at_kafka(config, 60.0, 0.0)
     return [(each.level, each.text) for each in found if each.about == "writers"]
@@ -59,7 +60,7 @@ async def test_those_who_may_write_are_named(guarded: KafkaCluster, topic: str) 
     By name, by prefix or for all topics; who may only read is not among them.
     """
     literal, prefixed = ResourcePatternType.LITERAL, ResourcePatternType.PREFIXED
-    for name in ("block", "review", "pass", "dead_letter"):
+    for name in OUTCOMES:
         await guarded.create_topic(f"{topic}.{name}")
     await grant(
         guarded,

@@ -32,6 +32,7 @@ from consumer.journal.signatures import Keyring
 from consumer.kafka.security import KafkaAccess
 from consumer.records import Partition, SourceId
 from tests.rig.events import delivery
+from tests.rig.outcomes import OUTCOMES
 from tests.rig.sources import NO_KEYS, kafka_source
 
 PLACE, PARTITION = Partition("uploads", 0), TopicPartition("uploads", 0)
@@ -208,7 +209,7 @@ async def replica(
         bootstrap_servers="127.0.0.1:9",
         group_id="group",
         topics=("uploads",),
-        outputs=OutputTopics.model_validate({name: name for name in ("block", "review", "pass", "dead_letter")}),
+        outputs=OutputTopics.model_validate({name: name for name in OUTCOMES}),
         session_timeout=6.0,
         heartbeat_interval=1.0,
         commit_interval=0.02,

@@ -16,12 +16,13 @@ from consumer.kafka.security import KafkaAccess
 from consumer.records import Partition, SourceId
 from tests.rig.clock import ManualClock
 from tests.rig.events import delivery
+from tests.rig.outcomes import OUTCOMES
 
 SETTINGS = KafkaSettings(
     bootstrap_servers="127.0.0.1:9",
     group_id="group",
     topics=("uploads",),
-    outputs=OutputTopics.model_validate({name: name for name in ("block", "review", "pass", "dead_letter")}),
+    outputs=OutputTopics.model_validate({name: name for name in OUTCOMES}),
 )
 OURS, THEIRS = Keyring({"a": b"a" * 32}, "a"), Keyring({"a": b"b" * 32, "x": b"x" * 32}, "x")
 SOURCE = Partition("uploads", 3)

@@ -4,12 +4,13 @@ from aiokafka import ConsumerRecord
 from consumer.config.kafka import KafkaSettings, OutputTopics
 from consumer.journal.reader import OutputReader
 from consumer.kafka.security import KafkaAccess
+from tests.rig.outcomes import OUTCOMES
 
 SETTINGS = KafkaSettings(
     bootstrap_servers="127.0.0.1:9",
     group_id="group",
     topics=("uploads",),
-    outputs=OutputTopics.model_validate({name: name for name in ("block", "review", "pass", "dead_letter")}),
+    outputs=OutputTopics.model_validate({name: name for name in OUTCOMES}),
 )
 HEADERS = {
     "source_group": b"group",

@@ -6,6 +6,7 @@ What tests and benches are rigged with. It imports the service and itself, never
     needs.py          what of this a machine lacks, and what becomes of its tests; `sharing.py`: what runs side by side
     replica.py        the service as a process; `children.py`: any other process
     stage.py          topics, configuration, uploads and outcomes of a run; `events.py`: uploads, as bytes and as values
+    outcomes.py       the names of decisions and output topics
     emulated.py       the emulated provider, with images (`pictures.py`) that each test may break
     quick_provider/   a provider that answers a thousand calls a second and tells when each came
     windows.py        how many calls came in how short a time

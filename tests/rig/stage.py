@@ -9,6 +9,7 @@ import orjson
 
 from tests.rig.events import upload
 from tests.rig.kafka import KafkaCluster, NewRecord, publish, read_all
+from tests.rig.outcomes import DECISIONS
 
 PARTITIONS = 4
 
@@ -75,7 +76,7 @@ class Stage:
     async def verdict_ids(self) -> list[str]:
         """The ids of all verdicts, repeated ones as often as they stand there."""
         outcomes = await self.outcomes()
-        return [verdict["verdict_id"] for name in ("block", "review", "pass") for verdict in outcomes[name]]
+        return [verdict["verdict_id"] for name in DECISIONS for verdict in outcomes[name]]
 
     async def until(self, holds: Callable[[list[str]], bool], timeout: float = 60.0) -> list[str]:
         """Return the verdict ids once they satisfy `holds`."""

@@ -8,6 +8,7 @@ import pytest
 from consumer.emulator import Fault
 from tests.alibaba.test_judging import Answers, expected
 from tests.rig.emulated import KEY, emulated, upload_objects
+from tests.rig.outcomes import DECISIONS
 from tests.rig.replica import Replica
 from tests.rig.stage import Stage
 
@@ -49,11 +50,7 @@ async def test_made_up_answers_pass_only_where_all_of_them_is_harmless(stage: St
             await stage.until(lambda ids: len(ids) >= FIRST + ANSWERS + LAST, timeout=180)
     outcomes = await stage.outcomes()
 
-    decisions = {
-        verdict["image"]["ref"]["key"]: decision
-        for decision in ("block", "review", "pass")
-        for verdict in outcomes[decision]
-    }
+    decisions = {verdict["image"]["ref"]["key"]: decision for decision in DECISIONS for verdict in outcomes[decision]}
     wanted = {
         name: expected(status, answer, data_id="no answer can know it") or "review"
         for name, (status, answer) in zip(names, made_up, strict=True)

@@ -17,6 +17,7 @@ from tests.rig.emulated import emulated
 from tests.rig.events import upload
 from tests.rig.kafka import NewRecord, publish, read_all
 from tests.rig.kafka.secured import PASSWORD, SASL, SecuredKafka
+from tests.rig.outcomes import DECISIONS
 from tests.rig.pictures import picture
 from tests.rig.replica import ROOT, Replica
 from tests.rig.stage import Stage
@@ -168,7 +169,7 @@ async def test_no_secret_is_said_whatever_fails(stage: Stage, secured_kafka: Sec
             replica.terminate()
             await replica.ended()
     said |= {"log": replica.log.read_bytes(), "traces": b"".join(collector.bodies)}
-    for name in ("block", "review", "pass"):
+    for name in DECISIONS:
         records = await read_all(servers, stage.outputs[name])
         said[name] = b"".join([part for each in records for part in (each.value, repr(each.headers).encode())])
     dead = await read_all(servers, stage.outputs["dead_letter"])

@@ -18,6 +18,7 @@ import orjson
 
 from consumer.commands.scan.outputs import write_all
 from consumer.errors import Misconfigured
+from consumer.records import Decision
 
 FLUSHED_EVERY = 0.5  # seconds
 _HEADER = {"moderation-consumer": "scan", "state": 1}
@@ -117,7 +118,7 @@ def _parsed(line: bytes) -> Any:
 
 
 def _is_told(line: Mapping[str, Any]) -> bool:
-    return line.keys() >= _MEMBERS and line["decision"] in ("block", "review", "pass")
+    return line.keys() >= _MEMBERS and line["decision"] in tuple(Decision)
 
 
 def _is_worth_keeping(line: Mapping[str, Any]) -> bool:

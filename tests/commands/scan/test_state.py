@@ -13,6 +13,7 @@ import yaml
 from consumer.commands.scan.state import State, opened
 from consumer.emulator import Fault
 from consumer.errors import Misconfigured
+from consumer.records import Decision
 from tests.commands.scan.account import POLICY, Account, account, many, painted
 from tests.rig.children import running
 from tests.rig.emulated import KEY
@@ -38,6 +39,17 @@ async def kept(path: Path, *asked: str) -> bytes:
 async def found(path: Path, *asked: str, **of: Any) -> tuple[list[bool], State]:
     async with state(path, **of) as read:
         return [read.knows(each) and read.find(each) is not None for each in asked], read
+
+
+@pytest.mark.parametrize("decision", Decision)
+async def test_every_decision_is_kept(tmp_path: Path, decision: Decision) -> None:
+    """
+    An image with one that was not would be paid for again.
+    """
+    async with state(tmp_path / "s") as written:
+        written.add("a", {**TOLD, "decision": decision.value})
+
+    assert (await found(tmp_path / "s", "a"))[0] == [True]
 
 
 async def test_what_was_kept_is_known(tmp_path: Path) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 from rich.console import Console
 
 from consumer.commands.scan.plan import duration
-from consumer.commands.scan.progress import watched
+from consumer.commands.scan.progress import STYLES, watched
 from consumer.commands.scan.table import MOST_ROWS, summary, table
 from consumer.commands.scan.tally import Tally
+from consumer.records import Decision
 from tests.commands.scan.test_page import HOSTILE, result
 
 
@@ -92,6 +93,13 @@ def test_the_summary_has_what_it_cost() -> None:
     assert told == (
         "2 of 3 images in 1.2 s: 2 block, 0 review, 0 pass; 2 calls billed = 0.00. Passed over: links to folders (2)."
     )
+
+
+def test_every_decision_has_its_colour() -> None:
+    """
+    Tables and pages have a line for each.
+    """
+    assert set(STYLES) == set(Decision)
 
 
 def test_progress_says_how_far_it_is_and_what_it_costs() -> None:

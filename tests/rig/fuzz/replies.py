@@ -19,6 +19,7 @@ from tests.rig.fuzz.provider import Asked, RawProvider
 from tests.rig.fuzz.service import Progress, Report, memory_bound, readable, service
 from tests.rig.fuzz.wire import Wire
 from tests.rig.kafka import KafkaCluster
+from tests.rig.outcomes import OUTCOMES
 
 PARTITIONS = 8
 IN_FLIGHT = 64
@@ -60,7 +61,7 @@ class AnswerPlay:
     @property
     def outputs(self) -> dict[str, str]:
         """Names of the output topics by outcome."""
-        return {outcome: f"{self.name}.{outcome}" for outcome in ("block", "review", "pass", "dead_letter")}
+        return {outcome: f"{self.name}.{outcome}" for outcome in OUTCOMES}
 
     async def run(self) -> Report:
         """Play all of it."""
