@@ -54,10 +54,17 @@ class ImageModerationClient:
         return signed_call(self._url, self._host, body, self._keys.current(), self._clock.wall())
 
 
-def signed_call(url: httpx.URL, host: str, body: bytes, credentials: Credentials, now: float) -> httpx.Request:
-    """A call of the operation with this body, signed at `now` (unix seconds)."""
+def signed_call(
+    url: httpx.URL,
+    host: str,
+    body: bytes,
+    credentials: Credentials,
+    now: float,
+    action: str = image_moderation.ACTION,
+) -> httpx.Request:
+    """A call of an operation with this body, signed at `now` (unix seconds)."""
     headers = signing.signed_headers(
-        action=image_moderation.ACTION,
+        action=action,
         version=image_moderation.VERSION,
         host=host,
         body=body,

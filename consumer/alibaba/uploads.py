@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from consumer.alibaba import image_moderation, oss_signing, signing
+from consumer.alibaba import image_moderation, oss_signing
+from consumer.alibaba.client import signed_call
 from consumer.alibaba.upload_token import ACTION, TOKEN_CODES, UploadToken, read_token, store_failure
 from consumer.clock import Clock
 from consumer.errors import AccountRefused, CallFailed, InputRefused, ProviderFailed, Unavailable
@@ -91,18 +92,8 @@ class UploadTokens:
         return token
 
     def _request(self) -> httpx.Request:
-        headers = signing.signed_headers(
-            action=ACTION,
-            version=image_moderation.VERSION,
-            host=urlsplit(self._base_url).netloc,
-            body=b"",
-            content_type=image_moderation.CONTENT_TYPE,
-            date=signing.timestamp(self._clock.wall()),
-            nonce=secrets.token_hex(16),
-            credentials=self._keys.current(),
-        )
-        headers |= {"accept": "application/json", "accept-encoding": "identity"}
-        return httpx.Request("POST", f"{self._base_url}/", headers=headers, content=b"")
+        url, host = httpx.URL(f"{self._base_url}/"), urlsplit(self._base_url).netloc
+        return signed_call(url, host, b"", self._keys.current(), self._clock.wall(), ACTION)
 
 
 class UploadStore:
