@@ -3,6 +3,7 @@ What one run is played on: topics, the provider's stand-in, a crew; and what sta
 """
 
 import asyncio
+import contextlib
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -180,9 +181,12 @@ class Stage:
         """Return whether everything uploaded was committed, and no call was under way, in time."""
         if not await self.watch.until_no_lag(timeout):
             return False
-        while (await self.provider.stats())["in_flight"]:
-            await asyncio.sleep(POLL)
-        return True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while (await self.provider.stats())["in_flight"]:
+                    await asyncio.sleep(POLL)
+                return True
+        return False
 
     async def commits(self) -> list[Commit]:
         """Return every commit of the group that the coordinator took, in its order; samples would miss some."""

@@ -47,6 +47,7 @@ class Member:
         self.cluster = self
         self.subscription = None
         self.reassignment_in_progress = False
+        self.looks_at_counts = 0
         self.counted = {0, 1}  # the numbers of each topic's partitions, as the metadata has them
         self.generation = 0
         self.offsets: dict[TopicPartition, OffsetAndMetadata] = {}
@@ -81,6 +82,7 @@ class Member:
         return 0
 
     def partitions_for_topic(self, topic: str) -> set[int]:
+        self.looks_at_counts += 1
         return self.counted
 
     def assignment(self) -> set[TopicPartition]:
@@ -522,7 +524,8 @@ async def test_no_share_is_taken_by_counts_that_contradict_the_assignment(monkey
         added = TopicPartition("uploads", 1)
 
         await ours.gain(PARTITION, added)
-        await asyncio.sleep(0.1)
+        looks = ours.member.looks_at_counts
+        await until(lambda: ours.member.looks_at_counts >= looks + 3)
         before = ours.quota.share(SystemClock().now()).total
         ours.member.counted = {0, 1, 2, 3}
         await until(lambda: ours.quota.share(SystemClock().now()).total > 0)

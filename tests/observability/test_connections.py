@@ -16,6 +16,7 @@ HALF = b"GET /readyz HTTP/1.1\r\nx: "
 WHOLE = b"GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
+SOON = 10.0  # seconds, for what takes fractions of one
 BOUNDS = Bounds()
 IMPATIENT = Bounds(head_seconds=0.3, answer_seconds=0.6)
 
@@ -123,8 +124,9 @@ async def test_an_answer_that_is_not_read_is_cut() -> None:
     async with serving_probes(health, IMPATIENT) as (_, port, counted):
         reader, writer = await opened(port, b"GET /offsets HTTP/1.1\r\nhost: x\r\n\r\n")
         writer.transport.pause_reading()  # type: ignore[attr-defined]
-        while not refused(counted, "too_slow"):
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(SOON):
+            while not refused(counted, "too_slow"):
+                await asyncio.sleep(0.01)
         await close([(reader, writer)])
 
 
@@ -210,8 +212,9 @@ async def test_half_open_requests_do_not_hold_up_a_stop() -> None:
     loop = asyncio.get_running_loop()
     async with serving_probes() as (port, _, counted):
         streams = [await opened(port, HALF) for _ in range(10)]
-        while held_by(port, streams) < 10:
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(SOON):
+            while held_by(port, streams) < 10:
+                await asyncio.sleep(0.01)
         began = loop.time()
     took = loop.time() - began
     await close(streams)

@@ -78,8 +78,9 @@ async def _until_fed(stage: Stage, images: int) -> None:
     """Return once all uploads stand in their topic."""
     async with AIOKafkaConsumer(bootstrap_servers=stage.kafka.bootstrap_servers) as consumer:
         partitions = [TopicPartition(stage.uploads, number) for number in range(stage.script.partitions)]
-        while sum((await consumer.end_offsets(partitions)).values()) < images:
-            await asyncio.sleep(0.2)
+        async with asyncio.timeout(_FINISH_TIMEOUT):
+            while sum((await consumer.end_offsets(partitions)).values()) < images:
+                await asyncio.sleep(0.2)
 
 
 async def _until_judged(stage: Stage, images: int) -> bool:
