@@ -14,6 +14,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from consumer.config.base import Contradictions, Settings
 
 Outcome = Literal["block", "review", "pass"]
+Unjudged = Literal["review", "block"]
+"""What an image may be that could not be judged."""
 Level = Literal["none", "low", "medium", "high"]
 OVERALL = "__overall__"
 """The finding that stands for an overall level which no label reaches."""
@@ -136,14 +138,14 @@ class SomeRoutes(Settings):
 class SomeFallbacks(Settings):
     """Reasons of `on_error` that are another decision."""
 
-    fetch: Literal["review", "block"] | None = None
-    image: Literal["review", "block"] | None = None
-    input: Literal["review", "block"] | None = None
-    malformed: Literal["review", "block"] | None = None
-    provider: Literal["review", "block"] | None = None
-    account: Literal["review", "block"] | None = None
-    clock: Literal["review", "block"] | None = None
-    internal: Literal["review", "block"] | None = None
+    fetch: Unjudged | None = None
+    image: Unjudged | None = None
+    input: Unjudged | None = None
+    malformed: Unjudged | None = None
+    provider: Unjudged | None = None
+    account: Unjudged | None = None
+    clock: Unjudged | None = None
+    internal: Unjudged | None = None
 
 
 class Overlay(Settings):

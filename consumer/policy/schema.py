@@ -16,17 +16,17 @@ from consumer.config.origins import Origins
 from consumer.config.problems import Problem
 from consumer.config.yaml_file import YamlFile, read_yaml
 from consumer.errors import Misconfigured
-from consumer.policy.language import Overlay, Rule, contradictions
+from consumer.policy.language import Outcome, Overlay, Rule, Unjudged, contradictions
 from consumer.vendor_facts.aliyun import ADVANCED_INFO, DEFAULT_SERVICE, InfoType, is_offered
 
 
 class Route(Settings):
     """Which decision a risk level asks for. Vendor: act on high, review medium, treat low as none."""
 
-    high: Literal["block", "review", "pass"] = "block"
-    medium: Literal["block", "review", "pass"] = "review"
-    low: Literal["block", "review", "pass"] = "pass"
-    none: Literal["block", "review", "pass"] = "pass"
+    high: Outcome = "block"
+    medium: Outcome = "review"
+    low: Outcome = "pass"
+    none: Outcome = "pass"
 
 
 def _never_pass(decision: Any) -> Any:
@@ -35,7 +35,7 @@ def _never_pass(decision: Any) -> Any:
     return decision
 
 
-Fallback = Annotated[Literal["review", "block"], BeforeValidator(_never_pass)]
+Fallback = Annotated[Unjudged, BeforeValidator(_never_pass)]
 
 
 class OnError(Settings):

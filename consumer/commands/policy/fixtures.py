@@ -11,7 +11,7 @@ A policy's tests: answers in the provider's own JSON, and what the policy must m
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import orjson
 from pydantic import Field, model_validator
@@ -24,6 +24,7 @@ from consumer.config.yaml_file import read_yaml_list
 from consumer.errors import CallFailed, Misconfigured
 from consumer.moderation import ModerationRequest
 from consumer.policy.decide import Deciding
+from consumer.policy.language import Outcome
 from consumer.policy.schema import OnError, Policy, load_policy
 from consumer.records import (
     Assessment,
@@ -59,7 +60,7 @@ class Fixture(Settings):
     failure: str | None = Field(None, description="An `error.class`: why a service could not answer.")
     frames: tuple[int, int | None] | None = Field(None, description="Frames looked at, and frames that there are.")
     on: date | None = Field(None, description="The day on which it is decided. Without it, today.")
-    decision: Literal["block", "review", "pass"]
+    decision: Outcome
     rules: tuple[str, ...] | None = Field(None, description="The rules that must have decided, in any order.")
 
     @model_validator(mode="after")
