@@ -8,7 +8,6 @@ one prefix; `Expiration` is in unix seconds. The store answers a refusal as XML,
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -16,6 +15,7 @@ import orjson
 
 from consumer.alibaba.codes import failure_of
 from consumer.errors import AccountRefused, CallFailed, ClockOff, ImageRefused, ProviderFailed
+from consumer.images.stores.addresses import takes_no_bucket
 from consumer.vendor_facts.aliyun import is_vendors
 
 ACTION = "DescribeUploadToken"
@@ -59,7 +59,7 @@ class UploadToken:
     def base_url(self) -> str:
         """Where objects of the bucket are: by host, or by path where the host is an address or this machine's name."""
         parts = urlsplit(self.endpoint)
-        if _takes_no_bucket(parts.hostname or ""):
+        if takes_no_bucket(parts.hostname or ""):
             return f"{self.endpoint}/{self.bucket}"
         return f"{parts.scheme}://{self.bucket}.{parts.netloc}"
 
@@ -133,13 +133,3 @@ def _endpoint(url: str, base_url: str) -> str:
         raise ProviderFailed("upload_token", detail="its endpoint is no host of the vendor's")
     scheme = "https" if ours.scheme == "https" else parts.scheme
     return f"{scheme}://{parts.netloc}"
-
-
-def _takes_no_bucket(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True

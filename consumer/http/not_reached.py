@@ -7,20 +7,17 @@ Nothing was sent, so nothing is billed. The details are our own words, OpenSSL's
 from the network is in them.
 """
 
-import os
-import socket
 import ssl
 from typing import Literal, NamedTuple
 
 import aiohttp
 
 from consumer.errors import ProviderFailed
+from consumer.network import BROKEN_OFF, said_of
 from consumer.proxies import Proxy
 
 Step = Literal["dns", "connect", "tls", "proxy"]
 
-# What ends a connection that stood: on the way to a host, in the midst of TLS.
-_BROKEN_OFF = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
 _AUTHENTICATION = 407  # RFC 9110: Proxy Authentication Required
 
 
@@ -60,7 +57,7 @@ def _step(error: BaseException, proxy: Proxy | None, tls: bool) -> Step:
         return "dns"
     if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
         return "tls"
-    if tls and isinstance(getattr(error, "os_error", error), _BROKEN_OFF):
+    if tls and isinstance(getattr(error, "os_error", error), BROKEN_OFF):
         return "tls"
     return "connect"
 
@@ -74,19 +71,7 @@ def _detail(error: BaseException, proxy: Proxy | None) -> str:
         return "timeout"
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return "closed the connection"
-    cause: BaseException = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return cause.verify_message
-    if isinstance(cause, ssl.SSLError):
-        return (cause.reason or "no reason given").replace("_", " ").lower()
-    if isinstance(cause, socket.gaierror):
-        return "the name is not known" if cause.errno in _UNKNOWN else "the name cannot be resolved at the moment"
-    if isinstance(cause, OSError) and cause.errno:
-        return os.strerror(cause.errno).lower()
-    return "the connection was broken off" if isinstance(cause, _BROKEN_OFF) else type(cause).__name__
-
-
-_UNKNOWN = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}  # the second is not everywhere
+    return said_of(error)
 
 
 def _refusal(status: int, proxy: Proxy) -> str:

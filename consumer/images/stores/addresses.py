@@ -32,7 +32,7 @@ class Endpoint:
         address; with a character that no name has; with a dot, which no certificate covers.
         """
         parts = urlsplit(self.url)
-        if self.has_bucket_in_path or not _fits(bucket, parts.scheme) or _is_address(parts.hostname or ""):
+        if self.has_bucket_in_path or not _fits(bucket, parts.scheme) or takes_no_bucket(parts.hostname or ""):
             return Address(parts.scheme, parts.netloc, f"/{quote(bucket, safe='~')}/")
         return Address(parts.scheme, f"{bucket}.{parts.netloc}", "/")
 
@@ -43,7 +43,8 @@ def _fits(bucket: str, scheme: str) -> bool:
     return plain and len(bucket) <= 63 and bucket == bucket.lower() and (scheme == "http" or len(labels) == 1)
 
 
-def _is_address(host: str) -> bool:
+def takes_no_bucket(host: str) -> bool:
+    """Whether no bucket can stand in front of a host: of an address, and of this machine's name."""
     if host == "localhost":
         return True
     try:
