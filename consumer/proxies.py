@@ -147,6 +147,14 @@ class Proxies:
             return None
         return _read(named[1], named[0])
 
+    def name_for(self, url: str) -> str | None:
+        """Name what to call a URL through, without a user; one that cannot be read is called so. None for no proxy."""
+        try:
+            proxy = self.proxy_for(url)
+        except BadProxy:
+            return "that cannot be read"
+        return f"{proxy.host}:{proxy.port}" if proxy is not None else None
+
     def problems(self, urls: Sequence[str]) -> Iterator[str]:
         """Say what keeps some URLs from being called, each thing once."""
         told: set[str] = set()

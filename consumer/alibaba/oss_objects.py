@@ -4,7 +4,6 @@ Objects of the vendor's object store that this service reads with a key of its o
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 from consumer.alibaba import oss_signing
 from consumer.clock import Clock
@@ -15,13 +14,6 @@ from consumer.images.stores.conditions import wanted_etag
 from consumer.records import StoredObject
 from consumer.vendor_facts.aliyun import DOMAIN
 
-# Vendor: beside those that it shares with S3.
-_ACCOUNT_CODES = frozenset(
-    {
-        "InvalidSecurityToken", "SecurityTokenExpired", "SecurityTokenNotSupported", "UserDisable",
-    }
-)  # fmt: skip
-
 
 @dataclass(frozen=True, slots=True)
 class OssStore:
@@ -31,8 +23,6 @@ class OssStore:
     region: str
     key: Callable[[], Credentials] = field(repr=False)
     clock: Clock = field(repr=False)
-
-    account_codes: ClassVar[frozenset[str]] = _ACCOUNT_CODES
 
     async def get(self, wanted: StoredObject) -> Asked:
         etag = wanted_etag(wanted)

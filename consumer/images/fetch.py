@@ -109,6 +109,10 @@ class Fetcher:
         except TimeoutError:
             raise NotFetched("timeout", again=True, detail=f"after {self._limits.total_timeout:g} s") from None
 
+    def proxy_of(self, url: str) -> str | None:
+        """The proxy that a URL is fetched through, as it is shown; None where its host is asked itself."""
+        return self._proxies.name_for(url) if url.partition(":")[0].lower() in ("http", "https") else None
+
     async def _follow(self, asked: Target, room: Room | None, deadline: asyncio.Timeout) -> Fetched:
         hops = 0
         while True:

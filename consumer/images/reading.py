@@ -70,9 +70,9 @@ async def _read(response: aiohttp.ClientResponse, encodings: list[str], bound: i
     unpacked.finish()
     data.truncate()
     if not data.tell():
-        raise NotFetched("empty", detail="has no bytes")
+        raise NotFetched("empty", detail="has no bytes", answered=True)
     return data.getvalue()
 
 
 def _too_large(bound: int) -> NotFetched:
-    return NotFetched("too_large", detail=f"has more than {bound:,} bytes")
+    return NotFetched("too_large", detail=f"has more than {bound:,} bytes", answered=True)

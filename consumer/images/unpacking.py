@@ -44,7 +44,7 @@ def unpacking(encodings: list[str]) -> Unpacking:
             return _Inflating(_GZIP)
         case "deflate":  # RFC 9110: the format of zlib; some leave its frame out
             return _Inflating(None)
-    raise NotFetched("content_encoding", detail="is none that we read")
+    raise NotFetched("content_encoding", detail="is none that we read", answered=True)
 
 
 class _AsItIs:
@@ -74,13 +74,13 @@ class _Inflating:
                 yield piece
                 chunk = self._inflating.unconsumed_tail
         except zlib.error:
-            raise NotFetched("content_encoding", detail="is another than it says") from None
+            raise NotFetched("content_encoding", detail="is another than it says", answered=True) from None
         if self._inflating.unused_data:
-            raise NotFetched("content_encoding", detail="goes on behind its end")
+            raise NotFetched("content_encoding", detail="goes on behind its end", answered=True)
 
     def finish(self) -> None:
         if self._inflating is None or not self._inflating.eof:
-            raise NotFetched("truncated", again=True, detail="ends before what is packed does")
+            raise NotFetched("truncated", again=True, detail="ends before what is packed does", answered=True)
 
 
 def _has_zlib_frame(body: bytes) -> bool:

@@ -5,16 +5,38 @@ S3 as Amazon's pages have it, and what stores that speak like it share.
 ANY_REGION = "us-east-1"
 """What stores other than Amazon's call theirs, unless they were told another name."""
 
-ACCOUNT_CODES = frozenset(
+OF_OBJECTS = {
+    "NoSuchKey": "not_found",
+    "NoSuchVersion": "not_found",
+    "MethodNotAllowed": "not_found",  # the version that was asked for says that the object was deleted
+    "KeyTooLongError": "not_found",
+    "InvalidObjectName": "not_found",
+    "XMinioInvalidObjectName": "not_found",
+    "SymlinkTargetNotExist": "not_found",
+    "InvalidTargetType": "not_found",  # of a symbolic link
+    "AccessDenied": "denied",
+    "InvalidObjectState": "archived",
+    "PreconditionFailed": "changed",
+}
+"""
+What is said of an object, by the codes that are about one. Vendor: S3's, and those that OSS and MinIO have beside them.
+
+A code that stands in none of these tables, with a status below 500, is the account's: key, bucket, region, payment.
+"""
+THROTTLED = frozenset(
     {
-        "AccountProblem", "AllAccessDisabled", "AuthorizationHeaderMalformed", "ExpiredToken",
-        "IllegalLocationConstraintException", "InvalidAccessKeyId", "InvalidBucketName", "InvalidSecurity",
-        "InvalidToken", "NoSuchBucket", "NotSignedUp", "PermanentRedirect", "SignatureDoesNotMatch",
-        "TokenRefreshRequired", "Unauthorized", "UnauthorizedAccess", "XAmzContentSHA256Mismatch",
+        "BandwidthLimitExceeded", "DownloadTrafficRateLimitExceeded", "QpsLimitExceeded", "RequestLimitExceeded",
+        "SlowDown", "SlowDownRead", "Throttling", "ThrottlingException", "TooManyRequests", "TotalQpsLimitExceeded",
     }
 )  # fmt: skip
-"""Vendor: S3's; stores that speak like it share them. PermanentRedirect: the bucket is in another region."""
+"""With these a store asks to come later."""
+MAY_PASS = frozenset(
+    {"InternalError", "OperationAborted", "Redirect", "RequestTimeout", "ServiceUnavailable", "TemporaryRedirect"}
+)
+"""Vendor: S3 redirects requests for a bucket that is new until its name is known everywhere."""
 CLOCK_CODES = frozenset({"RequestTimeTooSkewed", "RequestExpired"})
+OTHER_ENDPOINT = "other_endpoint"
+"""Our word. Vendor: OSS answers AccessDenied, and names the endpoint that the bucket has."""
 
 ADVICE = {
     "InvalidAccessKeyId": "the store does not know the key: see key_files, or the environment's",
@@ -24,6 +46,9 @@ ADVICE = {
     "NoSuchBucket": "there is no such bucket: see the binding, and the store's endpoint and region",
     "PermanentRedirect": "the bucket is in another region: see the store's region and endpoint",
     "AuthorizationHeaderMalformed": "the bucket is in another region: see the store's region",
+    OTHER_ENDPOINT: "the bucket is at another endpoint: see the store's region and endpoint",
+    "InvalidArgument": "if it says so of every object, the region is another: see the store's region",
+    "AccessDenied": "the key may not read the bucket, or there is another policy in the way: see the store's rights",
     "no_credentials": "no key was found: set key_files, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the "
     "machine a role",
 }

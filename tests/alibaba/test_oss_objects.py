@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from consumer.alibaba.oss_objects import OssStore
 from consumer.config.credentials import Credentials
 from consumer.images.stores.addresses import Endpoint
-from consumer.images.stores.failures import failure_of
+from consumer.images.stores.failures import Refusal, failure_of
 from consumer.records import StoredObject
 from tests.rig.clock import ManualClock
 
@@ -77,7 +77,7 @@ def test_what_only_this_store_says_of_its_account_is_known() -> None:
     Beside what it has in common with S3.
     """
     failures = [
-        failure_of(403, code, "oss", OssStore.account_codes) for code in ("SecurityTokenExpired", "UserDisable")
+        failure_of(Refusal(403, code), "oss") for code in ("SecurityTokenExpired", "UserDisable")
     ]
 
     assert [type(each).__name__ for each in failures] == ["AccountRefused"] * 2

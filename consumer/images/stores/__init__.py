@@ -9,8 +9,9 @@ are those of other images.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import Protocol
 
+from consumer.images.stores.addresses import Endpoint
 from consumer.records import StoredObject
 
 
@@ -25,8 +26,10 @@ class Asked:
 class Store(Protocol):
     """A store of objects."""
 
-    account_codes: ClassVar[frozenset[str]]
-    """Codes of its refusals that are no object's fault, beside S3's."""
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it is."""
+        ...
 
     async def get(self, wanted: StoredObject) -> Asked:
         """Ask for an object. `AccountRefused` escapes where there is no key to sign with."""

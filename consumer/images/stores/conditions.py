@@ -33,9 +33,9 @@ def check(wanted: StoredObject, version: str | None, etag: str | None) -> None:
         NotFetched: `changed`.
     """
     if wanted.version not in (None, CHANGING, version):
-        raise NotFetched("changed", detail="the store answers with another version, or with none")
+        raise NotFetched("changed", detail="the store answers with another version, or with none", answered=True)
     if (needed := wanted_etag(wanted)) is not None and (etag is None or _plain(etag) != _plain(needed)):
-        raise NotFetched("changed", detail="the object has another ETag by now")
+        raise NotFetched("changed", detail="the object has another ETag by now", answered=True)
 
 
 def _plain(etag: str) -> str:

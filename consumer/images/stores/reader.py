@@ -3,8 +3,8 @@ Reading objects from stores: bounded in bytes and time, as the fetching of other
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 
 import aiohttp
 from yarl import URL
@@ -20,8 +20,15 @@ from consumer.images.held import Room
 from consumer.images.reading import read_image
 from consumer.images.stores import Asked, Store
 from consumer.images.stores.conditions import check
-from consumer.images.stores.failures import MOST_BODY, code_in, failure_of
-from consumer.images.stores.watch import Place, StoresWatch
+from consumer.images.stores.failures import (
+    MOST_BODY,
+    Refusal,
+    failure_of,
+    is_whole,
+    listed_key,
+    refusal_in,
+)
+from consumer.images.stores.watch import StoresWatch
 from consumer.proxies import BadProxy, Proxies, Proxy
 from consumer.records import StoredObject
 
@@ -66,23 +73,63 @@ class StoreReader:
             NotFetched: saying why, and whether another try may help.
             AccountRefused: the store refuses this service, which is no object's fault.
         """
-        place = Place(wanted.store, wanted.bucket)
+        with self._watched(wanted):
+            return await self._sending.read(wanted, self._stores[wanted.store], room)
+
+    @contextmanager
+    def _watched(self, wanted: StoredObject) -> Iterator[None]:
+        """
+        Note what becomes of asking for an object. A bucket that has given nothing yet and denies an object denies them
+        all, for all that is known: `AccountRefused` then.
+        """
         try:
-            data = await self._sending.read(wanted, self._stores[wanted.store], room)
+            yield
         except AccountRefused as error:
-            self._watch.failed(place, error.code, self._clock.now(), is_refusal=True)
+            self._watch.failed(wanted, error.code, self._clock.now(), is_refusal=True)
             raise
         except NotFetched as error:
+            if error.code == "denied" and not self._watch.has_given(wanted):
+                self._watch.failed(wanted, "AccessDenied", self._clock.now(), is_refusal=True)
+                raise AccountRefused("AccessDenied", detail=error.detail) from None
             if error.again:
-                self._watch.failed(place, error.code, self._clock.now(), is_refusal=False)
-            else:
-                self._watch.answered(place)
+                self._watch.failed(wanted, error.code, self._clock.now(), is_refusal=False)
+            elif error.answered:
+                self._watch.answered(wanted)
             raise
-        self._watch.answered(place)
-        return data
+        self._watch.gave(wanted)
+
+    async def gives_another(self, wanted: StoredObject, *, is_refused: bool) -> bool:
+        """
+        Tell whether the bucket of an object that fails gives another one at this moment: that which it gave last, or
+        the first of its list.
+
+        Where there is no other, and no other fails, an answer about the list is enough: the store is there. It is not
+        where the object `is_refused`: a right to list is none to read.
+        """
+        another = self._watch.another(wanted)
+        try:
+            if another is None:
+                listed = await self._sending.look(wanted.store, self._stores[wanted.store], wanted.bucket)
+                if listed is None or listed == wanted.key:
+                    return not is_refused and self._watch.fails_alone(wanted)
+                another = StoredObject(wanted.store, wanted.bucket, listed)
+            await self._sending.touch(another, self._stores[another.store])
+        except AccountRefused:
+            return False
+        except NotFetched as error:
+            if error.again or not error.answered:
+                return False
+            self._watch.forget(wanted)
+            return not is_refused and self._watch.fails_alone(wanted)
+        self._watch.gave(another)
+        return True
+
+    def proxy_of(self, wanted: StoredObject) -> str | None:
+        """The proxy that an object is asked for through, as it is shown; None where the store is asked itself."""
+        return self._sending.proxy_of(self._stores[wanted.store].endpoint.of(wanted.bucket).url)
 
     async def look(self, store: str, bucket: str) -> None:
-        """Ask for a list of one key of a bucket. `NotFetched` and `AccountRefused` escape, as of `fetch`."""
+        """Ask for a list of one key of a bucket. `NotFetched` and `AccountRefused` escape."""
         await self._sending.look(store, self._stores[store], bucket)
 
 
@@ -105,16 +152,36 @@ class _Sending:
 
     async def _read(self, wanted: StoredObject, store: Store, room: Room) -> bytes | None:
         asked = await store.get(wanted)
-        async with self._within() as deadline, self._answer(asked) as response:
-            await _accept(response, wanted.store, store)
+        proxy = self._proxy_for(asked.url)
+        async with self._within() as deadline, self._answer(asked, proxy) as response:
+            await _accept(response, wanted.store, proxy)
             version = response.headers.get("x-amz-version-id") or response.headers.get("x-oss-version-id")
             check(wanted, version, response.headers.get("ETag"))
             return await read_image(response, _encodings(response), self._limits.max_bytes, room, deadline)
 
-    async def look(self, name: str, store: Store, bucket: str) -> None:
-        asked = await store.look(bucket)
-        async with self._within(), self._answer(asked) as response:
-            await _accept(response, name, store)
+    async def look(self, name: str, store: Store, bucket: str) -> str | None:
+        """The first key of a bucket's list, as far as it is plain."""
+        body = await self._begin(await store.look(bucket), name, MOST_BODY)
+        return listed_key(body)
+
+    async def touch(self, wanted: StoredObject, store: Store) -> None:
+        """Have the first bytes of an object come; it may be empty."""
+        await self._begin(await store.get(wanted), wanted.store, 1)
+
+    async def _begin(self, asked: Asked, name: str, enough: int) -> bytes:
+        """The body of an answer, no further than is `enough`."""
+        proxy, body = self._proxy_for(asked.url), bytearray()
+        async with self._within(), self._answer(asked, proxy) as response:
+            await _accept(response, name, proxy)
+            try:
+                while len(body) < enough and (chunk := await response.content.readany()):
+                    body += chunk
+            except (aiohttp.ClientError, OSError) as error:
+                raise of_broken_body(error) from None
+        return bytes(body)
+
+    def proxy_of(self, url: str) -> str | None:
+        return self._proxies.name_for(url)
 
     @asynccontextmanager
     async def _within(self) -> AsyncIterator[asyncio.Timeout]:
@@ -125,10 +192,9 @@ class _Sending:
             raise NotFetched("timeout", again=True, detail=f"after {self._limits.total_timeout:g} s") from None
 
     @asynccontextmanager
-    async def _answer(self, asked: Asked) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _answer(self, asked: Asked, proxy: Proxy | None) -> AsyncIterator[aiohttp.ClientResponse]:
         """The answer, of which the head has come."""
         url = URL(asked.url, encoded=True)
-        proxy = self._proxy_for(asked.url)
         headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **asked.headers}
         told = proxy.headers if proxy else {}
         try:
@@ -155,27 +221,26 @@ class _Sending:
         failure = of_error(error, Hop(host, self._limits.allowed, is_proxied=True), proxy)
         if failure.code == "tls":
             self._authorities.look_again()
-        return NotFetched(failure.code, again=True, detail=f"{host}: {failure.detail}")
+        return NotFetched(failure.code, again=True, detail=f"{host}: {failure.detail}", answered=failure.answered)
 
 
-async def _accept(response: aiohttp.ClientResponse, name: str, store: Store) -> None:
-    if response.status == _OK:
-        return
-    raise failure_of(response.status, await _code(response), name, store.account_codes)
+async def _accept(response: aiohttp.ClientResponse, name: str, proxy: Proxy | None) -> None:
+    if response.status != _OK:
+        raise failure_of(await _refusal(response), name, proxy)
 
 
-async def _code(response: aiohttp.ClientResponse) -> str:
-    """The code of a refusal, which stands near its beginning; empty where there is none."""
-    body, code = bytearray(), ""
+async def _refusal(response: aiohttp.ClientResponse) -> Refusal:
+    """A refusal, which is read no further than it says something."""
+    body, refusal = bytearray(), Refusal(response.status)
     try:
         async for chunk in response.content.iter_any():
             body += chunk
-            code = code_in(body)
-            if code or len(body) >= MOST_BODY:
+            refusal = refusal_in(response.status, body)
+            if is_whole(refusal, body) or len(body) >= MOST_BODY:
                 break
     except (aiohttp.ClientError, OSError) as error:
         raise of_broken_body(error) from None
-    return code
+    return refusal
 
 
 def _encodings(response: aiohttp.ClientResponse) -> list[str]:

@@ -4,7 +4,6 @@ Objects of a store that speaks like Amazon's S3.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 from consumer.clock import Clock
 from consumer.images.stores import Asked, sigv4
@@ -21,8 +20,6 @@ class S3Store:
     region: str
     key: Callable[[], Awaitable[sigv4.Key]] = field(repr=False)
     clock: Clock = field(repr=False)
-
-    account_codes: ClassVar[frozenset[str]] = frozenset()
 
     async def get(self, wanted: StoredObject) -> Asked:
         etag = wanted_etag(wanted)

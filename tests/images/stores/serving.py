@@ -61,6 +61,8 @@ class S3Like:
         self.parts: list[bytes] = []  # that come behind it
         self.targets: list[str] = []
         self.keys: list[str] = []  # access keys that requests were signed with
+        self.failing: dict[str, bytes] = {}  # by key: what is answered instead
+        self.may_list = True
 
     @property
     def url(self) -> str:
@@ -93,6 +95,10 @@ class S3Like:
             return refusal(403, "SignatureDoesNotMatch")
         path, _, query = target.partition("?")
         _, bucket, key = path.split("/", 2)
+        if (failure := self.failing.get(unquote(key))) is not None:
+            return failure
+        if not key and "list-type" in query:
+            return self._list(bucket)
         found = self.objects.get((bucket, unquote(key)))
         if found is None:
             return refusal(404, "NoSuchKey")
@@ -102,6 +108,14 @@ class S3Like:
         return answer(
             found, 200, {"etag": f'"{etag_of(found)}"', **({"x-amz-version-id": version[0]} if version else {})}
         )
+
+    def _list(self, bucket: str) -> bytes:
+        """Of one key."""
+        if not self.may_list:
+            return refusal(403, "AccessDenied")
+        keys = sorted(key for of, key in self.objects if of == bucket)[:1]
+        contents = "".join(f"<Contents><Key>{key}</Key><Size>1</Size></Contents>" for key in keys)
+        return answer(f"<ListBucketResult><Name>{bucket}</Name>{contents}</ListBucketResult>".encode())
 
 
 def is_signed(method: str, url: str, headers: Mapping[str, str], key: Key = KEY) -> bool:
@@ -139,7 +153,8 @@ async def reading(url: str, limits: Limits | None = None, **changes: Any) -> Asy
     """A reader of one store, which is called ugc."""
     clock: Clock = changes.pop("clock", None) or SystemClock()
     store = S3Store(Endpoint(url, has_bucket_in_path=True), REGION, changes.pop("key", given), clock)
-    async with open_reader({"ugc": store}, limits or Limits(), DIRECT, Authorities(None, {}), clock) as reader:
+    proxies = changes.pop("proxies", DIRECT)
+    async with open_reader({"ugc": store}, limits or Limits(), proxies, Authorities(None, {}), clock) as reader:
         yield reader
 
 

@@ -11,6 +11,7 @@ from consumer.errors import AccountRefused, ClockOff
 from consumer.images.errors import NotFetched
 from consumer.images.fetch import Limits
 from consumer.images.held import BytesHeld
+from consumer.proxies import Proxies
 from consumer.records import StoredObject
 from tests.images.stores.serving import IMAGE, S3Like, answer, etag_of, read, reading, refusal, serving
 from tests.rig.clock import ManualClock
@@ -99,29 +100,205 @@ async def test_what_can_be_no_etag_is_not_sent(etag: str) -> None:
         (404, "NoSuchKey", "not_found", False),
         (404, "NoSuchVersion", "not_found", False),
         (405, "MethodNotAllowed", "not_found", False),
-        (404, "", "not_found", False),
+        (400, "KeyTooLongError", "not_found", False),
+        (400, "InvalidObjectName", "not_found", False),
         (403, "AccessDenied", "denied", False),
-        (403, "", "denied", False),
         (412, "PreconditionFailed", "changed", False),
         (412, "", "changed", False),
         (403, "InvalidObjectState", "archived", False),
-        (503, "SlowDown", "http_503", True),
         (500, "InternalError", "http_500", True),
+        (500, "SomethingElse", "http_500", True),
         (400, "RequestTimeout", "http_400", True),
-        (429, "", "http_429", True),
-        (400, "InvalidArgument", "http_400", False),
         (307, "TemporaryRedirect", "http_307", True),
     ],
 )
 async def test_what_is_with_an_object_is_told_apart(status: int, code: str, word: str, again: bool) -> None:
     """
-    By the store's code, or else by its status.
+    By the store's code, in a bucket that gives others. What is said of an object says that the store is there.
+    """
+    async with serving(S3Like(None, answer(), refusal(status, code))) as store, reading(store.url) as reader:
+        assert await read(reader, "b.png") == IMAGE
+        found = await read(reader)
+
+    assert isinstance(found, NotFetched)
+    assert (found.code, found.again, found.answered, found.throttled) == (word, again, not again, False)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (503, "SlowDown"), (503, ""), (429, ""), (400, "ThrottlingException"), (400, "RequestLimitExceeded"),
+        (503, "ServiceUnavailable"), (403, "QpsLimitExceeded"),
+    ],
+)  # fmt: skip
+async def test_a_store_that_asks_to_come_later_is_told_apart(status: int, code: str) -> None:
+    """
+    By its code, or by its status: that is no attempt at the image.
     """
     async with serving(S3Like(None, refusal(status, code))) as store, reading(store.url) as reader:
         found = await read(reader)
 
     assert isinstance(found, NotFetched)
-    assert (found.code, found.again) == (word, again)
+    assert (found.again, found.throttled) == (True, True)
+
+
+@pytest.mark.parametrize("status", [204, 301, 302, 307, 400, 403, 404, 405, 409, 418])
+async def test_an_answer_without_a_code_may_not_be_the_stores(status: int) -> None:
+    """
+    Something in front of it answers so, such as an ingress without a backend: the image waits, and readiness tells.
+    """
+    clock = ManualClock()
+    async with (
+        serving(S3Like(None, answer(), answer(b"" if status == 204 else b"<html>no</html>", status))) as store,
+        reading(store.url, clock=clock) as reader,
+    ):
+        await read(reader, "b.png")
+        found = await read(reader)
+        clock.time += 6.0
+        told = reader.reasons_not_ready()
+
+    assert isinstance(found, NotFetched)
+    assert (found.code, found.again, found.throttled) == (f"http_{status}", True, False)
+    assert told == [f"images: the store ugc gives nothing of its bucket photos (http_{status}) for 6 s"]
+
+
+async def test_a_bucket_that_gives_nothing_denies_its_objects_to_this_service() -> None:
+    """
+    The right to read it is missing: that is no object's fault until the bucket has given another one.
+    """
+    async with (
+        serving(S3Like({("photos", "b.png"): IMAGE})) as store,
+        reading(store.url) as reader,
+    ):
+        store.failing["a.png"] = refusal(403, "AccessDenied")
+        first = await read(reader)
+        told = reader.reasons_not_ready()
+        assert await read(reader, "b.png") == IMAGE
+        second = await read(reader)
+
+    assert isinstance(first, AccountRefused)
+    assert (first.code, first.detail) == ("AccessDenied", "the store ugc answers AccessDenied")
+    assert "refuses this service its bucket photos (AccessDenied)" in told[0]
+    assert isinstance(second, NotFetched)
+    assert (second.code, second.again) == ("denied", False)
+
+
+async def test_a_bucket_with_another_endpoint_is_no_objects_fault() -> None:
+    """
+    OSS denies access then, and names the endpoint, which may come later than the code.
+    """
+    store = S3Like(None, answer(), b"HTTP/1.1 403 X\r\nconnection: close\r\n\r\n<Error><Code>AccessDenied</Code>")
+    async with serving(store), reading(store.url) as reader:
+        assert await read(reader, "b.png") == IMAGE
+        store.parts, store.pause = [b"<Message>No.</Message><Endpoint>oss-cn-x.example", b"</Endpoint></Error>"], 0.05
+        found = await read(reader)
+
+    assert isinstance(found, AccountRefused)
+    assert found.code == "other_endpoint"
+
+
+async def test_a_proxy_that_wants_a_user_is_no_objects_fault() -> None:
+    """
+    Of a store without TLS it answers in its place.
+    """
+    async with serving(S3Like(None, answer(b"", 407))) as proxy:
+        proxies = Proxies(chosen=proxy.url)
+        async with reading("http://store.example", proxies=proxies) as reader:
+            found = await read(reader)
+            assert reader.proxy_of(StoredObject("ugc", "photos", "a")) == f"127.0.0.1:{proxy.port}"
+
+    assert isinstance(found, NotFetched)
+    assert (found.code, found.again, found.answered) == ("proxy", True, False)
+
+
+async def test_what_is_refused_without_asking_says_nothing_of_the_store() -> None:
+    """
+    An event's text that can be no ETag does not make a bucket well that gives nothing.
+    """
+    async with serving(S3Like(None, refusal(403, "InvalidAccessKeyId"))) as store, reading(store.url) as reader:
+        await read(reader)
+        found = await read(reader, etag="")
+        told = reader.reasons_not_ready()
+
+    assert isinstance(found, NotFetched)
+    assert not found.answered
+    assert len(told) == 1
+
+
+FAILS = refusal(500, "InternalError")
+ALONE = StoredObject("ugc", "photos", "a.png")
+
+
+@pytest.mark.parametrize(
+    ("others", "read_before", "failure", "gives"),
+    [
+        (["b.png"], True, FAILS, True),  # the object that was read last
+        (["0.png"], False, FAILS, True),  # the first of the list
+        (["b.png"], True, refusal(403, "SignatureDoesNotMatch"), True),
+        (["0.png"], False, refusal(403, "AccessDenied"), True),
+        ([], False, FAILS, True),  # there is no other; the list is an answer
+        ([], False, refusal(403, "AccessDenied"), False),  # a right to list is none to read
+    ],
+)
+async def test_whether_a_bucket_gives_others_is_found_out(
+    others: list[str], read_before: bool, failure: bytes, gives: bool
+) -> None:
+    """
+    In one where few objects are read nothing else tells an object that always fails from an outage.
+    """
+    objects = {("photos", key): IMAGE for key in [*others, "a.png"]}
+    async with serving(S3Like(objects)) as store, reading(store.url) as reader:
+        if read_before:
+            await read(reader, others[0])
+        store.failing["a.png"] = failure
+        found = await read(reader)
+        told = reader.reasons_not_ready()
+
+        assert await reader.gives_another(ALONE, is_refused=isinstance(found, AccountRefused)) == gives
+        assert bool(told and reader.reasons_not_ready()) == (isinstance(found, AccountRefused) and not gives)
+
+
+@pytest.mark.parametrize("failure", [FAILS, answer(status=503), answer(b"no", 403)])
+async def test_in_an_outage_no_other_is_given(failure: bytes) -> None:
+    """
+    Whether another was read before, or is in the list.
+    """
+    objects = {("photos", "0.png"): IMAGE, ("photos", "a.png"): IMAGE}
+    async with serving(S3Like(objects)) as store, reading(store.url) as reader, reading(store.url) as another:
+        await read(reader, "0.png")
+        store.failing |= {"a.png": failure, "0.png": failure}
+        for each in (reader, another):
+            await read(each)
+            assert not await each.gives_another(ALONE, is_refused=False)
+
+
+async def test_where_others_fail_too_an_answer_about_the_list_says_nothing() -> None:
+    """
+    A store can be there, and its objects cannot be read: the list alone is believed of one object only.
+    """
+    async with serving(S3Like()) as store, reading(store.url) as reader:
+        store.may_list = False
+        store.failing |= {"a.png": FAILS, "b.png": FAILS}
+        await read(reader)
+        assert await reader.gives_another(ALONE, is_refused=False)
+        await read(reader, "b.png")
+        assert not await reader.gives_another(ALONE, is_refused=False)
+
+
+async def test_an_object_that_was_deleted_is_not_asked_for_in_place_of_another() -> None:
+    """
+    Of a bucket that gave it once: the next is looked up in the list.
+    """
+    objects = {("photos", "z.png"): IMAGE, ("photos", "0.png"): IMAGE, ("photos", "a.png"): IMAGE}
+    async with serving(S3Like(objects)) as store, reading(store.url) as reader:
+        await read(reader, "z.png")
+        store.failing["a.png"] = refusal(400, "InvalidArgument")
+        await read(reader)
+        del store.objects["photos", "z.png"]
+
+        assert not await reader.gives_another(ALONE, is_refused=True)
+        assert await reader.gives_another(ALONE, is_refused=True)
+        assert store.targets[-1] == "/photos/0.png"
 
 
 @pytest.mark.parametrize(
@@ -135,6 +312,11 @@ async def test_what_is_with_an_object_is_told_apart(status: int, code: str, word
         (301, "PermanentRedirect"),
         (400, "AuthorizationHeaderMalformed"),
         (401, "Unauthorized"),
+        (400, "InvalidArgument"),
+        (400, "InvalidRegion"),
+        (403, "AccessDenied"),
+        (403, "SomethingNew"),
+        (301, "SomethingElse"),
     ],
 )
 async def test_what_the_account_is_refused_is_no_objects_fault(status: int, code: str) -> None:
@@ -320,5 +502,5 @@ async def test_a_store_leads_nowhere_else() -> None:
             found = await read(reader)
 
     assert isinstance(found, NotFetched)
-    assert found.code == "http_302"
+    assert (found.code, found.again) == ("http_302", True)
     assert other.targets == []
