@@ -11,6 +11,7 @@ What can go wrong, sorted by what the service does about it.
     │   │   ├── ProviderFailed   the provider or the way to it (NonceUsed: sign again at once;
     │   │   │                    CopyUnreachable: upload again)
     │   │   ├── StoreAway        the store that this service reads the image from, or the way to it
+    │   │   │                    (StoreBusy: it asks us to come later)
     │   │   └── AccountRefused   the account may not call (ClockOff: because our time is wrong)
     │   ├── Unreachable      the provider cannot get the image → ask a few times, then review
     │   └── Unjudgeable      this image has no answer          → review, at once
@@ -112,6 +113,10 @@ class StoreAway(Unavailable):
     """The store that this service reads the image from does not give it now, and may later."""
 
     kind = "fetch"
+
+
+class StoreBusy(StoreAway):
+    """It asks this service to come later, or fails while others try: no attempt at the image."""
 
 
 class AccountRefused(Unavailable):

@@ -29,7 +29,7 @@ from consumer.vendor_facts.aliyun import KEY_VARIABLES
 
 
 class Sources:
-    """Where images come from. An `ImageFetcher`."""
+    """Where images come from. An `ImageFetcher`, and an `OriginLookup`."""
 
     def __init__(self, fetcher: Fetcher, reader: StoreReader) -> None:
         self._fetcher = fetcher
@@ -40,6 +40,14 @@ class Sources:
         if isinstance(source, StoredObject):
             return await self._reader.fetch(source, room)
         return (await self._fetcher.fetch(source, room)).data
+
+    def proxy_of(self, source: str | StoredObject) -> str | None:
+        """The proxy that an image is fetched through, as it is shown; None without one."""
+        return self._reader.proxy_of(source) if isinstance(source, StoredObject) else self._fetcher.proxy_of(source)
+
+    async def gives_another(self, wanted: StoredObject, *, is_refused: bool) -> bool:
+        """Tell whether a bucket gives another object now than one that fails, or `is_refused` to this service."""
+        return await self._reader.gives_another(wanted, is_refused=is_refused)
 
     def reasons_not_ready(self) -> list[str]:
         """Name the buckets that are refused to this service, and those that have given nothing for a while."""

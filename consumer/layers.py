@@ -1,9 +1,10 @@
 """
 The layers around the provider's client, in their order. See `moderation/`.
 
-    Retrying ─► Limited ─► Regions ─► of each region: Uploaded ─► Paced ─► CopiesKept ─► Guarded ─► span ─► the client
+    Retrying ─► InTurn ─► Limited ─► Regions
+        of each region: Uploaded ─► Paced ─► CopiesKept ─► Guarded ─► span ─► the client
 
-`Uploaded`, `CopiesKept`, and `OrUploaded` around all of them, stand there only where a binding uploads.
+`InTurn`, `Uploaded`, `CopiesKept`, and `OrUploaded` around all of them, stand there only where a binding uploads.
 """
 
 import contextlib
@@ -38,9 +39,10 @@ from consumer.images.held import BytesHeld
 from consumer.keys import Keys
 from consumer.moderation import Layer, Moderator, stacked
 from consumer.moderation.breaker import BreakerLimits
-from consumer.moderation.fetching import Fetching, ImageFetcher
+from consumer.moderation.fetching import Fetching, ImageFetcher, InTurn
+from consumer.moderation.origins import OriginLookup, Origins
 from consumer.moderation.paced import Limited, Paced
-from consumer.moderation.regions import Guarded, Region, Regions
+from consumer.moderation.regions import Asked, Guarded, Region, Regions
 from consumer.moderation.retries import Retrying, RetryPolicy
 from consumer.moderation.uploaded import CopiesKept, OrUploaded, Uploaded
 from consumer.observability import metrics
@@ -82,6 +84,7 @@ class Uploads(NamedTuple):
     exchanges: Exchanges
     reasons_not_ready: Callable[[], list[str]]
     """Names the stores that refuse this service."""
+    lookup: OriginLookup
 
 
 @contextlib.asynccontextmanager
@@ -103,7 +106,7 @@ async def open_uploads(
         open_transport(config.images.max_fetches, ways) as transport,
     ):
         exchanges = Exchanges(transport, timeouts, clock, metrics.UPLOAD_SECONDS)
-        yield Uploads(sources, exchanges, sources.reasons_not_ready)
+        yield Uploads(sources, exchanges, sources.reasons_not_ready, sources)
 
 
 def layers(
@@ -137,10 +140,11 @@ def layers(
     breaker = BreakerLimits(
         **config.breaker.model_dump(), others=config.retries.others_answered, full=config.provider.max_in_flight
     )
-    answered_services = set[str]()
+    answered = set[Asked]()
     fetches = ConcurrencyLimit(config.images.max_fetches, config.weights, SLOTS_OF_FETCHES)
     held = BytesHeld(config.images.max_bytes_held)
-    fetching = uploads and Fetching(uploads.sources, fetches, held)
+    origins = Origins(uploads and uploads.lookup)
+    fetching = uploads and Fetching(uploads.sources, fetches, held, origins)
     metrics.IMAGE_BYTES_HELD.set_function(lambda: held.taken)
 
     def uploaded(inner: Moderator, name: str, base_url: str) -> Moderator:
@@ -156,7 +160,7 @@ def layers(
         # `Paced` stands outside of `Guarded`, which looks at the permit when the call departs.
         around: list[Layer] = [
             lambda inner: Paced(inner, gate, pace, in_flight, owns, clock, name),
-            lambda inner: Guarded(inner, name, answered_services, clock),
+            lambda inner: Guarded(inner, name, answered, clock),
             lambda inner: tracing.moderator(inner, ACTION, name, base_url),
         ]
         if uploads is not None:
@@ -181,7 +185,10 @@ def layers(
 
     _show(shares, pace, clock, config.weights)
     # `Limited` may stand anywhere: out here the region is chosen once there is a slot.
-    retrying = Retrying(Limited(regions, slots, hosts, line), RetryPolicy(**config.retries.model_dump()), clock, waits)
+    limited: Moderator = Limited(regions, slots, hosts, line)
+    # An image that waits for its turn holds no slot.
+    inner = InTurn(limited, origins, waits, clock) if uploads is not None else limited
+    retrying = Retrying(inner, RetryPolicy(**config.retries.model_dump()), clock, waits)
     return Provider(
         moderator=OrUploaded(retrying) if uploads is not None else retrying,
         wait_for_capacity=wait_for_capacity,

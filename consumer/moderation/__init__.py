@@ -15,6 +15,7 @@ from consumer.dispatch.concurrency import Slot
 from consumer.fairness import DEFAULT
 from consumer.moderation.breaker import Permit
 from consumer.moderation.copies import Copies
+from consumer.moderation.origins import Turn
 from consumer.records import ImageLocation, ModerationResult, Partition
 
 
@@ -39,13 +40,15 @@ class CallContext:
         the caller      the first seven     Limited, Paced, Retrying
         Retrying        attempt             Regions (prefers another region), Paced, spans, the caller
         Retrying        unreachable         Retrying
+        Retrying        throttled           Retrying, Fetching
+        InTurn          turn                Fetching, which ends it once the image is fetched
         Limited         slot                Regions and Uploaded, which give it back while they wait for something else
         Regions         region, permit      Guarded, the caller
         Regions         store_permit        Uploaded
         Uploaded        copies              Regions, Uploaded, CopiesKept, the caller
         Paced           before_sending      the vendor's client, in the last moment before bytes go out
         Paced           after_sending       likewise, once they have gone out
-        Guarded         others_answered     Retrying (whose fault a failure is)
+        Guarded and Fetching  others_answered  Retrying (whose fault a failure is)
     """
 
     partition: Partition  # of the message that asks
@@ -58,6 +61,8 @@ class CallContext:
 
     attempt: int = 1  # from 1; calls sent once it is over
     unreachable: int = 0  # attempts at which the image could not be fetched
+    throttled: int = 0  # attempts at which provider or store asked to come later: they are none at the image
+    turn: Turn | None = None  # with the bucket, or the proxy, that the image is fetched from
     slot: Slot | None = None  # held, but while a permit is waited for
     region: str = ""  # that is asked, or was asked last
     permit: Permit | None = None  # from this region's breaker, for the call

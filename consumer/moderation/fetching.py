@@ -7,19 +7,21 @@ import asyncio
 import contextlib
 import hashlib
 import re
-from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from consumer.clock import Clock
 from consumer.dispatch.concurrency import ConcurrencyLimit
 from consumer.dispatch.flows import Flow
+from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import (
     AccountRefused,
     CallFailed,
     ImageRefused,
     NotFetchable,
     StoreAway,
+    StoreBusy,
     Unavailable,
     Unreachable,
 )
@@ -27,9 +29,11 @@ from consumer.images.errors import NotFetched
 from consumer.images.formats import format_of, problem_of
 from consumer.images.frames import frames_in
 from consumer.images.held import BytesHeld, Room
-from consumer.moderation import CallContext
+from consumer.moderation import CallContext, ModerationRequest, Moderator
+from consumer.moderation.origins import Origin, Origins, Turn
+from consumer.moderation.retries import BUSY_ATTEMPTS
 from consumer.observability import metrics
-from consumer.records import StoredObject
+from consumer.records import ByUpload, ModerationResult, StoredObject
 
 _AT_ONCE = 65_536  # bytes that are read in a fraction of a millisecond
 _STATUS = re.compile(r"http_(\d)\d\d")
@@ -60,31 +64,16 @@ class FetchedImage:
     frames: int | None
 
 
-@dataclass(slots=True)
-class _Place:
-    """A bucket of a store: of how many of its images it gave bytes or said something, and how many are on their way."""
-
-    answered: int = 0
-    in_flight: int = 0
-
-    @contextlib.contextmanager
-    def asked(self) -> Iterator[None]:
-        """Ask for one."""
-        self.in_flight += 1
-        try:
-            yield
-        finally:
-            self.in_flight -= 1
-
-
 class Fetching:
     """Fetches images, so many at once and so many bytes of them, and looks whether the provider would take them."""
 
-    def __init__(self, fetcher: ImageFetcher, limit: ConcurrencyLimit, held: BytesHeld) -> None:
+    def __init__(
+        self, fetcher: ImageFetcher, limit: ConcurrencyLimit, held: BytesHeld, origins: Origins | None = None
+    ) -> None:
         self._fetcher = fetcher
         self._limit = limit
         self._held = held
-        self._places: dict[str, _Place] = defaultdict(_Place)
+        self._origins = origins or Origins()
 
     @contextlib.asynccontextmanager
     async def fetched(self, source: str | StoredObject, call: CallContext) -> AsyncIterator[FetchedImage]:
@@ -103,23 +92,96 @@ class Fetching:
                 yield await _looked_at(await self._fetch(source, room, call), call)
 
     async def _fetch(self, source: str | StoredObject, room: Room, call: CallContext) -> bytes:
-        place = self._places[_place(source)]
+        origins = self._origins.of(source)
+        _must_be_asked(origins, call)
         try:
-            with place.asked():
+            with _asked(origins):
                 data = await self._fetcher.fetch(source, room)
+            for origin in origins:
+                origin.gave()
         except (NotFetched, AccountRefused) as error:
             failure = error if isinstance(error, AccountRefused) else _failure(error, source)
             metrics.IMAGES_FETCHED.labels(_outcome(error)).inc()
             if isinstance(failure, Unavailable):
-                # Those on their way may have been let in before what is wrong began: only later ones count.
-                first = call.first_departures.setdefault(_place(source), place.answered + place.in_flight)
-                call.others_answered = max(0, place.answered - first)
-            else:
-                place.answered += 1
+                await self._failed(source, origins, error, failure, call)
+            elif isinstance(error, NotFetched) and error.answered:
+                for origin in origins:
+                    origin.gave()
             raise failure from error.__cause__
+        finally:
+            if call.turn is not None:
+                call.turn.end()
         metrics.IMAGES_FETCHED.labels("ok").inc()
-        place.answered += 1
         return data
+
+    async def _failed(
+        self, source: str | StoredObject, origins: Sequence[Origin], error: NotFetched | AccountRefused,
+        failure: Unavailable, call: CallContext,
+    ) -> None:  # fmt: skip
+        """
+        Note a failure that is the origin's until others were answered since: in a bucket where few objects are read,
+        one that fails again has another one asked for.
+        """
+        call.others_answered = 0
+        if not origins:
+            return
+        origin, is_up = origins[0], isinstance(error, NotFetched) and error.code == "proxy" and error.answered
+        # Those on their way may have been let in before what is wrong began: only later ones count.
+        first = call.first_departures.setdefault(origin.name, origin.answered + origin.in_flight)
+        if isinstance(source, StoredObject):
+            if await self._gives_another(source, failure, call):
+                origin.gave()
+            else:
+                origin.failed(failure.code)
+            if failure.code == "proxy" and not is_up:
+                origins[-1].failed(failure.code)
+        elif not is_up:  # a proxy that says that it cannot reach a host is there
+            origin.failed(failure.code)
+        call.others_answered = max(0, origin.answered - first)
+
+    async def _gives_another(self, source: StoredObject, failure: Unavailable, call: CallContext) -> bool:
+        is_first = call.throttled < BUSY_ATTEMPTS if isinstance(failure, StoreBusy) else call.attempt == 1
+        if is_first:
+            return False
+        return await self._origins.gives_another(source, is_refused=isinstance(failure, AccountRefused))
+
+
+class InTurn:
+    """A `Moderator` that has an image which must be fetched wait for its turn, with nothing, while its origin fails."""
+
+    def __init__(self, inner: Moderator, origins: Origins, waits: InterruptibleWaits, clock: Clock) -> None:
+        self._inner = inner
+        self._origins = origins
+        self._waits = waits
+        self._clock = clock
+
+    async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
+        location = request.location
+        if not isinstance(location, ByUpload) or call.copies.any(self._clock.now()):
+            return await self._inner.ask(request, call)
+        with Turn() as turn:
+            await turn.take(self._origins.of(location.source), self._waits, first=call.paid)
+            call.turn = turn
+            return await self._inner.ask(request, call)
+
+
+@contextlib.contextmanager
+def _asked(origins: Sequence[Origin]) -> Iterator[None]:
+    for origin in origins:
+        origin.in_flight += 1
+    try:
+        yield
+    finally:
+        for origin in origins:
+            origin.in_flight -= 1
+
+
+def _must_be_asked(origins: Sequence[Origin], call: CallContext) -> None:
+    """Raise where an origin has failed since the image had its turn, or where it had none, and few may try."""
+    for origin in origins:
+        if not origin.may_be_asked():
+            call.others_answered = 0
+            raise StoreBusy(origin.code or "", detail=f"{origin.name} fails, and others try")
 
 
 def _outcome(error: NotFetched | AccountRefused) -> str:
@@ -127,17 +189,12 @@ def _outcome(error: NotFetched | AccountRefused) -> str:
     return _STATUS.sub(r"http_\1xx", error.code) if isinstance(error, NotFetched) else "refused"
 
 
-def _place(source: str | StoredObject) -> str:
-    """Whose answers are counted together: a bucket's, and those of all hosts."""
-    return f"store {source.store}/{source.bucket}" if isinstance(source, StoredObject) else "hosts"
-
-
 def _failure(error: NotFetched, source: str | StoredObject) -> CallFailed:
     """An outage of a store of ours is no image's fault; a host that strangers name may be."""
     if error.code == "too_large":
         return ImageRefused(error.code)
     if error.again and (isinstance(source, StoredObject) or error.code == "proxy"):  # it is away for every image
-        return StoreAway(error.code, detail=error.detail)
+        return (StoreBusy if error.throttled else StoreAway)(error.code, detail=error.detail)
     return (Unreachable if error.again else NotFetchable)(error.code, detail=error.detail)
 
 

@@ -43,7 +43,6 @@ from consumer.records import ByObject, ByUpload, ModerationResult
 Blamed = Callable[[CallFailed], CallFailed]
 
 FIRST_REGION_ATTEMPTS = 2
-OF_COPIES = " of copies"
 STORE = "temporary store"
 """Has a breaker in each region beside those of the services."""
 UPLOADS_AHEAD = 64
@@ -57,6 +56,24 @@ class Region:
         self.name = name
         self.moderator = moderator
         self.breakers: dict[str, Breaker] = defaultdict(lambda: Breaker(limits))
+
+
+class Asked(NamedTuple):
+    """What is asked: a service about images, or about copies in the temporary store."""
+
+    service: str
+    about_copies: bool = False
+
+
+class _Line(NamedTuple):
+    """
+    Who waits for permits behind one another: requests that may be asked in the same places. Those that may have to
+    upload wait apart, by the regions that hold a copy.
+    """
+
+    service: str
+    uploads: bool = False
+    copies: tuple[str, ...] = ()
 
 
 class Found(NamedTuple):
@@ -74,7 +91,7 @@ class Regions:
         self._regions = tuple(regions)
         self._clock = clock
         self._waits = waits
-        self._turns: dict[tuple[str, bool], asyncio.Lock] = defaultdict(asyncio.Lock)  # wake in the order they came
+        self._turns: dict[_Line, asyncio.Lock] = defaultdict(asyncio.Lock)  # wake in the order they came
         self._new = {False: 0, True: 0}  # requests that wait for a permit and have not been sent yet; True: uploads
         self._moved = asyncio.Event()
         self._changes = BreakerChanges()
@@ -126,12 +143,15 @@ class Regions:
 
     def _is_waited_for(self, name: str) -> bool:
         """Tell whether a request waits for a permit of this service's, or of the store's."""
-        turns = self._turns.items()
-        return any(turn.locked() for (service, uploads), turn in turns if name in (service, STORE if uploads else ""))
+        return any(
+            turn.locked()
+            for line, turn in self._turns.items()
+            if name == line.service or (name == STORE and line.uploads)
+        )
 
     async def _permit(self, request: ModerationRequest, call: CallContext) -> Found:
-        uploads = isinstance(request.location, ByUpload) and not call.copies.any(self._clock.now())
-        turn = self._turns[request.service, uploads]
+        uploads = isinstance(request.location, ByUpload)
+        turn = self._turns[self._line(request, call)]
         if not turn.locked() and not isinstance(found := self._find(request, call), float):
             return found
         if call.slot is not None:
@@ -149,6 +169,13 @@ class Regions:
             finally:
                 self._new[uploads] -= is_new
                 self._wake()
+
+    def _line(self, request: ModerationRequest, call: CallContext) -> _Line:
+        if not isinstance(request.location, ByUpload):
+            return _Line(request.service)
+        now = self._clock.now()
+        copies = [region.name for region in self._regions if call.copies.in_region(region.name, now) is not None]
+        return _Line(request.service, not (copies and call.copies.only_these), tuple(copies))
 
     def _find(self, request: ModerationRequest, call: CallContext) -> Found | float:
         """Take a permit of the best region that gives one now, or say in how many seconds one may."""
@@ -220,10 +247,9 @@ def reported(
     permit.succeeded()
 
 
-def _kind(request: ModerationRequest) -> str:
-    """What is asked: a service about images, or about copies in the temporary store."""
+def _asked(request: ModerationRequest) -> Asked:
     is_copy = isinstance(request.location, ByObject) and request.location.region is None
-    return f"{request.service}{OF_COPIES}" if is_copy else request.service
+    return Asked(request.service, is_copy)
 
 
 class Guarded:
@@ -234,29 +260,29 @@ class Guarded:
     any were, it is not a sign of an outage.
     """
 
-    def __init__(self, inner: Moderator, region: str, answered_services: set[str], clock: Clock) -> None:
-        """`answered_services` are those that have ever answered, in any region; shared by all regions."""
+    def __init__(self, inner: Moderator, region: str, answered: set[Asked], clock: Clock) -> None:
+        """`answered` is what was ever answered, in any region; shared by all regions."""
         self._inner = inner
         self._region = region
-        self._answered_services = answered_services
+        self._answered = answered
         self._clock = clock
 
     async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
         permit = call.permit
         assert permit is not None, "Regions gives every request its permit"
-        kind = _kind(request)
-        with reported(permit, call, self._region, self._clock, partial(self._blamed, kind)):
+        asked = _asked(request)
+        with reported(permit, call, self._region, self._clock, partial(self._blamed, asked)):
             answer = await self._inner.ask(request, call)
-        self._answered_services.add(kind)
+        self._answered.add(asked)
         return answer
 
-    def _blamed(self, kind: str, failure: CallFailed) -> CallFailed:
+    def _blamed(self, asked: Asked, failure: CallFailed) -> CallFailed:
         """
         What has never been accepted is our configuration, such as the service's name, and no image's fault; nor is it
         that the provider cannot read its own store.
         """
-        if isinstance(failure, InputRefused) and kind not in self._answered_services:
+        if isinstance(failure, InputRefused) and asked not in self._answered:
             return failure.sorted_as(AccountRefused)
-        if isinstance(failure, Unreachable) and kind.endswith(OF_COPIES):
+        if isinstance(failure, Unreachable) and asked.about_copies:
             return failure.sorted_as(CopyUnreachable)
         return failure

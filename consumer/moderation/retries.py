@@ -22,6 +22,7 @@ from consumer.errors import (
     Expired,
     NonceUsed,
     NotFetchable,
+    StoreBusy,
     Throttled,
     Unavailable,
     Unjudgeable,
@@ -33,6 +34,12 @@ from consumer.observability import metrics
 from consumer.records import ModerationResult, fetched_from
 
 log = structlog.get_logger()
+
+BUSY_ATTEMPTS = 100
+"""
+Times that a store asks to come later for one image, while it gives others, until that is the image's own: MinIO says it
+of an object that it has lost parts of.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,15 +61,17 @@ def delay_before_retry(
     *,
     others_answered: int = 0,
     unreachable: int | None = None,
+    throttled: int = 0,
 ) -> float | None:
     """
     Seconds until a request that failed on its `attempt`th call (from 1) is asked again, or None to give up.
 
     The backoff doubles up to `max_delay` and is fully jittered: `dice`, from 0 to 1, says how much of it is waited.
     What the provider asks for is waited at least. `others_answered` images were answered since this one's first call.
-    So often, if not each time, the image was `unreachable`.
+    So often, if not each time, the image was `unreachable`; so often it was `throttled`, which is no attempt at it.
     """
-    if _is_hopeless(failure, attempt, policy, others_answered, attempt if unreachable is None else unreachable):
+    unreachable = attempt if unreachable is None else unreachable
+    if _is_hopeless(failure, attempt, policy, others_answered, unreachable, throttled):
         return None
     if isinstance(failure, NonceUsed):
         return 0.0
@@ -71,15 +80,17 @@ def delay_before_retry(
 
 
 def _is_hopeless(
-    failure: CallFailed, attempt: int, policy: RetryPolicy, others_answered: int, unreachable: int
+    failure: CallFailed, attempt: int, policy: RetryPolicy, others_answered: int, unreachable: int, throttled: int
 ) -> bool:
     match failure:
         case Unjudgeable():
             return True
         case Throttled():
             return False
+        case StoreBusy():
+            return throttled >= BUSY_ATTEMPTS and others_answered >= policy.others_answered
         case Unavailable():
-            return attempt >= policy.attempts and others_answered >= policy.others_answered
+            return attempt - throttled >= policy.attempts and others_answered >= policy.others_answered
         case _:
             return unreachable >= policy.fetch_attempts
 
@@ -109,9 +120,11 @@ class Retrying:
                 failure = self._explained(error, request)
                 _count(failure)
                 call.unreachable += isinstance(failure, Unreachable)
+                call.throttled += isinstance(failure, Throttled | StoreBusy)
                 delay = delay_before_retry(
                     failure, call.attempt, self._policy, self._dice.random(),
                     others_answered=call.others_answered, unreachable=call.unreachable,
+                    throttled=call.throttled,
                 )  # fmt: skip
                 if delay is None:
                     raise failure from error.__cause__

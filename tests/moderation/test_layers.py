@@ -15,7 +15,7 @@ from consumer.errors import ProviderFailed
 from consumer.moderation import Layer, stacked
 from consumer.moderation.breaker import BreakerLimits
 from consumer.moderation.paced import Limited, Paced
-from consumer.moderation.regions import Guarded, Region, Regions
+from consumer.moderation.regions import Asked, Guarded, Region, Regions
 from consumer.moderation.retries import Retrying, RetryPolicy
 from tests.moderation.requests import GivenShares, ScriptedModerator, context, request
 from tests.rig.clock import ManualClock
@@ -33,7 +33,7 @@ async def test_layers_may_be_swapped_where_their_meaning_allows_it(order: Sequen
     """
     clock = ManualClock()
     provider = ScriptedModerator(clock, [lambda: ProviderFailed("500")] * 15, latency=0.2)
-    pace, waits, answered = Pace(0, jitter=0.0, burst=0.0), InterruptibleWaits(), set[str]()
+    pace, waits, answered = Pace(0, jitter=0.0, burst=0.0), InterruptibleWaits(), set[Asked]()
     gate = Gate(pace, GivenShares({"default": QUOTA}), clock, waits)
     slots, hosts = ConcurrencyLimit(AT_ONCE), defaultdict[str, Hosts](Hosts)
     layers: dict[str, Layer] = {

@@ -16,7 +16,7 @@ from consumer.fairness import DEFAULT
 from consumer.moderation import CallContext, ModerationRequest
 from consumer.moderation.breaker import BreakerLimits, State
 from consumer.moderation.paced import Limited
-from consumer.moderation.regions import Guarded, Region, Regions
+from consumer.moderation.regions import Asked, Guarded, Region, Regions
 from consumer.records import ModerationResult
 from tests.moderation.requests import answer, context, request
 from tests.rig.clock import ManualClock
@@ -46,7 +46,7 @@ class World:
 
     def __init__(self, *providers: Provider, slots: int = 100) -> None:
         self.clock = providers[0].clock
-        self.answered: set[str] = set()
+        self.answered: set[Asked] = set()
         self.slots = ConcurrencyLimit(slots)
         self.all = [
             Region(name, Guarded(provider, name, self.answered, self.clock), LIMITS)

@@ -27,7 +27,7 @@ from consumer.moderation.breaker import BreakerLimits, State
 from consumer.moderation.copies import ASKED_ABOUT, Copies
 from consumer.moderation.fetching import Fetching
 from consumer.moderation.paced import Limited
-from consumer.moderation.regions import STORE, UPLOADS_AHEAD, Guarded, Region, Regions
+from consumer.moderation.regions import STORE, UPLOADS_AHEAD, Asked, Guarded, Region, Regions
 from consumer.moderation.retries import Retrying, RetryPolicy
 from consumer.moderation.uploaded import CopiesKept, OrUploaded, Uploaded
 from consumer.records import ByObject, ByUpload, ByUrl, ImageLocation, ModerationResult, StoredObject
@@ -122,7 +122,7 @@ class World:
         self.providers = {name: Provider(clock) for name in ("first", "second")}
         self.stores = {name: Store(name) for name in self.providers}
         fetching = Fetching(self.origin, ConcurrencyLimit(fetches, None, SLOTS_OF_FETCHES), self.held)
-        answered = set[str]()
+        answered = set[Asked]()
 
         def region(name: str) -> Region:
             around: list[Layer] = [
