@@ -30,6 +30,7 @@ class Fault(NamedTuple):
 
 
 RULES = "tests/policy/test_rules.py"
+FETCHING, STORES = "tests/moderation/test_fetching.py", "tests/images/stores/test_reading.py"
 OWNERSHIP, TAKEOVER = "tests/intake/test_ownership.py", "tests/intake/test_source.py"
 FAULTS = (
     Fault("intake/ownership.py", "session_timeout - MARGIN", "session_timeout + MARGIN", OWNERSHIP),
@@ -93,6 +94,25 @@ FAULTS = (
     Fault("moderation/regions.py", "return failure.sorted_as(CopyUnreachable)", "return failure",
           "tests/moderation/test_uploaded.py"),
     Fault("moderation/copies.py", "and len(same) == 1", "", "tests/moderation/test_copies.py"),
+    Fault("moderation/retries.py", "attempt - throttled >= policy", "attempt >= policy", FETCHING),
+    Fault("moderation/retries.py", "throttled >= BUSY_ATTEMPTS and", "False and", FETCHING),
+    Fault("moderation/regions.py", "_Line(request.service, not (copies and call.copies.only_these), tuple(copies))",
+          "_Line(request.service)", FETCHING),
+    Fault("moderation/uploaded.py", "call.unreachable = call.throttled = 0", "pass", FETCHING),
+    Fault("moderation/fetching.py", "await turn.take(self._origins.of(location.source), self._waits, first=call.paid)",
+          "pass", FETCHING),
+    Fault("moderation/fetching.py", "if not origin.may_be_asked():", "if False:", FETCHING),
+    Fault("moderation/fetching.py", "elif isinstance(error, NotFetched) and error.answered:", "else:", FETCHING),
+    Fault("moderation/fetching.py", "if await self._gives_another(source, failure, call):", "if False:", FETCHING),
+    Fault("moderation/origins.py", "self._allowed = AT_ONCE", "pass", FETCHING),
+    Fault("moderation/origins.py", "self._allowed += 1", "pass", FETCHING),
+    Fault("images/stores/failures.py", "if code == _DENIED and names_endpoint:", "if False:", STORES),
+    Fault("images/stores/failures.py", " or (not code and status != _UNAUTHORIZED)", "", STORES),
+    Fault("images/stores/failures.py", "if code in THROTTLED or status in _THROTTLED:", "if False:", STORES),
+    Fault("images/stores/reader.py", "and not self._watch.has_given(wanted)", "", STORES),
+    Fault("images/stores/reader.py", "elif error.answered:", "else:", STORES),
+    Fault("images/stores/reader.py", "self._watch.forget(wanted)", "pass", STORES),
+    Fault("images/stores/watch.py", "and trouble.keys == {wanted.key}", "", STORES),
     Fault("images/guard.py", "if word:", "if False:", "tests/images/test_fetch.py"),
     Fault("images/held.py", "if self.taken + count > self.most:", "if False:", "tests/images/test_held.py"),
     Fault("policy/decide.py", "default=Decision.REVIEW)", "default=Decision.PASS)", "tests/policy"),

@@ -135,6 +135,7 @@ class OrUploaded:
             if not isinstance(location, ByUrl | ByObject) or location.or_upload is None:
                 raise
         before, call.attempt, call.received = call.attempt, 1, None
+        call.unreachable = call.throttled = 0
         try:
             answer = await self._inner.ask(replace(request, location=location.or_upload), call)
         finally:

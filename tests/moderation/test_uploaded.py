@@ -25,7 +25,8 @@ from consumer.images.held import BytesHeld, Room
 from consumer.moderation import CallContext, Layer, ModerationRequest, Moderator, stacked
 from consumer.moderation.breaker import BreakerLimits, State
 from consumer.moderation.copies import ASKED_ABOUT, Copies
-from consumer.moderation.fetching import Fetching
+from consumer.moderation.fetching import Fetching, InTurn
+from consumer.moderation.origins import Origins
 from consumer.moderation.paced import Limited
 from consumer.moderation.regions import STORE, UPLOADS_AHEAD, Asked, Guarded, Region, Regions
 from consumer.moderation.retries import Retrying, RetryPolicy
@@ -50,6 +51,16 @@ class Origin:
         self.fetched: list[str] = []
         self.hangs: set[str] = set()
         self.failed = 0
+        self.proxy: str | None = None
+        self.gives_others = False  # where an object fails
+        self.others_asked: list[bool] = []
+
+    def proxy_of(self, source: str | StoredObject) -> str | None:
+        return self.proxy
+
+    async def gives_another(self, wanted: StoredObject, *, is_refused: bool) -> bool:
+        self.others_asked.append(is_refused)
+        return self.gives_others
 
     async def fetch(self, source: str | StoredObject, room: Room) -> bytes:
         url = str(source)
@@ -121,7 +132,9 @@ class World:
         self.held = BytesHeld(bytes_held)
         self.providers = {name: Provider(clock) for name in ("first", "second")}
         self.stores = {name: Store(name) for name in self.providers}
-        fetching = Fetching(self.origin, ConcurrencyLimit(fetches, None, SLOTS_OF_FETCHES), self.held)
+        self.fetches = ConcurrencyLimit(fetches, None, SLOTS_OF_FETCHES)
+        self.origins = Origins(self.origin)
+        fetching = Fetching(self.origin, self.fetches, self.held, self.origins)
         answered = set[Asked]()
 
         def region(name: str) -> Region:
@@ -137,7 +150,8 @@ class World:
         self.regions = Regions(self.all, clock, self.waits)
         self.limit = ConcurrencyLimit(slots)
         limited = Limited(self.regions, self.limit, defaultdict(Hosts), self.waits)
-        self.moderator: Moderator = OrUploaded(Retrying(limited, POLICY, clock, self.waits))
+        in_turn = InTurn(limited, self.origins, self.waits, clock)
+        self.moderator: Moderator = OrUploaded(Retrying(in_turn, POLICY, clock, self.waits))
 
     def request(
         self, location: ImageLocation | None = None, service: str = "baselineCheck_global"
@@ -624,6 +638,7 @@ async def test_a_proxy_that_is_away_is_an_outage() -> None:
     It is so for every image; none goes to review for it.
     """
     world = World()
+    world.origin.proxy = "proxy:3128"
     world.origin.images[URL] = NotFetched("proxy", again=True)
     asking = asyncio.ensure_future(world.ask())
     await world.clock.run(world.clock.sleep(300.0))
