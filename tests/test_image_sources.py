@@ -84,7 +84,9 @@ async def test_a_store_is_read_through_the_images_proxy(tmp_path: Path) -> None:
         with BytesHeld(1 << 26).room() as room:
             async with open_sources(config.model_copy(update={"images": images}), {}, SystemClock()) as sources:
                 assert await sources.fetch(StoredObject("a", "photos", key), room) == IMAGE
+                through = [sources.proxy_of(each) for each in (OBJECT, "https://host.example/a.png", "file:///a.png")]
 
+    assert through == [server.address, server.address, None]
     assert server.asked == [f"GET {store.url}/photos/{key} HTTP/1.1"]
 
 
