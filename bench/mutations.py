@@ -104,7 +104,7 @@ FAULTS = (
     Fault("moderation/fetching.py", "if not origin.may_be_asked():", "if False:", FETCHING),
     Fault("moderation/fetching.py", "elif isinstance(error, NotFetched) and error.answered:", "else:", FETCHING),
     Fault("moderation/fetching.py", "if await self._gives_another(source, failure, call):", "if False:", FETCHING),
-    Fault("moderation/origins.py", "self._allowed = AT_ONCE", "pass", FETCHING),
+    Fault("moderation/origins.py", "AT_ONCE = 3", "AT_ONCE = 300", FETCHING),
     Fault("moderation/origins.py", "self._allowed += 1", "pass", FETCHING),
     Fault("images/stores/failures.py", "if code == _DENIED and names_endpoint:", "if False:", STORES),
     Fault("images/stores/failures.py", " or (not code and status != _UNAUTHORIZED)", "", STORES),

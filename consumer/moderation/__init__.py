@@ -2,8 +2,8 @@
 Ask a provider about one image by one service, and get an answer or the reason why there is none.
 
 Everything here is a `Moderator`: a vendor's client makes the call; `Guarded`, `Paced`, `Uploaded`, `Limited`, `InTurn`,
-`Regions` and `Retrying` wrap another and are one. Their order is decided in `layers.py`. What an answer leads to is not known
-here.
+`Regions` and `Retrying` wrap another and are one. Their order is decided in `layers.py`. What an answer leads to is not
+known here.
 """
 
 from collections.abc import Callable, Sequence

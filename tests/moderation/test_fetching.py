@@ -78,14 +78,14 @@ async def test_a_store_that_is_back_is_asked_by_more_and_more() -> None:
     Each image that it gives lets one more try than before; soon it has all the slots.
     """
     world = Hanging()
-    waiting = world.begin(10 * FETCHES)
+    waiting = world.begin(15 * FETCHES)
     await world.clock.run(world.clock.sleep(100.0))
     world.hangs = False
     began = world.clock.now()
 
     await world.clock.run(asyncio.gather(*waiting))
 
-    assert world.clock.now() - began < TIMEOUT + 10 + 8  # those that hang; at full speed; and until it is reached
+    assert world.clock.now() - began < TIMEOUT + 15 + 7  # those that hang; at full speed; and until it is reached
 
 
 async def test_images_that_wait_for_their_turn_hold_no_permit_of_the_temporary_store() -> None:
