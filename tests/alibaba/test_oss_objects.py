@@ -76,8 +76,6 @@ def test_what_only_this_store_says_of_its_account_is_known() -> None:
     """
     Beside what it has in common with S3.
     """
-    failures = [
-        failure_of(Refusal(403, code), "oss") for code in ("SecurityTokenExpired", "UserDisable")
-    ]
+    failures = [failure_of(Refusal(403, code), "oss") for code in ("SecurityTokenExpired", "UserDisable")]
 
     assert [type(each).__name__ for each in failures] == ["AccountRefused"] * 2
