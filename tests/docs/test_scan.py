@@ -37,14 +37,3 @@ def test_links_lead_somewhere() -> None:
 
     assert links
     assert [link for link in links if not (ROOT / "docs" / link).exists()] == []
-
-
-def test_every_test_that_is_named_exists() -> None:
-    """
-    By its path, and by its name where one of a file's is meant.
-    """
-    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(test_\w+))?`", PAGE)
-
-    assert len(named) >= 9
-    assert [path for path, _ in named if not (ROOT / path).exists()] == []
-    assert [name for path, name in named if name and f"def {name}(" not in (ROOT / path).read_text()] == []

@@ -6,25 +6,10 @@ import orjson
 
 from consumer.alibaba.image_moderation import ACTION as IMAGE_MODERATION
 from consumer.alibaba.upload_token import ACTION as UPLOAD_TOKEN
+from tests.docs.named_tests import named_in
 from tests.rig.replica import ROOT
 
 PAGE = (ROOT / "docs" / "security.md").read_text()
-NAMED = re.compile(r"`(tests/[\w/]+\.py)(?:::(test_\w+))?`")
-
-
-def test_every_test_that_is_named_exists() -> None:
-    """
-    By its path, and by its name where one of a file's is meant.
-    """
-    named = NAMED.findall(PAGE)
-    missing = [
-        (path, name)
-        for path, name in named
-        if not (ROOT / path).exists() or (name and f"def {name}(" not in (ROOT / path).read_text())
-    ]
-
-    assert missing == []
-    assert named
 
 
 def test_every_threat_has_its_test() -> None:
@@ -34,7 +19,7 @@ def test_every_threat_has_its_test() -> None:
     tables = re.findall(r"^\| (?:tries|secret) \|[^\n]*\n\|[-|]+\n((?:\|[^\n]*\n)+)", PAGE, re.MULTILINE)
     lines = [line for table in tables for line in table.splitlines()]
 
-    assert [line for line in lines if not NAMED.search(line.rsplit(" | ", 1)[-1])] == []
+    assert [line for line in lines if not named_in(line.rsplit(" | ", 1)[-1])] == []
     assert len(lines) >= 15
 
 
