@@ -1,13 +1,19 @@
 """The command line as an operator meets it: arguments in, exit status and text out."""
 
 import asyncio
-import sys
+import atexit
+import contextlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from tempfile import TemporaryFile
 
-from tests.rig.replica import ROOT, surroundings
+from tests.rig.replica import surroundings
+from tests.rig.warm import WIDTH, Warm
 
 TIMEOUT = 60.0
+PIECE = 4096  # bytes that a pipe takes whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +30,30 @@ async def command(*arguments: str, environment: Mapping[str, str] | None = None,
     inherited = {
         name: value for name, value in surroundings().items() if not name.startswith(("ALIBABA_", "MODERATION_"))
     }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "consumer", *arguments,
-        cwd=ROOT,
-        env={**inherited, "COLUMNS": "100", **(environment or {})},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    async with asyncio.timeout(TIMEOUT):
-        output, errors = await process.communicate(given)
-    assert process.returncode is not None
-    return Ended(process.returncode, output.decode(), errors.decode())
+    surrounded_by = {**inherited, "COLUMNS": WIDTH, **(environment or {})}
+    with TemporaryFile() as output, TemporaryFile() as errors:
+        read, write = os.pipe()
+        giving = asyncio.create_task(asyncio.to_thread(_give, given, write))
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                status = await _warm().run(arguments, surrounded_by, [read, output.fileno(), errors.fileno()])
+        finally:
+            os.close(read)
+            await giving
+        output.seek(0)
+        errors.seek(0)
+        return Ended(status, output.read().decode(), errors.read().decode())
+
+
+@cache
+def _warm() -> Warm:
+    """One for all commands of this process."""
+    warm = Warm()
+    atexit.register(warm.close)
+    return warm
+
+
+def _give(given: bytes, into: int) -> None:
+    with contextlib.suppress(BrokenPipeError), os.fdopen(into, "wb", buffering=0) as file:
+        for start in range(0, len(given), PIECE):
+            file.write(given[start : start + PIECE])
