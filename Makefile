@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 RUNTIME := $(if $(wildcard $(VENV)/dev.stamp),$(VENV)/dev.stamp,$(VENV)/demo.stamp)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test scenarios helm check schemas licences bench chaos chaos-full fuzz lock clean
+.PHONY: help demo test scenarios helm minio check schemas licences bench chaos chaos-full fuzz lock clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +23,10 @@ scenarios: $(VENV)/dev.stamp ## Run the whole service with faults, on a real Kaf
 	@$(BIN)/python -m pytest -m scenario $(ARGS)
 
 helm: $(BIN)/python ## Build the helm that tests the chart, with any Go (two minutes, once)
-	@$(BIN)/python -m tests.rig.helm
+	@$(BIN)/python -m tests.rig.go_tools helm
+
+minio: $(BIN)/python ## Build the MinIO that scenarios fetch images from, with any Go (three minutes, once)
+	@$(BIN)/python -m tests.rig.go_tools minio
 
 check: $(VENV)/dev.stamp ## Lint, types and the direction of imports
 	@$(BIN)/ruff check .

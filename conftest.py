@@ -1,3 +1,9 @@
 """Fixtures for every suite. What they are made of stands beside what it is about."""
 
-pytest_plugins = ["tests.rig.kafka.fixtures", "tests.helm.fixtures", "tests.rig.needs", "tests.rig.sharing"]
+pytest_plugins = [
+    "tests.rig.kafka.fixtures",
+    "tests.rig.amazon",
+    "tests.helm.fixtures",
+    "tests.rig.needs",
+    "tests.rig.sharing",
+]

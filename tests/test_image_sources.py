@@ -1,12 +1,10 @@
 """Stores as the configuration names them: where they are called, and with which key."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from consumer.clock import SystemClock
 from consumer.config import Config
@@ -192,18 +190,7 @@ async def test_amazons_usual_key_is_found_in_the_environment(monkeypatch: pytest
     assert told == ["images: the store a refuses this service its bucket photos (no_credentials) for 0 s"]
 
 
-@pytest.fixture
-def sts() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    _, port = server.get_host_and_port()
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.stop()
-
-
-async def test_amazons_usual_key_may_be_a_roles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sts: str) -> None:
+async def test_amazons_usual_key_may_be_a_roles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, moto: str) -> None:
     """
     That a pod's identity stands for: a temporary key with a token. While the role cannot be assumed there is none.
     """
@@ -219,7 +206,7 @@ async def test_amazons_usual_key_may_be_a_roles(monkeypatch: pytest.MonkeyPatch,
 
     with pytest.raises(AccountRefused) as refused:
         await current()
-    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", moto)
     key = await current()
 
     assert refused.value.code == "EndpointConnectionError"

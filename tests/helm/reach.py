@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tests.helm.chart import Charts
 from tests.helm.connections import Connections, Peer, Pod, Port
 from tests.helm.readme import README, between
-from tests.rig.helm import helm
+from tests.rig.go_tools import HELM
 
 BEGIN, END = "<!-- connections -->\n", "<!-- end of connections -->\n"
 COLUMNS = {"as installed": "minimal", "`ci/network-policy-values.yaml`": "network-policy"}
@@ -83,4 +83,4 @@ def table(charts: Charts) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(between(README.read_text(), BEGIN, table(Charts(helm())), END))
+    README.write_text(between(README.read_text(), BEGIN, table(Charts(HELM.command())), END))

@@ -1,7 +1,8 @@
 """
-The helm that renders the chart: built once by the machine's Go (`make helm`), found by the tests. Renders nothing.
+Tools that tests run and that are built once by the machine's Go, from their modules: helm, which renders the chart, and
+MinIO, a store that speaks like Amazon's S3. Runs none of them.
 
-    python -m tests.rig.helm     builds it
+    python -m tests.rig.go_tools helm      builds one (`make helm`, `make minio`)
 """
 
 import os
@@ -10,65 +11,89 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
-VERSION = "v3.20.2"
-MODULE = f"helm.sh/helm/v3/cmd/helm@{VERSION}"
+ROOT = Path(__file__).parents[2]
 GO_VERSION = "1.25.5"
-"""The Go that builds it where the machine's own is older than this."""
-
-CACHE = Path(__file__).parents[2] / ".helm"
-BUILD_TIMEOUT = 1200.0
-
-
-class HelmMissing(Exception):
-    """There is no helm here, or none can be built; the message says why."""
+"""The Go that builds them where the machine's own is older than this."""
+BUILD_TIMEOUT = 1800.0
+COMPILERS = 2
+"""How many run at a time: one takes up to a gigabyte."""
 
 
-def helm(cache: Path = CACHE) -> str:
-    """The `helm` to run: HELM as it is, else the one that `make helm` built, else the PATH's. Raises `HelmMissing`."""
-    if given := os.environ.get("HELM"):
-        if not os.access(given, os.X_OK):
-            raise HelmMissing(f"helm: HELM is {given}, which cannot be run")
-        return given
-    built = cache / VERSION / "helm"
-    command = str(built) if built.is_file() else shutil.which("helm")
-    if command is None:
-        raise HelmMissing(f"helm: neither {built.relative_to(cache.parent)}, which `make helm` builds, nor in the PATH")
-    return command
+class ToolMissing(Exception):
+    """A tool is not here, or cannot be built; the message says why."""
 
 
-def missing_helm() -> list[str]:
-    """What this machine lacks for rendering charts, a phrase each; empty where nothing is missing."""
-    try:
-        helm()
-    except HelmMissing as error:
-        return [str(error)]
-    return []
+@dataclass(frozen=True, slots=True)
+class GoTool:
+    """A command that is built from a version of a module."""
+
+    name: str
+    package: str
+    version: str
+    """As Go has it: its module's tag, or the commit's time and name where it has no such tags."""
+    cache: Path
+    """Where it stays, in a folder of its version."""
+
+    @property
+    def variable(self) -> str:
+        """The variable of the environment that names another one to run."""
+        return self.name.upper()
+
+    @property
+    def built(self) -> Path:
+        """Where `build` leaves it."""
+        return self.cache / self.version / self.name
+
+    def command(self) -> str:
+        """The one to run: the variable's as it is, else the one that was built, else PATH's. Raises `ToolMissing`."""
+        if given := os.environ.get(self.variable):
+            if not os.access(given, os.X_OK):
+                raise ToolMissing(f"{self.name}: {self.variable} is {given}, which cannot be run")
+            return given
+        command = str(self.built) if self.built.is_file() else shutil.which(self.name)
+        if command is None:
+            built = self.built.relative_to(self.cache.parent)
+            raise ToolMissing(f"{self.name}: neither {built}, which `make {self.name}` builds, nor in the PATH")
+        return command
+
+    def missing(self) -> list[str]:
+        """What this machine lacks for running it, a phrase each; empty where nothing is missing."""
+        try:
+            self.command()
+        except ToolMissing as error:
+            return [str(error)]
+        return []
+
+    def build(self) -> Path:
+        """
+        Build it unless it is there: a few minutes, once. Go keeps what it downloads and compiles where it always does.
+
+        Raises: ToolMissing, without Go or when it fails, with Go's own words.
+        """
+        if not self.built.is_file():
+            partial = self.built.parent.with_name(f"{self.version}.partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            _run(
+                [_go(), "install", "-p", str(COMPILERS), f"{self.package}@{self.version}"],
+                GOBIN=str(partial), GOTOOLCHAIN="local", GOFLAGS="-modcacherw -ldflags=-s", CGO_ENABLED="0",
+            )  # fmt: skip
+            partial.rename(self.built.parent)
+        return self.built
 
 
-def build(cache: Path = CACHE) -> Path:
-    """
-    Build helm into `cache` unless it is there: two minutes and half a gigabyte, once.
-
-    Raises: HelmMissing, without Go or when it fails, with Go's own words.
-    """
-    folder = cache / VERSION
-    if not (folder / "helm").is_file():
-        partial = folder.with_name(f"{VERSION}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        _run(
-            [_go(), "install", MODULE], GOBIN=str(partial), GOTOOLCHAIN="local", GOFLAGS="-modcacherw", CGO_ENABLED="0"
-        )
-        partial.rename(folder)
-    return folder / "helm"
+HELM = GoTool("helm", "helm.sh/helm/v3/cmd/helm", "v3.20.2", ROOT / ".helm")
+MINIO = GoTool("minio", "github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c", ROOT / ".minio")
+"""The last one that is free: AGPL-3.0, run by tests alone, changed in nothing, and no part of what is shipped."""
 
 
 def _go() -> str:
     """A Go that is new enough: the machine's, or one that the machine's fetches as a module."""
     command = shutil.which("go")
     if command is None:
-        raise HelmMissing("Go: no go in the PATH")
+        raise ToolMissing("Go: no go in the PATH")
     found = re.search(r"go(\d+)\.(\d+)", _run([command, "version"], GOTOOLCHAIN="local"))
     if found and tuple(map(int, found.groups())) >= tuple(map(int, GO_VERSION.split(".")[:2])):
         return command
@@ -98,19 +123,21 @@ def _run(command: list[str], **environment: str) -> str:
     done = subprocess.run(
         command,
         env={**os.environ, **environment},
-        cwd=CACHE.parent,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=BUILD_TIMEOUT,
         check=False,
     )
     if done.returncode != 0:
-        raise HelmMissing(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+        raise ToolMissing(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
     return done.stdout
 
 
 if __name__ == "__main__":
-    try:
-        print(f"helm {VERSION}: {build()}")
-    except HelmMissing as error:
-        sys.exit(f"No helm: {error}")
+    for tool in (HELM, MINIO):
+        if tool.name in sys.argv[1:]:
+            try:
+                print(f"{tool.name} {tool.version}: {tool.build()}")
+            except ToolMissing as error:
+                sys.exit(f"No {tool.name}: {error}")

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.rig.helm import missing_helm
+from tests.rig.go_tools import HELM, MINIO
 from tests.rig.kafka.jars import missing_tools
 
 
@@ -47,10 +47,20 @@ NEEDS = (
         marker="helm",
         what="helm",
         fixtures=frozenset({"helm_charts"}),
-        missing=missing_helm,
+        missing=HELM.missing,
         remedy=(
             "To run them, with any Go installed (on Debian and Ubuntu: apt-get install golang-go):",
             "  make helm && make test",
+        ),
+    ),
+    Need(
+        marker="minio",
+        what="MinIO",
+        fixtures=frozenset({"minio"}),
+        missing=MINIO.missing,
+        remedy=(
+            "To run them, with any Go installed (on Debian and Ubuntu: apt-get install golang-go):",
+            "  make minio && make scenarios",
         ),
     ),
     Need(

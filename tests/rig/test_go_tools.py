@@ -1,17 +1,18 @@
 """
-How helm is found and built: once, whole, by whatever Go there is, and with Go's own words when it fails.
+How helm and MinIO are found and built: once, whole, by whatever Go there is, and with Go's own words when it fails.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.rig.helm import GO_VERSION, VERSION, HelmMissing, build, helm, missing_helm
+from tests.rig.go_tools import GO_VERSION, HELM, MINIO, GoTool, ToolMissing
 
-# A Go that tells its version, "installs" a helm into GOBIN, and "downloads" a newer Go: all of it noted down.
+# A Go that tells its version, "installs" a tool into GOBIN, and "downloads" a newer Go: all of it noted down.
 GO = """#!/bin/bash
 set -e
-echo "$1 $2 $3" >> {calls}
+echo "$@" >> {calls}
 case $1 in
     version) echo "go version go{version} linux/amd64" ;;
     env) echo {modules} ;;
@@ -22,17 +23,25 @@ case $1 in
         echo compiler > "$root/pkg/tool/linux/compile"
         sed 's/go{version}/gonewer/' "$0" > "$root/bin/go"
         ;;
-    install) mkdir -p "$GOBIN"; echo "$0" > "$GOBIN/helm"; chmod +x "$GOBIN/helm"; {end} ;;
+    install)
+        mkdir -p "$GOBIN"
+        tool=${{4%@*}}
+        echo "$0" > "$GOBIN/${{tool##*/}}"
+        chmod +x "$GOBIN/${{tool##*/}}"
+        {end}
+        ;;
 esac
 """
 
 
-@pytest.fixture(autouse=True)
-def no_helm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A PATH that has the system's commands, and first a folder of the test's own."""
+@pytest.fixture(params=[HELM, MINIO], ids=lambda tool: tool.name)
+def tool(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GoTool:
+    """With a cache of the test's own, and a PATH that has the system's commands, and first a folder of the test's."""
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/bin:/usr/bin")
-    monkeypatch.delenv("HELM", raising=False)
+    tool: GoTool = replace(request.param, cache=tmp_path / "cache")
+    monkeypatch.delenv(tool.variable, raising=False)
+    return tool
 
 
 def install_go(folder: Path, version: str = GO_VERSION, end: str = "exit 0") -> None:
@@ -42,39 +51,40 @@ def install_go(folder: Path, version: str = GO_VERSION, end: str = "exit 0") -> 
     go.chmod(0o755)
 
 
-def test_helm_is_built_once(tmp_path: Path) -> None:
+def test_a_tool_is_built_once(tmp_path: Path, tool: GoTool) -> None:
     """
-    The first build installs the release that is named; the second finds it, and so do the tests.
+    The first build installs the version that is named, two compilers at a time; the second finds it, and so do tests.
     """
     install_go(tmp_path)
 
-    first, second = build(tmp_path / "cache"), build(tmp_path / "cache")
+    first, second = tool.build(), tool.build()
 
-    assert first == second == tmp_path / "cache" / VERSION / "helm"
-    assert helm(tmp_path / "cache") == str(first)
-    assert (tmp_path / "calls").read_text().count("install") == 1
+    assert first == second == tmp_path / "cache" / tool.version / tool.name
+    assert tool.command() == str(first)
+    installed = [call for call in (tmp_path / "calls").read_text().splitlines() if call.startswith("install")]
+    assert installed == [f"install -p 2 {tool.package}@{tool.version}"]
 
 
-def test_half_a_build_does_not_count(tmp_path: Path) -> None:
+def test_half_a_build_does_not_count(tmp_path: Path, tool: GoTool) -> None:
     """
     When Go fails its words are raised, and the next attempt starts anew.
     """
     install_go(tmp_path, end="echo 'no space left' >&2; exit 1")
-    with pytest.raises(HelmMissing, match="no space left"):
-        build(tmp_path / "cache")
+    with pytest.raises(ToolMissing, match="no space left"):
+        tool.build()
     install_go(tmp_path)
 
-    assert build(tmp_path / "cache").is_file()
+    assert tool.build().is_file()
 
 
 @pytest.mark.parametrize("version", ["1.19.8", "1.24.13"])
-def test_an_older_go_fetches_a_newer_one(tmp_path: Path, version: str) -> None:
+def test_an_older_go_fetches_a_newer_one(tmp_path: Path, tool: GoTool, version: str) -> None:
     """
     A Go that is too old downloads one that is not, made fit to run, and that one builds.
     """
     install_go(tmp_path, version)
 
-    built = build(tmp_path / "cache")
+    built = tool.build()
 
     (newer,) = (tmp_path / "modules").glob(f"golang.org/toolchain@v0.0.1-go{GO_VERSION}.*")
     assert built.read_text().strip() == str(newer / "bin" / "go")
@@ -83,38 +93,38 @@ def test_an_older_go_fetches_a_newer_one(tmp_path: Path, version: str) -> None:
 
 
 @pytest.mark.parametrize("version", [GO_VERSION, "1.30", "2.0"])
-def test_a_newer_go_builds_itself(tmp_path: Path, version: str) -> None:
+def test_a_newer_go_builds_itself(tmp_path: Path, tool: GoTool, version: str) -> None:
     """
     A Go that is new enough downloads no other.
     """
     install_go(tmp_path, version)
 
-    built = build(tmp_path / "cache")
+    built = tool.build()
 
     assert built.read_text().strip() == str(tmp_path / "bin" / "go")
     assert not (tmp_path / "modules").exists()
 
 
-def test_without_go_nothing_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_go_nothing_is_built(tmp_path: Path, tool: GoTool, monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    Without Go the build says what is missing, and so does whoever looks for helm.
+    Without Go the build says what is missing, and so does the search for the tool.
     """
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
 
-    with pytest.raises(HelmMissing, match="no go in the PATH"):
-        build(tmp_path / "cache")
-    with pytest.raises(HelmMissing, match="make helm"):
-        helm(tmp_path / "cache")
+    with pytest.raises(ToolMissing, match="no go in the PATH"):
+        tool.build()
+    with pytest.raises(ToolMissing, match=f"make {tool.name}"):
+        tool.command()
 
 
-def test_a_helm_of_ones_own_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tool_of_ones_own_is_taken(tmp_path: Path, tool: GoTool, monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    HELM is taken at its word, and must be there.
+    The variable is taken at its word, and what it names must be there.
     """
-    monkeypatch.setenv("HELM", str(tmp_path / "my-helm"))
-    before = missing_helm()
-    (tmp_path / "my-helm").touch(0o755)
+    monkeypatch.setenv(tool.variable, str(tmp_path / "my-own"))
+    before = tool.missing()
+    (tmp_path / "my-own").touch(0o755)
 
-    assert [str(tmp_path / "my-helm") in phrase for phrase in before] == [True]
-    assert helm() == str(tmp_path / "my-helm")
-    assert missing_helm() == []
+    assert [str(tmp_path / "my-own") in phrase for phrase in before] == [True]
+    assert tool.command() == str(tmp_path / "my-own")
+    assert tool.missing() == []

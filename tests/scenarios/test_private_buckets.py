@@ -1,57 +1,21 @@
 import asyncio
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
-import orjson
 import pytest
-from moto.server import ThreadedMotoServer
 
 from consumer.emulator import EmulatorSettings, running
 from tests.images.stores.serving import S3Like, refusal, serving
 from tests.rig.emulated import KEY
-from tests.rig.kafka import NewRecord, publish
+from tests.rig.kafka import publish
 from tests.rig.pictures import picture
 from tests.rig.replica import Replica
+from tests.rig.s3 import make_bucket, notification, put, s3_client
 from tests.rig.stage import Stage
 
 IMAGE, OTHER = picture("red", "PNG", (8, 8)), picture("blue", "PNG", (8, 8))
 AMAZON = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret"}
-
-
-@pytest.fixture
-def moto() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    _, port = server.get_host_and_port()
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.stop()
-
-
-def put(url: str, bucket: str, key: str, data: bytes, *, versions: bool) -> dict[str, Any]:
-    """Put an object, and return what a notification says of it."""
-    s3 = boto3.client(
-        "s3", endpoint_url=url, region_name="us-east-1", aws_access_key_id="AKID", aws_secret_access_key="secret"
-    )
-    s3.create_bucket(Bucket=bucket)
-    if versions:
-        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    told = s3.put_object(Bucket=bucket, Key=key, Body=data)
-    s3.close()
-    item = {"key": key, "eTag": told["ETag"].strip('"'), "size": len(data)}
-    return item | ({"versionId": told["VersionId"]} if versions else {})
-
-
-def notification(bucket: str, item: dict[str, Any]) -> NewRecord:
-    record = {
-        "eventName": "ObjectCreated:Put", "eventTime": "2026-11-20T10:00:00Z",
-        "s3": {"bucket": {"name": bucket}, "object": item},
-    }  # fmt: skip
-    return NewRecord(orjson.dumps({"Records": [record]}), key=bucket.encode())
 
 
 def config(stage: Stage, endpoint: str, store: str) -> dict[str, Any]:
@@ -70,11 +34,15 @@ async def test_objects_of_private_buckets_are_judged_as_their_events_say(
     By version where there is one, else by ETag: one that was written again is not judged in the other's place. The
     verdict has digest, version and ETag; the key is that of Amazon's usual variables.
     """
-    versioned = put(moto, "versioned", "a+b.png", IMAGE, versions=True)
-    put(moto, "versioned", "a+b.png", OTHER, versions=True)
-    plain = put(moto, "plain", "c.png", IMAGE, versions=False)
-    rewritten = put(moto, "rewritten", "d.png", IMAGE, versions=False)
-    put(moto, "rewritten", "d.png", OTHER, versions=False)
+    with s3_client(moto, "AKID", "secret") as client:
+        make_bucket(client, "versioned", versions=True)
+        make_bucket(client, "plain")
+        make_bucket(client, "rewritten")
+        versioned = put(client, "versioned", "a+b.png", IMAGE)
+        put(client, "versioned", "a+b.png", OTHER)
+        plain = put(client, "plain", "c.png", IMAGE)
+        rewritten = put(client, "rewritten", "d.png", IMAGE)
+        put(client, "rewritten", "d.png", OTHER)
     events = [
         notification("versioned", {**versioned, "key": "a%2Bb.png"}),
         notification("plain", plain),

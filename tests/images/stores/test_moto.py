@@ -4,82 +4,53 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
-from moto.server import ThreadedMotoServer
 
 from consumer.errors import AccountRefused
 from consumer.images.errors import NotFetched
 from consumer.images.stores.sigv4 import Key
 from tests.images.stores.serving import IMAGE, KEY, etag_of, read, reading
 from tests.rig.replica import ROOT
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    _, port = server.get_host_and_port()
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.stop()
+from tests.rig.s3 import make_bucket, remove_bucket, s3_client
 
 
 @pytest.fixture
-def s3(url: str) -> Iterator[Any]:
-    client = boto3.client(
-        "s3", endpoint_url=url, region_name="us-east-1", aws_access_key_id=KEY.id, aws_secret_access_key=KEY.secret,
-        config=Config(s3={"addressing_style": "path"}),
-    )  # fmt: skip
-    client.create_bucket(Bucket="photos")
-    yield client
-    for each in client.list_object_versions(Bucket="photos").get("Versions", []):
-        client.delete_object(Bucket="photos", Key=each["Key"], VersionId=each["VersionId"])
-    for each in client.list_object_versions(Bucket="photos").get("DeleteMarkers", []):
-        client.delete_object(Bucket="photos", Key=each["Key"], VersionId=each["VersionId"])
-    client.delete_bucket(Bucket="photos")
-    client.close()
+def s3(moto: str) -> Iterator[Any]:
+    with s3_client(moto, KEY.id, KEY.secret) as client:
+        make_bucket(client, "photos")
+        yield client
+        remove_bucket(client, "photos")
 
 
 @pytest.fixture
-def limited(url: str, s3: Any) -> Key:
+def limited(moto: str, s3: Any) -> Key:
     """The key of a user that has the policy of docs/security.md and nothing else."""
     [policy] = re.findall(r"```json policy s3\n(.*?)```", (ROOT / "docs" / "security.md").read_text(), re.DOTALL)
-    s3.create_bucket(Bucket="ugc-private")
-    iam = boto3.client(
-        "iam", endpoint_url=url, region_name="us-east-1", aws_access_key_id=KEY.id, aws_secret_access_key=KEY.secret
-    )
-    iam.create_user(UserName="reader")
-    iam.put_user_policy(UserName="reader", PolicyName="least", PolicyDocument=policy)
-    made = iam.create_access_key(UserName="reader")["AccessKey"]
-    iam.close()
+    make_bucket(s3, "ugc-private", versions=True)
+    with s3_client(moto, KEY.id, KEY.secret, "iam") as iam:
+        iam.create_user(UserName="reader")
+        iam.put_user_policy(UserName="reader", PolicyName="least", PolicyDocument=policy)
+        made = iam.create_access_key(UserName="reader")["AccessKey"]
     return Key(made["AccessKeyId"], made["SecretAccessKey"])
 
 
 async def test_the_policy_that_the_docs_show_is_enough_and_gives_no_more(
-    url: str, s3: Any, limited: Key, monkeypatch: pytest.MonkeyPatch
+    moto: str, s3: Any, limited: Key, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
     Objects below the prefix are read, also a version that is named. Nothing else is, nothing is listed or changed.
     """
-    s3.put_bucket_versioning(Bucket="ugc-private", VersioningConfiguration={"Status": "Enabled"})
     version = s3.put_object(Bucket="ugc-private", Key="avatars/a.png", Body=IMAGE)["VersionId"]
     s3.put_object(Bucket="ugc-private", Key="invoices/a.pdf", Body=b"private")
     s3.put_object(Bucket="photos", Key="avatars/a.png", Body=IMAGE)
-    theirs = boto3.client(
-        "s3", endpoint_url=url, region_name="us-east-1", aws_access_key_id=limited.id,
-        aws_secret_access_key=limited.secret, config=Config(s3={"addressing_style": "path"}),
-    )  # fmt: skip
 
     async def key() -> Key:
         return limited
 
     with monkeypatch.context() as authorized:
         authorized.setattr("moto.settings.INITIAL_NO_AUTH_ACTION_COUNT", 0)  # from now on rights count
-        async with reading(url, key=key) as reader:
+        async with reading(moto, key=key) as reader:
             allowed = [
                 await read(reader, "avatars/a.png", bucket="ugc-private"),
                 await read(reader, "avatars/a.png", bucket="ugc-private", version=version),
@@ -91,15 +62,15 @@ async def test_the_policy_that_the_docs_show_is_enough_and_gives_no_more(
             with pytest.raises(NotFetched) as looked:
                 await reader.look("ugc", "ugc-private")
         denied = []
-        for act, more in (
-            (theirs.put_object, {"Key": "avatars/a.png", "Body": b"another"}),
-            (theirs.delete_object, {"Key": "avatars/a.png"}),
-            (theirs.list_object_versions, {}),
-        ):
-            with pytest.raises(ClientError) as error:
-                act(Bucket="ugc-private", **more)
-            denied.append(error.value.response["Error"]["Code"])
-    theirs.close()
+        with s3_client(moto, limited.id, limited.secret) as theirs:
+            for act, more in (
+                (theirs.put_object, {"Key": "avatars/a.png", "Body": b"another"}),
+                (theirs.delete_object, {"Key": "avatars/a.png"}),
+                (theirs.list_object_versions, {}),
+            ):
+                with pytest.raises(ClientError) as error:
+                    act(Bucket="ugc-private", **more)
+                denied.append(error.value.response["Error"]["Code"])
 
     assert allowed == [IMAGE, IMAGE]
     assert [each.code for each in refused if not isinstance(each, bytes)] == ["denied", "AccessDenied"]
@@ -110,16 +81,16 @@ async def test_the_policy_that_the_docs_show_is_enough_and_gives_no_more(
 @pytest.mark.parametrize(
     "key", ["a.png", "a b+c.png", "a//b.png", "/a.png", "a/", "100%.png", "a?b#c", "相片.png", "a/../b", "a%2Fb"]
 )
-async def test_an_object_is_read_by_its_key(url: str, s3: Any, key: str) -> None:
+async def test_an_object_is_read_by_its_key(moto: str, s3: Any, key: str) -> None:
     """
     That boto3 has put.
     """
     s3.put_object(Bucket="photos", Key=key, Body=IMAGE)
-    async with reading(url) as reader:
+    async with reading(moto) as reader:
         assert await read(reader, key) == IMAGE
 
 
-async def test_each_version_is_read_by_its_name(url: str, s3: Any) -> None:
+async def test_each_version_is_read_by_its_name(moto: str, s3: Any) -> None:
     """
     Also once a newer one is there; one that was deleted is not found, and neither is a marker of deletion.
     """
@@ -127,7 +98,7 @@ async def test_each_version_is_read_by_its_name(url: str, s3: Any) -> None:
     first = s3.put_object(Bucket="photos", Key="a.png", Body=IMAGE)["VersionId"]
     s3.put_object(Bucket="photos", Key="a.png", Body=b"another")
     marker = s3.delete_object(Bucket="photos", Key="a.png")["VersionId"]
-    async with reading(url) as reader:
+    async with reading(moto) as reader:
         assert await read(reader, version=first) == IMAGE
         gone = [await read(reader), await read(reader, version=marker)]
         s3.delete_object(Bucket="photos", Key="a.png", VersionId=first)
@@ -136,12 +107,12 @@ async def test_each_version_is_read_by_its_name(url: str, s3: Any) -> None:
     assert [each.code for each in gone if isinstance(each, NotFetched)] == ["not_found"] * 3
 
 
-async def test_an_object_that_was_written_again_is_not_judged(url: str, s3: Any) -> None:
+async def test_an_object_that_was_written_again_is_not_judged(moto: str, s3: Any) -> None:
     """
     By the ETag that its event has.
     """
     s3.put_object(Bucket="photos", Key="a.png", Body=IMAGE)
-    async with reading(url) as reader:
+    async with reading(moto) as reader:
         assert await read(reader, etag=etag_of(IMAGE)) == IMAGE
         s3.put_object(Bucket="photos", Key="a.png", Body=b"another")
         found = await read(reader, etag=etag_of(IMAGE))
@@ -150,12 +121,12 @@ async def test_an_object_that_was_written_again_is_not_judged(url: str, s3: Any)
     assert found.code == "changed"
 
 
-async def test_an_object_in_the_archive_and_a_bucket_that_is_missing_are_told_apart(url: str, s3: Any) -> None:
+async def test_an_object_in_the_archive_and_a_bucket_that_is_missing_are_told_apart(moto: str, s3: Any) -> None:
     """
     The first is the object's fault, the second is not.
     """
     s3.put_object(Bucket="photos", Key="a.png", Body=IMAGE, StorageClass="GLACIER")
-    async with reading(url) as reader:
+    async with reading(moto) as reader:
         archived, missing = await read(reader), await read(reader, bucket="nowhere")
         await reader.look("ugc", "photos")
         with pytest.raises(AccountRefused) as looked:
