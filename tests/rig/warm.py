@@ -75,7 +75,6 @@ def _serve(address: str) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen(64)
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         print("listening", flush=True)
         while _has_come(listener):
             connection, _ = listener.accept()
@@ -84,6 +83,8 @@ def _serve(address: str) -> None:
                 _attend(connection)
                 return
             connection.close()
+            while _reaped():
+                pass
     os._exit(0)
 
 
@@ -92,9 +93,14 @@ def _has_come(listener: socket.socket) -> bool:
     return sys.stdin not in ready
 
 
+def _reaped() -> bool:
+    with contextlib.suppress(ChildProcessError):
+        return os.waitpid(-1, os.WNOHANG)[0] != 0
+    return False
+
+
 def _attend(connection: socket.socket) -> None:
     """Fork once more, tell the fork's status, and end; return in the fork."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     length, files, _, _ = socket.recv_fds(connection, STATUS, 3)
     request = b""
     while len(request) < int.from_bytes(length, "big"):
