@@ -20,7 +20,6 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from tests.rig.children import running
-from tests.rig.go_tools import MINIO
 
 ROOT_KEY, ROOT_SECRET = "minioadmin", "minioadmin-secret"
 QUEUE = "arn:minio:sqs::A:kafka"
@@ -72,7 +71,7 @@ class Minio:
 
 
 @asynccontextmanager
-async def started(folder: Path, bootstrap_servers: str, topic: str) -> AsyncIterator[Minio]:
+async def started(command: str, folder: Path, bootstrap_servers: str, topic: str) -> AsyncIterator[Minio]:
     """
     Run one whose buckets may tell a topic that is there (`QUEUE`): a PUT is answered once Kafka has the event.
 
@@ -87,9 +86,9 @@ async def started(folder: Path, bootstrap_servers: str, topic: str) -> AsyncIter
         "MINIO_NOTIFY_KAFKA_TOPIC_A": topic,
     }  # fmt: skip
     log = folder / "minio.log"
-    command = [MINIO.command(), "server", "--quiet", "--address", address, str(folder / "objects")]
+    program = [command, "server", "--quiet", "--address", address, str(folder / "objects")]
     with log.open("wb") as output:
-        async with running(command, environment=environment, output=output) as process:
+        async with running(program, environment=environment, output=output) as process:
             minio = Minio(f"http://{address}")
             try:
                 async with asyncio.timeout(START_TIMEOUT), aiohttp.ClientSession() as session:
