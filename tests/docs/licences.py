@@ -48,6 +48,9 @@ with the licence that its own metadata name. Written by `make licences`; a test 
 licences that `tests/docs/licences.py` does not allow. Wheels may contain libraries of others under licences of their
 own, such as librdkafka in confluent-kafka: those stand in each package's licence files.
 
+Tools that tests run are not here, as they are not shipped. Of those, MinIO is under the AGPL-3.0: `make minio` builds
+it unchanged from its module, tests start it as a process of its own, and nothing of it is linked, copied or passed on.
+
 """
 
 

@@ -1,22 +1,37 @@
-"""Tests that documents name, as `tests/path.py` or `tests/path.py::test_name` between backquotes."""
+"""Tests that documents name between backquotes."""
 
 import re
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from tests.rig.replica import ROOT
 
-NAMED = re.compile(r"`((?:bench/)?tests/[\w/]+\.py)(?:::(test_\w+))?`")
+NAMED = re.compile(r"(tests/[\w/]+\.py)?(?:(?:::|…)(test_\w+)(…?))?")
 
 
-def named_in(text: str) -> list[str]:
-    """Those that are named there, each as it stands."""
-    return [found[0].strip("`") for found in NAMED.finditer(text)]
+class Named(NamedTuple):
+    """A file, or a test of it; with `begins` all whose names begin so."""
+
+    path: str
+    name: str = ""
+    begins: bool = False
+
+    @property
+    def exists(self) -> bool:
+        file = ROOT / self.path
+        rest = "" if self.begins else "("
+        return file.is_file() and (not self.name or f"def {self.name}{rest}" in file.read_text())
 
 
-def missing(names: list[str]) -> list[str]:
-    """Those whose file is not there, or has no such test."""
-    return [name for name in names if not _exists(*name.partition("::")[::2])]
+def named_in(text: str) -> Iterator[Named]:
+    """
+    Those that are named there: a file by its path, also in a command, a test in it as `path::name` or `path::name…`.
 
-
-def _exists(path: str, name: str) -> bool:
-    file = ROOT / path
-    return file.is_file() and (not name or f"def {name}(" in file.read_text())
+    `…name` is of the file before it.
+    """
+    path = ""
+    for code in re.findall(r"`([^`\n]+)`", text):
+        for found in NAMED.finditer(code):
+            path = found[1] or path
+            if found[1] or (found[2] and path):
+                yield Named(path, found[2] or "", bool(found[3]))

@@ -2,42 +2,36 @@
 
 import pytest
 
-from tests.docs.named_tests import missing, named_in
+from tests.docs.named_tests import Named, named_in
 from tests.rig.replica import ROOT
 
-LEAST = {"guarantees.md": 40, "licences.md": 1, "scan.md": 9, "security.md": 40, "vendor.md": 30}
-"""Documents that name tests, and how many at least."""
+PAGES = ("guarantees.md", "security.md", "vendor.md", "scan.md")
+"""Documents in which tests are what a statement rests on."""
+FEWEST = 9
 
 
-def test_every_document_that_names_tests_is_looked_at() -> None:
-    """
-    Others that begin to do so must be added here.
-    """
-    naming = {page.name for page in (ROOT / "docs").glob("*.md") if named_in(page.read_text())}
-
-    assert naming == set(LEAST)
-
-
-@pytest.mark.parametrize("page", LEAST)
+@pytest.mark.parametrize("page", sorted(path.name for path in (ROOT / "docs").glob("*.md")))
 def test_every_test_that_is_named_exists(page: str) -> None:
     """
     By its path, and by its name where one of a file's is meant.
     """
-    named = named_in((ROOT / "docs" / page).read_text())
+    named = list(named_in((ROOT / "docs" / page).read_text()))
 
-    assert missing(named) == []
-    assert len(named) >= LEAST[page]
+    assert [each for each in named if not each.exists] == []
+    assert page not in PAGES or len(named) >= FEWEST
 
 
 def test_what_is_not_there_is_found() -> None:
     """
-    A file, a test of a file, and no more than those.
+    A file, a test of a file, a test of the file before it, and no more than those.
     """
+    here = "tests/docs/test_named_tests.py"
     text = (
-        "`tests/nowhere.py`, `tests/nowhere.py::test_it`, `tests/docs/test_named_tests.py::test_nothing`, "
-        "`tests/docs/test_named_tests.py`, `tests/docs/test_named_tests.py::test_what_is_not_there_is_found`"
+        f"`tests/nowhere.py`, `tests/nowhere.py::test_it`, `{here}`, `{here}::test_nothing`, `…test_what_is_n…`, "
+        f"`…test_none_begins…`, `{here}::test_what_is_not_there_is_found`, `make ARGS=tests/gone.py`"
     )
 
-    assert missing(named_in(text)) == [
-        "tests/nowhere.py", "tests/nowhere.py::test_it", "tests/docs/test_named_tests.py::test_nothing",
+    assert [each for each in named_in(text) if not each.exists] == [
+        Named("tests/nowhere.py"), Named("tests/nowhere.py", "test_it"), Named(here, "test_nothing"),
+        Named(here, "test_none_begins", True), Named("tests/gone.py"),
     ]  # fmt: skip
