@@ -121,7 +121,7 @@ def _attend(connection: socket.socket) -> None:
         return
     for file in (*files, runs):
         os.close(file)
-    ready, _, _ = select.select([ended, connection], [], [])
+    ready, _, _ = select.select([ended, connection.fileno()], [], [])
     if ended not in ready:  # who asked for it has gone
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
