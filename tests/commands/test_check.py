@@ -201,6 +201,7 @@ async def test_a_policy_with_a_typo_leaves_the_rest_to_be_looked_at(tmp_path: Pa
     """
     policy = tmp_path / "policy.yaml"
     policy.write_text((ROOT / "config" / "policy.yaml").read_text().replace("strict_recall", "strict_recal"))
+    line = policy.read_text().partition("\nstrict_recal:")[0].count("\n") + 2
 
     async with running(EmulatorSettings()) as emulator:
         ended = await checked(tmp_path, {"policy": str(policy), "provider": provider(emulator)})
@@ -209,7 +210,7 @@ async def test_a_policy_with_a_typo_leaves_the_rest_to_be_looked_at(tmp_path: Pa
     assert ended.status == 2
     assert found["policy"] == (
         "wrong",
-        f"{policy}:17: strict_recal: is not a setting; did you mean strict_recall?",
+        f"{policy}:{line}: strict_recal: is not a setting; did you mean strict_recall?",
     )
     assert found["provider ap-southeast-1"][0] == "ok"
 
