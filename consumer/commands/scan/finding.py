@@ -3,7 +3,7 @@ From what the command line names to the images that are to be judged.
 
 A file or URL that is named is judged whatever it is. Of a folder, and of what a glob finds, those files are judged
 whose name ends like an image's or whose first bytes are one's; what is passed over is counted. Links to files are
-followed, links to folders only where they are named themselves. Nothing is judged twice.
+followed, links to folders only where they are named themselves, or by a glob's single star. Nothing is judged twice.
 """
 
 import glob
@@ -13,6 +13,7 @@ import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import dropwhile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -150,25 +151,39 @@ class _Finder:
         self.found.items.append(item)
 
     def _glob(self, name: str) -> None:
-        paths = sorted(glob.iglob(name, recursive=True, include_hidden=True))
+        paths = sorted(set(self._globbed(name)))
         if not paths:
             self.problems.append(_not_there(name))
         for path in paths:
             if not os.path.isdir(path):
                 self._looked_at(path)
 
-    def _folder(self, name: str) -> None:
-        for path in self._walked(name):
-            self._looked_at(path)
+    def _globbed(self, pattern: str) -> Iterator[str]:
+        """As `glob.glob`, which lets `**` go through links to folders, and so in circles."""
+        above, stars, below = _at_double_star(pattern)
+        if not stars:
+            yield from glob.iglob(pattern, include_hidden=True)
+            return
+        for top in glob.iglob(above, include_hidden=True) if above else ("",):
+            for folder, _ in self._walked(top or os.curdir):
+                inside = folder if top else os.path.join(folder, "").removeprefix(os.path.join(os.curdir, ""))
+                yield from self._globbed(os.path.join(glob.escape(inside), below))
 
-    def _walked(self, name: str) -> Iterator[str]:
+    def _folder(self, name: str) -> None:
+        for folder, files in self._walked(name):
+            for each in files:
+                self._looked_at(os.path.join(folder, each))
+
+    def _walked(self, name: str) -> Iterator[tuple[str, list[str]]]:
+        """Each folder with its files. No link to a folder is followed but `name` itself."""
+
         def failed(_: OSError) -> None:
             self.found.passed_over[UNREADABLE] += 1
 
         for folder, below, files in os.walk(name, onerror=failed):
             below.sort()
             self.found.passed_over[LINKED_FOLDERS] += sum(os.path.islink(os.path.join(folder, each)) for each in below)
-            yield from (os.path.join(folder, each) for each in sorted(files))
+            yield folder, sorted(files)
         self.found.passed_over += Counter()  # leaves out what there is none of
 
     def _looked_at(self, path: str) -> None:
@@ -177,6 +192,16 @@ class _Finder:
             self.found.passed_over[why] += 1
         else:
             self._file(Listed(path, ""))
+
+
+def _at_double_star(pattern: str) -> tuple[str, bool, str]:
+    """What stands before the first `**` of a glob, whether there is one, and what stands behind it."""
+    parts = pattern.split(os.sep)
+    if "**" not in parts:
+        return pattern, False, ""
+    at = parts.index("**")
+    below = list(dropwhile(lambda part: part == "**", parts[at:]))
+    return os.sep.join(parts[:at]) or (os.sep if at else ""), True, os.path.join(*below) if below else "*"
 
 
 def _passed_over(path: str) -> str | None:

@@ -53,9 +53,12 @@ def load_inputs(options: ScanOptions, environment: Mapping[str, str]) -> Inputs:
 
 
 def _for_a_scan(config: Config) -> Config:
-    """Its calls are no topic's, so lanes play no part; and nobody corrects the account's key while it runs."""
+    """
+    Its calls are no topic's, so lanes and bindings play no part, nor do the stores that these name; and nobody corrects
+    the account's key while it runs.
+    """
     breaker = config.breaker.model_copy(update={"account_failures": min(config.breaker.account_failures, REFUSALS)})
-    return config.model_copy(update={"lanes": {}, "breaker": breaker})
+    return config.model_copy(update={"lanes": {}, "bindings": (), "breaker": breaker})
 
 
 def pace(options: ScanOptions, quota: QuotaSettings) -> int:

@@ -12,6 +12,8 @@ SETTLED = 2.0
 """… in so many seconds."""
 LONGEST_LOOK = 1.0  # seconds that count between two looks: a machine that slept was not waiting
 
+_PROXY_AWAY = "proxy"
+"""The outcome of fetching an image that is the proxy's: none of the image's, so it is tried for as long as it takes."""
 _REFUSED = frozenset({AccountRefused.kind, ClockOff.kind})
 _AWAY = _REFUSED | {ProviderFailed.kind, Throttled.kind}
 
@@ -20,8 +22,9 @@ class Reading(NamedTuple):
     """What became of the calls so far."""
 
     answered: float  # calls that were answered, be it that the image is refused
-    failed: float  # calls that provider or account failed
+    failed: float  # calls that provider, account or the way to an image failed
     refused: float  # of those, the account's refusals
+    proxy: float = 0.0  # of those, images for which the proxy that they are fetched through failed
 
     @classmethod
     def of(cls, registry: CollectorRegistry) -> Self:
@@ -31,11 +34,15 @@ class Reading(NamedTuple):
             return registry.get_sample_value(name, labels) or 0.0
 
         failures = {kind: total("moderation_call_failures_total", kind=kind) for kind in kinds()}
+        # Of the same kind as an image that cannot be fetched, which is an answer.
+        proxy_away = total("moderation_images_fetched_total", outcome=_PROXY_AWAY)
         return cls(
             answered=total("moderation_calls_billed_total")
-            + sum(count for kind, count in failures.items() if kind not in _AWAY),
-            failed=sum(failures[kind] for kind in _AWAY),
+            + sum(count for kind, count in failures.items() if kind not in _AWAY)
+            - proxy_away,
+            failed=sum(failures[kind] for kind in _AWAY) + proxy_away,
             refused=sum(failures[kind] for kind in _REFUSED),
+            proxy=proxy_away,
         )
 
 
@@ -61,5 +68,7 @@ class Patience:
         if reading.refused - before.refused >= REFUSALS and self._waited >= SETTLED:
             return "the account is refused"
         if self._waited >= self._seconds:
-            return f"the provider has answered nothing for {self._waited:.0f} s"
+            is_proxy = reading.failed - before.failed == reading.proxy - before.proxy
+            who = "the proxy of images.proxy" if is_proxy else "the provider"
+            return f"{who} has answered nothing for {self._waited:.0f} s"
         return None

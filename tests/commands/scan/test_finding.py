@@ -70,6 +70,48 @@ def test_a_glob_finds_files_in_all_folders(folder: Path) -> None:
     assert names(found(folder / "[1].png")) == [f"{folder}/[1].png"]
 
 
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("**/*.png", {"1.png", "a/2.png", "a/b/3.png"}),
+        ("**", {"1.png", "a/2.png", "a/b/3.png"}),
+        ("**/**/3.png", {"a/b/3.png"}),
+        ("**/b/**/*.png", {"a/b/3.png"}),
+        ("a/**/*.png", {"a/2.png", "a/b/3.png"}),
+        ("*/*.png", {"a/2.png"}),
+        ("a/loop/a/*.png", {"a/loop/a/2.png"}),
+        ("a/*/a/*.png", {"a/loop/a/2.png"}),
+        ("{folder}/**/3.png", {"{folder}/a/b/3.png"}),
+    ],
+)
+def test_two_stars_do_not_go_through_links_to_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str, expected: set[str]
+) -> None:
+    """
+    They would go in circles. A name goes through them, and a single star does, once.
+    """
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    for number, name in enumerate(("1.png", "a/2.png", "a/b/3.png")):
+        (tmp_path / name).write_bytes(IMAGE + bytes(number))
+    (tmp_path / "a" / "loop").symlink_to(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    told = found(pattern.format(folder=tmp_path))
+
+    assert set(names(told)) == {each.format(folder=tmp_path) for each in expected}
+    assert NAMED_TWICE not in told.passed_over
+
+
+def test_links_that_two_stars_pass_over_are_counted(folder: Path) -> None:
+    """
+    As those of a folder that is named.
+    """
+    (folder / "a" / "loop").symlink_to(folder)
+
+    assert found(folder / "**" / "*.png").passed_over == {LINKED_FOLDERS: 1}
+
+
 def test_an_image_that_is_named_twice_is_taken_once(folder: Path) -> None:
     """
     By whatever names, links among them, and URLs too.

@@ -58,6 +58,21 @@ async def test_urls_are_the_providers_to_download_unless_they_are_uploaded(tmp_p
     assert (fetched["decision"], fetched["sha256"]) == ("block", hashlib.sha256(picture("red")).hexdigest())
 
 
+async def test_what_the_service_reads_from_is_nothing_to_a_scan(tmp_path: Path) -> None:
+    """
+    A store whose key is not on this machine stops the service, and no scan.
+    """
+    settings = {
+        "stores": {"archive": {"type": "oss", "region": "cn-shanghai", "key_files": str(tmp_path / "gone")}},
+        "bindings": [{"bucket": "photos", "via": "upload", "store": "archive"}],
+    }
+    async with account(tmp_path, settings) as provider:
+        painted(provider.images, sky="blue")
+        ended, lines = await provider.scan(provider.images, "--alone")
+
+    assert (ended.status, len(lines)) == (0, 1), ended.errors
+
+
 @pytest.mark.scenario
 async def test_no_second_has_more_calls_than_were_asked_for(tmp_path: Path) -> None:
     """

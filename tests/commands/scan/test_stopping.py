@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -99,6 +100,37 @@ async def test_a_provider_that_is_away_ends_a_scan_after_its_patience(tmp_path: 
 
     assert (ended.status, lines) == (3, [])
     assert "the provider has answered nothing for 1 s" in ended.errors
+
+
+@pytest.mark.scenario
+async def test_a_proxy_that_is_away_ends_a_scan_after_its_patience(tmp_path: Path) -> None:
+    """
+    Images that it does not bring are tried for as long as it takes, since none is to blame: these are no answers.
+    """
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        away = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        async with account(tmp_path, {"images": {"proxy": away}}) as provider:
+            urls = [f"http://images.example/{number}.png" for number in range(5)]
+            ended, lines = await provider.scan(*urls, "--upload", "--alone", "--patience", 1)
+
+    assert (ended.status, lines) == (3, [])
+    assert "the proxy of images.proxy has answered nothing for 1 s" in ended.errors
+
+
+@pytest.mark.scenario
+async def test_a_temporary_store_that_is_away_ends_a_scan_after_its_patience(tmp_path: Path) -> None:
+    """
+    It is named.
+    """
+    away = {"match": {"action": "PutObject"}, "what": {"store_code": {"code": "ServiceUnavailable", "http_status": 503}}}
+    async with account(tmp_path, faults=[Fault.model_validate(away)]) as provider:
+        many(provider.images, 5)
+        ended, lines = await provider.scan(provider.images, "--alone", "--patience", 1)
+
+    assert (ended.status, lines) == (3, [])
+    assert "the provider has answered nothing for 1 s" in ended.errors
+    assert "temporary store" in ended.errors
 
 
 @pytest.mark.scenario
