@@ -21,6 +21,7 @@ from consumer.commands.scan.lines import Result, line_again, line_of
 from consumer.commands.scan.options import FailOn, ScanOptions
 from consumer.commands.scan.outputs import must_be_writable, written
 from consumer.commands.scan.page import MOST_CARDS, write_page
+from consumer.commands.scan.paths import clashes
 from consumer.commands.scan.patience import Patience
 from consumer.commands.scan.pictures import Pictures
 from consumer.commands.scan.plan import Plan
@@ -76,7 +77,9 @@ def _read(options: ScanOptions, environment: Mapping[str, str]) -> tuple[Inputs,
             found = find(options.images, options.manifest, sys.stdin.buffer)
         except Misconfigured as error:
             problems += error.problems
-    if inputs is None or found is None:
+    stdout = None if options.dry_run or sys.stdout.isatty() else sys.stdout.fileno()
+    problems += clashes(options, found.items if found else (), stdout)
+    if inputs is None or found is None or problems:
         raise Misconfigured(problems)
     return inputs, found
 
