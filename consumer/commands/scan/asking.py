@@ -9,7 +9,7 @@ Images are asked about, by the layers that the service has, at a pace that does 
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import Protocol
@@ -17,6 +17,7 @@ from typing import Protocol
 import structlog
 
 from consumer.clock import Clock
+from consumer.commands.scan.answers import Kept, Remembering
 from consumer.commands.scan.files import FilesToo, Seen
 from consumer.commands.scan.finding import Found
 from consumer.commands.scan.inputs import Inputs
@@ -40,8 +41,6 @@ from consumer.records import (
     Delivery,
     Failure,
     Image,
-    ImageLocation,
-    SourceId,
     Subject,
     Submission,
     Verdict,
@@ -111,6 +110,10 @@ class Stopping:
             for give_up in self._give_up:
                 give_up()
 
+    def by_failure(self, error: OSError) -> None:
+        """Begin because something cannot be written: what nobody gets is not to be paid for."""
+        self.begin(f"the results cannot be written: {error.strerror or error}")
+
 
 class Asking:
     """Has images judged, many at once."""
@@ -123,25 +126,21 @@ class Asking:
 
     async def ask_all(
         self,
-        submissions: Iterable[tuple[Item, Submission]],
+        submissions: AsyncIterator[tuple[Item, Submission]],
         told: Callable[[Item, Verdict], None],
         stopping: Stopping,
         patience: Patience,
     ) -> None:
-        """Return once all are told, or once a stop has ended what was in flight. An `OSError` of `told` stops it."""
+        """Return once all are told, or once a stop has ended what was in flight."""
         stopping.before(self._provider.give_up_waiting)
 
         async def one(item: Item, submission: Submission) -> None:
-            verdict = await self._judge(submission)
-            try:
-                told(item, verdict)
-            except OSError as error:
-                stopping.begin(f"the results cannot be written: {error.strerror or error}")
+            told(item, await self._judge(submission))
 
         watch = asyncio.create_task(self._watch(stopping, patience))
         try:
             async with asyncio.TaskGroup() as tasks:
-                for item, submission in submissions:
+                async for item, submission in submissions:
                     await self._provider.wait_for_capacity(())
                     if stopping.reason is not None:
                         break
@@ -163,10 +162,10 @@ class Asking:
 
 @contextlib.asynccontextmanager
 async def open_asking(
-    inputs: Inputs, found: Found, environment: Mapping[str, str], clock: Clock, seen: Seen | None
+    inputs: Inputs, found: Found, environment: Mapping[str, str], clock: Clock, seen: Seen | None, kept: Kept | None
 ) -> AsyncIterator[Asking]:
     """
-    The service's layers, without its Kafka.
+    The service's layers, without its Kafka, around them what was `kept` of earlier answers.
 
     Raises:
         Misconfigured: a proxy or the authorities to trust cannot be read.
@@ -196,8 +195,11 @@ async def open_asking(
             calls=len(settings.services),
             uploads=uploads._replace(sources=files),
         )
+        moderator = provider.moderator
+        if kept is not None:
+            moderator = Remembering(moderator, kept, settings.services[-1])
         assessing = Assessing(
-            provider.moderator,
+            moderator,
             settings.services,
             settings.info,
             referer=config.provider.referer,
@@ -207,11 +209,11 @@ async def open_asking(
         yield Asking(provider, judge, lambda: Reading.of(counted.registry), clock)
 
 
-def submitted(item: Item, number: int, *, upload: bool) -> Submission:
+def submitted(item: Item, number: int) -> Submission:
     """An item as the service's code has it: the one image of a message that no topic holds."""
     now = time.time()
     return Submission(
-        id=SourceId(item.asked[:32]),
+        id=item.submission,
         delivery=Delivery(
             topic="scan", partition=0, offset=number, timestamp=now, key=None, value=None, headers=(), received=now
         ),
@@ -222,9 +224,5 @@ def submitted(item: Item, number: int, *, upload: bool) -> Submission:
         subject=Subject(id=""),
         image=Image(id="0", size=item.stamp.size if item.stamp else None),
         of=1,
-        location=_location(item, upload=upload),
+        location=ByUrl(item.source) if item.is_web and not item.by_upload else ByUpload(item.source),
     )
-
-
-def _location(item: Item, *, upload: bool) -> ImageLocation:
-    return ByUrl(item.source) if item.is_web and not upload else ByUpload(item.source)

@@ -45,14 +45,15 @@ class Found:
     stdin: bytes | None = field(default=None, repr=False)  # the image that standard input held
 
 
-def find(named: Sequence[str], manifest: Path | None, stdin: BinaryIO) -> Found:
+def find(named: Sequence[str], manifest: Path | None, stdin: BinaryIO, *, upload: bool = False) -> Found:
     """
-    Find all images. `-` is standard input: an image, or a list of paths and URLs.
+    Find all images. `-` is standard input: an image, or a list of paths and URLs. With `upload`, URLs are fetched from
+    here.
 
     Raises:
         Misconfigured: with each name that leads to nothing, and each wrong line of a list.
     """
-    finder = _Finder(stdin)
+    finder = _Finder(stdin, upload=upload)
     for name in named:
         finder.named(name)
     if manifest is not None:
@@ -70,10 +71,11 @@ def _nothing(passed_over: Counter[str]) -> str:
 
 
 class _Finder:
-    def __init__(self, stdin: BinaryIO) -> None:
+    def __init__(self, stdin: BinaryIO, *, upload: bool) -> None:
         self.found = Found()
         self.problems: list[str] = []
         self._stdin = stdin
+        self._upload = upload
         self._is_stdin_read = False
         self._seen: set[str] = set()
 
@@ -133,7 +135,11 @@ class _Finder:
         except UnicodeError:
             self.problems.append(f"{line.where}: holds half a character")
         else:
-            self._add(Item(name=line.image, source=url, id=line.id, tenant=line.tenant, purpose=line.purpose), key=url)
+            item = Item(
+                name=line.image, source=url, by_upload=self._upload, id=line.id, tenant=line.tenant,
+                purpose=line.purpose,
+            )  # fmt: skip
+            self._add(item, key=url)
 
     def _file(self, line: Listed) -> None:
         path = os.path.realpath(line.image)

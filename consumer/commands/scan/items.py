@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import orjson
 
+from consumer.records import SourceId
 from consumer.urls import shown_url
 
 STDIN = "stdin:"
@@ -29,6 +30,7 @@ class Item:
     name: str = field(repr=False)  # as it was named; a file in a folder by the folder's name and its own path
     source: str = field(repr=False)  # a URL of http, https or file, or that of standard input
     stamp: Stamp | None = None  # of a file that is there
+    by_upload: bool = False  # a URL that is fetched from here, and not by the provider
     id: str | None = None  # these three as a manifest says
     tenant: str = ""
     purpose: str = ""
@@ -40,8 +42,17 @@ class Item:
 
     @property
     def asked(self) -> str:
-        """What is asked, as 64 hex digits: another file under the same name is something else."""
-        return hashlib.sha256(orjson.dumps([self.source, *(self.stamp or ())])).hexdigest()
+        """
+        What is asked, as 64 hex digits: another file under the same name is something else, and so is a URL of which
+        the provider may have another image than we do.
+        """
+        asked = [self.source, *(self.stamp or ()), *(["upload"] if self.by_upload else [])]
+        return hashlib.sha256(orjson.dumps(asked)).hexdigest()
+
+    @property
+    def submission(self) -> SourceId:
+        """The id of its submission: 32 hex digits."""
+        return SourceId(self.asked[:32])
 
     def shown(self, *, keep_query: bool) -> str:
         """Its name as it is written: of a URL neither user nor query, which are credentials, but with `keep_query`."""

@@ -26,6 +26,7 @@ class Result:
     item: Item
     line: Mapping[str, Any] = field(repr=False)
     from_state: bool = False  # an earlier scan paid for it
+    paid: int = 0  # calls for it that an earlier scan paid for
 
     @property
     def decision(self) -> Decision:
@@ -36,7 +37,7 @@ class Result:
     def billed_calls(self) -> int:
         """Calls that this scan pays for."""
         calls: int = self.line["provider"]["billed_calls"]
-        return 0 if self.from_state else calls
+        return 0 if self.from_state else calls - self.paid
 
     @property
     def error(self) -> str:

@@ -1,6 +1,7 @@
 """How far a scan is, on a terminal: done of all, rate, time left, calls that are billed and what they cost."""
 
 import contextlib
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from typing import Protocol
@@ -22,6 +23,7 @@ from consumer.records import Decision
 
 STYLES = {Decision.BLOCK: "red", Decision.REVIEW: "yellow", Decision.PASS: "green"}
 WINDOW = 30.0  # seconds over which the rate is worked out
+SHOWN_EVERY = 0.1  # seconds
 
 
 class _Rate(ProgressColumn):
@@ -41,17 +43,37 @@ class _Nobody:
 
 
 class _Bar:
+    """Counts, and shows its counts from a thread of its own: a terminal that stands still holds up no call."""
+
     def __init__(self, bar: Progress, total: int, price: float | None) -> None:
         self._bar = bar
         self._price = price
+        self._done = 0
         self._billed = 0
         self._decisions: Counter[Decision] = Counter()
         self._task = bar.add_task("", total=total, what=self._what())
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._show_on, name="scan progress", daemon=True)
+        self._thread.start()
 
     def told(self, result: Result) -> None:
+        self._done += 1
         self._billed += result.billed_calls
         self._decisions[result.decision] += 1
-        self._bar.update(self._task, advance=1, what=self._what())
+
+    def end(self) -> None:
+        """Show the last of it."""
+        self._ended.set()
+        self._thread.join()
+
+    def _show_on(self) -> None:
+        with contextlib.suppress(OSError):  # the terminal is gone
+            while not self._ended.wait(SHOWN_EVERY):
+                self._show()
+            self._show()
+
+    def _show(self) -> None:
+        self._bar.update(self._task, completed=self._done, what=self._what(), refresh=True)
 
     def _what(self) -> str:
         told = [
@@ -73,8 +95,14 @@ def watched(console: Console, total: int, price: float | None, *, hidden: bool) 
         TextColumn("{task.fields[what]}"),
         TimeRemainingColumn(compact=True),
     )
-    with Progress(*columns, console=console, transient=True, speed_estimate_period=WINDOW) as bar:
-        yield _Bar(bar, total, price)
+    with Progress(
+        *columns, console=console, transient=True, speed_estimate_period=WINDOW, auto_refresh=False
+    ) as progress:
+        bar = _Bar(progress, total, price)
+        try:
+            yield bar
+        finally:
+            bar.end()
 
 
 def calls(count: int) -> str:

@@ -5,40 +5,55 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import NamedTuple
 
 import uvloop
-from rich.console import Console
-from rich.markup import escape
 
 from consumer.clock import SystemClock
 from consumer.commands.scan.asking import Stopping, open_asking, submitted
+from consumer.commands.scan.consoles import Consoles, takes_results
+from consumer.commands.scan.facts import facts_of, in_words
 from consumer.commands.scan.finding import Found, find
 from consumer.commands.scan.inputs import Inputs, load_inputs
 from consumer.commands.scan.items import Item
 from consumer.commands.scan.lines import Result, line_again, line_of
 from consumer.commands.scan.options import FailOn, ScanOptions
-from consumer.commands.scan.outputs import must_be_writable, written
+from consumer.commands.scan.outputs import Lines, must_be_writable, write_all, written
 from consumer.commands.scan.page import MOST_CARDS, write_page
 from consumer.commands.scan.paths import clashes
 from consumer.commands.scan.patience import Patience
 from consumer.commands.scan.pictures import Pictures
 from consumer.commands.scan.plan import Plan
-from consumer.commands.scan.progress import watched
+from consumer.commands.scan.progress import Watching, watched
 from consumer.commands.scan.state import State, opened
 from consumer.commands.scan.table import MOST_ROWS, summary, table
 from consumer.commands.scan.tally import Tally
 from consumer.config.operation import LogSettings
 from consumer.errors import Misconfigured
 from consumer.observability.logs import set_up_logs
-from consumer.records import STRICTNESS, Decision, Verdict
+from consumer.records import STRICTNESS, Decision, Submission, Verdict
 
 DONE, FOUND, UNFINISHED = 0, 1, 3
 """Exit statuses; 2 is a wrong use."""
 
-Tell = Callable[[Result], None]
-"""Takes each result, once."""
+
+class Telling(NamedTuple):
+    """All that is told of results."""
+
+    tally: Tally
+    lines: Lines
+    watching: Watching
+
+    def told(self, result: Result) -> None:
+        """Take a result, once."""
+        self.tally.told(result)
+        self.lines.told(result)
+        self.watching.told(result)
+
+    async def room(self) -> None:
+        """Return once another image may begin. See `Lines`."""
+        await self.lines.room()
 
 
 def run(options: ScanOptions, environment: Mapping[str, str]) -> int:
@@ -50,9 +65,7 @@ def run(options: ScanOptions, environment: Mapping[str, str]) -> int:
     """
     inputs, found = _read(options, environment)
     set_up_logs(inputs.config.logs if options.verbose else LogSettings(level="error"))
-    consoles = Consoles(
-        Console(highlight=False, emoji=False), Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
-    )
+    consoles = Consoles.usual()
     for each in inputs.warnings:
         consoles.warn(each)
     scan = Scan(options, inputs, found, consoles)
@@ -74,25 +87,14 @@ def _read(options: ScanOptions, environment: Mapping[str, str]) -> tuple[Inputs,
         problems += error.problems
     if options.images or options.manifest:
         try:
-            found = find(options.images, options.manifest, sys.stdin.buffer)
+            found = find(options.images, options.manifest, sys.stdin.buffer, upload=options.upload)
         except Misconfigured as error:
             problems += error.problems
-    stdout = None if options.dry_run or sys.stdout.isatty() else sys.stdout.fileno()
+    stdout = None if options.dry_run else takes_results()
     problems += clashes(options, found.items if found else (), stdout)
     if inputs is None or found is None or problems:
         raise Misconfigured(problems)
     return inputs, found
-
-
-class Consoles(NamedTuple):
-    """Where people look."""
-
-    output: Console
-    errors: Console
-
-    def warn(self, text: str) -> None:
-        """Say something that is not the result."""
-        self.errors.print(f"[yellow]![/yellow] {escape(text)}")
 
 
 class Scan:
@@ -110,39 +112,40 @@ class Scan:
     async def run(self, environment: Mapping[str, str]) -> int:
         """See `run`."""
         began = time.monotonic()
-        async with self._state() as state:
+        stopping = Stopping()
+        async with self._state(stopping) as state:
             known, to_ask = self._divided(state)
             if self._options.dry_run:
                 self._print_plan(len(known), to_ask)
                 return DONE
             if self._options.html:
                 must_be_writable("--html", self._options.html)
-            stopping = Stopping()
             tally = Tally(len(self._found.items), MOST_CARDS if self._options.html else MOST_ROWS)
             with Pictures(self._found, wanted=self._options.html is not None) as pictures:
-                with self._telling(tally) as tell:
+                async with self._telling(tally, stopping) as telling:
                     for result in self._again(known, state):
-                        tell(result)
-                    await self._ask(to_ask, tell, state, stopping, pictures, environment)
+                        await telling.room()
+                        telling.told(result)
+                    await self._ask(to_ask, telling, state, stopping, pictures, environment)
                 told = summary(tally, time.monotonic() - began, self._options.price, self._found.passed_over)
                 if self._options.html:
                     write_page(self._options.html, tally, told, pictures.of, show=self._options.show)
         return self._conclude(tally, told, stopping)
 
     @contextlib.asynccontextmanager
-    async def _state(self) -> AsyncIterator[State | None]:
+    async def _state(self, stopping: Stopping) -> AsyncIterator[State | None]:
         path = self._options.state
         if path is None or (self._options.dry_run and not path.exists()):
             yield None
             return
-        policy = self._inputs.policy
-        async with opened(path, policy.settings.services, policy.sha256) as state:
+        async with opened(path, facts_of(self._inputs), stopping.by_failure) as state:
             if state.torn:
                 self._consoles.warn(f"{path}: the last line was not whole, and was dropped: its image is asked again")
-            if state.of_others:
-                what = "result is" if state.of_others == 1 else "results are"
+            for differing, count in state.of_others.items():
+                what = "result is" if count == 1 else "results are"
                 self._consoles.warn(
-                    f"{path}: {state.of_others:,} {what} of another policy or of other services, and not used"
+                    f"{path}: {count:,} {what} of {in_words(differing)}, and not used: such images are asked about "
+                    "again, and paid for"
                 )
             yield state
 
@@ -164,30 +167,23 @@ class Scan:
             known, to_ask, self._inputs.policy.settings.services, self._inputs.qps, self._options.price,
             self._found.passed_over,
         )  # fmt: skip
-        sys.stdout.write(f"{plan.text() if sys.stdout.isatty() else plan.json()}\n")
+        text = plan.text() if sys.stdout.isatty() else plan.json()
+        write_all(sys.stdout.fileno(), f"{text}\n".encode())
 
-    @contextlib.contextmanager
-    def _telling(self, tally: Tally) -> Iterator[Tell]:
-        """Tell of each result wherever that is asked for."""
+    @contextlib.asynccontextmanager
+    async def _telling(self, tally: Tally, stopping: Stopping) -> AsyncIterator[Telling]:
+        """Tell of each result wherever that is asked for. What cannot be written stops the scan."""
         # Rich would take a pipe for a terminal where FORCE_COLOR is set.
-        stdout = None if sys.stdout.isatty() else sys.stdout.fileno()
         hidden = self._options.verbose or not sys.stderr.isatty()
-        with (
-            written(self._options.json, stdout) as lines,
-            watched(self._consoles.errors, tally.total, self._options.price, hidden=hidden) as watching,
-        ):
-
-            def tell(result: Result) -> None:
-                tally.told(result)
-                lines.told(result)
-                watching.told(result)
-
-            yield tell
+        with watched(self._consoles.errors, tally.total, self._options.price, hidden=hidden) as watching:
+            async with written(self._options.json, takes_results(), stopping.by_failure) as lines:
+                stopping.before(lines.give_up)
+                yield Telling(tally, lines, watching)
 
     async def _ask(
         self,
         items: list[Item],
-        tell: Tell,
+        telling: Telling,
         state: State | None,
         stopping: Stopping,
         pictures: Pictures,
@@ -197,14 +193,18 @@ class Scan:
             line = line_of(item, verdict, self._privacy, self._provider)
             if state is not None:
                 state.add(item.asked, line)
-            tell(Result(item, line))
+            telling.told(Result(item, line, paid=0 if state is None else state.paid(item.submission)))
 
-        if not items:
+        async def submissions() -> AsyncIterator[tuple[Item, Submission]]:
+            for number, item in enumerate(items):
+                await telling.room()
+                yield item, submitted(item, number)
+
+        if not items or stopping.reason is not None:
             return
-        submissions = ((each, submitted(each, n, upload=self._options.upload)) for n, each in enumerate(items))
-        async with open_asking(self._inputs, self._found, environment, self._clock, pictures.seen) as asking:
+        async with open_asking(self._inputs, self._found, environment, self._clock, pictures.seen, state) as asking:
             with self._interruptible(stopping):
-                await asking.ask_all(submissions, told, stopping, Patience(self._options.patience))
+                await asking.ask_all(submissions(), told, stopping, Patience(self._options.patience))
 
     @contextlib.contextmanager
     def _interruptible(self, stopping: Stopping) -> Iterator[None]:
@@ -231,10 +231,9 @@ class Scan:
             ignore_no_more()
 
     def _conclude(self, tally: Tally, told: str, stopping: Stopping) -> int:
-        output, errors = self._consoles
         if sys.stdout.isatty():
-            output.print(table(tally))
-        errors.print(told, markup=False)
+            self._consoles.output.print(table(tally))
+        self._consoles.say(told)
         if stopping.reason is not None:
             self._consoles.warn(f"not finished: {stopping.reason}. {self._how_to_go_on(tally)}")
             return UNFINISHED

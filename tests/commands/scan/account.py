@@ -1,6 +1,7 @@
 """`scan` as an operator runs it: a folder with a configuration, an account at the emulated provider."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from consumer.emulator import Emulator, EmulatorSettings, running
 from tests.commands.cli import Ended, command
 from tests.rig.emulated import KEY
 from tests.rig.pictures import picture
+from tests.rig.windows import busiest_window
 
 RULES = (
     {
@@ -37,6 +39,7 @@ class Account:
 
     emulator: Emulator
     folder: Path
+    lags: list[float]  # by which calls may be stamped late, seconds
 
     @property
     def images(self) -> Path:
@@ -60,6 +63,14 @@ class Account:
         return [call.arrival for call in self.emulator.calls if call.action == action]
 
     @property
+    def busiest_second(self) -> int:
+        """
+        Calls of the busiest second, in a window that is shorter by how late one may be stamped. See
+        `tests/scenarios/test_quota.py`.
+        """
+        return busiest_window(self.called(), 1.0 - max(self.lags))
+
+    @property
     def billed(self) -> int:
         """Calls that the provider charges for."""
         return sum(call.billed for call in self.emulator.calls)
@@ -81,7 +92,18 @@ async def account(folder: Path, config: Mapping[str, Any] | None = None, **emula
         (folder / "consumer.yaml").write_text(yaml.safe_dump(written))
         (folder / "policy.yaml").write_text(yaml.safe_dump(POLICY))
         (folder / "images").mkdir(exist_ok=True)
-        yield Account(provider, folder)
+        lags = [0.0]
+        watching = asyncio.create_task(_watch_lag(lags))
+        yield Account(provider, folder, lags)
+        watching.cancel()
+
+
+async def _watch_lag(lags: list[float]) -> None:
+    """Note by how much this process is kept from running, and with it the emulator."""
+    while True:
+        due = time.monotonic() + 0.005
+        await asyncio.sleep(0.005)
+        lags.append(time.monotonic() - due)
 
 
 def painted(folder: Path, **colours: str) -> None:

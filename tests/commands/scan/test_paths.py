@@ -12,7 +12,7 @@ from consumer.commands.scan.paths import clashes
 from tests.commands.scan.account import account, painted
 
 
-def told(items: tuple[Item, ...] = (), stdout: int | None = None, **options: Any) -> list[str]:
+def told(options: dict[str, Any], *items: Item, stdout: int | None = None) -> list[str]:
     return list(clashes(ScanOptions(**options), items, stdout))
 
 
@@ -38,15 +38,15 @@ def test_two_options_cannot_be_one_file(tmp_path: Path, one: str, other: str, is
 
     names = [path, tmp_path / "folder" / ".." / "folder" / "file", tmp_path / "linked" / "file", tmp_path / "link"]
     for name in [*names, tmp_path / "hard"] if is_there else names:
-        assert told(**{one: path, other: name}) == [f"--{one} and --{other} are one file, {path}: name two"]
-    assert told(**{one: path, other: tmp_path / "another"}) == []
+        assert told({one: path, other: name}) == [f"--{one} and --{other} are one file, {path}: name two"]
+    assert told({one: path, other: tmp_path / "another"}) == []
 
 
 def test_a_device_may_be_named_twice() -> None:
     """
     Nothing in it is lost.
     """
-    assert told(json=Path("/dev/null"), html=Path("/dev/null")) == []
+    assert told({"json": Path("/dev/null"), "html": Path("/dev/null")}) == []
 
 
 def test_standard_output_is_a_file_as_well(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_standard_output_is_a_file_as_well(tmp_path: Path) -> None:
     Where the shell has led it into one.
     """
     with (tmp_path / "lines").open("wb") as file:
-        assert told(stdout=file.fileno(), state=tmp_path / "lines", json=tmp_path / "others") == [
+        assert told({"state": tmp_path / "lines", "json": tmp_path / "others"}, stdout=file.fileno()) == [
             f"--state and standard output are one file, {tmp_path}/lines: name two"
         ]
 
@@ -66,7 +66,7 @@ def test_an_image_that_is_to_be_judged_is_not_written_over(tmp_path: Path) -> No
     path = tmp_path / "a b.png"
     image = Item(name="a b.png", source=path.as_uri())
 
-    assert told((image,), html=path) == [f"--html: {path} is an image that is to be judged, and would be lost"]
+    assert told({"html": path}, image) == [f"--html: {path} is an image that is to be judged, and would be lost"]
 
 
 async def test_it_is_refused_before_anything_is_asked_or_written(tmp_path: Path) -> None:

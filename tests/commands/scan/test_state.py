@@ -1,6 +1,7 @@
 """What a scan remembers: nothing is paid for twice, whatever ends it."""
 
 import asyncio
+import os
 import signal
 import sys
 from pathlib import Path
@@ -10,13 +11,17 @@ import orjson
 import pytest
 import yaml
 
+from consumer.commands.scan.answers import Answer
+from consumer.commands.scan.facts import in_words
 from consumer.commands.scan.state import State, opened
 from consumer.emulator import Fault
 from consumer.errors import Misconfigured
-from consumer.records import Decision
+from consumer.records import Decision, Hits, Label, ModerationResult
 from tests.commands.scan.account import POLICY, Account, account, many, painted
+from tests.commands.scan.test_terminal import all_of
 from tests.rig.children import running
 from tests.rig.emulated import KEY
+from tests.rig.replica import ROOT
 
 TOLD: dict[str, Any] = {
     "image": "a.png", "decision": "pass", "risk_level": "none", "findings": [], "reasons": [], "error": None,
@@ -24,8 +29,24 @@ TOLD: dict[str, Any] = {
 }  # fmt: skip
 
 
-def state(path: Path, policy: str = "p", services: tuple[str, ...] = ("s",)) -> Any:
-    return opened(path, services, policy)
+FACTS: dict[str, Any] = {"policy": "p", "services": ["s"], "endpoint": "https://example.com"}
+ANSWER = Answer(
+    ModerationResult(
+        service="s", request_id="r", risk_level="high", labels=(Label("violent", 97.4, "high"), Label("other")),
+        hits=Hits(image_libraries=("a", "b"), public_figures=2, keywords=("c",)), region="r", sent=1.5, took=0.25,
+        attempts=2,
+    ),
+    sha256="0" * 64,
+    frames=3,
+)  # fmt: skip
+
+
+def never(error: OSError) -> None:
+    raise AssertionError(error)
+
+
+def state(path: Path, failed: Any = never, **facts: Any) -> Any:
+    return opened(path, {**FACTS, **facts}, failed)
 
 
 async def kept(path: Path, *asked: str) -> bytes:
@@ -58,8 +79,14 @@ async def test_what_was_kept_is_known(tmp_path: Path) -> None:
     """
     path = tmp_path / "state"
     await kept(path, "a", "b")
+    async with state(path) as written:
+        written.add_answer("i", "s", ANSWER)
+        written.add_answer("i", "t", Answer(None, "not_json", "r"))
 
     assert (await found(path, "a", "b", "c"))[0] == [True, True, False]
+    async with state(path) as read:
+        assert [read.answer("i", each) for each in "stu"] == [ANSWER, Answer(None, "not_json", "r"), None]
+        assert (read.paid("i"), read.paid("j")) == (2, 0)
     assert path.stat().st_mode & 0o777 == 0o600
 
 
@@ -76,6 +103,52 @@ async def test_a_torn_line_is_dropped_wherever_it_ends(tmp_path: Path) -> None:
         assert (known, read.torn) == ([True, False], True)
         await kept(path, "c")
         assert (await found(path, "a", "c"))[0] == [True, True]
+
+
+async def test_a_line_that_does_not_fit_on_the_disk_is_cut_off(tmp_path: Path) -> None:
+    """
+    Wherever the disk ends: what was kept before is known, and so is what is kept once there is room again.
+    """
+    whole = len(await kept(tmp_path / "whole", "a", "b"))
+    for size in range(whole - 1, whole - 200, -20):
+        path = tmp_path / str(size)
+        await kept(path, "a")
+        done = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", FULL, str(path), str(size), cwd=ROOT, stdout=asyncio.subprocess.PIPE
+        )
+        told, _ = await done.communicate()
+        assert (done.returncode, told.decode()) == (0, "File too large\n")
+        known, read = await found(path, "a", "b", "c")
+        assert (known, read.torn) == ([True, False, True], False)
+
+
+FULL = """
+import asyncio, resource, sys
+from pathlib import Path
+from tests.commands.scan.test_state import TOLD, state
+
+async def main():
+    async with state(Path(sys.argv[1]), lambda error: print(error.strerror)) as written:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+        written.add("b", TOLD)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        written.add("c", TOLD)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("what", ["pipe", "/dev/null"])
+async def test_a_state_is_a_file(tmp_path: Path, what: str) -> None:
+    """
+    A pipe or a device remembers nothing, and holds nothing up.
+    """
+    path = tmp_path / what
+    if what == "pipe":
+        os.mkfifo(path)
+
+    with pytest.raises(Misconfigured, match="is a pipe or a device, and must be a file"):
+        await kept(path)
 
 
 async def test_a_first_line_that_was_torn_is_written_anew(tmp_path: Path) -> None:
@@ -103,7 +176,18 @@ async def test_another_file_is_not_touched(tmp_path: Path, content: bytes) -> No
     assert path.read_bytes() == content
 
 
-@pytest.mark.parametrize("line", [b"no JSON", b"[]", b'{"asked": 1}', b'{"asked": "a", "line": {"decision": "pass"}}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"no JSON",
+        b"[]",
+        b'{"asked": 1}',
+        b'{"asked": "a", "line": {"decision": "pass"}}',
+        b'{"of": 1}',
+        b'{"submission": "i", "service": "s", "answer": {}}',
+        b'{"submission": "i", "service": "s", "answer": {"result": {"labels": 1, "hits": []}}}',
+    ],
+)
 async def test_a_line_that_no_crash_leaves_behind_is_refused(tmp_path: Path, line: bytes) -> None:
     """
     It is named by its number.
@@ -111,21 +195,36 @@ async def test_a_line_that_no_crash_leaves_behind_is_refused(tmp_path: Path, lin
     path = tmp_path / "state"
     path.write_bytes(await kept(path, "a") + line + b"\n")
 
-    with pytest.raises(Misconfigured, match="state:3: is no result of a scan"):
+    with pytest.raises(Misconfigured, match="state:4: is no result of a scan"):
         await kept(path)
 
 
-async def test_results_of_another_policy_or_other_services_are_not_used(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("others", "told"),
+    [
+        ({"policy": "q"}, "another policy"),
+        ({"policy": "q", "services": ["s", "t"]}, "other services"),
+        ({"endpoint": "http://127.0.0.1"}, "another endpoint"),
+        ({"region": "r", "referer": "x"}, "another referer and another region"),
+    ],
+)
+async def test_what_was_judged_otherwise_is_not_used(tmp_path: Path, others: dict[str, Any], told: str) -> None:
     """
-    They are counted, and stay for whoever has that policy.
+    It is counted by what was otherwise, and stays for whoever has that. So are answers.
     """
     path = tmp_path / "state"
     await kept(path, "a")
+    async with state(path) as written:
+        written.add_answer("i", "s", ANSWER)
 
-    for of in ({"policy": "q"}, {"services": ("s", "t")}):
-        known, read = await found(path, "a", **of)
-        assert (known, read.of_others) == ([False], 1)
-    assert (await found(path, "a"))[0] == [True]
+    for _ in range(2):
+        async with state(path, **others) as read:
+            assert (read.knows("a"), read.answer("i", "s"), read.paid("i")) == (False, None, 0)
+            assert {in_words(each): count for each, count in read.of_others.items()} == {told: 1}
+            read.add("b", TOLD)
+    async with state(path) as read:
+        assert (read.knows("a"), read.knows("b"), read.answer("i", "s")) == (True, False, ANSWER)
+    assert path.read_bytes().count(b'"of"') == 2
 
 
 async def test_what_failed_and_cost_nothing_is_asked_about_again(tmp_path: Path) -> None:
@@ -192,12 +291,15 @@ async def test_another_policy_asks_again_and_says_so(tmp_path: Path) -> None:
         ended, [line] = await provider.scan(*arguments, "--policy", other)
         _, [again] = await provider.scan(*arguments)
 
-    assert "1 result is of another policy or of other services, and not used" in ended.errors
+    told = f"{tmp_path}/state: 1 result is of another policy, and not used: such images are asked about again"
+    assert told in " ".join(ended.errors.split())
     assert (line["from_state"], again["from_state"], provider.billed) == (False, True, 2)
 
 
 def results(path: Path) -> list[bytes]:
-    return path.read_bytes().splitlines()[1:] if path.exists() else []
+    """The lines of images that have all their answers."""
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    return [line for line in lines if line.startswith(b'{"asked"')]
 
 
 def begun(provider: Account, *arguments: object, output: Any = asyncio.subprocess.DEVNULL) -> Any:
@@ -227,6 +329,64 @@ async def test_after_a_sigkill_nothing_is_paid_for_twice_but_what_was_in_flight(
     assert stats["billed_again"] <= calls - remembered
     assert stats["billed"] == 60 + stats["billed_again"]
     assert sum(line["from_state"] for line in lines) == remembered
+
+
+@pytest.mark.scenario
+async def test_what_one_of_two_services_has_answered_is_not_paid_for_twice(tmp_path: Path) -> None:
+    """
+    Also where a SIGKILL comes before the second has; the results are the same, and the price is of this scan's calls.
+    """
+    path = tmp_path / "state"
+    away = {
+        "match": {"service": "aigcDetector_global"},
+        "what": {"gateway_code": "ServiceUnavailable", "http_status": 503},
+    }
+    services = ["baselineCheck_global", "aigcDetector_global"]
+    async with account(tmp_path, faults=[Fault.model_validate(away)]) as provider:
+        (tmp_path / "policy.yaml").write_text(yaml.safe_dump({**POLICY, "services": services}))
+        painted(provider.images, fire="red", skin="orange", sky="blue")
+        async with begun(provider, "--state", path) as process:
+            await provider.until_billed(3)
+            async with asyncio.timeout(20):
+                while path.read_bytes().count(b'"answer"') < 3:
+                    await asyncio.sleep(0.01)
+            process.kill()
+            await process.wait()
+        provider.emulator.faults.replace([])
+        ended, lines = await provider.scan(provider.images, "--alone", "--state", path, "--price", 1000)
+        stats = provider.emulator.stats()
+
+    assert (ended.status, stats["billed"], stats["billed_again"]) == (0, 6, 0)
+    assert [line["decision"] for line in lines] == ["block", "review", "pass"]
+    assert [line["provider"]["billed_calls"] for line in lines] == [2, 2, 2]
+    assert all(line["sha256"] and len(line["provider"]["calls"]) == 2 for line in lines)
+    assert "3 calls billed = 3.00" in ended.errors
+
+
+@pytest.mark.scenario
+async def test_a_disk_that_is_full_for_a_while_costs_what_did_not_fit(tmp_path: Path) -> None:
+    """
+    The scan ends; what it had kept is known to the next one, and what did not fit is told all the same.
+    """
+    path = tmp_path / "state"
+    async with account(tmp_path) as provider:
+        many(provider.images, 30)
+        command = [sys.executable, "-m", "consumer", *provider.arguments(provider.images, "--qps", 50)]
+        limited = ["sh", "-c", f'ulimit -f 16; exec "$@" --state {path} 2>{tmp_path}/errors', "sh", *command]
+        reader, writer = os.pipe()
+        async with running(limited, environment=KEY, output=writer) as process:
+            os.close(writer)
+            told = await asyncio.to_thread(all_of, reader)
+            status = await process.wait()
+        first, paid = len(results(path)), provider.billed
+        ended, lines = await provider.scan(provider.images, "--alone", "--state", path)
+
+    assert status == 3
+    assert "the results cannot be written: File too large" in (tmp_path / "errors").read_text()
+    assert 0 < first < paid < 30
+    assert len(told.splitlines()) == paid
+    assert (ended.status, len(lines), provider.billed) == (0, 30, paid + 30 - first)
+    assert "was not whole" not in ended.errors
 
 
 @pytest.mark.scenario

@@ -4,15 +4,22 @@ import asyncio
 import os
 import socket
 import sys
+from fcntl import F_SETPIPE_SZ, fcntl
 from pathlib import Path
 
 import pytest
 
+from consumer.commands.scan.items import Item
+from consumer.commands.scan.lines import Result
+from consumer.commands.scan.outputs import written
 from consumer.commands.scan.patience import LONGEST_LOOK, Patience, Reading
 from consumer.emulator import Fault
 from tests.commands.scan.account import account, many
+from tests.commands.scan.test_state import never
+from tests.commands.scan.test_terminal import all_of
 from tests.rig.children import running
 from tests.rig.emulated import KEY
+from tests.rig.replica import ROOT, surroundings
 
 
 def looked(patience: Patience, *readings: Reading, every: float = 0.5) -> list[str | None]:
@@ -123,7 +130,10 @@ async def test_a_temporary_store_that_is_away_ends_a_scan_after_its_patience(tmp
     """
     It is named.
     """
-    away = {"match": {"action": "PutObject"}, "what": {"store_code": {"code": "ServiceUnavailable", "http_status": 503}}}
+    away = {
+        "match": {"action": "PutObject"},
+        "what": {"store_code": {"code": "ServiceUnavailable", "http_status": 503}},
+    }
     async with account(tmp_path, faults=[Fault.model_validate(away)]) as provider:
         many(provider.images, 5)
         ended, lines = await provider.scan(provider.images, "--alone", "--patience", 1)
@@ -164,6 +174,104 @@ async def test_a_full_disk_ends_a_scan(tmp_path: Path, option: str) -> None:
 
     assert ended.status == 3
     assert "No space left on device" in ended.errors
+
+
+@pytest.mark.scenario
+async def test_a_reader_that_is_slow_holds_up_no_call(tmp_path: Path) -> None:
+    """
+    More is judged than its pipe holds, and all of it is told once it reads.
+    """
+    async with account(tmp_path) as provider:
+        many(provider.images, 150)
+        reader, writer = os.pipe()
+        fcntl(writer, F_SETPIPE_SZ, 4_096)
+        command = [sys.executable, "-m", "consumer", *provider.arguments(provider.images, "--alone")]
+        async with running(command, environment=KEY, output=writer) as process:
+            os.close(writer)
+            await provider.until_billed(150)
+            told = await asyncio.to_thread(all_of, reader)
+            status = await process.wait()
+
+    assert (status, len(told.splitlines())) == (0, 150)
+
+
+def line(name: str) -> Result:
+    return Result(Item(name=name, source="https://example.com/"), {"image": name})
+
+
+async def test_so_many_lines_wait_for_their_reader(tmp_path: Path) -> None:
+    """
+    Then nothing new begins until it reads, or the scan is given up. All that was told is written in the end.
+    """
+    reader, writer = os.pipe()
+    size = fcntl(writer, F_SETPIPE_SZ, 4_096)
+    async with written(tmp_path / "lines", writer, never, most_waiting=3) as lines:
+        lines.told(line("a" * 2 * size))
+        for _ in range(2):
+            await lines.room()
+            lines.told(line("b"))
+        blocked = asyncio.create_task(lines.room())
+        await asyncio.sleep(0.05)
+        is_blocked = not blocked.done()
+        lines.give_up()
+        await blocked
+        reading = asyncio.create_task(asyncio.to_thread(all_of, reader))
+    os.close(writer)
+
+    assert is_blocked
+    assert len((await reading).splitlines()) == 3
+    assert len((tmp_path / "lines").read_bytes().splitlines()) == 3
+
+
+async def test_a_pipe_that_does_not_wait_is_waited_for() -> None:
+    """
+    As one is that another program has made non-blocking.
+    """
+    reader, writer = os.pipe()
+    size = fcntl(writer, F_SETPIPE_SZ, 4_096)
+    os.set_blocking(writer, False)
+    async with written(None, writer, never) as lines:
+        lines.told(line("a" * 3 * size))
+        reading = asyncio.create_task(asyncio.to_thread(all_of, reader))
+    os.close(writer)
+
+    assert len(await reading) > 3 * size
+
+
+async def test_what_cannot_be_written_is_said_once() -> None:
+    """
+    And nothing is waited for after it.
+    """
+    reader, writer = os.pipe()
+    os.close(reader)
+    failures: list[str | None] = []
+    async with written(None, writer, lambda error: failures.append(error.strerror)) as lines:
+        for _ in range(5):
+            lines.told(line("a"))
+    os.close(writer)
+
+    assert failures == ["Broken pipe"]
+
+
+@pytest.mark.scenario
+@pytest.mark.parametrize("more", [["--dry-run"], ["--alone"]])
+async def test_nobody_reads_what_a_scan_says(tmp_path: Path, more: list[str]) -> None:
+    """
+    Neither its results nor its last words: it could not finish, and nothing was found.
+    """
+    async with account(tmp_path) as provider:
+        many(provider.images, 3)
+        reader, writer = os.pipe()
+        os.close(reader)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "consumer", *provider.arguments(provider.images, *more), cwd=ROOT,
+            env={**surroundings(), **KEY}, stdout=writer, stderr=writer,
+        )  # fmt: skip
+        os.close(writer)
+        async with asyncio.timeout(60):
+            status = await process.wait()
+
+    assert status == 3
 
 
 @pytest.mark.scenario

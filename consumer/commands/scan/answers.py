@@ -1,0 +1,91 @@
+"""
+Answers that are paid for, kept until their image has all of them: a scan that ends before that does not pay for them
+twice. An answer here is also one that cannot be trusted, which is paid for all the same.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, Self
+
+from consumer.errors import Malformed
+from consumer.moderation import CallContext, ModerationRequest, Moderator
+from consumer.moderation.copies import Copy
+from consumer.records import ByObject, Hits, Label, ModerationResult
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one service answered about one image, and which bytes it was about, where that is known."""
+
+    result: ModerationResult | None = field(repr=False)  # None: it cannot be trusted
+    code: str = ""  # why it cannot be trusted
+    request_id: str | None = None  # of an answer that cannot be trusted
+    sha256: str | None = None
+    frames: int | None = None
+
+    @classmethod
+    def read(cls, told: Mapping[str, Any]) -> Self:
+        """Make it from its JSON object. `TypeError`, `KeyError` or `ValueError` escape where it is none."""
+        result = told["result"]
+        return cls(**{**told, "result": None if result is None else _result(result)})
+
+
+def _result(told: Mapping[str, Any]) -> ModerationResult:
+    hits: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in told["hits"].items()
+    }
+    labels = tuple(Label(**each) for each in told["labels"])
+    return ModerationResult(**{**told, "labels": labels, "hits": Hits(**hits)})
+
+
+class Kept(Protocol):
+    """Keeps answers, by the submission that they are about and the service that gave them."""
+
+    def answer(self, submission: str, service: str) -> Answer | None:
+        """Return what was answered."""
+        ...
+
+    def add_answer(self, submission: str, service: str, answer: Answer) -> None:
+        """Keep an answer. Nothing escapes."""
+        ...
+
+
+class Remembering:
+    """A `Moderator` that asks nothing that was answered in an earlier scan, and keeps what is."""
+
+    def __init__(self, inner: Moderator, kept: Kept, last_service: str) -> None:
+        """The answer of `last_service` is kept with the image's result, which follows at once."""
+        self._inner = inner
+        self._kept = kept
+        self._last_service = last_service
+
+    async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
+        known = self._kept.answer(request.submission, request.service)
+        if known is not None:
+            return _again(known, call)
+        judged = len(call.copies.judged)
+        try:
+            result = await self._inner.ask(request, call)
+        except Malformed as error:
+            if error.billed == "yes":
+                self._keep(request, Answer(None, error.code, error.request_id))
+            raise
+        copy = call.copies.judged[-1] if len(call.copies.judged) > judged else None
+        about = (copy.sha256, copy.frames) if copy is not None else (None, None)
+        self._keep(request, Answer(result, "", None, *about))
+        return result
+
+    def _keep(self, request: ModerationRequest, answer: Answer) -> None:
+        if request.service != self._last_service:
+            self._kept.add_answer(request.submission, request.service, answer)
+
+
+def _again(known: Answer, call: CallContext) -> ModerationResult:
+    if known.result is None:
+        failure = Malformed(known.code, billed="yes")
+        failure.request_id = known.request_id
+        raise failure
+    if known.sha256 is not None:
+        nowhere = ByObject("", "", None)
+        call.copies.judged.append(Copy(nowhere, 0.0, known.sha256, known.frames))
+    return known.result

@@ -1,0 +1,44 @@
+"""What results depend on beside the image: where one of these is another, an earlier result says nothing. Pure."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from consumer.commands.scan.inputs import Inputs
+
+Facts = Mapping[str, Any]
+
+_WORDS = {
+    "policy": "another policy", "services": "other services", "info": "other information", "region": "another region",
+    "endpoint": "another endpoint", "referer": "another referer", "privacy": "other privacy settings",
+}  # fmt: skip
+_PRIVACY = {"recognised_text", "public_figures", "keywords"}
+
+
+def facts_of(inputs: Inputs) -> Facts:
+    """
+    The facts of a scan.
+
+    Of the regions the first: the second one has the same configuration at the provider, or may not be configured.
+    """
+    provider, settings = inputs.config.provider, inputs.policy.settings
+    region, endpoint = provider.regions[0]
+    return {
+        "policy": inputs.policy.sha256,
+        "services": list(settings.services),
+        "info": list(settings.info),
+        "region": region,
+        "endpoint": endpoint,
+        "referer": provider.referer,
+        "privacy": inputs.config.privacy.model_dump(mode="json", include=_PRIVACY),
+    }
+
+
+def differences(ours: Facts, theirs: Facts) -> frozenset[str]:
+    """The names of those that are not the same. A policy with other services or information is named by these."""
+    names = {name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name)}
+    return frozenset(names - {"policy"} if names & {"services", "info"} else names)
+
+
+def in_words(names: Iterable[str]) -> str:
+    """Name facts, for people."""
+    return " and ".join(_WORDS.get(name, name) for name in sorted(names))
