@@ -52,7 +52,8 @@ def about(
     """
     Reads upload events from Kafka, asks Alibaba Cloud Image Moderation about each image, publishes verdicts.
 
-    The exit status is 0 on success, 1 on failure, and 2 when the configuration or the command line is wrong.
+    The exit status is 0 on success, 1 on failure, 2 when the configuration or the command line is wrong, and 3 on an
+    unexpected error.
     """
 
 
@@ -360,7 +361,7 @@ def wait_for_signal() -> None:
 
 
 def main() -> None:
-    """Run a command. Exit 2: the configuration is wrong; 1: it could not go on."""
+    """Run a command. Exit 2: the configuration is wrong; 1: it could not go on; 3: an error that nobody expected."""
     try:
         app(prog_name="moderation-consumer")
     except Misconfigured as error:
@@ -370,3 +371,11 @@ def main() -> None:
     except (ConsumerError, OSError) as error:  # OSError: such as a full disk below standard output
         errors.print(f"[red]✗[/red] {escape(str(error))}")
         sys.exit(1)
+    except Exception as error:  # noqa: BLE001 — Python would say its text, and end with 1, which commands mean otherwise
+        from consumer.commands.faults import UNEXPECTED, in_a_line, innermost
+        from consumer.observability.tracebacks import frames_of
+
+        inner = innermost(error)
+        errors.print(f"[red]✗[/red] {escape(in_a_line(inner))}")
+        errors.print("\n".join(frames_of(inner)), markup=False)
+        sys.exit(UNEXPECTED)

@@ -22,6 +22,18 @@ except SystemExit:
 THAT_TAKE_TIME = {"aiokafka", "asyncio", "consumer.config", "httpx", "pydantic", "structlog", "yaml"}
 MOST_MODULES = 400  # 350 today, and twice that for the commands that import the most
 
+A_COMMAND_THAT_FAILS = """
+import sys
+from consumer.cli import app, main
+
+@app.command()
+def failing() -> None:
+    raise KeyError("https://user:secret@example.com/")
+
+sys.argv = ["moderation-consumer", "failing"]
+main()
+"""
+
 COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
 
 
@@ -75,3 +87,20 @@ async def test_a_problem_is_printed_as_it_is() -> None:
 
     assert ended.status == 2
     assert ended.errors == "✗ --set logs.level: must be one of debug, info, warning, error (given: 'x [red]')\n"
+
+
+def test_an_unexpected_error_has_a_status_of_its_own() -> None:
+    """
+    What commands mean by 1 it is not. It says where it was raised and what to do, and not its text, which may hold a
+    credential.
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", A_COMMAND_THAT_FAILS], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    told = ended.stderr.splitlines()
+    assert ended.returncode == 3
+    assert told[0].startswith("✗ unexpected error: KeyError at ")
+    assert "please report this line" in told[0]
+    assert "secret" not in ended.stderr
+    assert "Traceback" not in ended.stderr

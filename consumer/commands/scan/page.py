@@ -18,6 +18,8 @@ from consumer.commands.scan.tally import Tally
 from consumer.vendor_facts.aliyun import NOTHING_FOUND
 
 MOST_CARDS = 5_000
+MOST_PICTURES = 2_000
+MOST_PICTURE_BYTES = 100_000_000  # of all pictures as they stand in the page
 
 PictureOf = Callable[[Result], str]
 """A picture as a `data:` URI, or nothing."""
@@ -44,9 +46,22 @@ def page(tally: Tally, results: Sequence[Result], told: str, picture: PictureOf,
     for name, text in filled.items():
         before = before.replace(name, text)
     yield before
+    size = left_out = 0
     for number, result in enumerate(results):
-        yield card(result, number, picture(result))
-    yield after
+        has_room = number < MOST_PICTURES and size < MOST_PICTURE_BYTES
+        uri = picture(result) if has_room else ""
+        size, left_out = size + len(uri), left_out + (not has_room)
+        yield card(result, number, uri, "no picture" if has_room else "left out")
+    yield after.replace("{left_out}", _left_out(left_out))
+
+
+def _left_out(count: int) -> str:
+    if not count:
+        return ""
+    return (
+        f"{count:,} of these images, the last ones where the strictest come first, have no picture here, so that the "
+        f"page stays small."
+    )
 
 
 def _choices(tally: Tally) -> Iterator[str]:
@@ -67,8 +82,8 @@ def _found(result: Result) -> Iterator[tuple[str, str]]:
             yield printable(finding["label"]), labelled(finding)
 
 
-def card(result: Result, number: int, picture: str) -> str:
-    """One image."""
+def card(result: Result, number: int, picture: str, instead: str = "no picture") -> str:
+    """One image, and what stands `instead` of a picture that there is not."""
     line, found = result.line, list(_found(result))
     name = printable(line["image"])
     finding = result.finding
@@ -86,7 +101,7 @@ def card(result: Result, number: int, picture: str) -> str:
             f'<article class="card {result.decision}" data-decision="{result.decision}" data-number="{number}" ',
             f'data-confidence="{confidence:g}" data-name="{escape(name)}" ',
             f'data-labels="{escape(chr(10).join(label for label, _ in found))}">',
-            _picture(picture, name),
+            _picture(picture, name, instead),
             f'<div class="text"><p class="decision">{result.decision}</p>',
             f'<p class="name">{escape(name)}</p>',
             f'<p class="error">not judged: {escape(result.error)}</p>' if result.error else "",
@@ -98,9 +113,9 @@ def card(result: Result, number: int, picture: str) -> str:
     )
 
 
-def _picture(uri: str, name: str) -> str:
+def _picture(uri: str, name: str, instead: str) -> str:
     if not uri:
-        return '<div class="picture none">no picture</div>'
+        return f'<div class="picture none">{instead}</div>'
     return (
         f'<button class="picture" type="button" aria-label="show or blur {escape(name)}">'
         f'<img loading="lazy" alt="" src="{escape(uri)}"></button>'

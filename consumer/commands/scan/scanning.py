@@ -5,12 +5,13 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import uvloop
 
 from consumer.clock import SystemClock
+from consumer.commands.faults import in_a_line, innermost
 from consumer.commands.scan.asking import Stopping, open_asking, submitted
 from consumer.commands.scan.consoles import Consoles, takes_results
 from consumer.commands.scan.facts import facts_of, in_words
@@ -30,8 +31,9 @@ from consumer.commands.scan.state import State, opened
 from consumer.commands.scan.table import MOST_ROWS, summary, table
 from consumer.commands.scan.tally import Tally
 from consumer.config.operation import LogSettings
-from consumer.errors import Misconfigured
+from consumer.errors import ConsumerError, Misconfigured
 from consumer.observability.logs import set_up_logs
+from consumer.observability.tracebacks import frames_of
 from consumer.records import STRICTNESS, Decision, Submission, Verdict
 
 DONE, FOUND, UNFINISHED = 0, 1, 3
@@ -58,23 +60,44 @@ class Telling(NamedTuple):
 
 def run(options: ScanOptions, environment: Mapping[str, str]) -> int:
     """
-    Scan, and return the exit status.
+    Scan, and return the exit status. What is unexpected is one of those who could not finish.
 
     Raises:
         Misconfigured: with all that is wrong; nothing was asked then.
     """
+    consoles = Consoles.usual()
+    return or_unfinished(lambda: _run(options, environment, consoles), consoles, verbose=options.verbose)
+
+
+def or_unfinished(scan: Callable[[], int], consoles: Consoles, *, verbose: bool) -> int:
+    """Return what a scan returns; where an error ends it, say which, and that it could not finish."""
+    try:
+        return scan()
+    except Misconfigured:
+        raise
+    except Exception as caught:  # noqa: BLE001 — else Python would end it with the status of a finding
+        error = innermost(caught)
+        match error:
+            case OSError():
+                about = f": {error.filename}" if error.filename else ""
+                consoles.warn(f"not finished: {error.strerror or error}{about}")
+            case ConsumerError():
+                consoles.warn(f"not finished: {error}")
+            case _:
+                consoles.warn(f"not finished: {in_a_line(error)}{'' if verbose else '; --verbose says more'}")
+        if verbose:
+            consoles.say("\n".join(frames_of(error)))
+        return UNFINISHED
+
+
+def _run(options: ScanOptions, environment: Mapping[str, str], consoles: Consoles) -> int:
     inputs, found = _read(options, environment)
     set_up_logs(inputs.config.logs if options.verbose else LogSettings(level="error"))
-    consoles = Consoles.usual()
     for each in inputs.warnings:
         consoles.warn(each)
     scan = Scan(options, inputs, found, consoles)
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(scan.run(environment))
-    except OSError as error:
-        consoles.warn(f"not finished: {error.strerror or error}{f': {error.filename}' if error.filename else ''}")
-        return UNFINISHED
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(scan.run(environment))
 
 
 def _read(options: ScanOptions, environment: Mapping[str, str]) -> tuple[Inputs, Found]:
@@ -130,6 +153,8 @@ class Scan:
                 told = summary(tally, time.monotonic() - began, self._options.price, self._found.passed_over)
                 if self._options.html:
                     write_page(self._options.html, tally, told, pictures.of, show=self._options.show)
+                    if pictures.problem is not None:
+                        self._consoles.warn(f"{self._options.html}: pictures are missing: {pictures.problem}")
         return self._conclude(tally, told, stopping)
 
     @contextlib.asynccontextmanager

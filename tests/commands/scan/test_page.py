@@ -1,21 +1,35 @@
 """The page with the images: one file that loads nothing, and shows what strangers wrote as text."""
 
+import asyncio
+import contextlib
 import re
+import struct
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+import zlib
 from collections.abc import Iterable
 from html.parser import HTMLParser
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
+from consumer.commands.scan.finding import Found
 from consumer.commands.scan.items import Item
 from consumer.commands.scan.lines import Result
 from consumer.commands.scan.page import page
+from consumer.commands.scan.pictures import THREADS, Pictures
 from consumer.commands.scan.tally import Tally
-from consumer.commands.scan.thumbnails import SIDE, data_uri
+from consumer.commands.scan.thumbnails import SIDE, Thumbnails, data_uri
 from tests.commands.scan.account import account, painted
 from tests.emulator.imagehost import serving
 from tests.rig.pictures import picture
+from tests.rig.replica import ROOT
 
 HOSTILE = (
     "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "a\nb", "' onclick='alert(1)", "</main>", "\x1b[31m",
@@ -137,6 +151,125 @@ def test_what_cannot_be_drawn_is_shown_as_it_is_where_browsers_can() -> None:
     assert data_uri(svg).startswith("data:image/svg+xml;base64,")
     assert data_uri(svg + bytes(200_000)) == ""
     assert data_uri(b"no image") == ""
+
+
+def others() -> dict[str, bytes]:
+    """An image of each format that Pillow writes with what is here, and the provider does not take."""
+    Image.init()
+    found = {}
+    for kind in sorted(set(Image.SAVE) - {"PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "ICO", "MPO"}):
+        file = BytesIO()
+        with contextlib.suppress(OSError, ValueError, KeyError, AttributeError, TypeError, DeprecationWarning):
+            Image.new("RGB", (64, 64)).save(file, kind)
+            found[kind] = file.getvalue()
+    return found
+
+
+def test_what_is_not_judged_is_not_drawn() -> None:
+    """
+    Pillow would read many a format more, and have an EPS run by Ghostscript: it is not given them.
+    """
+    found = others()
+
+    assert len(found) >= 8
+    assert "EPS" in found
+    assert [kind for kind, data in found.items() if data_uri(data)] == []
+
+
+def png(width: int, height: int) -> bytes:
+    """A PNG that says so of its size, and has not the pixels."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    return b"\x89PNG\r\n\x1a\n" + chunk + bytes(100)
+
+
+def test_what_would_fill_the_memory_is_not_drawn() -> None:
+    """
+    Neither here nor by the browser, whatever it is packed into.
+    """
+    large = png(40_000, 40_000)
+    icon = struct.pack("<HHHBBBBHHII", 0, 1, 1, 16, 16, 0, 0, 1, 32, len(large), 22) + large
+    jpeg = bytearray(picture("red", "JPEG", (64, 64)))
+    at = jpeg.index(b"\xff\xc0") + 5
+    jpeg[at : at + 4] = struct.pack(">HH", 40_000, 40_000)
+
+    tracemalloc.start()
+    assert [data_uri(each) for each in (large, icon, bytes(jpeg))] == ["", "", ""]
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+
+
+def test_there_are_so_many_pictures_and_the_page_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    By their number and their bytes: the strictest have them.
+    """
+    results = [result(f"{number:02}.png") for number in range(10)]
+    for name, most in (("MOST_PICTURES", 4), ("MOST_PICTURE_BYTES", 100)):
+        with monkeypatch.context() as bounds:
+            bounds.setattr(f"consumer.commands.scan.page.{name}", most)
+            text = made(results, uri="data:image/png;base64,AAAA")
+        assert len(Elements(text).named("img")) == 4
+        assert text.count("left out</div>") == 6
+        assert "6 of these images, the last ones" in text
+    assert "left out" not in made(results)
+
+
+def test_no_room_for_pictures_is_no_error_of_an_image(tmp_path: Path) -> None:
+    """
+    What is in the folder for temporary files may fill its disk: then pictures are missing, and it is said why.
+    """
+    limited = """
+import asyncio, resource, signal
+from consumer.commands.scan.finding import Found
+from consumer.commands.scan.pictures import Pictures
+from tests.rig.pictures import picture
+from tests.rig.replica import ROOT
+
+async def main():
+    with Pictures(Found(), wanted=True) as pictures:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+        await pictures.seen("https://example.com/a.png", picture("red"))
+        print(pictures.problem)
+
+asyncio.run(main())
+"""
+    done = subprocess.run([sys.executable, "-c", limited], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout) == (0, "temporary files: File too large\n"), done.stderr
+
+
+async def test_so_many_pictures_are_made_at_once() -> None:
+    """
+    Of files no more: they are read again for the page. Of what was fetched each one waits for its turn.
+    """
+    image = picture("red", "PNG", (2_000, 2_000))
+    with Pictures(Found(), wanted=True) as pictures:
+        before = threading.active_count()
+        made = [asyncio.create_task(pictures.seen(f"https://example.com/{number}", image)) for number in range(8)]
+        await asyncio.sleep(0)
+        began = time.monotonic()
+        await pictures.seen("file:///a.png", image)
+        assert time.monotonic() - began < 0.01
+        assert threading.active_count() - before <= THREADS
+        await asyncio.gather(*made)
+        sources = [Item(name="", source=f"https://example.com/{number}") for number in range(8)]
+        assert all(pictures.of(Result(each, {})) for each in sources)
+    assert THREADS <= 2
+
+
+def test_so_many_bytes_of_pictures_are_kept() -> None:
+    """
+    A scan of a million URLs fills no disk.
+    """
+    thumbnails = Thumbnails(most_kept=2_500)
+    for number in range(10):
+        thumbnails.add(str(number), picture("red"))
+
+    kept = [uri for number in range(10) if (uri := thumbnails.find(str(number))) is not None]
+    thumbnails.close()
+    assert 1 <= len(kept) < 10
+    assert all(uri == data_uri(picture("red")) for uri in kept)
+    assert sum(map(len, kept)) <= 2_500
 
 
 async def test_a_page_has_pictures_of_what_was_fetched_and_of_files(tmp_path: Path) -> None:

@@ -4,16 +4,21 @@ import asyncio
 import os
 import socket
 import sys
+from collections.abc import Callable
 from fcntl import F_SETPIPE_SZ, fcntl
 from pathlib import Path
 
 import pytest
 
+from consumer.commands.offsets import NotAnswered
+from consumer.commands.scan.consoles import Consoles
 from consumer.commands.scan.items import Item
 from consumer.commands.scan.lines import Result
 from consumer.commands.scan.outputs import written
 from consumer.commands.scan.patience import LONGEST_LOOK, Patience, Reading
+from consumer.commands.scan.scanning import or_unfinished
 from consumer.emulator import Fault
+from consumer.errors import Misconfigured
 from tests.commands.scan.account import account, many
 from tests.commands.scan.test_state import never
 from tests.commands.scan.test_terminal import all_of
@@ -193,6 +198,39 @@ async def test_a_reader_that_is_slow_holds_up_no_call(tmp_path: Path) -> None:
             status = await process.wait()
 
     assert (status, len(told.splitlines())) == (0, 150)
+
+
+def raising(error: Exception) -> Callable[[], int]:
+    def scan() -> int:
+        raise error
+
+    return scan
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (KeyError("https://user:secret@example.com"), "not finished: unexpected error: KeyError at "),
+        (ExceptionGroup("of tasks", [ExceptionGroup("", [ValueError("secret")])]), "unexpected error: ValueError at "),
+        (FileNotFoundError(2, "No such file or directory", "a"), "not finished: No such file or directory: a"),
+        (NotAnswered("a broker is away"), "not finished: a broker is away"),
+    ],
+)
+def test_what_ends_a_scan_is_no_finding(error: Exception, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    The exit status is 3 and not 1, with one line; its frames are told where that is asked for, its text is not.
+    """
+    assert or_unfinished(raising(error), Consoles.usual(), verbose=False) == 3
+    line = " ".join(capsys.readouterr().err.split())
+    assert or_unfinished(raising(error), Consoles.usual(), verbose=True) == 3
+    more = capsys.readouterr().err
+
+    assert told in line
+    assert ("please report" in line) == ("unexpected" in told)
+    assert "secret" not in line + more
+    assert len(more.splitlines()) > 1
+    with pytest.raises(Misconfigured):
+        or_unfinished(raising(Misconfigured(["a"])), Consoles.usual(), verbose=False)
 
 
 def line(name: str) -> Result:
