@@ -24,16 +24,19 @@ async def test_a_scan_beside_a_service_stays_within_the_quota_with_it(stage: Sta
 
     Stamps are late by the provider's lag at the most: see `test_quota.py`.
     """
-    events, images = 400, 80
+    events, images = 150, 80
     async with QuickProvider.start(latency=0.1) as provider:
         config = stage.config(provider.endpoint, quota={"qps": QUOTA, "reserve": RESERVE})
         urls = "\n".join(f"https://images.example/scanned-{number}.png" for number in range(images)).encode()
-        await stage.upload(events)
-        async with Replica.started(tmp_path, config):
-            await stage.until(lambda ids: len(ids) >= 5)
+        async with Replica.started(tmp_path, config) as replica:
+            await replica.ready()
             scan = asyncio.create_task(
                 command("scan", "-", "--config", str(tmp_path / "replica.yaml"), environment=KEY, given=urls)
             )
+            async with asyncio.timeout(30):
+                while not (await provider.stats())["arrivals"]:
+                    await asyncio.sleep(0.05)
+            await stage.upload(events)
             await stage.until(lambda ids: len(ids) >= events)
             ended = await scan
         arrivals = await provider.arrivals()

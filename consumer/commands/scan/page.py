@@ -21,6 +21,18 @@ MOST_CARDS = 5_000
 MOST_PICTURES = 2_000
 MOST_PICTURE_BYTES = 100_000_000  # of all pictures as they stand in the page
 
+_NOT_JUDGED = {
+    "fetch": "it could not be fetched",
+    "image": "its size or format is refused",
+    "input": "what was said of it is refused",
+    "malformed": "the answer cannot be trusted",
+    "provider": "the provider always fails for it",
+    "account": "it is always refused to the account",
+    "clock": "this machine's clock is wrong",
+    "internal": "a fault of this program",
+}
+"""What the classes of errors mean."""
+
 PictureOf = Callable[[Result], str]
 """A picture as a `data:` URI, or nothing."""
 
@@ -40,6 +52,7 @@ def page(tally: Tally, results: Sequence[Result], told: str, picture: PictureOf,
         "{told}": escape(told),
         "{more}": f"{more:,} more images are not shown here; --json has all." if more else "",
         "{blur}": "" if show else "blurred",
+        "{hint}": "" if show else "Pictures are blurred: click one to see it.",
         "{decisions}": "".join(_choices(tally)),
         "{labels}": "".join(f"<option>{escape(each)}</option>" for each in _labels(results)),
     }
@@ -51,8 +64,20 @@ def page(tally: Tally, results: Sequence[Result], told: str, picture: PictureOf,
         has_room = number < MOST_PICTURES and size < MOST_PICTURE_BYTES
         uri = picture(result) if has_room else ""
         size, left_out = size + len(uri), left_out + (not has_room)
-        yield card(result, number, uri, "no picture" if has_room else "left out")
+        yield card(result, number, uri, _why_none(result) if has_room else "left out")
     yield after.replace("{left_out}", _left_out(left_out))
+
+
+def _why_none(result: Result) -> str:
+    item = result.item
+    return "no picture: the provider downloaded it" if item.is_web and not item.by_upload else "no picture can be drawn"
+
+
+def _not_judged(result: Result) -> str:
+    """Why, and behind it class and code, which the runbook has."""
+    error = result.line["error"]
+    why = _NOT_JUDGED.get(error["class"])
+    return f"not judged: {why} ({result.error})" if why else f"not judged: {result.error}"
 
 
 def _left_out(count: int) -> str:
@@ -104,7 +129,7 @@ def card(result: Result, number: int, picture: str, instead: str = "no picture")
             _picture(picture, name, instead),
             f'<div class="text"><p class="decision">{result.decision}</p>',
             f'<p class="name">{escape(name)}</p>',
-            f'<p class="error">not judged: {escape(result.error)}</p>' if result.error else "",
+            f'<p class="error">{escape(_not_judged(result))}</p>' if result.error else "",
             "".join(f'<span class="label">{escape(each)}</span>' for _, each in found),
             "<details><summary>more</summary><dl>",
             "".join(f"<dt>{escape(term)}</dt><dd>{escape(text)}</dd>" for term, text in about),

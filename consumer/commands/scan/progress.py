@@ -91,9 +91,11 @@ def watched(console: Console, total: int, price: float | None, *, hidden: bool) 
     columns = (
         BarColumn(24),
         MofNCompleteColumn(),
+        TextColumn("images"),
         _Rate(),
         TextColumn("{task.fields[what]}"),
         TimeRemainingColumn(compact=True),
+        TextColumn("left"),
     )
     with Progress(
         *columns, console=console, transient=True, speed_estimate_period=WINDOW, auto_refresh=False

@@ -17,6 +17,8 @@ from consumer.commands.scan.state import State, opened
 from consumer.emulator import Fault
 from consumer.errors import Misconfigured
 from consumer.records import Decision, Hits, Label, ModerationResult
+from consumer.vendor_facts.images import LIMITS
+from tests.commands.scan.account import POLICY, Account, account, in_formats_that_are_taken, many, painted
 from tests.commands.scan.account import POLICY, Account, account, many, painted
 from tests.commands.scan.test_terminal import all_of
 from tests.rig.children import running
@@ -387,6 +389,36 @@ async def test_a_disk_that_is_full_for_a_while_costs_what_did_not_fit(tmp_path: 
     assert len(told.splitlines()) == paid
     assert (ended.status, len(lines), provider.billed) == (0, 30, paid + 30 - first)
     assert "was not whole" not in ended.errors
+
+
+@pytest.mark.scenario
+async def test_a_folder_of_every_format_is_judged_though_its_scan_is_killed(tmp_path: Path) -> None:
+    """
+    200 images; what is paid for twice is at most what was in flight, and the page of the second scan has them all.
+    """
+    path, page = tmp_path / "state", tmp_path / "page.html"
+    async with account(tmp_path, latency=0.3) as provider:
+        formats = dict(in_formats_that_are_taken(provider.images, 200))
+        command = provider.arguments(provider.images, "--qps", 50, "--state", path)
+        async with running(
+            [sys.executable, "-m", "consumer", *command], environment=KEY, output=asyncio.subprocess.DEVNULL
+        ) as process:
+            await provider.until_billed(60)
+            process.kill()
+            await process.wait()
+        calls, remembered = len(provider.called()), len(results(path))
+        ended, lines = await provider.scan(provider.images, "--alone", "--state", path, "--html", page)
+        stats = provider.emulator.stats()
+
+    decided: dict[str, set[str]] = {}
+    for line in lines:
+        decided.setdefault(formats[Path(line["image"]).name], set()).add(line["decision"])
+    assert (ended.status, len(lines)) == (0, 200), ended.errors
+    assert decided == {name.upper(): {"pass"} for name in LIMITS.formats}
+    assert 0 < remembered <= calls < 200
+    assert stats["billed_again"] <= calls - remembered
+    assert stats["billed"] == 200 + stats["billed_again"]
+    assert page.read_text("utf-8").count("<article") == 200
 
 
 @pytest.mark.scenario

@@ -58,7 +58,7 @@ async def test_a_terminal_shows_progress_and_then_a_table(tmp_path: Path) -> Non
     lines = [line.strip() for line in plain.splitlines() if line.strip()]
     table = [line.split() for line in lines if line.startswith(("block  ", "pass  "))]
     assert status == 1
-    assert any(re.search(r"━ 0/2  0 calls billed = 0.00", line) for line in lines)
+    assert any(re.search(r"━ 0/2 images  0 calls billed = 0.00 .* left", line) for line in lines)
     assert [(row[0], row[-1]) for row in table] == [
         ("block", f"{provider.images}/fire.png"), ("pass", f"{provider.images}/sky.png"),
     ]  # fmt: skip
