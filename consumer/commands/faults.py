@@ -18,6 +18,6 @@ def in_a_line(error: Exception) -> str:
     places = [each.strip() for each in frames_of(error) if each.startswith(" ")]
     where = places[-1] if places else "an unknown place"
     return (
-        f"unexpected error: {type(error).__name__} at {where}. This is a fault of moderation-consumer: please report this "
-        "line where you have it from, with the version (--version) and what you asked for, without keys"
+        f"unexpected error: {type(error).__name__} at {where}. This is a fault of moderation-consumer: please report "
+        "this line where you have it from, with the version (--version) and what you asked for, without keys"
     )

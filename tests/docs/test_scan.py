@@ -5,7 +5,8 @@ import re
 from typer.main import get_command
 
 from consumer.cli import app
-from consumer.commands.scan.page import MOST_CARDS
+from consumer.commands.scan.outputs import MOST_WAITING
+from consumer.commands.scan.page import MOST_CARDS, MOST_PICTURES
 from consumer.commands.scan.table import FEW, MOST_ROWS
 from tests.rig.replica import ROOT
 
@@ -23,10 +24,14 @@ def test_every_option_is_explained_and_none_is_made_up() -> None:
 
 def test_its_numbers_are_those_of_the_code() -> None:
     """
-    How many rows and cards there are at the most.
+    How many rows, cards, pictures and waiting lines there are at the most.
     """
     assert f"The table has {MOST_ROWS} rows at the most, and of more than {FEW} images" in " ".join(PAGE.split())
-    assert f"The page has the {MOST_CARDS:,} strictest results" in " ".join(PAGE.split())
+    assert (
+        f"The page has the {MOST_CARDS:,} strictest results, and pictures of the {MOST_PICTURES:,} strictest"
+        in " ".join(PAGE.split())
+    )
+    assert f"until {MOST_WAITING:,} lines wait for it" in " ".join(PAGE.split())
 
 
 def test_links_lead_somewhere() -> None:

@@ -3,9 +3,10 @@ Images judged by hand: by the policy, the provider and the code that the service
 
     command_line ─► scanning ─┬─► finding (manifest)        what is named ─► items
                               ├─► inputs, plan              settings and pace; what it would cost
-                              ├─► state                     what an earlier scan has paid for
+                              ├─► paths                     no file is written over
+                              ├─► state (facts, answers)    what an earlier scan has paid for
                               ├─► asking (files, patience)  items ─► verdicts, by the service's own layers
                               └─► lines, tally              verdicts ─► results, which are told of by
-                                    outputs, progress         JSON lines, and a bar
+                                    outputs, progress         JSON lines, and a bar, each in a thread of its own
                                     table, page (pictures)    a table, and a page with small pictures
 """

@@ -122,7 +122,7 @@ async def written(
     path: Path | None, stdout: int | None, failed: Failed, *, most_waiting: int = MOST_WAITING
 ) -> AsyncIterator[Lines]:
     """
-    Write to these until the context ends, and all is written then, unless an error ends it.
+    Write to these until the context ends, and all is written then, unless it is cancelled.
 
     Raises:
         Misconfigured: the file cannot be written.
@@ -136,14 +136,22 @@ async def written(
             raise _not_writable("--json", path, error) from None
         files.append(ours)
     outputs = [_Output(file, failed) for file in files]
-    yield Lines(outputs, most_waiting)
-    for each in outputs:
-        await each.end()
-    if ours is not None:  # after an error its thread may be writing still, and the process ends
+    try:
+        yield Lines(outputs, most_waiting)
+    except Exception:  # what was told before it is a result all the same
+        await _ended(outputs)
+        raise
+    await _ended(outputs)
+    if ours is not None:  # after an error it is left to the end of the process
         try:
             os.close(ours)
         except OSError as error:
             failed(error)
+
+
+async def _ended(outputs: Sequence[_Output]) -> None:
+    for each in outputs:
+        await each.end()
 
 
 def must_be_writable(option: str, path: Path) -> None:

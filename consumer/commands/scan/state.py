@@ -42,7 +42,7 @@ class State:
     """A file of results, held against other scans until it is closed. Made by `opened`."""
 
     def __init__(self, path: Path, file: int, facts: Facts, failed: Failed) -> None:
-        """`failed` is called where something cannot be kept; what was kept before stays whole."""
+        """`failed` is called where something cannot be kept or read; what was kept before stays whole."""
         self._path = path
         self._file = file
         self._facts = facts
@@ -69,9 +69,13 @@ class State:
         return told
 
     def answer(self, submission: str, service: str) -> Answer | None:
-        """Return what a service answered in an earlier scan. `OSError` escapes."""
+        """Return what a service answered in an earlier scan. Nothing escapes."""
         place = self._answers.get((submission, service))
-        return None if place is None else Answer.read(self._line(place)["answer"])
+        try:
+            return None if place is None else Answer.read(self._line(place)["answer"])
+        except OSError as error:  # no fault of the image's
+            self._failed(error)
+            return None
 
     def paid(self, submission: str) -> int:
         """Answers of an image that an earlier scan has paid for."""

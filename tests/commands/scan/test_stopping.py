@@ -276,6 +276,23 @@ async def test_a_pipe_that_does_not_wait_is_waited_for() -> None:
     assert len(await reading) > 3 * size
 
 
+async def test_an_error_elsewhere_loses_no_line(tmp_path: Path) -> None:
+    """
+    What was told before it is written.
+    """
+
+    async def scan() -> None:
+        async with written(tmp_path / "lines", None, never) as lines:
+            for _ in range(500):
+                lines.told(line("a"))
+            raise ValueError("elsewhere")
+
+    with pytest.raises(ValueError, match="elsewhere"):
+        await scan()
+
+    assert len((tmp_path / "lines").read_bytes().splitlines()) == 500
+
+
 async def test_what_cannot_be_written_is_said_once() -> None:
     """
     And nothing is waited for after it.
