@@ -1,22 +1,26 @@
 """What results depend on beside the image: where one of these is another, an earlier result says nothing. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from consumer.commands.scan.inputs import Inputs
+from consumer.policy.effective import expiry
+from consumer.policy.language import Rule
+from consumer.policy.schema import PolicySettings
 
 Facts = Mapping[str, Any]
 
 _WORDS = {
     "policy": "another policy", "services": "other services", "info": "other information", "region": "another region",
     "endpoint": "another endpoint", "referer": "another referer", "privacy": "other privacy settings",
+    "expired": "a time before a rule of the policy expired",
 }  # fmt: skip
 _PRIVACY = {"recognised_text", "public_figures", "keywords"}
 
 
-def facts_of(inputs: Inputs) -> Facts:
+def facts_of(inputs: Inputs, now: float) -> Facts:
     """
-    The facts of a scan.
+    The facts of a scan, at `now` in unix seconds.
 
     Of the regions the first: the second one has the same configuration at the provider, or may not be configured.
     """
@@ -29,8 +33,15 @@ def facts_of(inputs: Inputs) -> Facts:
         "region": region,
         "endpoint": endpoint,
         "referer": provider.referer,
+        "expired": sorted(rule.id for rule in _rules(settings) if expiry(rule) <= now),
         "privacy": inputs.config.privacy.model_dump(mode="json", include=_PRIVACY),
     }
+
+
+def _rules(settings: PolicySettings) -> Iterator[Rule]:
+    yield from settings.rules
+    for overlay in settings.overlays:
+        yield from overlay.rules
 
 
 def differences(ours: Facts, theirs: Facts) -> frozenset[str]:

@@ -49,6 +49,14 @@ class Item:
         asked = [self.source, *(self.stamp or ()), *(["upload"] if self.by_upload else [])]
         return hashlib.sha256(orjson.dumps(asked)).hexdigest()
 
+    def decided_as(self, *, by_tenant: bool) -> str:
+        """
+        What its decision is about, as 64 hex digits; `by_tenant` where the policy decides by tenant and purpose.
+        """
+        if not by_tenant:
+            return self.asked
+        return hashlib.sha256(orjson.dumps([self.asked, self.tenant, self.purpose])).hexdigest()
+
     @property
     def submission(self) -> SourceId:
         """The id of its submission: 32 hex digits."""

@@ -163,7 +163,7 @@ class Scan:
         if path is None or (self._options.dry_run and not path.exists()):
             yield None
             return
-        async with opened(path, facts_of(self._inputs), stopping.by_failure) as state:
+        async with opened(path, facts_of(self._inputs, self._clock.wall()), stopping.by_failure) as state:
             if state.torn:
                 self._consoles.warn(f"{path}: the last line was not whole, and was dropped: its image is asked again")
             for differing, count in state.of_others.items():
@@ -179,13 +179,16 @@ class Scan:
         known: list[Item] = []
         to_ask: list[Item] = []
         for item in self._found.items:
-            (known if state is not None and state.knows(item.asked) else to_ask).append(item)
+            (known if state is not None and state.knows(self._key(item)) else to_ask).append(item)
         return known, to_ask
+
+    def _key(self, item: Item) -> str:
+        return item.decided_as(by_tenant=bool(self._inputs.policy.settings.overlays))
 
     def _again(self, known: list[Item], state: State | None) -> Iterator[Result]:
         for item in known:
             assert state is not None
-            yield Result(item, line_again(item, state.find(item.asked), self._privacy), from_state=True)
+            yield Result(item, line_again(item, state.find(self._key(item)), self._privacy), from_state=True)
 
     def _print_plan(self, known: int, to_ask: list[Item]) -> None:
         plan = Plan.of(
@@ -217,7 +220,7 @@ class Scan:
         def told(item: Item, verdict: Verdict) -> None:
             line = line_of(item, verdict, self._privacy, self._provider)
             if state is not None:
-                state.add(item.asked, line)
+                state.add(self._key(item), line)
             telling.told(Result(item, line, paid=0 if state is None else state.paid(item.submission)))
 
         async def submissions() -> AsyncIterator[tuple[Item, Submission]]:

@@ -1,6 +1,7 @@
 """What a scan remembers: nothing is paid for twice, whatever ends it."""
 
 import asyncio
+import datetime
 import os
 import signal
 import sys
@@ -12,10 +13,13 @@ import pytest
 import yaml
 
 from consumer.commands.scan.answers import Answer
-from consumer.commands.scan.facts import in_words
+from consumer.commands.scan.facts import differences, facts_of, in_words
+from consumer.commands.scan.inputs import Inputs
 from consumer.commands.scan.state import State, opened
+from consumer.config import Config
 from consumer.emulator import Fault
 from consumer.errors import Misconfigured
+from consumer.policy.schema import load_policy
 from consumer.records import Decision, Hits, Label, ModerationResult
 from consumer.vendor_facts.images import LIMITS
 from tests.commands.scan.account import POLICY, Account, account, in_formats_that_are_taken, many, painted
@@ -296,6 +300,46 @@ async def test_another_policy_asks_again_and_says_so(tmp_path: Path) -> None:
     told = f"{tmp_path}/state: 1 result is of another policy, and not used: such images are asked about again"
     assert told in " ".join(ended.errors.split())
     assert (line["from_state"], again["from_state"], provider.billed) == (False, True, 2)
+
+
+@pytest.mark.scenario
+async def test_what_was_decided_for_one_tenant_is_not_for_another(tmp_path: Path) -> None:
+    """
+    Where the policy decides by them; where it does not, a result is everybody's. Nor is it for the time after a rule.
+    """
+    path, manifest = tmp_path / "state", tmp_path / "list"
+    rule = {"id": "fires", "match": {"label": "violent_*"}, "then": "pass", "why": {"owner": "o", "reason": "r"}}
+    async with account(tmp_path) as provider:
+        policy = {**POLICY, "overlays": [{"when": {"tenant": ["firefighters"]}, "rules": [rule]}]}
+        (tmp_path / "policy.yaml").write_text(yaml.safe_dump(policy))
+        painted(provider.images, fire="red")
+        told = []
+        for tenant in ("firefighters", "shop", "firefighters"):
+            manifest.write_bytes(orjson.dumps({"image": f"{provider.images}/fire.png", "tenant": tenant}))
+            ended, lines = await provider.scan("--manifest", manifest, "--alone", "--state", path)
+            assert ended.status == 0, ended.errors
+            told.append((lines[0]["decision"], lines[0]["from_state"]))
+
+    assert told == [("pass", False), ("block", False), ("pass", True)]
+
+
+def test_a_rule_that_expires_makes_results_old(tmp_path: Path) -> None:
+    """
+    What it let pass is decided again.
+    """
+    rule = {
+        "id": "fires", "match": {"label": "violent_*"}, "then": "pass",
+        "why": {"owner": "o", "reason": "r", "expires": "2026-01-31"},
+    }  # fmt: skip
+    path = tmp_path / "policy.yaml"
+    path.write_text(yaml.safe_dump({**POLICY, "rules": [rule]}))
+    inputs = Inputs(Config(), load_policy(path), None, 1, ())
+    day = datetime.datetime(2026, 1, 31, tzinfo=datetime.UTC).timestamp()
+
+    before, on_its_day, after = (facts_of(inputs, day + hours * 3_600) for hours in (-1, 23, 24))
+
+    assert differences(before, on_its_day) == frozenset()
+    assert in_words(differences(on_its_day, after)) == "a time before a rule of the policy expired"
 
 
 def results(path: Path) -> list[bytes]:
