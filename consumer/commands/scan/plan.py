@@ -18,7 +18,7 @@ class Plan:
     from_state: int  # of those, images that an earlier scan has paid for
     bytes: int  # of the files that would be uploaded
     services: tuple[str, ...]
-    calls: int  # one for each service and image, if each is answered
+    calls: int  # one for each service and image, if each is answered, but those that an earlier scan has paid for
     qps: int  # calls a second
     seconds: float
     cost: float | None  # with a price
@@ -27,10 +27,10 @@ class Plan:
     @classmethod
     def of(
         cls, known: int, to_ask: Sequence[Item], services: Sequence[str], qps: int, price: float | None,
-        passed_over: Mapping[str, int],
+        passed_over: Mapping[str, int], paid: int = 0,
     ) -> "Plan":  # fmt: skip
-        """Work it out; `known` images need not be asked about."""
-        count = len(to_ask) * len(services)
+        """Work it out; `known` images need not be asked about, and for the others so many calls are `paid` already."""
+        count = len(to_ask) * len(services) - paid
         return cls(
             images=known + len(to_ask),
             from_state=known,

@@ -139,7 +139,7 @@ class Scan:
         async with self._state(stopping) as state:
             known, to_ask = self._divided(state)
             if self._options.dry_run:
-                self._print_plan(len(known), to_ask)
+                self._print_plan(len(known), to_ask, state)
                 return DONE
             if self._options.html:
                 must_be_writable("--html", self._options.html)
@@ -190,10 +190,11 @@ class Scan:
             assert state is not None
             yield Result(item, line_again(item, state.find(self._key(item)), self._privacy), from_state=True)
 
-    def _print_plan(self, known: int, to_ask: list[Item]) -> None:
+    def _print_plan(self, known: int, to_ask: list[Item], state: State | None) -> None:
+        paid = 0 if state is None else sum(state.paid(item.submission) for item in to_ask)
         plan = Plan.of(
             known, to_ask, self._inputs.policy.settings.services, self._inputs.qps, self._options.price,
-            self._found.passed_over,
+            self._found.passed_over, paid,
         )  # fmt: skip
         text = plan.text() if sys.stdout.isatty() else plan.json()
         write_all(sys.stdout.fileno(), f"{text}\n".encode())

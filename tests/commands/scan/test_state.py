@@ -308,7 +308,7 @@ async def test_what_was_decided_for_one_tenant_is_not_for_another(tmp_path: Path
     Where the policy decides by them; where it does not, a result is everybody's. Nor is it for the time after a rule.
     """
     path, manifest = tmp_path / "state", tmp_path / "list"
-    rule = {"id": "fires", "match": {"label": "violent_*"}, "then": "pass", "why": {"owner": "o", "reason": "r"}}
+    rule = {"id": "fires", "match": {"label": ["violent_*"]}, "then": "pass", "why": {"owner": "o", "reason": "r"}}
     async with account(tmp_path) as provider:
         policy = {**POLICY, "overlays": [{"when": {"tenant": ["firefighters"]}, "rules": [rule]}]}
         (tmp_path / "policy.yaml").write_text(yaml.safe_dump(policy))
@@ -328,7 +328,7 @@ def test_a_rule_that_expires_makes_results_old(tmp_path: Path) -> None:
     What it let pass is decided again.
     """
     rule = {
-        "id": "fires", "match": {"label": "violent_*"}, "then": "pass",
+        "id": "fires", "match": {"label": ["violent_*"]}, "then": "pass",
         "why": {"owner": "o", "reason": "r", "expires": "2026-01-31"},
     }  # fmt: skip
     path = tmp_path / "policy.yaml"
@@ -399,9 +399,11 @@ async def test_what_one_of_two_services_has_answered_is_not_paid_for_twice(tmp_p
             process.kill()
             await process.wait()
         provider.emulator.faults.replace([])
+        _, [plan] = await provider.scan(provider.images, "--dry-run", "--state", path)
         ended, lines = await provider.scan(provider.images, "--alone", "--state", path, "--price", 1000)
         stats = provider.emulator.stats()
 
+    assert (plan["images"], plan["calls"]) == (3, 3)
     assert (ended.status, stats["billed"], stats["billed_again"]) == (0, 6, 0)
     assert [line["decision"] for line in lines] == ["block", "review", "pass"]
     assert [line["provider"]["billed_calls"] for line in lines] == [2, 2, 2]
