@@ -23,7 +23,6 @@ from consumer.policy.schema import load_policy
 from consumer.records import Decision, Hits, Label, ModerationResult
 from consumer.vendor_facts.images import LIMITS
 from tests.commands.scan.account import POLICY, Account, account, in_formats_that_are_taken, many, painted
-from tests.commands.scan.account import POLICY, Account, account, many, painted
 from tests.commands.scan.test_terminal import all_of
 from tests.rig.children import running
 from tests.rig.emulated import KEY
