@@ -7,10 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
+from pydantic import TypeAdapter
+
 from consumer.errors import Malformed
 from consumer.moderation import CallContext, ModerationRequest, Moderator
 from consumer.moderation.copies import Copy
-from consumer.records import ByObject, Hits, Label, ModerationResult
+from consumer.records import ByObject, ModerationResult
+
+_RESULTS = TypeAdapter(ModerationResult)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +31,7 @@ class Answer:
     def read(cls, told: Mapping[str, Any]) -> Self:
         """Make it from its JSON object. `TypeError`, `KeyError` or `ValueError` escape where it is none."""
         result = told["result"]
-        return cls(**{**told, "result": None if result is None else _result(result)})
-
-
-def _result(told: Mapping[str, Any]) -> ModerationResult:
-    hits: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in told["hits"].items()
-    }
-    labels = tuple(Label(**each) for each in told["labels"])
-    return ModerationResult(**{**told, "labels": labels, "hits": Hits(**hits)})
+        return cls(**{**told, "result": None if result is None else _RESULTS.validate_python(result)})
 
 
 class Kept(Protocol):

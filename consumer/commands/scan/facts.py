@@ -15,7 +15,8 @@ _WORDS = {
     "endpoint": "another endpoint", "referer": "another referer", "privacy": "other privacy settings",
     "expired": "a time before a rule of the policy expired",
 }  # fmt: skip
-_PRIVACY = {"recognised_text", "public_figures", "keywords"}
+_TOLD_ANEW = {"context", "keep_query"}
+"""Of the privacy settings those that say nothing of an answer."""
 
 
 def facts_of(inputs: Inputs, now: float) -> Facts:
@@ -34,7 +35,7 @@ def facts_of(inputs: Inputs, now: float) -> Facts:
         "endpoint": endpoint,
         "referer": provider.referer,
         "expired": sorted(rule.id for rule in _rules(settings) if expiry(rule) <= now),
-        "privacy": inputs.config.privacy.model_dump(mode="json", include=_PRIVACY),
+        "privacy": inputs.config.privacy.model_dump(mode="json", exclude=_TOLD_ANEW),
     }
 
 

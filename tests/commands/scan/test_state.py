@@ -19,8 +19,9 @@ from consumer.commands.scan.state import State, opened
 from consumer.config import Config
 from consumer.emulator import Fault
 from consumer.errors import Misconfigured
+from consumer.hits import Box, FigureHit, Hits, LibraryHit
 from consumer.policy.schema import load_policy
-from consumer.records import Decision, Hits, Label, ModerationResult
+from consumer.records import Decision, Label, ModerationResult
 from consumer.vendor_facts.images import LIMITS
 from tests.commands.scan.account import POLICY, Account, account, in_formats_that_are_taken, many, painted
 from tests.commands.scan.test_terminal import all_of
@@ -38,7 +39,11 @@ FACTS: dict[str, Any] = {"policy": "p", "services": ["s"], "endpoint": "https://
 ANSWER = Answer(
     ModerationResult(
         service="s", request_id="r", risk_level="high", labels=(Label("violent", 97.4, "high"), Label("other")),
-        hits=Hits(image_libraries=("a", "b"), public_figures=2, keywords=("c",)), region="r", sent=1.5, took=0.25,
+        hits=Hits(
+            image_libraries=("a", "b"), public_figures=2, keywords=("c",), image_hits=(LibraryHit("a", image="1"),),
+            figure_hits=(FigureHit("f", (Box(1, 2, 3, 4),)),),
+        ),
+        region="r", sent=1.5, took=0.25,
         attempts=2,
     ),
     sha256="0" * 64,
