@@ -24,7 +24,7 @@ class Reading(NamedTuple):
     answered: float  # calls that were answered, be it that the image is refused
     failed: float  # calls that provider, account or the way to an image failed
     refused: float  # of those, the account's refusals
-    proxy: float = 0.0  # of those, images for which the proxy that they are fetched through failed
+    not_brought: float = 0.0  # of those, images for which the proxy that they are fetched through failed
 
     @classmethod
     def of(cls, registry: CollectorRegistry) -> Self:
@@ -42,7 +42,7 @@ class Reading(NamedTuple):
             - proxy_away,
             failed=sum(failures[kind] for kind in _AWAY) + proxy_away,
             refused=sum(failures[kind] for kind in _REFUSED),
-            proxy=proxy_away,
+            not_brought=proxy_away,
         )
 
 
@@ -68,7 +68,7 @@ class Patience:
         if reading.refused - before.refused >= REFUSALS and self._waited >= SETTLED:
             return "the account is refused"
         if self._waited >= self._seconds:
-            is_proxy = reading.failed - before.failed == reading.proxy - before.proxy
+            is_proxy = reading.failed - before.failed == reading.not_brought - before.not_brought
             who = "the proxy of images.proxy" if is_proxy else "the provider"
             return f"{who} has answered nothing for {self._waited:.0f} s"
         return None
