@@ -12,9 +12,10 @@ FROM base AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ONLY_BINARY=:all: PIP_REQUIRE_HASHES=1
 WORKDIR /build
 RUN python -m venv /opt/build && python -m venv --without-pip /opt/venv
-COPY locks/build.txt locks/otel.txt locks/stores.txt locks/
+COPY locks/build.txt locks/images.txt locks/otel.txt locks/stores.txt locks/
 RUN /opt/build/bin/pip install -r locks/build.txt && \
-    /opt/build/bin/pip --python /opt/venv/bin/python install -r locks/otel.txt -r locks/stores.txt
+    /opt/build/bin/pip --python /opt/venv/bin/python install \
+        -r locks/images.txt -r locks/otel.txt -r locks/stores.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY consumer consumer
 COPY config config

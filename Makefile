@@ -73,6 +73,8 @@ lock: $(VENV)/dev.stamp ## Renew locks/ from pyproject.toml
 		--extra otel -c locks/dev.txt pyproject.toml -o locks/otel.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 		--extra stores -c locks/dev.txt pyproject.toml -o locks/stores.txt
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+		--extra images -c locks/dev.txt pyproject.toml -o locks/images.txt
 
 clean: ## Remove the environment and every cache
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -29,6 +29,8 @@ class Fault(NamedTuple):
     tests: str
 
 
+FRAMES = "tests/moderation/test_many_pictures.py"
+PREPARING = " ".join(f"tests/images/preparing/test_{name}.py" for name in ("plan", "wire", "decoding"))
 RULES = "tests/policy/test_rules.py"
 FETCHING, STORES = "tests/moderation/test_fetching.py", "tests/images/stores/test_reading.py"
 OWNERSHIP, TAKEOVER = "tests/intake/test_ownership.py", "tests/intake/test_source.py"
@@ -86,10 +88,32 @@ FAULTS = (
     Fault("moderation/fetching.py", "if not is_as_claimed or any(", "if any(", "tests/moderation/test_uploaded.py"),
     Fault("moderation/fetching.py", "any(copy.sha256 != sha256 for copy in copies.judged)", "False",
           "tests/moderation/test_uploaded.py"),
-    Fault("moderation/uploaded.py", "call.copies.forget(self._region)", "pass", "tests/moderation/test_uploaded.py"),
-    Fault("moderation/uploaded.py", "if copy is None or copy.location != location:", "if False:",
+    Fault("moderation/uploaded.py", "call.copies.forget(self._region, wanted.nth)", "pass",
           "tests/moderation/test_uploaded.py"),
-    Fault("moderation/copies.py", "and now < copy.until", "", "tests/moderation/test_uploaded.py"),
+    Fault("moderation/uploaded.py", "if not call.copies.holds(self._region, location, now):", "if False:",
+          "tests/moderation/test_uploaded.py"),
+    Fault("moderation/uploaded.py", "or known.sha256 != image.sha256", "", FRAMES),
+    Fault("moderation/uploaded.py", "if call.copies.in_region(self._region, self._clock.now(), wanted.nth) is None:",
+          "if True:", FRAMES),
+    Fault("moderation/copies.py", "return copy if copy is not None and now < copy.until else None", "return copy",
+          "tests/moderation/test_uploaded.py"),
+    Fault("moderation/copies.py", "if each == nth), None)", "), None)", FRAMES),
+    Fault("moderation/assess.py", "seen=min(", "seen=max(", FRAMES),
+    Fault("moderation/assess.py", "asked, paid=True)", "asked)", FRAMES),
+    Fault("moderation/fetching.py", "                        room.shrink(0)\n", "", FRAMES),
+    Fault("moderation/fetching.py", "                    busy.give_back()\n", "", FRAMES),
+    Fault("images/preparing/plan.py", "if problem is None and (", "if problem is None or (", PREPARING),
+    Fault("images/preparing/plan.py", "wanted.scales and (wanted.converts or", "wanted.scales or (wanted.converts and",
+          PREPARING),
+    Fault("images/preparing/wire.py", "len(pictures) > job.frames or", "", PREPARING),
+    Fault("images/preparing/wire.py", "> job.most_prepared", "> 2 * job.most_prepared", PREPARING),
+    Fault("images/preparing/decoding.py", "if not job.scales:\n            break", "if False:\n            break",
+          PREPARING),
+    Fault("images/preparing/decoding.py", ", found <= MOST_FRAMES", ", True", PREPARING),
+    Fault("images/preparing/decoding.py", "scaled = scaled or is_smaller or is_smaller_yet", "scaled = is_smaller_yet",
+          PREPARING),
+    Fault("images/preparing/workers.py", "room.shrink(sum(", "max(sum(", "tests/images/preparing/test_workers.py"),
+    Fault("images/frames.py", "nth * (count - 1) // (most - 1)", "nth * count // most", PREPARING),
     Fault("moderation/regions.py", "if only_copies and", "if False and", "tests/moderation/test_uploaded.py"),
     Fault("moderation/regions.py", "return failure.sorted_as(CopyUnreachable)", "return failure",
           "tests/moderation/test_uploaded.py"),

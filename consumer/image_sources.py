@@ -15,7 +15,9 @@ from consumer.config.stores import StoreSettings
 from consumer.errors import Misconfigured
 from consumer.images.addresses import Allowed
 from consumer.images.fetch import Fetcher, Limits, open_fetcher
-from consumer.images.held import Room
+from consumer.images.held import BytesHeld, Room
+from consumer.images.preparing.plan import Wanted
+from consumer.images.preparing.workers import Bounds, Preparing, open_preparing
 from consumer.images.stores import Store
 from consumer.images.stores.addresses import Endpoint
 from consumer.images.stores.chain import usual_key
@@ -82,6 +84,34 @@ async def open_stores(config: Config, environment: Mapping[str, str], clock: Clo
     limits, proxies = limits_of(config), proxies_of(config, environment)
     async with open_reader(stores, limits, proxies, Authorities(None, environment), clock) as reader:
         yield reader
+
+
+@contextlib.asynccontextmanager
+async def open_workers(config: Config, environment: Mapping[str, str]) -> AsyncIterator[Preparing | None]:
+    """
+    What prepares images as the configuration wants it, until the context ends; None where it wants nothing.
+
+    Raises:
+        Misconfigured: the extra is not installed.
+    """
+    settings = config.images
+    if not settings.are_prepared:
+        yield None
+        return
+    bounds = Bounds(at_once=settings.workers, seconds=settings.worker_timeout, memory=settings.worker_memory_bytes)
+    async with open_preparing(bounds, BytesHeld(settings.max_bytes_made), environment) as preparing:
+        yield preparing
+
+
+def wanted_of(config: Config) -> Wanted:
+    """What is to be made of images."""
+    settings = config.images
+    return Wanted(
+        frames=settings.frames_asked_about,
+        scales=settings.oversize == "scale",
+        converts=settings.convert,
+        most_decoded=settings.max_decoded_megapixels * 1_000_000,
+    )
 
 
 def limits_of(config: Config) -> Limits:

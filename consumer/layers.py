@@ -23,7 +23,7 @@ from consumer.alibaba.uploads import UploadStore, UploadTokens
 from consumer.clock import Clock
 from consumer.config import Config
 from consumer.config.credentials import Credentials
-from consumer.dispatch.concurrency import SLOTS_OF_FETCHES, ConcurrencyLimit
+from consumer.dispatch.concurrency import SLOTS_OF_FETCHES, SLOTS_OF_WORKERS, ConcurrencyLimit
 from consumer.dispatch.gate import Gate
 from consumer.dispatch.hosts import Hosts
 from consumer.dispatch.in_flight import InFlight
@@ -34,8 +34,9 @@ from consumer.dispatch.waits import InterruptibleWaits
 from consumer.holding import Holding
 from consumer.http.exchange import Exchanges, Timeouts
 from consumer.http.transport import Ways, open_transport
-from consumer.image_sources import open_sources
+from consumer.image_sources import open_sources, open_workers, wanted_of
 from consumer.images.held import BytesHeld
+from consumer.images.preparing.workers import Preparing
 from consumer.keys import Keys
 from consumer.moderation import Layer, Moderator, stacked
 from consumer.moderation.breaker import BreakerLimits
@@ -85,6 +86,8 @@ class Uploads(NamedTuple):
     reasons_not_ready: Callable[[], list[str]]
     """Names the stores that refuse this service."""
     lookup: OriginLookup
+    preparing: Preparing | None = None
+    """Takes frames out of images, converts them, makes them smaller; None where none of it is wanted."""
 
 
 @contextlib.asynccontextmanager
@@ -103,10 +106,11 @@ async def open_uploads(
     timeouts = Timeouts(connect=config.provider.connect_timeout, read=config.images.upload_timeout)
     async with (
         open_sources(config, environment, clock) as sources,
+        open_workers(config, environment) as preparing,
         open_transport(config.images.max_fetches, ways) as transport,
     ):
         exchanges = Exchanges(transport, timeouts, clock, metrics.UPLOAD_SECONDS)
-        yield Uploads(sources, exchanges, sources.reasons_not_ready, sources)
+        yield Uploads(sources, exchanges, sources.reasons_not_ready, sources, preparing)
 
 
 def layers(
@@ -136,16 +140,22 @@ def layers(
     slots, hosts = ConcurrencyLimit(config.provider.max_in_flight, config.weights), defaultdict[str, Hosts](Hosts)
     pace = Pace(0, jitter=config.quota.jitter, burst=config.quota.burst)
     gate = Gate(pace, shares, clock, line)
+    # An image may turn out to have many frames, and once one of them is paid for all are asked about.
+    calls *= config.images.frames_asked_about if uploads else 1
     startable = Startable(shares, slots, calls, config.shutdown.drain_timeout, clock)
     breaker = BreakerLimits(
         **config.breaker.model_dump(), others=config.retries.others_answered, full=config.provider.max_in_flight
     )
     answered = set[Asked]()
     fetches = ConcurrencyLimit(config.images.max_fetches, config.weights, SLOTS_OF_FETCHES)
-    held = BytesHeld(config.images.max_bytes_held)
+    held = BytesHeld(config.images.max_bytes_held - config.images.max_bytes_made)
     origins = Origins(uploads and uploads.lookup)
-    fetching = uploads and Fetching(uploads.sources, fetches, held, origins)
-    metrics.IMAGE_BYTES_HELD.set_function(lambda: held.taken)
+    workers = ConcurrencyLimit(config.images.workers, config.weights, SLOTS_OF_WORKERS)
+    fetching = uploads and Fetching(
+        uploads.sources, fetches, held, origins, wanted_of(config), uploads.preparing, workers
+    )
+    made = uploads.preparing.held if uploads and uploads.preparing else None
+    metrics.IMAGE_BYTES_HELD.set_function(lambda: held.taken + (made.taken if made else 0))
 
     def uploaded(inner: Moderator, name: str, base_url: str) -> Moderator:
         assert uploads is not None

@@ -155,6 +155,7 @@ class ByUpload:
     """This service fetches the image and uploads it to the provider's temporary store."""
 
     source: str | StoredObject = field(repr=False)  # a URL, which may be presigned
+    nth: int = 0  # which of the pictures that are made of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +177,11 @@ class ByObject:
 
 
 ImageLocation = ByUrl | ByObject | ByUpload
+
+
+def uploaded_from(location: ImageLocation) -> ByUpload | None:
+    """Return how the image is uploaded, at once or where the provider cannot reach it; None where it never is."""
+    return location if isinstance(location, ByUpload) else location.or_upload
 
 
 def fetched_from(location: ImageLocation) -> str | None:
@@ -259,6 +265,7 @@ class ModerationResult:
     sent: float = 0.0  # unix seconds at which the call departed
     took: float = 0.0  # seconds from there to the answer
     attempts: int = 1
+    frame: int | None = None  # that was asked about, from 0, where this service took it out of the file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,6 +279,7 @@ class Failure:
     region: str = ""  # which of the provider's regions failed
     attempts: int = 1
     billed_calls: int = 0
+    frame: int | None = None  # as a result has it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -336,6 +344,7 @@ class Finding:
     confidence: float | None
     level: str
     level_source: str  # "label", "overall" or "coverage"
+    frame: int | None = None  # that it was found in, as a result has it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -231,6 +231,7 @@ MET_ABOVE = {
 }  # fmt: skip
 MET_ELSEWHERE = {
     "images/addresses.py": "tests/images/test_addresses.py",
+    "images/preparing/wire.py": "tests/images/preparing/test_wire.py",
     "images/unpacking.py": "tests/images/test_fetch.py",
     "kafka/unpacking.py": "tests/kafka/test_reading.py",
     "commands/offsets.py": "tests/commands/test_open_records.py",

@@ -4,13 +4,19 @@ Images that this service fetches itself, for bindings that upload them: how much
 
 import re
 from ipaddress import ip_network
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from consumer.config.base import Contradictions, Settings
 from consumer.proxies import NONE, read_proxy
 from consumer.vendor_facts.images import MOST_BYTES
+
+MOST_SCALED = 100 * 1024 * 1024
+"""Bytes of an image that is made smaller."""
+MOST_FRAMES_ASKED_ABOUT = 64
+MOST_MADE = MOST_BYTES
+"""Bytes of what is made of one image."""
 
 PROXY_SETTING = "images.proxy"
 FROM_ENVIRONMENT = "environment"
@@ -58,12 +64,46 @@ class ImagesSettings(Settings):
     max_fetches: PositiveInt = Field(
         32, description="Images that are fetched and uploaded at the same time. They take no call's place."
     )
-    max_fetch_bytes: Annotated[PositiveInt, Field(le=MOST_BYTES)] = Field(
+    max_fetch_bytes: Annotated[PositiveInt, Field(le=MOST_SCALED)] = Field(
         MOST_BYTES,
-        description="Bytes of one image; a larger one goes to review. The provider takes no more than 20 MiB.",
+        description="Bytes of one image; a larger one goes to review. The provider takes no more than 20 MiB: more, up "
+        "to 100 MiB, needs oversize: scale.",
     )
     max_bytes_held: PositiveInt = Field(
-        134_217_728, description="Bytes of all images that are fetched and not uploaded yet. Others wait for theirs."
+        134_217_728,
+        description="Bytes of all images that are fetched and not uploaded yet. Others wait for theirs. Of them 20 MiB "
+        "for each of `workers`, and 20 MiB more, are for what is made of images, where any is.",
+    )
+    oversize: Literal["review", "scale"] = Field(
+        "review",
+        description="What becomes of an image that has more bytes or pixels than the provider takes: people look at "
+        "it, or it is made smaller and the provider does. Details may be lost; coverage.scaled says so.",
+    )
+    convert: bool = Field(
+        False,
+        description="Whether AVIF, JPEG 2000 and PSD, which the provider does not take, are made into JPEG or PNG. "
+        "Without it they go to review.",
+    )
+    frames: Literal["first"] | Annotated[int, Field(ge=1, le=MOST_FRAMES_ASKED_ABOUT)] = Field(
+        "first",
+        description="How many pictures of an animated image, or of another file with many, are asked about: so many, "
+        "up to 64, spread from the first to the last, each a call that is billed. `first`: the file as it is, of which "
+        "the provider looks at one.",
+    )
+    max_decoded_megapixels: Annotated[PositiveInt, Field(le=1_000)] = Field(
+        50,
+        description="Of one picture that is decoded, for the three settings above. One that has more goes to review.",
+    )
+    workers: Annotated[PositiveInt, Field(le=64)] = Field(
+        2, description="Processes that decode images, started when the first one is needed. Each takes a core."
+    )
+    worker_timeout: Annotated[PositiveFloat, Field(le=300.0)] = Field(
+        10.0, description="Seconds that decoding one image may take; then it goes to review."
+    )
+    worker_memory_bytes: Annotated[int, Field(ge=536_870_912)] = Field(
+        1_073_741_824,
+        description="Bytes that one worker may have; an image that takes more goes to review. Twelve for each pixel "
+        "that may be decoded, and 300 MiB, suffice.",
     )
     connect_timeout: PositiveFloat = Field(3.0, description="Seconds for a connection to an image's host.")
     fetch_timeout: PositiveFloat = Field(10.0, description="Seconds for fetching an image, redirects included.")
@@ -79,9 +119,34 @@ class ImagesSettings(Settings):
         "addresses that names resolve to are not seen and not refused: let the proxy refuse them.",
     )
 
+    @property
+    def frames_asked_about(self) -> int:
+        """How many pictures of one file are asked about at the most."""
+        return 1 if self.frames == "first" else self.frames
+
+    @property
+    def are_prepared(self) -> bool:
+        """Whether any image is decoded by this service."""
+        return self.oversize == "scale" or self.convert or self.frames_asked_about > 1
+
+    @property
+    def max_bytes_made(self) -> int:
+        """Of `max_bytes_held`, those for what is made of images."""
+        return (self.workers + 1) * MOST_MADE if self.are_prepared else 0
+
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
-        if self.max_bytes_held < self.max_fetch_bytes:
-            what = f"is less than one image may have, {self.max_fetch_bytes} bytes"
-            raise Contradictions(("max_bytes_held", what, "max_fetch_bytes"))
+        problems: list[tuple[str, ...]] = []
+        if self.max_fetch_bytes > MOST_BYTES and self.oversize != "scale":
+            what = f"is more than the provider takes, {MOST_BYTES} bytes, and nothing makes images smaller"
+            problems.append(("max_fetch_bytes", what, "oversize"))
+        if self.max_bytes_held - self.max_bytes_made < self.max_fetch_bytes:
+            if self.are_prepared:
+                what = f"is less than one image may have, {self.max_fetch_bytes} bytes, and {self.max_bytes_made} for "
+                problems.append(("max_bytes_held", f"{what}what is made of images", "max_fetch_bytes", "workers"))
+            else:
+                what = f"is less than one image may have, {self.max_fetch_bytes} bytes"
+                problems.append(("max_bytes_held", what, "max_fetch_bytes"))
+        if problems:
+            raise Contradictions(*problems)
         return self

@@ -32,6 +32,8 @@ class ShownSlots(NamedTuple):
 
 SLOTS_OF_CALLS = ShownSlots(metrics.CALLS_IN_FLIGHT, metrics.LANE_CALLS_IN_FLIGHT, metrics.LANE_CALLS_WAITING)
 SLOTS_OF_FETCHES = ShownSlots(metrics.FETCHES_IN_FLIGHT, metrics.LANE_FETCHES_IN_FLIGHT, metrics.LANE_FETCHES_WAITING)
+_NOT_SHOWN = Gauge("not_shown", "By lane.", ["lane"], registry=None)
+SLOTS_OF_WORKERS = ShownSlots(metrics.WORKERS_BUSY, _NOT_SHOWN, _NOT_SHOWN)
 
 
 class ConcurrencyLimit:

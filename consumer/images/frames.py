@@ -20,9 +20,28 @@ _SEQUENCES = (b"msf1", b"hevc", b"hevx", b"heim", b"heis")  # HEIF's brands of m
 
 def frames_in(data: bytes, format_name: str) -> int | None:
     """Return how many pictures an image of a known format has; None where that cannot be told."""
+    found = count_of(data, format_name)
+    return found if found and found <= MOST_FRAMES else None
+
+
+def count_of(data: bytes, format_name: str) -> int | None:
+    """Return the same, where there are more than `MOST_FRAMES` as well; but those of a TIFF are not counted."""
     count = _COUNTERS.get(format_name)
     found = count(data) if count else None
-    return found if found and 0 < found <= MOST_FRAMES else None
+    return found if found and found > 0 else None
+
+
+def chosen(count: int, most: int, *, last: bool = False) -> tuple[int, ...]:
+    """
+    Which of so many frames are looked at, from 0: all, or `most` of them, spread evenly from the first to the last.
+
+    Where that is one it is the first, or the `last`.
+    """
+    if count <= most:
+        return tuple(range(count))
+    if most == 1:
+        return (count - 1 if last else 0,)
+    return tuple(nth * (count - 1) // (most - 1) for nth in range(most))
 
 
 def _one(data: bytes) -> int:

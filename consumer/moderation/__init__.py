@@ -6,6 +6,7 @@ Everything here is a `Moderator`: a vendor's client makes the call; `Guarded`, `
 known here.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -46,6 +47,7 @@ class CallContext:
         Regions         region, permit      Guarded, the caller
         Regions         store_permit        Uploaded
         Uploaded        copies              Regions, Uploaded, CopiesKept, the caller
+        Uploaded        uploading           Uploaded
         Paced           before_sending      the vendor's client, in the last moment before bytes go out
         Paced           after_sending       likewise, once they have gone out
         Guarded and Fetching  others_answered  Retrying (whose fault a failure is)
@@ -68,6 +70,7 @@ class CallContext:
     permit: Permit | None = None  # from this region's breaker, for the call
     store_permit: Permit | None = None  # or from that of its temporary store, where the image must be uploaded first
     copies: Copies = field(default_factory=Copies)  # of the image in temporary stores; its requests share them
+    uploading: asyncio.Lock = field(default_factory=asyncio.Lock)  # held by one of them, which does it for all
     before_sending: Callable[[], None] | None = None  # `GrantRevoked` escapes where the call must not go out
     after_sending: Callable[[], None] | None = None
     first_departures: dict[str, int] = field(default_factory=dict)  # by region: the number of this request's first call

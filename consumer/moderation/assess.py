@@ -1,18 +1,34 @@
 """Ask every service of the policy about one image, and gather what they answer."""
 
+import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from consumer.config.privacy import PrivacySettings
-from consumer.errors import CallFailed, InputRefused, Lost
+from consumer.errors import CallFailed, InputRefused, Lost, NotFetchable, Unreachable
 from consumer.fairness import DEFAULT
 from consumer.moderation import CallContext, ModerationRequest, Moderator
 from consumer.moderation.copies import Copies
 from consumer.observability import metrics
-from consumer.records import Assessment, Coverage, Failure, ImageLocation, ModerationResult, NotAskable, Submission
+from consumer.records import (
+    Assessment,
+    ByUpload,
+    Coverage,
+    Failure,
+    ImageLocation,
+    ModerationResult,
+    NotAskable,
+    Submission,
+    uploaded_from,
+)
 
 log = structlog.get_logger()
+
+PICTURES_AT_ONCE = 8
+"""Pictures of one image that a service is asked about at the same time."""
 
 
 class Assessing:
@@ -42,30 +58,68 @@ class Assessing:
         location = submission.location
         if isinstance(location, NotAskable):
             return Assessment(failure=_not_asked(submission, location))
-        answers: list[ModerationResult] = []
-        failures: list[Failure] = []
-        copies = Copies(submission.image.sha256_claimed)
-        for service in self._services:
-            request, call = self._request(submission, location, service), self._context(submission, copies)
-            if answers or failures:
-                call.received, call.paid = None, bool(answers)
-            try:
-                answers.append(await self._moderator.ask(request, call))
-            except Lost:
-                metrics.PAID_IN_VAIN.inc(len(answers))
-                raise
-            except CallFailed as error:
-                failures.append(_failure(submission, service, error, call))
+        asked = _Asked(Copies(submission.image.sha256_claimed))
+        try:
+            for service in self._services:
+                asked.is_fetched = True
+                asked.note(await self._ask(submission, location, service, asked))
+                if (upload := uploaded_from(location)) is not None and asked.copies.pictures > 1:
+                    await self._ask_about_others(submission, upload, service, asked)
+        except Lost:
+            metrics.PAID_IN_VAIN.inc(len(asked.answers))
+            raise
+        answers, failures, copies = asked.answers, asked.failures, asked.copies
         known = copies.known(len(answers))
         return Assessment(
             answers=tuple(answers),
             failure=failures[0] if failures else None,
             later_failures=tuple(failures[1:]),
             sha256=known.sha256 if known else None,
-            coverage=Coverage(frames=known.frames if known else None) if answers else None,
+            coverage=_coverage(answers, copies) if answers else None,
             queued=answers[0].sent - submission.delivery.received if answers else None,
             provider=sum(answer.took for answer in answers) if answers else None,
         )
+
+    async def _ask(
+        self, submission: Submission, location: ImageLocation, service: str, asked: "_Asked", *, paid: bool = False
+    ) -> ModerationResult | Failure:
+        """What a service answers, or why it does not. `Lost` escapes."""
+        request, call = self._request(submission, location, service), self._context(submission, asked)
+        call.paid = paid or bool(asked.answers)
+        if asked.answers or asked.failures:
+            call.received = None
+        try:
+            return await self._moderator.ask(request, call)
+        except CallFailed as error:
+            if isinstance(error, Unreachable | NotFetchable):
+                asked.is_fetched = False
+            frame = asked.copies.frame(location.nth) if isinstance(location, ByUpload) else None
+            return replace(_failure(submission, service, error, call), frame=frame)
+
+    async def _ask_about_others(self, submission: Submission, upload: ByUpload, service: str, asked: "_Asked") -> None:
+        """
+        Ask about all pictures of the image but the first, a few at once, so that a stop has not long to wait for them.
+
+        All count as paid: another may be, by the time that one waits. Where the image cannot be fetched any more those
+        that have not begun are left.
+        """
+        at_once = asyncio.Semaphore(PICTURES_AT_ONCE)
+
+        async def one(nth: int) -> ModerationResult | Failure | None:
+            async with at_once:
+                if not asked.is_fetched:
+                    return None
+                return await self._ask(submission, replace(upload, nth=nth), service, asked, paid=True)
+
+        # Not a TaskGroup: one picture's failure must not cancel calls that are being paid for.
+        others = [one(nth) for nth in range(1, asked.copies.pictures)]
+        endings = await asyncio.gather(*others, return_exceptions=True)
+        for ending in endings:
+            if not isinstance(ending, BaseException):
+                asked.note(ending)
+        for ending in endings:
+            if isinstance(ending, BaseException):
+                raise ending
 
     def _request(self, submission: Submission, location: ImageLocation, service: str) -> ModerationRequest:
         return ModerationRequest(
@@ -77,7 +131,7 @@ class Assessing:
             privacy=self._privacy,
         )
 
-    def _context(self, submission: Submission, copies: Copies) -> CallContext:
+    def _context(self, submission: Submission, asked: "_Asked") -> CallContext:
         delivery = submission.delivery
         return CallContext(
             partition=delivery.topic_partition,
@@ -86,8 +140,37 @@ class Assessing:
             lane=self._lane_of(delivery.topic),
             tenant=submission.tenant,
             received=delivery.received,
-            copies=copies,
+            copies=asked.copies,
+            uploading=asked.uploading,
         )
+
+
+@dataclass(slots=True)
+class _Asked:
+    """What was learned of one image."""
+
+    copies: Copies
+    answers: list[ModerationResult] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    is_fetched: bool = True  # as far as is known
+    uploading: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def note(self, ending: ModerationResult | Failure | None) -> None:
+        """Note how a request ended."""
+        if isinstance(ending, ModerationResult):
+            self.answers.append(ending)
+        elif ending is not None:
+            self.failures.append(ending)
+
+
+def _coverage(answers: Sequence[ModerationResult], copies: Copies) -> Coverage:
+    """What was looked at by every service that has answered."""
+    known = copies.known(len(answers))
+    return Coverage(
+        seen=min(Counter(answer.service for answer in answers).values()),
+        frames=known.frames if known else None,
+        scaled=any(copy.scaled for copy in copies.judged),
+    )
 
 
 def _not_asked(submission: Submission, location: NotAskable) -> Failure:

@@ -1,6 +1,8 @@
 """
 The copies of one image in the provider's temporary stores: which regions hold one, and since when. Values only.
 
+Of one file there may be many: frames that were taken out of it are pictures of their own, numbered from 0.
+
 Vendor: an image that was uploaded is kept for 30 minutes, and a copy belongs to the region that gave the token. So a
 copy is asked about for 25 minutes, and in its own region; after that the image is fetched and uploaded again.
 """
@@ -19,8 +21,10 @@ class Copy:
 
     location: ByObject
     until: float  # monotonic seconds
-    sha256: str  # of its bytes
+    sha256: str  # of the file's bytes
     frames: int | None  # that they have, where that can be told
+    frame: int | None = None  # of them, that it is; None for the file itself
+    scaled: bool = False  # whether any picture of the file was made smaller
 
 
 @dataclass(slots=True, eq=False)
@@ -30,24 +34,34 @@ class Copies:
     claimed_sha256: str | None = None  # the producer's word
     judged: list[Copy] = field(default_factory=list)  # that answers are about
     only_these: bool = False  # whether the image could not be fetched again
-    _by_region: dict[str, Copy] = field(default_factory=dict)
+    pictures: int = 1  # that the file is uploaded as; known once it has been
+    _by_region: dict[tuple[str, int], Copy] = field(default_factory=dict)
 
-    def in_region(self, region: str, now: float) -> Copy | None:
-        """Return the copy that may be asked about, at `now` in monotonic seconds."""
-        copy = self._by_region.get(region)
+    def in_region(self, region: str, now: float, nth: int = 0) -> Copy | None:
+        """Return the copy of the nth picture that may be asked about, at `now` in monotonic seconds."""
+        copy = self._by_region.get((region, nth))
         return copy if copy is not None and now < copy.until else None
 
-    def any(self, now: float) -> bool:
-        """Tell whether any region has one that may be asked about."""
-        return any(now < copy.until for copy in self._by_region.values())
+    def any(self, now: float, nth: int = 0) -> bool:
+        """Tell whether any region has one of the nth picture that may be asked about."""
+        return any(now < copy.until for (_, each), copy in self._by_region.items() if each == nth)
 
-    def add(self, region: str, copy: Copy) -> None:
+    def frame(self, nth: int) -> int | None:
+        """Return which of the file's frames the nth picture is, where it is one and was uploaded."""
+        return next((copy.frame for (_, each), copy in self._by_region.items() if each == nth), None)
+
+    def holds(self, region: str, location: ByObject, now: float) -> bool:
+        """Tell whether an object is one of the region's that may be asked about."""
+        copies = (copy for (each, _), copy in self._by_region.items() if each == region)
+        return any(copy.location == location and now < copy.until for copy in copies)
+
+    def add(self, region: str, copy: Copy, nth: int = 0) -> None:
         """Note what was uploaded."""
-        self._by_region[region] = copy
+        self._by_region[region, nth] = copy
 
-    def forget(self, region: str) -> None:
+    def forget(self, region: str, nth: int = 0) -> None:
         """Note that the copy is not there any more."""
-        self._by_region.pop(region, None)
+        self._by_region.pop((region, nth), None)
 
     def known(self, answers: int) -> Copy | None:
         """Return the copy that so many answers are all about, or one with the same bytes; None where they are not."""

@@ -8,11 +8,11 @@ import contextlib
 import hashlib
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from consumer.clock import Clock
-from consumer.dispatch.concurrency import ConcurrencyLimit
+from consumer.dispatch.concurrency import SLOTS_OF_WORKERS, ConcurrencyLimit
 from consumer.dispatch.flows import Flow
 from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import (
@@ -29,6 +29,8 @@ from consumer.images.errors import NotFetched
 from consumer.images.formats import format_of, problem_of
 from consumer.images.frames import frames_in
 from consumer.images.held import BytesHeld, Room
+from consumer.images.preparing import Job, NotPrepared, Picture, Prepared
+from consumer.images.preparing.plan import NOTHING, Wanted, is_mended, job_for
 from consumer.moderation import CallContext, ModerationRequest, Moderator
 from consumer.moderation.origins import Origin, Origins, Turn
 from consumer.moderation.retries import BUSY_ATTEMPTS
@@ -54,12 +56,30 @@ class ImageFetcher(Protocol):
         ...
 
 
+class Preparer(Protocol):
+    """Makes pictures of images that are not uploaded as they are."""
+
+    def prepared(self, data: bytes, job: Job) -> contextlib.AbstractAsyncContextManager[Prepared]:
+        """Hold what is made of a file. `NotPrepared` escapes where nothing can be."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class FetchedImage:
-    """An image's bytes, their format, such as `jpeg`, and what is told of them."""
+    """The pictures that an image is uploaded as, which is mostly itself, and what is told of it."""
 
-    data: bytes = field(repr=False)
+    pictures: tuple[Picture, ...]
+    sha256: str
+    frames: int | None
+    scaled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What is told of an image: its format, such as `jpeg`, and what the provider has against it."""
+
     format_name: str
+    problem: str | None
     sha256: str
     frames: int | None
 
@@ -68,8 +88,13 @@ class Fetching:
     """Fetches images, so many at once and so many bytes of them, and looks whether the provider would take them."""
 
     def __init__(
-        self, fetcher: ImageFetcher, limit: ConcurrencyLimit, held: BytesHeld, origins: Origins | None = None
-    ) -> None:
+        self, fetcher: ImageFetcher, limit: ConcurrencyLimit, held: BytesHeld, origins: Origins | None = None,
+        wanted: Wanted = NOTHING, preparing: Preparer | None = None, workers: ConcurrencyLimit | None = None,
+    ) -> None:  # fmt: skip
+        """`preparing` does what is `wanted` of images that are not uploaded as they are, by `workers`."""
+        self._wanted = wanted
+        self._preparing = preparing
+        self._workers = workers or ConcurrencyLimit(1, shown=SLOTS_OF_WORKERS)
         self._fetcher = fetcher
         self._limit = limit
         self._held = held
@@ -89,7 +114,21 @@ class Fetching:
         flow = call.slot.flow if call.slot is not None else Flow()
         async with self._limit.slot(call.lane, flow, first=call.paid):
             with self._held.room() as room:
-                yield await _looked_at(await self._fetch(source, room, call), call)
+                data = await self._fetch(source, room, call)
+                found = await _looked_at(data, call, self._wanted)
+                job = job_for(found.format_name, found.problem, found.frames, self._wanted)
+                if job is None or self._preparing is None:
+                    yield FetchedImage((Picture(data, found.format_name),), found.sha256, found.frames)
+                    return
+                # Images that are decoded for long are mostly somebody's: those of others have the next worker.
+                worker = self._workers.slot(call.lane, flow, first=call.paid)
+                async with worker as busy, _prepared(self._preparing, data, job) as made:
+                    busy.give_back()
+                    pictures = made.pictures or (Picture(data, found.format_name),)
+                    if made.pictures:
+                        del data
+                        room.shrink(0)
+                    yield FetchedImage(pictures, found.sha256, made.frames, made.scaled)
 
     async def _fetch(self, source: str | StoredObject, room: Room, call: CallContext) -> bytes:
         origins = self._origins.of(source)
@@ -157,7 +196,7 @@ class InTurn:
 
     async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
         location = request.location
-        if not isinstance(location, ByUpload) or call.copies.any(self._clock.now()):
+        if not isinstance(location, ByUpload) or call.copies.any(self._clock.now(), location.nth):
             return await self._inner.ask(request, call)
         with Turn() as turn:
             await turn.take(self._origins.of(location.source), self._waits, first=call.paid)
@@ -198,11 +237,11 @@ def _failure(error: NotFetched, source: str | StoredObject) -> CallFailed:
     return (Unreachable if error.again else NotFetchable)(error.code, detail=error.detail)
 
 
-async def _looked_at(data: bytes, call: CallContext) -> FetchedImage:
-    """Raise where the provider would refuse the image, or where it is another than the event says."""
-    if (problem := problem_of(data)) is not None:
+async def _looked_at(data: bytes, call: CallContext, wanted: Wanted) -> _Looked:
+    """Raise where the provider would refuse the image for good, or where it is another than the event says."""
+    format_name, problem, copies = format_of(data) or "", problem_of(data), call.copies
+    if problem is not None and not is_mended(problem, format_name, wanted):
         raise ImageRefused(problem)
-    format_name, copies = format_of(data) or "", call.copies
     # Of megabytes this takes milliseconds.
     sha256, frames = (
         await asyncio.to_thread(_read, data, format_name) if len(data) > _AT_ONCE else _read(data, format_name)
@@ -211,7 +250,19 @@ async def _looked_at(data: bytes, call: CallContext) -> FetchedImage:
     is_as_claimed = claimed is None or not _SHA256.fullmatch(claimed) or claimed.lower() == sha256
     if not is_as_claimed or any(copy.sha256 != sha256 for copy in copies.judged):
         raise NotFetchable("changed")
-    return FetchedImage(data, format_name, sha256, frames)
+    return _Looked(format_name, problem, sha256, frames)
+
+
+@contextlib.asynccontextmanager
+async def _prepared(preparing: Preparer, data: bytes, job: Job) -> AsyncIterator[Prepared]:
+    """Hold what is made of an image. `ImageRefused` escapes where nothing can be."""
+    try:
+        async with preparing.prepared(data, job) as prepared:
+            metrics.IMAGES_PREPARED.labels("ok").inc()
+            yield prepared
+    except NotPrepared as error:
+        metrics.IMAGES_PREPARED.labels(error.code).inc()
+        raise ImageRefused(error.code) from None
 
 
 def _read(data: bytes, format_name: str) -> tuple[str, int | None]:

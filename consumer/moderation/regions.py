@@ -173,17 +173,18 @@ class Regions:
     def _line(self, request: ModerationRequest, call: CallContext) -> _Line:
         if not isinstance(request.location, ByUpload):
             return _Line(request.service)
-        now = self._clock.now()
-        copies = [region.name for region in self._regions if call.copies.in_region(region.name, now) is not None]
+        now, nth = self._clock.now(), request.location.nth
+        copies = [region.name for region in self._regions if call.copies.in_region(region.name, now, nth) is not None]
         return _Line(request.service, not (copies and call.copies.only_these), tuple(copies))
 
     def _find(self, request: ModerationRequest, call: CallContext) -> Found | float:
         """Take a permit of the best region that gives one now, or say in how many seconds one may."""
         now = self._clock.now()
         soonest = inf
-        only_copies = call.copies.only_these and call.copies.any(now)
+        nth = request.location.nth if isinstance(request.location, ByUpload) else 0
+        only_copies = call.copies.only_these and call.copies.any(now, nth)
         for region in self._regions if call.attempt <= FIRST_REGION_ATTEMPTS else self._regions[::-1]:
-            if only_copies and call.copies.in_region(region.name, now) is None:
+            if only_copies and call.copies.in_region(region.name, now, nth) is None:
                 continue
             names = (request.service, STORE) if _must_upload(request, call, region, now) else (request.service,)
             breakers = [region.breakers[name] for name in names]
@@ -214,7 +215,8 @@ class Regions:
 
 
 def _must_upload(request: ModerationRequest, call: CallContext, region: Region, now: float) -> bool:
-    return isinstance(request.location, ByUpload) and call.copies.in_region(region.name, now) is None
+    location = request.location
+    return isinstance(location, ByUpload) and call.copies.in_region(region.name, now, location.nth) is None
 
 
 @contextlib.contextmanager

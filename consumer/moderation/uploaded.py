@@ -22,12 +22,14 @@ from consumer.errors import (
     NotFetchable,
     Unreachable,
 )
+from consumer.images.preparing import Picture
 from consumer.moderation import CallContext, ModerationRequest, Moderator
-from consumer.moderation.copies import ASKED_ABOUT, Copy
+from consumer.moderation.breaker import Permit
+from consumer.moderation.copies import ASKED_ABOUT, Copies, Copy
 from consumer.moderation.fetching import FetchedImage, Fetching
 from consumer.moderation.regions import STORE, reported
 from consumer.observability import metrics
-from consumer.records import ByObject, ByUpload, ByUrl, ModerationResult, StoredObject
+from consumer.records import ByObject, ByUpload, ByUrl, ModerationResult
 
 
 class TemporaryStore(Protocol):
@@ -58,41 +60,58 @@ class Uploaded:
         self._clock = clock
 
     async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
-        if not isinstance(request.location, ByUpload):
+        wanted = request.location
+        if not isinstance(wanted, ByUpload):
             return await self._inner.ask(request, call)
-        copy = call.copies.in_region(self._region, self._clock.now())
+        copy = call.copies.in_region(self._region, self._clock.now(), wanted.nth)
         if copy is None or call.permit is None:
-            await self._upload(request.location.source, call)
+            await self._upload(wanted, call)
+            if wanted.nth >= call.copies.pictures:  # it never will be there
+                raise NotFetchable("changed")
             raise GrantRevoked
         try:
             answer = await self._inner.ask(replace(request, location=copy.location), call)
         except CopyUnreachable:  # the store may have lost it
-            call.copies.forget(self._region)
+            call.copies.forget(self._region, wanted.nth)
             raise
         call.copies.judged.append(copy)
-        return answer
+        return answer if copy.frame is None else replace(answer, frame=copy.frame)
 
-    async def _upload(self, source: str | StoredObject, call: CallContext) -> None:
+    async def _upload(self, wanted: ByUpload, call: CallContext) -> None:
         permit = call.store_permit
         if permit is None:  # the copy has become too old since the region was chosen
             return
         if call.slot is not None:
             call.slot.give_back()
         with contextlib.nullcontext() if call.paid else self._waits.interruptible():
-            try:
-                async with self._fetching.fetched(source, call) as image:
-                    with reported(permit, call, f"{self._region}: {STORE}", self._clock):
-                        until = self._clock.now() + ASKED_ABOUT
-                        stored = await self._put(image)
-                        call.copies.add(self._region, Copy(stored, until, image.sha256, image.frames))
-            except (NotFetchable, Unreachable):
-                if not call.copies.any(self._clock.now()):
-                    raise
-                call.copies.only_these = True  # what another region has is all that is left to ask about
+            async with call.uploading:
+                if call.copies.in_region(self._region, self._clock.now(), wanted.nth) is None:
+                    await self._fetch_and_put(wanted, permit, call)
 
-    async def _put(self, image: FetchedImage) -> ByObject:
+    async def _fetch_and_put(self, wanted: ByUpload, permit: Permit, call: CallContext) -> None:
         try:
-            stored = await self._store.put(image.data, image.format_name)
+            async with self._fetching.fetched(wanted.source, call) as image:
+                with reported(permit, call, f"{self._region}: {STORE}", self._clock):
+                    await self._put_all(image, call.copies)
+        except (NotFetchable, Unreachable):
+            if not call.copies.any(self._clock.now(), wanted.nth):
+                raise
+            call.copies.only_these = True  # what another region has is all that is left to ask about
+
+    async def _put_all(self, image: FetchedImage, copies: Copies) -> None:
+        """Put each picture of which the region has no copy, or one of another file."""
+        copies.pictures = len(image.pictures)
+        for nth, picture in enumerate(image.pictures):
+            now = self._clock.now()
+            known = copies.in_region(self._region, now, nth)
+            if known is None or known.sha256 != image.sha256:
+                stored = await self._put(picture)
+                copy = Copy(stored, now + ASKED_ABOUT, image.sha256, image.frames, picture.frame, image.scaled)
+                copies.add(self._region, copy, nth)
+
+    async def _put(self, picture: Picture) -> ByObject:
+        try:
+            stored = await self._store.put(picture.data, picture.format_name)
         except CallFailed as error:
             metrics.UPLOADS.labels(self._region, error.kind).inc()
             raise
@@ -111,8 +130,8 @@ class CopiesKept:
     async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
         location = request.location
         if isinstance(location, ByObject) and location.region is None:
-            copy = call.copies.in_region(self._region, self._clock.now())
-            if copy is None or copy.location != location:
+            now = self._clock.now()
+            if not call.copies.holds(self._region, location, now):
                 raise GrantRevoked
         return await self._inner.ask(request, call)
 

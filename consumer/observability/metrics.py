@@ -254,6 +254,10 @@ IMAGES_FETCHED = _declared(
     "Images that this service fetched, or why it did not: `ok` or a code of the runbook, statuses as `http_5xx`.",
     ["outcome"],
 )
+WORKERS_BUSY = _declared(Gauge, "moderation_workers_busy", "At images.workers all the time: raise it, with the CPUs.")
+IMAGES_PREPARED = _declared(
+    Counter, "moderation_images_prepared_total", "Images given to workers: `ok`, or a code of the runbook.", ["outcome"]
+)
 UPLOADS = _declared(
     Counter,
     "moderation_uploads_total",

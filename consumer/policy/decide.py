@@ -108,11 +108,15 @@ def findings_of(answer: ModerationResult) -> Iterator[Finding]:
             level, source = answer.risk_level or "unknown", "overall"
         highest = max(highest, RANK.get(level, -1))
         yield Finding(
-            service=answer.service, label=label.name, confidence=label.confidence, level=level, level_source=source
-        )
+            service=answer.service, label=label.name, confidence=label.confidence, level=level, level_source=source,
+            frame=answer.frame,
+        )  # fmt: skip
     overall = answer.risk_level or "unknown"
     if overall not in RANK or RANK[overall] > highest:
-        yield Finding(service=answer.service, label=OVERALL, confidence=None, level=overall, level_source="overall")
+        yield Finding(
+            service=answer.service, label=OVERALL, confidence=None, level=overall, level_source="overall",
+            frame=answer.frame,
+        )  # fmt: skip
 
 
 def outranks_overall(answer: ModerationResult) -> bool:

@@ -21,11 +21,11 @@ _TEXTS = (
 
 
 def shown_hits(answers: Sequence[ModerationResult], privacy: PrivacySettings) -> dict[str, Any]:
-    """Write what was met. `services` has an element for each service that met anything."""
+    """Write what was met. `services` has an element for each service, and frame, that met anything."""
     met = [answer for answer in answers if answer.hits != NOTHING_MET]
     return {
         **_of([answer.hits for answer in met], privacy),
-        "services": [_service(answer.service, answer.hits, privacy) for answer in met],
+        "services": [_service(answer, privacy) for answer in met],
     }
 
 
@@ -40,10 +40,13 @@ def _of(hits: Sequence[Hits], privacy: PrivacySettings) -> dict[str, Any]:
     }
 
 
-def _service(service: str, hits: Hits, privacy: PrivacySettings) -> dict[str, Any]:
+def _service(answer: ModerationResult, privacy: PrivacySettings) -> dict[str, Any]:
+    hits = answer.hits
+    frame = {} if answer.frame is None else {"frame": answer.frame}
     people = {"people": [_figure(each, privacy) for each in hits.figure_hits]} if hits.figure_hits else {}
     return {
-        "service": service,
+        "service": answer.service,
+        **frame,
         "image_libraries": [_image_library(each, privacy) for each in hits.image_hits],
         "keyword_libraries": [_keyword_library(each, privacy) for each in hits.keyword_hits],
         "logos": [_logo(each, privacy) for each in hits.logo_hits],

@@ -113,7 +113,7 @@ def verdict_schema() -> Schema:
                         "minItems": 2,
                         "maxItems": 2,
                     },
-                    scaled={"description": "Whether it was made smaller first.", "type": "boolean"},
+                    scaled={"description": "Whether it has fewer pixels than the image.", "type": "boolean"},
                 ),
                 "type": ["object", "null"],
             },
@@ -130,13 +130,14 @@ def verdict_schema() -> Schema:
                 attempts=_count("Calls sent, failed ones included."),
                 billed_calls=_count("Calls that the provider charges for."),
                 calls=_list(
-                    "The last call of each service that was asked; a minimal verdict lists none.",
+                    "The last call of each service, and frame, that was asked about; a minimal verdict lists none.",
                     _object(
                         "One call.",
                         service=_or_null("The provider's service; null where none was asked.", "string"),
                         region=_or_null("The provider's region.", "string"),
                         request_id=_or_null("The provider's, where it answered: for its support.", "string"),
                         code=_text("200, or why there is no answer, as in error."),
+                        frame=_or_null("The image's frame that it was about, as in findings.", "integer"),
                     ),
                 ),
             ),
@@ -207,6 +208,7 @@ def _finding(*, rule: bool) -> Schema:
         "label": _text("What it found. The set of labels is open."),
         "confidence": {"description": "0 to 100.", "type": ["number", "null"], "minimum": 0, "maximum": 100},
         "level": _text("The risk level that counts: the label's own, or the overall one."),
+        "frame": _or_null("Which of the image's frames, from 0; null where the provider had the file.", "integer"),
     }
     if rule:
         described = {
@@ -272,7 +274,7 @@ def _hits_of_a_service() -> Schema:
     )
     return _object(
         "What one service met.",
-        people,
+        people | {"frame": _count("The image's frame that it was met in, as in findings.")},
         service=_text("The provider's service."),
         image_libraries=_few("Of your images.", _object("A library.", {**name, **image}, id=_text("Its id."))),
         keyword_libraries=_few("Of your keywords.", _object("A library.", name, id=_text("Its id."))),

@@ -12,7 +12,16 @@ import orjson
 
 from consumer.config.privacy import PrivacySettings
 from consumer.hits import NOTHING_MET
-from consumer.records import Assessment, Coverage, Failure, Finding, ObjectRef, Submission, Verdict
+from consumer.records import (
+    Assessment,
+    Coverage,
+    Failure,
+    Finding,
+    ModerationResult,
+    ObjectRef,
+    Submission,
+    Verdict,
+)
 from consumer.urls import shown_url
 from consumer.verdicts.bounds import MOST_VALUE, rfc3339, text
 from consumer.verdicts.hits import shown_hits
@@ -204,14 +213,20 @@ def _provider(name: str, assessment: Assessment) -> dict[str, Any]:
         "attempts": assessment.attempts,
         "billed_calls": assessment.billed_calls,
         "calls": [
-            *(_call(each.service, each.region, each.request_id, "200") for each in assessment.answers),
-            *(_call(each.service, each.region, each.request_id, each.code) for each in assessment.failures),
+            *(_call(each, "200") for each in assessment.answers),
+            *(_call(each, each.code) for each in assessment.failures),
         ],
     }
 
 
-def _call(service: str, region: str, request_id: str | None, code: str) -> dict[str, Any]:
-    return {"service": service or None, "region": region or None, "request_id": request_id, "code": code}
+def _call(asked: ModerationResult | Failure, code: str) -> dict[str, Any]:
+    return {
+        "service": asked.service or None,
+        "region": asked.region or None,
+        "request_id": asked.request_id,
+        "code": code,
+        "frame": asked.frame,
+    }
 
 
 def _carried(submission: Submission, name: str, privacy: PrivacySettings) -> Any:
@@ -232,6 +247,7 @@ def _finding(finding: Finding, *, source: bool = False) -> dict[str, Any]:
         "label": finding.label,
         "confidence": finding.confidence,
         "level": finding.level,
+        "frame": finding.frame,
     }
     return {**shown, "level_source": finding.level_source} if source else shown
 

@@ -26,6 +26,7 @@ from tests.rig.pictures import picture
 from tests.rig.replica import KEY
 
 ROOT = Path(__file__).parents[2]
+BOUND_TO_UPLOAD = '--set=bindings=[{bucket: b, via: upload, url: "https://cdn.example.com/{key}"}]'
 BOUND_TO_A_STORE = "--set=bindings=[{bucket: b, via: upload, store: a}]"
 NOWHERE = "--set=kafka.bootstrap_servers=127.0.0.1:1"
 FREE_PORTS = ("--set=health.port=0", "--set=health.metrics_port=0")  # the default ones may be another program's
@@ -187,6 +188,7 @@ async def test_a_check_without_a_file_says_what_it_looked_at(installed: Installe
         (("emulator",), "demo"),
         (("run", NOWHERE, "--set=tracing.enabled=true"), "otel"),
         (("run", NOWHERE, "--set=stores={a: {type: s3, region: eu-west-1}}", BOUND_TO_A_STORE), "stores"),
+        (("run", NOWHERE, "--set=images.frames=2", BOUND_TO_UPLOAD), "images"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else value,
 )

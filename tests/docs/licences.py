@@ -14,7 +14,13 @@ from pathlib import Path
 from tests.rig.replica import ROOT
 
 PAGE = ROOT / "docs" / "licences.md"
-LOCKS = {"run": "the service", "otel": "traces", "stores": "private buckets", "demo": "the demo"}
+LOCKS = {
+    "run": "the service",
+    "otel": "traces",
+    "stores": "private buckets",
+    "images": "decoded images",
+    "demo": "the demo",
+}
 """The locks of what is shipped, and what needs them; each of the others has the first one's packages too."""
 
 READ_BY_HAND = {
@@ -43,10 +49,13 @@ ALLOWED_BY_NAME = {("certifi", "MPL-2.0"), ("orjson", "MPL-2.0")}
 INTRODUCTION = """\
 # Licences of what it depends on
 
-Each package of `locks/run.txt`, `locks/otel.txt`, `locks/stores.txt` (all three are in the image) and `locks/demo.txt`,
-with the licence that its own metadata name. Written by `make licences`; a test compares it with the locks, and refuses
-licences that `tests/docs/licences.py` does not allow. Wheels may contain libraries of others under licences of their
-own, such as librdkafka in confluent-kafka: those stand in each package's licence files.
+Each package of `locks/run.txt`, `locks/otel.txt`, `locks/stores.txt`, `locks/images.txt` (all four are in the image)
+and `locks/demo.txt`, with the licence that its own metadata name. Written by `make licences`; a test compares it with
+the locks, and refuses licences that `tests/docs/licences.py` does not allow. Wheels may contain libraries of others
+under licences of their own, such as librdkafka in confluent-kafka: those stand in each package's licence files.
+
+The extra `heif` is not among them and not in the image: the wheels of pillow-heif contain x265, which is under the GPL.
+Installing it is up to you.
 
 Tools that tests run are not here, as they are not shipped. Of those, MinIO is under the AGPL-3.0: `make minio` builds
 it unchanged from its module, tests start it as a process of its own, and nothing of it is linked, copied or passed on.

@@ -177,7 +177,7 @@ def _explained(begin: str, end: str) -> dict[str, str]:
     return {name: text for row, text in rows.items() for name in re.findall(r"`(\w+)`", row)}
 
 
-_SHARED = {"service", "label", "confidence", "level"}
+_SHARED = {"service", "label", "confidence", "level", "frame"}
 """A reason is a finding with two members more: the page explains what is the same once."""
 
 

@@ -22,10 +22,11 @@ from consumer.errors import (
 )
 from consumer.images.errors import NotFetched
 from consumer.images.held import BytesHeld, Room
+from consumer.images.preparing.plan import NOTHING, Wanted
 from consumer.moderation import CallContext, Layer, ModerationRequest, Moderator, stacked
 from consumer.moderation.breaker import BreakerLimits, State
 from consumer.moderation.copies import ASKED_ABOUT, Copies
-from consumer.moderation.fetching import Fetching, InTurn
+from consumer.moderation.fetching import Fetching, InTurn, Preparer
 from consumer.moderation.origins import Origins
 from consumer.moderation.paced import Limited
 from consumer.moderation.regions import STORE, UPLOADS_AHEAD, Asked, Guarded, Region, Regions
@@ -125,7 +126,10 @@ class Queue:
 class World:
     """Two regions with a store each, and an origin."""
 
-    def __init__(self, *, slots: int = 100, bytes_held: int = 1 << 20, fetches: int = 8) -> None:
+    def __init__(
+        self, *, slots: int = 100, bytes_held: int = 1 << 20, fetches: int = 8, wanted: Wanted = NOTHING,
+        preparing: Preparer | None = None,
+    ) -> None:  # fmt: skip
         self.clock = clock = ManualClock()
         self.waits = InterruptibleWaits()
         self.origin = Origin(clock)
@@ -134,7 +138,7 @@ class World:
         self.stores = {name: Store(name) for name in self.providers}
         self.fetches = ConcurrencyLimit(fetches, None, SLOTS_OF_FETCHES)
         self.origins = Origins(self.origin)
-        fetching = Fetching(self.origin, self.fetches, self.held, self.origins)
+        fetching = Fetching(self.origin, self.fetches, self.held, self.origins, wanted, preparing)
         answered = set[Asked]()
 
         def region(name: str) -> Region:

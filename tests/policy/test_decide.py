@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -240,6 +241,22 @@ def test_frames_that_were_not_looked_at_are_reviewed_where_the_policy_says_so(
     assert verdict.decision == expected
     assert verdict.decided_by == "policy"
     assert ("unseen_frames" in [reason.rule for reason in verdict.reasons]) is (expected == "review")
+
+
+def test_the_strictest_frame_decides() -> None:
+    """
+    Findings and reasons say which frame they are about; one that could not be judged never leads to pass.
+    """
+    frames = [replace(answer(level), frame=number) for number, level in enumerate(["none", "low", "high", "medium"])]
+
+    verdict = deciding().decide(submission(), Assessment(answers=tuple(frames)), 0.0)
+
+    assert verdict.decision == "block"
+    assert [finding.frame for finding in verdict.findings] == [0, 1, 2, 3]
+    assert [reason.finding.frame for reason in verdict.reasons] == [2]
+    failed = Failure(kind="image", code="407", frame=3)
+    assert decision(*frames[:2], failure=failed) == "review"
+    assert decision(*frames[:3], failure=failed) == "block"
 
 
 def test_unseen_frames_do_not_weaken_a_block() -> None:

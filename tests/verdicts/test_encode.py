@@ -76,14 +76,15 @@ def test_a_verdict_says_what_was_decided_and_why() -> None:
         "risk_level": "high",
         "reasons": [{
             "rule": "default:high", "service": "baselineCheck_global", "label": "pornographic_adultContent",
-            "confidence": 97.2, "level": "high", "level_source": "label",
+            "confidence": 97.2, "level": "high", "frame": None, "level_source": "label",
         }],
         "findings": [
             {
                 "service": "baselineCheck_global", "label": "pornographic_adultContent", "confidence": 97.2,
                 "level": "high",
+                "frame": None,
             },
-            {"service": "baselineCheck_global", "label": "pt_logo", "confidence": 20.0, "level": "low"},
+            {"service": "baselineCheck_global", "label": "pt_logo", "confidence": 20.0, "level": "low", "frame": None},
         ],
         "hits": {
             "image_libraries": [], "keyword_libraries": [], "public_figures": 0, "logos": [], "text_lines": 0,
@@ -93,7 +94,10 @@ def test_a_verdict_says_what_was_decided_and_why() -> None:
             "name": "aliyun-image-moderation-2.0", "region": "ap-southeast-1", "request_id": "ABCD", "code": 200,
             "attempts": 1, "billed_calls": 1,
             "calls": [
-                {"service": "baselineCheck_global", "region": "ap-southeast-1", "request_id": "ABCD", "code": "200"},
+                {
+                    "service": "baselineCheck_global", "region": "ap-southeast-1", "request_id": "ABCD", "code": "200",
+                    "frame": None,
+                },
             ],
         },
         "policy": {"id": "img-mod", "version": 7, "sha256": "ab"},
@@ -335,6 +339,23 @@ def test_what_was_met_is_told_by_service() -> None:
             "text_lines": 2, "left_out": 0,
         },
     ]  # fmt: skip
+
+
+def test_what_was_met_in_a_frame_says_in_which() -> None:
+    """
+    Each frame was a call of its own.
+    """
+    answers = tuple(
+        ModerationResult(
+            service="s", request_id="R", risk_level="none", labels=(Label("nonLabel"),), hits=SECOND, frame=frame
+        )
+        for frame in (0, 7)
+    )
+    value = orjson.loads(ENCODING.verdict(verdict(Assessment(answers=answers))).value or b"")
+
+    assert [each["frame"] for each in value["hits"]["services"]] == [0, 7]
+    assert [each["frame"] for each in value["findings"]] == [0, 7]
+    assert [each["frame"] for each in value["provider"]["calls"]] == [0, 7]
 
 
 def test_names_images_and_places_are_told_where_they_are_asked_for() -> None:

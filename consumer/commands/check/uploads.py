@@ -18,6 +18,8 @@ from consumer.config.provider import RegionUrl
 from consumer.errors import AccountRefused, CallFailed, Misconfigured
 from consumer.http.exchange import Exchanges, Timeouts
 from consumer.http.transport import Ways, open_transport
+from consumer.image_sources import open_workers
+from consumer.images.preparing.workers import WorkerNotStarted
 from consumer.keys import FixedKeys
 
 PROBE = b"moderation-consumer check"
@@ -32,9 +34,25 @@ async def look_at_uploads(config: Config, credentials: Credentials, environment:
         ways = Ways.of(config.provider, environment)
     except Misconfigured as error:
         return [refused("uploads", problem) for problem in error.problems]
+    findings = [await _look_at_workers(config, environment)] if config.images.are_prepared else []
     async with open_transport(1, ways) as transport:
         exchanges = Exchanges(transport, Timeouts(connect=DEADLINE / 2, read=DEADLINE / 2), SystemClock())
-        return [await _look_at(region, exchanges, config, credentials) for region in config.provider.regions]
+        for region in config.provider.regions:
+            findings.append(await _look_at(region, exchanges, config, credentials))
+    return findings
+
+
+async def _look_at_workers(config: Config, environment: Mapping[str, str]) -> Finding:
+    """Start one of the processes that decode images."""
+    try:
+        async with open_workers(config, environment) as preparing:
+            assert preparing is not None
+            await preparing.workers.probe()
+    except Misconfigured as error:
+        return refused("images", "; ".join(error.problems))
+    except WorkerNotStarted as error:
+        return wrong("images", f"no worker can be started ({error}): see images.worker_memory_bytes")
+    return ok("images", "workers that decode images can be started")
 
 
 async def _look_at(region: RegionUrl, exchanges: Exchanges, config: Config, credentials: Credentials) -> Finding:
