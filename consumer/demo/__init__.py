@@ -1,7 +1,7 @@
 """
 The whole service on one machine, with everything it talks to, and a check that all came to what it should.
 
-    this process    broker · image server · emulated provider · uploads ─► Kafka ─► the four outputs, read and compared
+    this process    broker · images · a private bucket · emulated provider · uploads ─► Kafka ─► the outputs, compared
     its child       the real service, started as its users start it
 
 `uploads.py` says what is uploaded and what must become of it, `outcomes.py` compares, `run.py` is the course of events.

@@ -65,6 +65,8 @@ class Charges:
     """As over the quota."""
     billed: int
     images_billed_again: int
+    uploaded: int
+    """Images that its temporary store took."""
 
 
 def compare(tally: Tally, kinds: Sequence[str]) -> list[Row]:
@@ -109,6 +111,15 @@ def strays(tally: Tally) -> int:
     }
     outcomes = sum((source, each.image) not in asked for source, seen in tally.seen.items() for each in seen)
     return outcomes + sum(count for reason, count in tally.ignored.items() if reason not in reasons)
+
+
+def fetched(tally: Tally) -> int:
+    """Count the images that the service was to fetch and whose verdict has their SHA-256."""
+    return sum(
+        tally.published[source].upload.fetched.get(each.image, "") == each.sha256
+        for source in tally.published.keys() & tally.seen.keys()
+        for each in tally.seen[source]
+    )
 
 
 def overtakings(tally: Tally) -> int:
@@ -169,9 +180,12 @@ def facts(tally: Tally, charges: Charges, over_quota: Fact, *, uncommitted: int,
         for published in tally.published.values()
         for outcome in published.upload.expected.values()
     )
+    private = sum(len(published.upload.fetched) for published in tally.published.values())
     gathered = [
         Fact("calls billed (images judged)", judged, charges.billed),
         Fact("images billed more than once", 0, charges.images_billed_again),
+        Fact("private images fetched (their verdicts have their sha256)", private, fetched(tally)),
+        Fact("private images uploaded to the provider's temporary store", private, charges.uploaded),
         over_quota,
         Fact("outcomes without an upload", 0, strays(tally)),
         Fact("verdicts that overtook an earlier one of their key and tenant", 0, overtakings(tally)),

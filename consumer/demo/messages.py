@@ -19,6 +19,7 @@ S3_BUCKET: Final = "ugc-s3"
 MINIO_BUCKET: Final = "ugc-minio"
 CEPH_BUCKET: Final = "ugc-ceph"
 OSS_BUCKET: Final = "ugc-oss"
+PRIVATE_BUCKET: Final = "ugc-private"
 STRANGE_BUCKET: Final = "somebody-elses"
 """The configuration binds all of these buckets but the last."""
 
@@ -30,6 +31,8 @@ OBJECTS: Final[Mapping[str, str]] = {RED: "red.jpg", ORANGE: "orange.jpg", YELLO
 The files in every bound bucket, by key. The keys have all that is awkward in keys: S3 and MinIO encode them in their
 notifications, the others write them as they are.
 """
+WITHDRAWN: Final = "withdrawn.jpg"
+"""A key whose object is gone by the time that somebody looks."""
 
 _Json = dict[str, Any]
 
@@ -169,13 +172,20 @@ def s3_test(serial: Serial, _: Site) -> Message:
     return Message(None, orjson.dumps(event))
 
 
-def minio(name: str, key: str, *, content_type: str = "image/jpeg") -> Writer:
-    """Notifications as MinIO sends them: by the object's path, its key in them form-encoded with its slashes."""
+def minio(
+    name: str, key: str, *, content_type: str = "image/jpeg", bucket: str = MINIO_BUCKET, put: str | None = None
+) -> Writer:
+    """
+    Notifications as MinIO sends them: by the object's path, its key in them form-encoded with its slashes. The ETag is
+    that of the file that was `put`.
+    """
 
-    def write(serial: Serial, _: Site) -> Message:
+    def write(serial: Serial, site: Site) -> Message:
         about = {"key": quote_plus(key), "contentType": content_type}
-        record = _record(serial, "minio:s3", "2.0", "", name, MINIO_BUCKET, about)
-        path = f"{MINIO_BUCKET}/{key}"
+        if put is not None:
+            about["eTag"] = etag_of(site.files[put])
+        record = _record(serial, "minio:s3", "2.0", "", name, bucket, about)
+        path = f"{bucket}/{key}"
         notification = {"EventName": name, "Key": path, "Records": [record]}
         # MinIO's Kafka key is the path; the number keeps our few objects' uploads from waiting for each other.
         return Message(f"{path}/{serial.number}".encode(), orjson.dumps(notification))
@@ -256,6 +266,11 @@ def oss_bridged(name: str, key: str) -> Writer:
         }
 
     return _unkeyed(write)
+
+
+def etag_of(data: bytes) -> str:
+    """Return the ETag that S3 and MinIO give to an object which was put in one piece."""
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 def _records(write: Callable[[Serial], list[_Json]]) -> Writer:

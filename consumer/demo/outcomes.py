@@ -51,6 +51,8 @@ class Upload:
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
     expected: Mapping[str, Outcome]
+    fetched: Mapping[str, str] = field(default_factory=dict)
+    """The SHA-256, in hex, of each image whose bytes the service is to have had, by id."""
 
     @property
     def ignored(self) -> bool:
@@ -78,6 +80,8 @@ class Seen:
     called: float | None = None
     """When the call departed that was answered."""
     provider_seconds: float | None = None
+    sha256: str | None = None
+    """Of the image, where the service had its bytes."""
     content: Mapping[str, Any] = field(default_factory=dict)
 
 

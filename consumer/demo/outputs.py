@@ -81,6 +81,7 @@ def read_record(record: ConsumerRecord[Any, Any], place: Place) -> Seen:
         if answered
         else None,
         provider_seconds=timing["provider_ms"] / 1000 if answered else None,
+        sha256=verdict["image"]["sha256"],
         content=verdict,
     )
 

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import orjson
 from rich.console import Console
@@ -16,6 +17,7 @@ from consumer.config import Config
 from consumer.config.kafka import OutputTopics
 from consumer.demo import DemoOptions
 from consumer.demo.comparison import Charges, Fact, Row, all_ok, differences, excuses
+from consumer.demo.messages import PRIVATE_BUCKET, RED
 from consumer.demo.outcomes import Place, Seen, Tally
 from consumer.demo.stage import Stage
 from consumer.demo.view import STYLES
@@ -41,6 +43,7 @@ def print_addresses(console: Console, stage: Stage) -> None:
         ("Kafka", stage.broker.bootstrap_servers, "embedded broker: in memory, one consumer a group"),
         ("provider", stage.emulator.endpoint, "emulator: judges nothing, answers by rules"),
         ("images", stage.site.url.removeprefix("http://"), "web server of what is uploaded"),
+        ("bucket", stage.bucket.removeprefix("http://"), "private, like S3: it gives nothing without its key"),
         (
             "service",
             stage.service.url.removeprefix("http://"),
@@ -154,7 +157,8 @@ def print_conclusion(
         console.print(
             f"\n[green]✓[/green] All {options.events} uploads came to what they must, in {elapsed:.1f} s.\n"
             f"  The provider had {charges.calls} calls, at most {charges.busiest_second} in any second; "
-            f"{options.qps} were allowed."
+            f"{options.qps} were allowed.\n"
+            f"  {charges.uploaded} images from a private bucket: fetched, uploaded, judged."
         )
     for excuse in excuses(facts):
         console.print(f"  {excuse}", style="yellow")
@@ -177,6 +181,7 @@ def print_invitation(console: Console, stage: Stage, config: Config, options: De
         (f"{offsets} --url {stage.service.metrics_url}", "where the service stands in each partition"),
         (f"curl -s {stage.emulator.url}/emulator/stats", "what the provider was asked, and would charge for"),
         (f"curl -s {stage.emulator.url}/emulator/calls | tail -1", "the last call"),
+        (f"curl -s {stage.bucket}/{PRIVATE_BUCKET}/{quote(RED)}", "an object of the private bucket, without its key"),
         (f"kcat -b {servers} -t {block} -C -e -o -1", "the last verdicts, if kcat is installed"),
         (f"tail -3 {stage.service.log}", "what the service logs"),
     ):

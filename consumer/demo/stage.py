@@ -1,7 +1,7 @@
 """Everything the demo runs: the stand-ins for what the service talks to, and the service."""
 
 import math
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +11,14 @@ import orjson
 
 from consumer.config import Config
 from consumer.config.bindings import Binding
+from consumer.config.stores import StoreSettings
 from consumer.demo import DemoOptions
+from consumer.demo.bucket_server import PrivateBucket, new_key, serving_bucket, write_key_files
 from consumer.demo.comparison import Charges
 from consumer.demo.image_server import serving_images
 from consumer.demo.images import draw_images
 from consumer.demo.inputs import Inputs, publishing
-from consumer.demo.messages import CEPH_BUCKET, MINIO_BUCKET, OBJECTS, OSS_BUCKET, S3_BUCKET, Site
+from consumer.demo.messages import CEPH_BUCKET, MINIO_BUCKET, OBJECTS, OSS_BUCKET, PRIVATE_BUCKET, S3_BUCKET, Site
 from consumer.demo.outputs import Outputs, reading
 from consumer.demo.process import ServiceProcess, running_service
 from consumer.demo.rules import RULES
@@ -26,6 +28,8 @@ from consumer.vendor_facts.aliyun import KEY_ID, KEY_SECRET
 
 CDN: Final = "http://cdn.example.com"
 """Where the configuration has its images; the image server is put in its place."""
+MINIO: Final = "https://minio.example.com"
+"""Where the configuration has its private bucket; the demo's server of one is put in its place."""
 
 LATENCY: Final = (0.05, 0.4)
 """Seconds that the emulated provider takes for an image, evenly drawn."""
@@ -37,6 +41,8 @@ class Stage:
 
     broker: EmbeddedBroker
     site: Site
+    bucket: str
+    """Base URL of the private bucket's server."""
     emulator: Emulator
     inputs: Inputs
     outputs: Outputs
@@ -47,12 +53,13 @@ def charges(emulator: Emulator) -> Charges:
     """Take what matters here from the emulated provider's totals."""
     stats: dict[str, Any] = dict(emulator.stats())
     return Charges(
-        calls=stats["calls"],
+        calls=stats["metered"],
         last_second=stats["last_second"],
         busiest_second=stats["busiest_second"],
         refused=stats["by_code"].get("403", 0),
         billed=stats["billed"],
         images_billed_again=stats["images_billed_more_than_once"],
+        uploaded=stats["by_code"].get("Stored", 0),
     )
 
 
@@ -68,6 +75,8 @@ async def open_stage(options: DemoOptions, config: Config, folder: Path) -> Asyn
     public = {
         f"{bucket}/{key}": file for bucket in (S3_BUCKET, MINIO_BUCKET, CEPH_BUCKET) for key, file in objects.items()
     }
+    key = new_key()
+    key_files = write_key_files(key, folder / "key-of-the-private-bucket")
     settings = EmulatorSettings(
         qps=options.qps,
         latency=LATENCY,
@@ -77,6 +86,7 @@ async def open_stage(options: DemoOptions, config: Config, folder: Path) -> Asyn
     async with AsyncExitStack() as stack:
         broker = stack.enter_context(EmbeddedBroker())
         site = Site(await stack.enter_async_context(serving_images({**files, **public})), files)
+        bucket = await stack.enter_async_context(serving_bucket(PrivateBucket(PRIVATE_BUCKET, objects, key)))
         emulator = await stack.enter_async_context(running(settings))
         inputs = await stack.enter_async_context(publishing(broker.bootstrap_servers, config.kafka.topics))
         outputs = await stack.enter_async_context(reading(broker.bootstrap_servers, config.kafka.outputs))
@@ -90,6 +100,7 @@ async def open_stage(options: DemoOptions, config: Config, folder: Path) -> Asyn
                     f"provider.max_in_flight={max(config.provider.max_in_flight, _enough_in_flight(options.qps))}",
                     f"quota.qps={options.qps}",
                     f"bindings={_bindings(config.bindings, site.url)}",
+                    *_stores(config.stores, bucket, key_files),
                 ),
                 credentials={
                     KEY_ID: settings.access_key_id,
@@ -98,13 +109,29 @@ async def open_stage(options: DemoOptions, config: Config, folder: Path) -> Asyn
                 log=folder / "service.log",
             )
         )
-        yield Stage(broker=broker, site=site, emulator=emulator, inputs=inputs, outputs=outputs, service=service)
+        yield Stage(
+            broker=broker,
+            site=site,
+            bucket=bucket,
+            emulator=emulator,
+            inputs=inputs,
+            outputs=outputs,
+            service=service,
+        )
 
 
 def _bindings(bindings: Iterable[Binding], images: str) -> str:
     """Write bindings as a setting, with the server of images where `CDN` was."""
     moved = [each.model_copy(update={"url": each.url.replace(CDN, images)}) if each.url else each for each in bindings]
     return orjson.dumps([each.model_dump(mode="json") for each in moved]).decode()
+
+
+def _stores(stores: Mapping[str, StoreSettings], bucket: str, key_files: Path) -> Iterator[str]:
+    """Write as settings where the private bucket is, and where its key."""
+    for name, store in stores.items():
+        if store.endpoint == MINIO:
+            yield f"stores.{name}.endpoint={bucket}"
+            yield f"stores.{name}.key_files={key_files}"
 
 
 def _enough_in_flight(qps: int) -> int:

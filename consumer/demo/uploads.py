@@ -5,6 +5,7 @@ Which outcome an image deserves follows from `rules.py` and the policy; what a m
 `messages.py` says how each is written.
 """
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,11 +13,22 @@ from datetime import UTC, datetime
 from typing import Final
 
 from consumer.demo import messages
-from consumer.demo.messages import ORANGE, RED, STRANGE_BUCKET, YELLOW, Serial, Site, Writer, in_turn
+from consumer.demo.messages import (
+    ORANGE,
+    PRIVATE_BUCKET,
+    RED,
+    STRANGE_BUCKET,
+    WITHDRAWN,
+    YELLOW,
+    Serial,
+    Site,
+    Writer,
+    in_turn,
+)
 from consumer.demo.outcomes import WHOLE, Outcome, Place, Upload
 from consumer.demo.rules import REPORTED
 
-FEWEST: Final = 32
+FEWEST: Final = 37
 """With as many uploads, every kind occurs."""
 
 
@@ -30,6 +42,8 @@ class Kind:
     outcomes: tuple[Outcome, ...]
     """One for each image, or one for the whole of a message that has none."""
     write: Writer
+    fetched: tuple[str, ...] = ()
+    """The file of each image that the service itself fetches, and gets."""
 
     @property
     def expected(self) -> dict[str, Outcome]:
@@ -58,7 +72,8 @@ def uploads(count: int, site: Site, began: float) -> Iterator[Upload]:
             revision=1 if apart else quarter // shared + 1,
         )
         turns[kind.name] += 1
-        yield Upload(kind=kind.name, **kind.write(serial, site)._asdict(), expected=kind.expected)
+        fetched = {str(index): hashlib.sha256(site.files[file]).hexdigest() for index, file in enumerate(kind.fetched)}
+        yield Upload(kind=kind.name, **kind.write(serial, site)._asdict(), expected=kind.expected, fetched=fetched)
 
 
 def _mixed(count: int) -> list[Kind]:
@@ -88,6 +103,11 @@ def _ignored(reason: str) -> tuple[Outcome]:
 
 def _dead(reason: str) -> tuple[Outcome]:
     return (Outcome(Place.DEAD_LETTER, reason),)
+
+
+def _private(key: str, put: str) -> Writer:
+    """A notification of the private bucket, about the object of a key and the file that was put there then."""
+    return messages.minio(f"s3:{_PUT}", key, bucket=PRIVATE_BUCKET, put=put)
 
 
 _UPLOADED: Final = "image.uploaded.v1"
@@ -139,6 +159,13 @@ _NOTIFICATIONS: Final = (
     Kind("Ceph, red", 30, (_BLOCKED,), messages.ceph(_PUT, RED)),
     Kind("OSS, red", 30, (_BLOCKED,), messages.oss("ObjectCreated:PutObject", RED)),
     Kind("OSS by EventBridge, orange", 30, (_REVIEWED,), messages.oss_bridged("ObjectCreated:PostObject", ORANGE)),
+)
+_PRIVATE: Final = (
+    Kind("private, red", 14, (_BLOCKED,), _private(RED, "red.jpg"), ("red.jpg",)),
+    Kind("private, orange", 14, (_REVIEWED,), _private(ORANGE, "orange.jpg"), ("orange.jpg",)),
+    Kind("private, yellow", 14, (_PASSED_LOW,), _private(YELLOW, "yellow.jpg"), ("yellow.jpg",)),
+    Kind("private, deleted meanwhile", 6, _failed("fetch"), _private(WITHDRAWN, "red.jpg")),
+    Kind("private, overwritten", 6, _failed("fetch"), _private(YELLOW, "blue.png")),
 )
 _IGNORED: Final = (
     Kind("no value (tombstone)", 10, _ignored("no_value"), messages.tombstone),
@@ -192,6 +219,7 @@ SECTIONS: Final[Mapping[str, tuple[Kind, ...]]] = {
     "the service's own events": _NATIVE,
     "the same in CloudEvents": _WRAPPED,
     "notifications of buckets": _NOTIFICATIONS,
+    "notifications of a private one": _PRIVATE,
     "what asks for nothing": _IGNORED,
     "unreadable messages": _MALFORMED,
 }

@@ -40,6 +40,7 @@ class Snapshot:
     calls_last_second: int = 0
     calls_refused: int = 0
     calls_in_flight: int = 0
+    images_uploaded: int = 0
     places: Mapping[Place, int] = field(default_factory=dict)
     verdict_p50: float | None = None
     verdict_p99: float | None = None
@@ -95,6 +96,9 @@ def picture(snapshot: Snapshot) -> RenderableType:
         "in flight", f"{snapshot.calls_in_flight} calls; {snapshot.calls_refused} refused as over the quota"
     )
     to_verdict = f"p50 {_seconds(snapshot.verdict_p50)}, p99 {_seconds(snapshot.verdict_p99)}"
+    figures.add_row(
+        "private bucket", f"{snapshot.images_uploaded} images fetched, and uploaded to the provider's store"
+    )
     figures.add_row("time to verdict", f"{to_verdict} after the upload was published:")
     figures.add_row("", f"the provider takes p50 {_seconds(snapshot.provider_p50)}, the rest waits for the quota")
     head = Text.assemble((f"{snapshot.elapsed:5.1f} s  ", "bold"), snapshot.doing)
@@ -109,7 +113,7 @@ def line(snapshot: Snapshot) -> str:
     return (
         f"{snapshot.elapsed:5.1f} s  {snapshot.published} published, {snapshot.settled} settled; {places}; "
         f"{snapshot.calls_last_second} of {snapshot.qps} calls in the last second, {snapshot.calls_refused} refused, "
-        f"{snapshot.calls_in_flight} in flight; "
+        f"{snapshot.calls_in_flight} in flight; {snapshot.images_uploaded} private images uploaded; "
         f"time to verdict p50 {_seconds(snapshot.verdict_p50)}, p99 {_seconds(snapshot.verdict_p99)}"
     )
 

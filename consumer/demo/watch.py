@@ -127,6 +127,7 @@ class Watch:
             calls_last_second=now.last_second,
             calls_refused=now.refused,
             calls_in_flight=self._vitals.calls_in_flight,
+            images_uploaded=now.uploaded,
             places={**self.tally.places, Place.IGNORED: self.tally.ignored.total()},
             verdict_p50=percentile(verdict_seconds, 0.5),
             verdict_p99=percentile(verdict_seconds, 0.99),

@@ -68,6 +68,7 @@ class _Totals:
     """What is counted over all calls, kept in the log or not."""
 
     calls: int = 0
+    metered: int = 0
     billed: int = 0
     billed_again: int = 0
     by_code: Counter[str] = field(default_factory=Counter)
@@ -80,6 +81,7 @@ class _Totals:
     def note_arrival(self, call: Call) -> None:
         self.calls += 1
         if call.action == METERED:
+            self.metered += 1
             self.last_second.append(call.arrival)
             self.busiest_second = max(self.busiest_second, self.count_last_second(call.arrival))
 
@@ -149,6 +151,7 @@ class CallLog:
         totals = self._totals
         return {
             "calls": totals.calls,
+            "metered": totals.metered,
             "billed": totals.billed,
             "by_code": dict(sorted(totals.by_code.items())),
             "in_progress": len(self._in_progress),

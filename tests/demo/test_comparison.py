@@ -55,7 +55,7 @@ def only_row(tally: Tally) -> Row:
     return row
 
 
-def charged(billed: int = 0, again: int = 0) -> Charges:
+def charged(billed: int = 0, again: int = 0, uploaded: int = 0) -> Charges:
     return Charges(
         calls=billed,
         last_second=0,
@@ -63,6 +63,7 @@ def charged(billed: int = 0, again: int = 0) -> Charges:
         refused=0,
         billed=billed,
         images_billed_again=again,
+        uploaded=uploaded,
     )
 
 
@@ -146,6 +147,28 @@ def test_what_nothing_asked_for_is_a_stray() -> None:
     )
 
     assert strays(tally) == 5
+
+
+@pytest.mark.parametrize(
+    ("told", "uploaded", "problems"),
+    [
+        ("a", 1, []),
+        (None, 1, ["private images fetched (their verdicts have their sha256): 0 instead of 1"]),
+        ("b", 1, ["private images fetched (their verdicts have their sha256): 0 instead of 1"]),
+        ("a", 2, ["private images uploaded to the provider's temporary store: 2 instead of 1"]),
+    ],
+    ids=["as it was put", "not told", "another image", "uploaded twice"],
+)
+def test_private_images_are_fetched_and_uploaded(told: str | None, uploaded: int, problems: list[str]) -> None:
+    """
+    The verdict has the digest of what is in the bucket, and the provider's store took each image once.
+    """
+    public, private = upload(BLOCK), replace(upload(PASS), fetched={"0": "a"})
+    tally = tally_of([public, private], [seen(0, BLOCK), replace(seen(1, PASS), sha256=told)])
+
+    held = facts(tally, charged(billed=2, uploaded=uploaded), WITHIN_QUOTA, uncommitted=0, exit_code=0)
+
+    assert list(differences([], held)) == problems
 
 
 def test_an_upload_settles_with_its_last_image() -> None:

@@ -41,12 +41,13 @@ def test_a_verdict_names_its_upload_and_its_level() -> None:
         risk_level="high",
         labels=(Label("violent_explosion", 97.2, "high"),),
     )
-    assessment = Assessment(answers=(answer,), queued=0.5, provider=0.25)
+    assessment = Assessment(answers=(answer,), queued=0.5, provider=0.25, sha256="ab")
 
     seen = read_record(verdict(assessment), Place.BLOCK)
 
     assert (seen.source, seen.image) == (Source(3, 17), "0")
     assert seen.outcome == Outcome(Place.BLOCK, "high")
+    assert seen.sha256 == "ab"
     assert (seen.called, seen.provider_seconds, seen.at) == (1_763_632_801.5, 0.25, 1_763_632_802.5)
 
 
@@ -57,7 +58,7 @@ def test_a_verdict_without_an_answer_names_the_error() -> None:
     seen = read_record(verdict(Assessment(failure=Failure(kind="fetch", code="404"))), Place.REVIEW)
 
     assert seen.outcome == Outcome(Place.REVIEW, "error: fetch")
-    assert seen.called is seen.provider_seconds is None
+    assert (seen.called, seen.provider_seconds, seen.sha256) == (None, None, None)
 
 
 def test_a_dead_letter_names_its_upload_and_its_reason() -> None:

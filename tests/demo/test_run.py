@@ -25,6 +25,8 @@ A_PROXY = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.
 FACTS = (
     "calls billed (images judged)",
     "images billed more than once",
+    "private images fetched (their verdicts have their sha256)",
+    "private images uploaded to the provider's temporary store",
     "calls over the quota",
     "outcomes without an upload",
     "verdicts that overtook an earlier one of their key and tenant",
@@ -89,7 +91,9 @@ async def test_every_upload_comes_to_its_outcome(tmp_path: Path) -> None:
     assert process.returncode == 0, text
     assert "✓ All 60 uploads came to what they must" in text
     assert "✗" not in text
-    assert re.search(r"^  missing image \(404\) +review \(error: fetch\) +2 +2 +✓", text, re.MULTILINE)
+    assert re.search(r"^  missing image \(404\) +review \(error: fetch\) +1 +1 +✓", text, re.MULTILINE)
+    assert re.search(r"^  private, deleted meanwhile +review \(error: fetch\) +1 +1 +✓", text, re.MULTILINE)
+    assert re.search(r"^  \d+ images from a private bucket: fetched, uploaded, judged\.$", text, re.MULTILINE)
     assert re.search(r"^exit code of the service +0 +0 +✓", text, re.MULTILINE)
     assert text.count("✓") == sum(len(kind.outcomes) for kind in KINDS) + len(FACTS) + 1
     assert all(fact in text for fact in FACTS)
@@ -140,9 +144,12 @@ def test_options_are_checked_before_anything_starts() -> None:
     Every option that cannot be is told at once.
     """
     with pytest.raises(Misconfigured) as wrong:
-        run_demo(DemoOptions(events=31, qps=0))
+        run_demo(DemoOptions(events=FEWEST - 1, qps=0))
 
-    assert wrong.value.problems == ("--events: from 32 to 10000, given 31", "--qps: from 1 to 200, given 0")
+    assert wrong.value.problems == (
+        f"--events: from {FEWEST} to 10000, given {FEWEST - 1}",
+        "--qps: from 1 to 200, given 0",
+    )
 
 
 def test_vitals_are_read_from_the_metrics_page() -> None:

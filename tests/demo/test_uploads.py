@@ -1,3 +1,4 @@
+import hashlib
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,16 @@ from hypothesis import strategies as st
 
 from consumer.config.loading import load_config
 from consumer.demo.images import draw_images
-from consumer.demo.messages import CEPH_BUCKET, MINIO_BUCKET, OBJECTS, OSS_BUCKET, S3_BUCKET, Site
+from consumer.demo.messages import (
+    CEPH_BUCKET,
+    MINIO_BUCKET,
+    OBJECTS,
+    OSS_BUCKET,
+    PRIVATE_BUCKET,
+    S3_BUCKET,
+    Site,
+    etag_of,
+)
 from consumer.demo.outcomes import WHOLE, Outcome, Place, Upload
 from consumer.demo.rules import RULES
 from consumer.demo.stage import CDN
@@ -22,7 +32,16 @@ from consumer.emulator.rules import judgement
 from consumer.errors import Undecodable
 from consumer.intake.decode import Bindings, Omission, Rules, decode, recognise
 from consumer.policy.schema import load_policy
-from consumer.records import ByObject, Ignored, ImageLocation, NotAskable, Submission, fetched_from
+from consumer.records import (
+    ByObject,
+    ByUpload,
+    Ignored,
+    ImageLocation,
+    NotAskable,
+    StoredObject,
+    Submission,
+    fetched_from,
+)
 from tests.rig.events import delivery
 
 CONFIG = Path(__file__).parents[2] / "config" / "demo.yaml"
@@ -36,7 +55,9 @@ def made(count: int) -> list[Upload]:
 
 
 def file_behind(location: ImageLocation) -> bytes | None:
-    """What the provider would get: from a bucket, from the images' server, or from the uploads' own URLs."""
+    """What the provider would get: from a bucket, from the images' server, from the uploads' own URLs, or from us."""
+    if isinstance(location, ByUpload):
+        return stored(location.source) if isinstance(location.source, StoredObject) else None
     if isinstance(location, ByObject):
         return SITE.files[OBJECTS[location.key]] if location.bucket == OSS_BUCKET else None
     url = fetched_from(location) or ""
@@ -45,6 +66,14 @@ def file_behind(location: ImageLocation) -> bytes | None:
     if url.startswith(CDN) and bucket in PUBLIC:
         return SITE.files[OBJECTS[key]]
     return SITE.files.get(path.rpartition("/")[2])
+
+
+def stored(wanted: StoredObject) -> bytes | None:
+    """What the private bucket would give."""
+    if wanted.bucket != PRIVATE_BUCKET or wanted.store not in SETTINGS.stores or wanted.key not in OBJECTS:
+        return None
+    found = SITE.files[OBJECTS[wanted.key]]
+    return found if wanted.etag in (None, etag_of(found)) else None
 
 
 def outcome_by_the_rules(submission: Submission) -> Outcome:
@@ -162,6 +191,33 @@ def test_some_keys_have_an_order_to_keep(count: int) -> None:
     assert max(map(len, revisions.values())) >= 3
     assert all(several == sorted(set(several)) for several in revisions.values())
     assert len({event["event_id"] for event in events}) == len(events)
+
+
+def test_what_the_service_is_to_fetch_is_known_by_its_digest() -> None:
+    """
+    The digest that the demo expects in a verdict is that of the private object; of nothing else is one expected.
+    """
+    digests: dict[str, set[str]] = {}
+    for upload in made(600):
+        message = delivery(upload.value, headers=upload.headers)
+        try:
+            decoded = decode(message, Bindings.of(SETTINGS), "demo", Rules.of(SETTINGS))
+        except Undecodable:
+            continue
+        private = {
+            each.image.id: file_behind(each.location)
+            for each in (() if isinstance(decoded, Ignored) else decoded)
+            if isinstance(each.location, ByUpload)
+        }
+        known = {image: hashlib.sha256(data).hexdigest() for image, data in private.items() if data is not None}
+        assert upload.fetched == known
+        digests.setdefault(upload.kind, set()).update(known.values())
+
+    assert len(set.union(*digests.values())) == 3
+    assert [kind for kind in digests if kind.startswith("private") and not digests[kind]] == [
+        "private, deleted meanwhile",
+        "private, overwritten",
+    ]
 
 
 def test_messages_without_images_have_one_outcome() -> None:

@@ -14,7 +14,7 @@ from consumer.demo.view import Snapshot, line, picture, showing
 EMPTY = Snapshot(doing="the service starts", elapsed=0.0, uploads=10_000, qps=100)
 FULL = Snapshot(
     doing="images are judged, within the quota", elapsed=123.4, uploads=10_000, qps=200, published=10_000,
-    settled=9_999, calls_last_second=200, calls_refused=1_234, calls_in_flight=120,
+    settled=9_999, calls_last_second=200, calls_refused=1_234, calls_in_flight=120, images_uploaded=421,
     places={Place.BLOCK: 5_000, Place.REVIEW: 2_500, Place.PASS: 2_499, Place.DEAD_LETTER: 1, Place.IGNORED: 0},
     verdict_p50=41.25, verdict_p99=104.5, provider_p50=0.23,
 )  # fmt: skip
@@ -51,7 +51,19 @@ def test_the_picture_holds_every_figure() -> None:
     """
     shown, told = "\n".join(drawn(picture(FULL))), line(FULL)
 
-    for figure in ("123.4 s", "9999", "200 of 200", "120", "1234", "5000", "2500", "2499", "41.25 s", "104.50 s"):
+    for figure in (
+        "123.4 s",
+        "9999",
+        "200 of 200",
+        "120",
+        "1234",
+        "5000",
+        "2500",
+        "2499",
+        "421",
+        "41.25 s",
+        "104.50 s",
+    ):
         assert figure in shown
         assert figure in told
 
