@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from consumer.demo.outcomes import Outcome, Place, Tally
+from consumer.demo.outcomes import Fetched, Outcome, Place, Seen, Tally
 
 _RISK_LEVELS = frozenset({"none", "low", "medium", "high"})
 
@@ -64,9 +64,8 @@ class Charges:
     refused: int
     """As over the quota."""
     billed: int
-    images_billed_again: int
     uploaded: int
-    """Images that its temporary store took."""
+    """Pictures that its temporary store took."""
 
 
 def compare(tally: Tally, kinds: Sequence[str]) -> list[Row]:
@@ -115,11 +114,25 @@ def strays(tally: Tally) -> int:
 
 def fetched(tally: Tally) -> int:
     """Count the images that the service was to fetch and whose verdict has their SHA-256."""
-    return sum(
-        tally.published[source].upload.fetched.get(each.image, "") == each.sha256
-        for source in tally.published.keys() & tally.seen.keys()
-        for each in tally.seen[source]
-    )
+    return sum(each.sha256 == wanted.sha256 for wanted, each in _fetched(tally))
+
+
+def decided_by_their_frame(tally: Tally) -> int:
+    """Count the animations of which every frame was judged, and of which the one that matters decided alone."""
+    return sum(each.frames == wanted.frames and each.deciding == {wanted.deciding} for wanted, each in _fetched(tally))
+
+
+def _fetched(tally: Tally) -> Iterator[tuple[Fetched, Seen]]:
+    """Pair what was to be fetched with what came of it."""
+    for source in tally.published.keys() & tally.seen.keys():
+        wanted = tally.published[source].upload.fetched
+        yield from ((wanted[each.image], each) for each in tally.seen[source] if each.image in wanted)
+
+
+def billed_again(tally: Tally, billed: Mapping[str, int]) -> int:
+    """Count the images that were billed more often than they have frames; `billed` is by `dataId`, the verdict's id."""
+    frames = {each.content["verdict_id"]: wanted.frames for wanted, each in _fetched(tally)}
+    return sum(times > frames.get(data_id, 1) for data_id, times in billed.items())
 
 
 def overtakings(tally: Tally) -> int:
@@ -173,19 +186,27 @@ def calls_over_quota(refused: int, *, qps: int, jitter: float, held_up: float) -
     return Fact("calls over the quota", 0, refused, slack=math.ceil(qps * max(0.0, held_up - jitter)), reason=reason)
 
 
-def facts(tally: Tally, charges: Charges, over_quota: Fact, *, uncommitted: int, exit_code: int | None) -> list[Fact]:
-    """Gather what must hold beside the outcomes; `exit_code` is None where the service is to go on."""
+def facts(
+    tally: Tally, charges: Charges, over_quota: Fact, *, again: int, uncommitted: int, exit_code: int | None
+) -> list[Fact]:
+    """
+    Gather what must hold beside the outcomes: `again` are the images that were billed again, and `exit_code` is None
+    where the service is to go on.
+    """
     judged = sum(
         outcome.why in _RISK_LEVELS
         for published in tally.published.values()
         for outcome in published.upload.expected.values()
     )
-    private = sum(len(published.upload.fetched) for published in tally.published.values())
+    private = [wanted for published in tally.published.values() for wanted in published.upload.fetched.values()]
+    frames = sum(wanted.frames for wanted in private)
+    animations = sum(wanted.deciding is not None for wanted in private)
     gathered = [
-        Fact("calls billed (images judged)", judged, charges.billed),
-        Fact("images billed more than once", 0, charges.images_billed_again),
-        Fact("private images fetched (their verdicts have their sha256)", private, fetched(tally)),
-        Fact("private images uploaded to the provider's temporary store", private, charges.uploaded),
+        Fact("calls billed (images and frames judged)", judged - len(private) + frames, charges.billed),
+        Fact("images and frames billed more than once", 0, again),
+        Fact("private images fetched (their verdicts have their sha256)", len(private), fetched(tally)),
+        Fact("pictures of them uploaded to the provider (each frame is one)", frames, charges.uploaded),
+        Fact("animations that were decided by their third frame", animations, decided_by_their_frame(tally)),
         over_quota,
         Fact("outcomes without an upload", 0, strays(tally)),
         Fact("verdicts that overtook an earlier one of their key and tenant", 0, overtakings(tally)),
@@ -194,6 +215,15 @@ def facts(tally: Tally, charges: Charges, over_quota: Fact, *, uncommitted: int,
     if exit_code is not None:
         gathered.append(Fact("exit code of the service", 0, exit_code))
     return gathered
+
+
+def of_private_images(tally: Tally) -> Iterator[str]:
+    """Say in words what became of the private images, where that is what it must be."""
+    private = [wanted for wanted, _ in _fetched(tally)]
+    yield f"{len(private)} images from a private bucket: fetched, uploaded, judged."
+    animations = [wanted.frames for wanted in private if wanted.deciding is not None]
+    if animations:
+        yield f"{len(animations)} of them with {animations[0]} frames: each was judged, and the third decided."
 
 
 def excuses(facts: Iterable[Fact]) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """The image files that the demo uploads, drawn on the spot. What is answered about them is `rules.py`'s."""
 
+from collections.abc import Sequence
 from io import BytesIO
 from typing import Final
 
@@ -15,6 +16,9 @@ _COLOURS: Final = {
 _SIDE: Final = 256  # pixels; Vendor: larger than 256 × 256 is advised
 _FRAMES: Final = 4
 
+ANIMATED: Final = ("green", "blue", "red", "blue", "green")
+"""The frames of animated.gif. Whoever sees the first one alone sees nothing in it."""
+
 
 def draw_images() -> dict[str, bytes]:
     """Return the files by name."""
@@ -26,7 +30,8 @@ def draw_images() -> dict[str, bytes]:
         "yellow.jpg": _file("yellow", "JPEG"),
         "blue.webp": _file("blue", "WEBP"),
         "blue.png": _file("blue", "PNG"),
-        "green.gif": _animation("green"),
+        "green.gif": _animation(["green"] * _FRAMES),
+        "animated.gif": _animation(ANIMATED),
         "corrupt.jpg": red_jpeg[: len(red_jpeg) // 2],
     }
 
@@ -37,9 +42,9 @@ def _file(colour: str, image_format: str) -> bytes:
     return file.getvalue()
 
 
-def _animation(colour: str) -> bytes:
+def _animation(colours: Sequence[str]) -> bytes:
     file = BytesIO()
-    first, *others = (_draw(colour, frame) for frame in range(_FRAMES))
+    first, *others = (_draw(colour, frame) for frame, colour in enumerate(colours))
     first.save(file, "GIF", save_all=True, append_images=others, duration=200, loop=0)
     return file.getvalue()
 

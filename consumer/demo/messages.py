@@ -31,6 +31,9 @@ OBJECTS: Final[Mapping[str, str]] = {RED: "red.jpg", ORANGE: "orange.jpg", YELLO
 The files in every bound bucket, by key. The keys have all that is awkward in keys: S3 and MinIO encode them in their
 notifications, the others write them as they are.
 """
+ANIMATION: Final = "animated.gif"
+PRIVATE_OBJECTS: Final[Mapping[str, str]] = {**OBJECTS, ANIMATION: "animated.gif"}
+"""The files in the private bucket, by key."""
 WITHDRAWN: Final = "withdrawn.jpg"
 """A key whose object is gone by the time that somebody looks."""
 

@@ -42,6 +42,16 @@ class Source(NamedTuple):
     offset: int
 
 
+class Fetched(NamedTuple):
+    """What the service comes to know of an image that it fetches."""
+
+    sha256: str  # in hex
+    frames: int = 1
+    """That are judged, each by a call of its own."""
+    deciding: int | None = None
+    """Which of them decides, from 0, where there are several."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
     """A message to publish, and the outcome to expect of each of its images, by id, or of the `WHOLE` of it."""
@@ -51,8 +61,8 @@ class Upload:
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
     expected: Mapping[str, Outcome]
-    fetched: Mapping[str, str] = field(default_factory=dict)
-    """The SHA-256, in hex, of each image whose bytes the service is to have had, by id."""
+    fetched: Mapping[str, Fetched] = field(default_factory=dict)
+    """The images that the service itself is to fetch, and to get, by id."""
 
     @property
     def ignored(self) -> bool:
@@ -82,6 +92,10 @@ class Seen:
     provider_seconds: float | None = None
     sha256: str | None = None
     """Of the image, where the service had its bytes."""
+    frames: int | None = None
+    """Of the image that were judged."""
+    deciding: frozenset[int] = frozenset()
+    """Those of them, from 0, that are why."""
     content: Mapping[str, Any] = field(default_factory=dict)
 
 

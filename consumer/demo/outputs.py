@@ -82,6 +82,8 @@ def read_record(record: ConsumerRecord[Any, Any], place: Place) -> Seen:
         else None,
         provider_seconds=timing["provider_ms"] / 1000 if answered else None,
         sha256=verdict["image"]["sha256"],
+        frames=verdict["coverage"]["frames"][0] if verdict["coverage"] else None,
+        deciding=frozenset(reason["frame"] for reason in verdict["reasons"] if reason.get("frame") is not None),
         content=verdict,
     )
 

@@ -16,7 +16,7 @@ from rich.text import Text
 from consumer.config import Config
 from consumer.config.kafka import OutputTopics
 from consumer.demo import DemoOptions
-from consumer.demo.comparison import Charges, Fact, Row, all_ok, differences, excuses
+from consumer.demo.comparison import Charges, Fact, Row, all_ok, differences, excuses, of_private_images
 from consumer.demo.messages import PRIVATE_BUCKET, RED
 from consumer.demo.outcomes import Place, Seen, Tally
 from consumer.demo.stage import Stage
@@ -55,10 +55,13 @@ def print_addresses(console: Console, stage: Stage) -> None:
 
 
 def print_samples(console: Console, tally: Tally, topics: OutputTopics) -> None:
-    """Print the earliest message of each topic, one with an answer where there is one, as far as it needs telling."""
+    """
+    Print the earliest message of each topic as far as it needs telling: one that a frame decided where there is one, or
+    else one with an answer.
+    """
     first: dict[Place, Seen] = {}
     all_seen = (each for several in tally.seen.values() for each in several)
-    for seen in sorted(all_seen, key=lambda each: (each.called is None, each.at)):
+    for seen in sorted(all_seen, key=lambda each: (not each.deciding, each.called is None, each.at)):
         first.setdefault(seen.outcome.place, seen)
     for place, topic in (
         (Place.BLOCK, topics.block),
@@ -76,10 +79,16 @@ def print_samples(console: Console, tally: Tally, topics: OutputTopics) -> None:
                 headers.add_row(Text(f"  {name}", "cyan"), Text(value))
             console.print(headers)
         else:
-            console.print(f"\n[bold {STYLES[place]}]{topic}[/]  one of the verdicts, shortened:")
+            console.print(f"\n[bold {STYLES[place]}]{topic}[/]  {_title(first[place])}")
             console.print(
                 Syntax(shortened(content), "json", theme="ansi_dark", background_color="default", word_wrap=True)
             )
+
+
+def _title(seen: Seen) -> str:
+    if not seen.deciding:
+        return "one of the verdicts, shortened:"
+    return f"one of the verdicts, shortened; frame {min(seen.deciding)} (from 0) decided:"
 
 
 def shortened(verdict: Mapping[str, Any]) -> str:
@@ -93,11 +102,18 @@ def shortened(verdict: Mapping[str, Any]) -> str:
         else {"ref": {name: image["ref"][name] for name in ("bucket", "key")}},
         "decision": verdict["decision"],
         "decided_by": verdict["decided_by"],
-        "reasons": [{name: reason[name] for name in ("rule", "label", "confidence")} for reason in verdict["reasons"]],
+        "coverage": verdict["coverage"],
+        "reasons": [_shortened(reason) for reason in verdict["reasons"]],
         "error": verdict["error"],
         "timing": {name: verdict["timing"][name] for name in ("queued_ms", "provider_ms")},
     }
     return "{\n" + ",\n".join(f'  "{name}": {_spread(value)}' for name, value in kept.items()) + "\n}"
+
+
+def _shortened(reason: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep of a reason what it says, and the frame that it is about where it is about one."""
+    kept = {name: reason[name] for name in ("rule", "label", "confidence")}
+    return kept if reason["frame"] is None else {**kept, "frame": reason["frame"]}
 
 
 def _spread(value: object) -> str:
@@ -142,6 +158,7 @@ def _table(*columns: str) -> Table:
 
 def print_conclusion(
     console: Console,
+    tally: Tally,
     rows: Sequence[Row],
     facts: Sequence[Fact],
     options: DemoOptions,
@@ -157,9 +174,10 @@ def print_conclusion(
         console.print(
             f"\n[green]✓[/green] All {options.events} uploads came to what they must, in {elapsed:.1f} s.\n"
             f"  The provider had {charges.calls} calls, at most {charges.busiest_second} in any second; "
-            f"{options.qps} were allowed.\n"
-            f"  {charges.uploaded} images from a private bucket: fetched, uploaded, judged."
+            f"{options.qps} were allowed."
         )
+        for line in of_private_images(tally):
+            console.print(f"  {line}")
     for excuse in excuses(facts):
         console.print(f"  {excuse}", style="yellow")
     if all_ok(rows, facts) and not options.keep:

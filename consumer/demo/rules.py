@@ -12,7 +12,7 @@ RULES = (
     ),
     Rule(
         match=Match(average_colour="red"),
-        labels=(Label(label="violent_explosion", confidence=97.2, risk_level="high"),),
+        labels=(Label(label="violent_gun", confidence=97.2, risk_level="high"),),
     ),
     Rule(
         match=Match(average_colour="orange"),

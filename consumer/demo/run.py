@@ -24,10 +24,10 @@ from rich.console import Console
 from consumer.config import Config
 from consumer.config.loading import load_config
 from consumer.demo import DemoOptions, report
-from consumer.demo.comparison import all_ok, calls_over_quota, compare, facts, held_up
+from consumer.demo.comparison import all_ok, billed_again, calls_over_quota, compare, facts, held_up
 from consumer.demo.lag import measuring_lag
 from consumer.demo.outcomes import Upload
-from consumer.demo.stage import Stage, charges, open_stage
+from consumer.demo.stage import Stage, billed_calls, charges, open_stage
 from consumer.demo.uploads import FEWEST, KINDS, SECTIONS, uploads
 from consumer.demo.view import showing
 from consumer.demo.watch import Stuck, Watch
@@ -83,13 +83,14 @@ async def _demonstrate(options: DemoOptions, config: Config, console: Console, f
             await watch.read_to_end()
         rows = compare(watch.tally, [kind.name for kind in KINDS])
         charged = charges(stage.emulator)
-        arrivals = {call.data_id: call.arrival for call in stage.emulator.calls if call.data_id}
+        billed, arrivals = billed_calls(stage.emulator)
         late = max(lag, held_up(watch.tally, arrivals))
         over_quota = calls_over_quota(charged.refused, qps=options.qps, jitter=config.quota.jitter, held_up=late)
-        held = facts(watch.tally, charged, over_quota, uncommitted=uncommitted, exit_code=exit_code)
+        again = billed_again(watch.tally, billed)
+        held = facts(watch.tally, charged, over_quota, again=again, uncommitted=uncommitted, exit_code=exit_code)
         report.print_samples(console, watch.tally, config.kafka.outputs)
         report.print_tables(console, rows, held, {kinds[0].name: title for title, kinds in SECTIONS.items()})
-        report.print_conclusion(console, rows, held, options, charged, watch.elapsed)
+        report.print_conclusion(console, watch.tally, rows, held, options, charged, watch.elapsed)
         if options.keep:
             exit_code = await _keep(console, stage, config, options)
     return 0 if all_ok(rows, held) and not exit_code else 1

@@ -1,6 +1,7 @@
 """Everything the demo runs: the stand-ins for what the service talks to, and the service."""
 
 import math
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -18,7 +19,16 @@ from consumer.demo.comparison import Charges
 from consumer.demo.image_server import serving_images
 from consumer.demo.images import draw_images
 from consumer.demo.inputs import Inputs, publishing
-from consumer.demo.messages import CEPH_BUCKET, MINIO_BUCKET, OBJECTS, OSS_BUCKET, PRIVATE_BUCKET, S3_BUCKET, Site
+from consumer.demo.messages import (
+    CEPH_BUCKET,
+    MINIO_BUCKET,
+    OBJECTS,
+    OSS_BUCKET,
+    PRIVATE_BUCKET,
+    PRIVATE_OBJECTS,
+    S3_BUCKET,
+    Site,
+)
 from consumer.demo.outputs import Outputs, reading
 from consumer.demo.process import ServiceProcess, running_service
 from consumer.demo.rules import RULES
@@ -58,9 +68,18 @@ def charges(emulator: Emulator) -> Charges:
         busiest_second=stats["busiest_second"],
         refused=stats["by_code"].get("403", 0),
         billed=stats["billed"],
-        images_billed_again=stats["images_billed_more_than_once"],
         uploaded=stats["by_code"].get("Stored", 0),
     )
+
+
+def billed_calls(emulator: Emulator) -> tuple[Counter[str], dict[str, float]]:
+    """Tell by `dataId` how many calls were billed, and when the first of them arrived, in unix seconds."""
+    times, arrivals = Counter[str](), dict[str, float]()
+    for call in emulator.calls:
+        if call.billed and call.data_id:
+            times[call.data_id] += 1
+            arrivals.setdefault(call.data_id, call.arrival)
+    return times, arrivals
 
 
 @asynccontextmanager
@@ -72,6 +91,7 @@ async def open_stage(options: DemoOptions, config: Config, folder: Path) -> Asyn
     """
     files = draw_images()
     objects = {key: files[name] for key, name in OBJECTS.items()}
+    private = {key: files[name] for key, name in PRIVATE_OBJECTS.items()}
     public = {
         f"{bucket}/{key}": file for bucket in (S3_BUCKET, MINIO_BUCKET, CEPH_BUCKET) for key, file in objects.items()
     }
@@ -86,7 +106,7 @@ async def open_stage(options: DemoOptions, config: Config, folder: Path) -> Asyn
     async with AsyncExitStack() as stack:
         broker = stack.enter_context(EmbeddedBroker())
         site = Site(await stack.enter_async_context(serving_images({**files, **public})), files)
-        bucket = await stack.enter_async_context(serving_bucket(PrivateBucket(PRIVATE_BUCKET, objects, key)))
+        bucket = await stack.enter_async_context(serving_bucket(PrivateBucket(PRIVATE_BUCKET, private, key)))
         emulator = await stack.enter_async_context(running(settings))
         inputs = await stack.enter_async_context(publishing(broker.bootstrap_servers, config.kafka.topics))
         outputs = await stack.enter_async_context(reading(broker.bootstrap_servers, config.kafka.outputs))

@@ -13,7 +13,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from consumer.demo import messages
+from consumer.demo.images import ANIMATED
 from consumer.demo.messages import (
+    ANIMATION,
     ORANGE,
     PRIVATE_BUCKET,
     RED,
@@ -25,10 +27,10 @@ from consumer.demo.messages import (
     Writer,
     in_turn,
 )
-from consumer.demo.outcomes import WHOLE, Outcome, Place, Upload
+from consumer.demo.outcomes import WHOLE, Fetched, Outcome, Place, Upload
 from consumer.demo.rules import REPORTED
 
-FEWEST: Final = 37
+FEWEST: Final = 38
 """With as many uploads, every kind occurs."""
 
 
@@ -42,8 +44,11 @@ class Kind:
     outcomes: tuple[Outcome, ...]
     """One for each image, or one for the whole of a message that has none."""
     write: Writer
-    fetched: tuple[str, ...] = ()
-    """The file of each image that the service itself fetches, and gets."""
+    fetched: str | None = None
+    """The file that the service itself fetches, and gets."""
+    frames: int = 1
+    deciding: int | None = None
+    """Of its frames, from 0, the one that decides."""
 
     @property
     def expected(self) -> dict[str, Outcome]:
@@ -72,8 +77,16 @@ def uploads(count: int, site: Site, began: float) -> Iterator[Upload]:
             revision=1 if apart else quarter // shared + 1,
         )
         turns[kind.name] += 1
-        fetched = {str(index): hashlib.sha256(site.files[file]).hexdigest() for index, file in enumerate(kind.fetched)}
-        yield Upload(kind=kind.name, **kind.write(serial, site)._asdict(), expected=kind.expected, fetched=fetched)
+        yield Upload(
+            kind=kind.name, **kind.write(serial, site)._asdict(), expected=kind.expected, fetched=_fetched(kind, site)
+        )
+
+
+def _fetched(kind: Kind, site: Site) -> dict[str, Fetched]:
+    if kind.fetched is None:
+        return {}
+    digest = hashlib.sha256(site.files[kind.fetched]).hexdigest()
+    return {"0": Fetched(digest, kind.frames, kind.deciding)}
 
 
 def _mixed(count: int) -> list[Kind]:
@@ -105,9 +118,9 @@ def _dead(reason: str) -> tuple[Outcome]:
     return (Outcome(Place.DEAD_LETTER, reason),)
 
 
-def _private(key: str, put: str) -> Writer:
+def _private(key: str, put: str, content_type: str = "image/jpeg") -> Writer:
     """A notification of the private bucket, about the object of a key and the file that was put there then."""
-    return messages.minio(f"s3:{_PUT}", key, bucket=PRIVATE_BUCKET, put=put)
+    return messages.minio(f"s3:{_PUT}", key, content_type=content_type, bucket=PRIVATE_BUCKET, put=put)
 
 
 _UPLOADED: Final = "image.uploaded.v1"
@@ -161,9 +174,18 @@ _NOTIFICATIONS: Final = (
     Kind("OSS by EventBridge, orange", 30, (_REVIEWED,), messages.oss_bridged("ObjectCreated:PostObject", ORANGE)),
 )
 _PRIVATE: Final = (
-    Kind("private, red", 14, (_BLOCKED,), _private(RED, "red.jpg"), ("red.jpg",)),
-    Kind("private, orange", 14, (_REVIEWED,), _private(ORANGE, "orange.jpg"), ("orange.jpg",)),
-    Kind("private, yellow", 14, (_PASSED_LOW,), _private(YELLOW, "yellow.jpg"), ("yellow.jpg",)),
+    Kind("private, red", 14, (_BLOCKED,), _private(RED, "red.jpg"), "red.jpg"),
+    Kind("private, orange", 14, (_REVIEWED,), _private(ORANGE, "orange.jpg"), "orange.jpg"),
+    Kind("private, yellow", 14, (_PASSED_LOW,), _private(YELLOW, "yellow.jpg"), "yellow.jpg"),
+    Kind(
+        "private GIF, third frame red",
+        8,
+        (_BLOCKED,),
+        _private(ANIMATION, "animated.gif", content_type="image/gif"),
+        "animated.gif",
+        frames=len(ANIMATED),
+        deciding=ANIMATED.index("red"),
+    ),
     Kind("private, deleted meanwhile", 6, _failed("fetch"), _private(WITHDRAWN, "red.jpg")),
     Kind("private, overwritten", 6, _failed("fetch"), _private(YELLOW, "blue.png")),
 )

@@ -97,7 +97,7 @@ def picture(snapshot: Snapshot) -> RenderableType:
     )
     to_verdict = f"p50 {_seconds(snapshot.verdict_p50)}, p99 {_seconds(snapshot.verdict_p99)}"
     figures.add_row(
-        "private bucket", f"{snapshot.images_uploaded} images fetched, and uploaded to the provider's store"
+        "private bucket", f"{snapshot.images_uploaded} images and frames of it uploaded to the provider's store"
     )
     figures.add_row("time to verdict", f"{to_verdict} after the upload was published:")
     figures.add_row("", f"the provider takes p50 {_seconds(snapshot.provider_p50)}, the rest waits for the quota")
@@ -113,7 +113,7 @@ def line(snapshot: Snapshot) -> str:
     return (
         f"{snapshot.elapsed:5.1f} s  {snapshot.published} published, {snapshot.settled} settled; {places}; "
         f"{snapshot.calls_last_second} of {snapshot.qps} calls in the last second, {snapshot.calls_refused} refused, "
-        f"{snapshot.calls_in_flight} in flight; {snapshot.images_uploaded} private images uploaded; "
+        f"{snapshot.calls_in_flight} in flight; {snapshot.images_uploaded} images and frames uploaded; "
         f"time to verdict p50 {_seconds(snapshot.verdict_p50)}, p99 {_seconds(snapshot.verdict_p99)}"
     )
 

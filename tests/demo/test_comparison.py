@@ -10,17 +10,19 @@ from consumer.demo.comparison import (
     Charges,
     Row,
     all_ok,
+    billed_again,
     calls_over_quota,
     compare,
     differences,
     excuses,
     facts,
     held_up,
+    of_private_images,
     overtakings,
     percentile,
     strays,
 )
-from consumer.demo.outcomes import WHOLE, Outcome, Place, Published, Seen, Source, Tally, Upload
+from consumer.demo.outcomes import WHOLE, Fetched, Outcome, Place, Published, Seen, Source, Tally, Upload
 
 BLOCK = Outcome(Place.BLOCK, "high")
 PASS = Outcome(Place.PASS, "none")
@@ -55,14 +57,13 @@ def only_row(tally: Tally) -> Row:
     return row
 
 
-def charged(billed: int = 0, again: int = 0, uploaded: int = 0) -> Charges:
+def charged(billed: int = 0, uploaded: int = 0) -> Charges:
     return Charges(
         calls=billed,
         last_second=0,
         busiest_second=0,
         refused=0,
         billed=billed,
-        images_billed_again=again,
         uploaded=uploaded,
     )
 
@@ -78,7 +79,7 @@ def test_what_came_as_expected_is_right() -> None:
     )
 
     rows = compare(tally, ["tombstone", "text", "red PNG"])
-    held = facts(tally, charged(billed=2), WITHIN_QUOTA, uncommitted=0, exit_code=0)
+    held = facts(tally, charged(billed=2), WITHIN_QUOTA, again=0, uncommitted=0, exit_code=0)
 
     assert [(row.kind, row.expected, row.wanted, row.right) for row in rows] == [
         ("tombstone", IGNORED, 1, 1),
@@ -149,26 +150,79 @@ def test_what_nothing_asked_for_is_a_stray() -> None:
     assert strays(tally) == 5
 
 
-@pytest.mark.parametrize(
-    ("told", "uploaded", "problems"),
-    [
-        ("a", 1, []),
-        (None, 1, ["private images fetched (their verdicts have their sha256): 0 instead of 1"]),
-        ("b", 1, ["private images fetched (their verdicts have their sha256): 0 instead of 1"]),
-        ("a", 2, ["private images uploaded to the provider's temporary store: 2 instead of 1"]),
-    ],
-    ids=["as it was put", "not told", "another image", "uploaded twice"],
-)
-def test_private_images_are_fetched_and_uploaded(told: str | None, uploaded: int, problems: list[str]) -> None:
-    """
-    The verdict has the digest of what is in the bucket, and the provider's store took each image once.
-    """
-    public, private = upload(BLOCK), replace(upload(PASS), fetched={"0": "a"})
-    tally = tally_of([public, private], [seen(0, BLOCK), replace(seen(1, PASS), sha256=told)])
+FETCHED = "private images fetched (their verdicts have their sha256)"
+UPLOADED = "pictures of them uploaded to the provider (each frame is one)"
+DECIDED = "animations that were decided by their third frame"
+AS_PUT = Seen(
+    source=Source(1, 0), image="0", outcome=BLOCK, at=1.0, sha256="a", frames=5, deciding=frozenset({2}),
+    content={"verdict_id": "v"},
+)  # fmt: skip
 
-    held = facts(tally, charged(billed=2, uploaded=uploaded), WITHIN_QUOTA, uncommitted=0, exit_code=0)
+
+def animated() -> Tally:
+    """A public image that is blocked, and one upload of an animation of five frames, of which the third decides."""
+    tally = tally_of([upload(BLOCK)], [seen(0, BLOCK)])
+    animation = replace(upload(BLOCK), fetched={"0": Fetched("a", frames=5, deciding=2)})
+    tally.publish(Published(animation, Source(1, 0), 0.0))
+    return tally
+
+
+@pytest.mark.parametrize(
+    ("came", "uploaded", "problems"),
+    [
+        (AS_PUT, 5, []),
+        (replace(AS_PUT, sha256=None), 5, [f"{FETCHED}: 0 instead of 1"]),
+        (replace(AS_PUT, sha256="b"), 5, [f"{FETCHED}: 0 instead of 1"]),
+        (AS_PUT, 6, [f"{UPLOADED}: 6 instead of 5"]),
+        (replace(AS_PUT, frames=4), 5, [f"{DECIDED}: 0 instead of 1"]),
+        (replace(AS_PUT, deciding=frozenset({0})), 5, [f"{DECIDED}: 0 instead of 1"]),
+        (replace(AS_PUT, deciding=frozenset({0, 2})), 5, [f"{DECIDED}: 0 instead of 1"]),
+        (replace(AS_PUT, deciding=frozenset()), 5, [f"{DECIDED}: 0 instead of 1"]),
+    ],
+    ids=[
+        "as it was put", "no digest", "another image", "uploaded again", "not every frame", "another frame",
+        "two frames", "no frame",
+    ],
+)  # fmt: skip
+def test_what_became_of_private_images_is_compared(came: Seen, uploaded: int, problems: list[str]) -> None:
+    """
+    The verdict has the digest of what is in the bucket, each frame was uploaded and judged once, and the right one
+    decided.
+    """
+    tally = animated()
+    tally.see(came)
+
+    held = facts(tally, charged(6, uploaded), WITHIN_QUOTA, again=0, uncommitted=0, exit_code=0)
 
     assert list(differences([], held)) == problems
+
+
+def test_private_images_are_told_of() -> None:
+    """
+    So many images, of which so many have frames.
+    """
+    tally = animated()
+    tally.see(AS_PUT)
+
+    assert list(of_private_images(tally)) == [
+        "1 images from a private bucket: fetched, uploaded, judged.",
+        "1 of them with 5 frames: each was judged, and the third decided.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("billed", "expected"),
+    [({"v": 5, "w": 1}, 0), ({"v": 6}, 1), ({"w": 2}, 1), ({"v": 4}, 0)],
+    ids=["each frame once", "a frame twice", "an image twice", "not every frame"],
+)
+def test_a_frame_is_an_image_of_its_own_in_the_bill(billed: dict[str, int], expected: int) -> None:
+    """
+    All frames of an image have its verdict's id: it is billed again only where there are more calls than frames.
+    """
+    tally = animated()
+    tally.see(AS_PUT)
+
+    assert billed_again(tally, billed) == expected
 
 
 def test_an_upload_settles_with_its_last_image() -> None:
@@ -233,12 +287,12 @@ def test_every_figure_that_does_not_hold_is_told() -> None:
     tally = tally_of([upload(BLOCK)], [seen(0, BLOCK)])
     over_quota = calls_over_quota(3, qps=100, jitter=0.05, held_up=0.01)
 
-    held = facts(tally, charged(billed=2, again=1), over_quota, uncommitted=4, exit_code=-9)
+    held = facts(tally, charged(billed=2), over_quota, again=1, uncommitted=4, exit_code=-9)
 
     assert not all_ok([], held)
     assert list(differences([], held)) == [
-        "calls billed (images judged): 2 instead of 1",
-        "images billed more than once: 1 instead of 0",
+        "calls billed (images and frames judged): 2 instead of 1",
+        "images and frames billed more than once: 1 instead of 0",
         "calls over the quota: 3 instead of 0",
         "messages left uncommitted: 4 instead of 0",
         "exit code of the service: -9 instead of 0",
@@ -249,7 +303,7 @@ def test_a_service_that_goes_on_has_no_exit_code() -> None:
     """
     While the service is left running there is no exit code to check.
     """
-    held = facts(tally_of([], []), charged(), WITHIN_QUOTA, uncommitted=0, exit_code=None)
+    held = facts(tally_of([], []), charged(), WITHIN_QUOTA, again=0, uncommitted=0, exit_code=None)
 
     assert "exit code of the service" not in [fact.name for fact in held]
 

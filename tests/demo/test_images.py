@@ -1,14 +1,15 @@
 """The demo's image files and the server they are on."""
 
+from functools import cache
 from io import BytesIO
 
 import aiohttp
 import pytest
-from PIL import Image
+from PIL import Image, ImageSequence
 from yarl import URL
 
 from consumer.demo.image_server import serving_images
-from consumer.demo.images import draw_images
+from consumer.demo.images import ANIMATED, draw_images
 from consumer.emulator.errors import ServiceError
 from consumer.emulator.images import look
 
@@ -18,7 +19,7 @@ def test_files_are_what_their_names_say() -> None:
     Each file is of its name's format, and the emulated provider sees its name's colour.
     """
     formats = {"png": "PNG", "jpg": "JPEG", "webp": "WEBP", "gif": "GIF"}
-    files = {name: content for name, content in draw_images().items() if name != "corrupt.jpg"}
+    files = {name: content for name, content in draw_images().items() if name not in ("corrupt.jpg", "animated.gif")}
 
     for name, content in files.items():
         colour, _, ending = name.partition(".")
@@ -35,6 +36,28 @@ def test_the_gif_moves() -> None:
         frames = getattr(image, "n_frames", 1)
 
     assert frames > 1
+
+
+def test_of_the_animation_only_the_third_frame_is_to_be_blocked() -> None:
+    """
+    Five frames, of which the provider sees nothing in the first, and all of it in the third.
+    """
+    content = draw_images()["animated.gif"]
+    colours = [look(frame, "").average_colour for frame in frames_of(content)]
+
+    assert look(content, "").average_colour == "green"
+    assert tuple(colours) == ANIMATED == ("green", "blue", "red", "blue", "green")
+
+
+@cache
+def frames_of(content: bytes) -> list[bytes]:
+    """Each frame as a file."""
+    files = []
+    with Image.open(BytesIO(content)) as image:
+        for frame in ImageSequence.Iterator(image):
+            frame.convert("RGB").save(file := BytesIO(), "PNG")
+            files.append(file.getvalue())
+    return files
 
 
 def test_the_corrupt_file_is_refused() -> None:

@@ -9,7 +9,7 @@ from consumer.demo.outputs import read_record
 from consumer.errors import Undecodable
 from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
-from consumer.records import Assessment, Failure, Label, ModerationResult
+from consumer.records import Assessment, Coverage, Failure, Label, ModerationResult
 from consumer.verdicts.encode import Encoded, Encoding
 from tests.rig.events import delivery, submission
 
@@ -41,14 +41,31 @@ def test_a_verdict_names_its_upload_and_its_level() -> None:
         risk_level="high",
         labels=(Label("violent_explosion", 97.2, "high"),),
     )
-    assessment = Assessment(answers=(answer,), queued=0.5, provider=0.25, sha256="ab")
+    assessment = Assessment(answers=(answer,), queued=0.5, provider=0.25, sha256="ab", coverage=Coverage())
 
     seen = read_record(verdict(assessment), Place.BLOCK)
 
     assert (seen.source, seen.image) == (Source(3, 17), "0")
     assert seen.outcome == Outcome(Place.BLOCK, "high")
-    assert seen.sha256 == "ab"
+    assert (seen.sha256, seen.frames, seen.deciding) == ("ab", 1, frozenset())
     assert (seen.called, seen.provider_seconds, seen.at) == (1_763_632_801.5, 0.25, 1_763_632_802.5)
+
+
+def test_a_verdict_names_the_frame_that_decided() -> None:
+    """
+    Of several frames that were judged, those that are a reason for the decision.
+    """
+    green, red = (
+        ModerationResult(service="s", request_id="R", risk_level=level, labels=(Label(name, 97.2, level),), frame=frame)
+        for frame, (level, name) in enumerate((("none", "nonLabel"), ("high", "violent_burning")))
+    )
+
+    seen = read_record(
+        verdict(Assessment(answers=(green, red), queued=0.5, provider=0.25, coverage=Coverage(seen=2, frames=2))),
+        Place.BLOCK,
+    )
+
+    assert (seen.frames, seen.deciding) == (2, frozenset({1}))
 
 
 def test_a_verdict_without_an_answer_names_the_error() -> None:

@@ -23,10 +23,11 @@ DEADLINE = 120.0
 A_PROXY = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
 
 FACTS = (
-    "calls billed (images judged)",
-    "images billed more than once",
+    "calls billed (images and frames judged)",
+    "images and frames billed more than once",
     "private images fetched (their verdicts have their sha256)",
-    "private images uploaded to the provider's temporary store",
+    "pictures of them uploaded to the provider (each frame is one)",
+    "animations that were decided by their third frame",
     "calls over the quota",
     "outcomes without an upload",
     "verdicts that overtook an earlier one of their key and tenant",
@@ -93,6 +94,10 @@ async def test_every_upload_comes_to_its_outcome(tmp_path: Path) -> None:
     assert "✗" not in text
     assert re.search(r"^  missing image \(404\) +review \(error: fetch\) +1 +1 +✓", text, re.MULTILINE)
     assert re.search(r"^  private, deleted meanwhile +review \(error: fetch\) +1 +1 +✓", text, re.MULTILINE)
+    assert re.search(
+        r"^moderation.block +one of the verdicts, shortened; frame 2 \(from 0\) decided:$", text, re.MULTILINE
+    )
+    assert re.search(r"^  1 of them with 5 frames: each was judged, and the third decided\.$", text, re.MULTILINE)
     assert re.search(r"^  \d+ images from a private bucket: fetched, uploaded, judged\.$", text, re.MULTILINE)
     assert re.search(r"^exit code of the service +0 +0 +✓", text, re.MULTILINE)
     assert text.count("✓") == sum(len(kind.outcomes) for kind in KINDS) + len(FACTS) + 1

@@ -3,6 +3,7 @@
 from io import StringIO
 
 import orjson
+import pytest
 from rich.console import Console, RenderableType
 
 from consumer.demo.comparison import Fact, Row
@@ -128,20 +129,23 @@ def test_kinds_stand_under_their_titles() -> None:
     assert "…" not in shown
 
 
-def test_a_shortened_verdict_is_json() -> None:
+@pytest.mark.parametrize(("frame", "told"), [(None, {}), (2, {"frame": 2})], ids=["one picture", "many frames"])
+def test_a_shortened_verdict_is_json(frame: int | None, told: dict[str, int]) -> None:
     """
-    What is shown of a verdict can be copied as JSON; it names the object where the image has no URL.
+    What is shown of a verdict can be copied as JSON; it names the object where the image has no URL, and the frame that
+    a reason is about.
     """
     ref = {"store": "oss", "bucket": "ugc", "key": "a b.jpg", "region": None}
     verdict = {
         "verdict_id": "1f", "subject": {"id": "u_1", "revision": 3}, "image": {"id": "0", "url": None, "ref": ref},
         "decision": "block", "decided_by": "policy", "error": None, "engine": "left out",
-        "reasons": [{"rule": "default:high", "label": "violent", "confidence": 97.2, "level": "high"}],
+        "coverage": {"frames": [5, 5], "scaled": False},
+        "reasons": [{"rule": "default:high", "label": "violent", "confidence": 97.2, "level": "high", "frame": frame}],
         "timing": {"received": "left out", "queued_ms": 3, "provider_ms": 380},
     }  # fmt: skip
 
     shown = orjson.loads(shortened(verdict))
 
     assert shown["image"] == {"ref": {"bucket": "ugc", "key": "a b.jpg"}}
-    assert shown["reasons"] == [{"rule": "default:high", "label": "violent", "confidence": 97.2}]
+    assert shown["reasons"] == [{"rule": "default:high", "label": "violent", "confidence": 97.2, **told}]
     assert "engine" not in shown
