@@ -87,3 +87,22 @@ async def test_of_those_that_wait_as_many_go_on_as_there_is_room_for() -> None:
     assert held.taken == 6
     for each in waiting:
         each.cancel()
+
+
+async def test_what_an_image_takes_beside_its_bytes_is_held_with_it() -> None:
+    """
+    Once for each image, until it is left; of the largest that there may be, as far as there is room at all.
+    """
+    held = BytesHeld(10, beside=3)
+    with held.room() as room:
+        await room.take(4)
+        await room.take(1)
+        assert (room.taken, held.taken) == (5, 8)
+        room.shrink(0)
+        assert held.taken == 3
+    assert held.taken == 0
+
+    with held.room() as largest:
+        await largest.take(9)
+        assert held.taken == 10
+    assert held.taken == 0
