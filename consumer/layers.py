@@ -1,7 +1,7 @@
 """
 The layers around the provider's client, in their order. See `moderation/`.
 
-    Retrying ─► InTurn ─► Limited ─► Regions
+    OrUploaded ─► Retrying ─► InTurn ─► Limited ─► Regions
         of each region: Uploaded ─► Paced ─► CopiesKept ─► Guarded ─► span ─► the client
 
 `InTurn`, `Uploaded`, `CopiesKept`, and `OrUploaded` around all of them, stand there only where a binding uploads.
