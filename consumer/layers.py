@@ -35,7 +35,7 @@ from consumer.holding import Holding
 from consumer.http.exchange import Exchanges, Timeouts
 from consumer.http.transport import Ways, open_transport
 from consumer.image_sources import open_sources, open_workers, wanted_of
-from consumer.images.held import BytesHeld
+from consumer.images.held import OF_CONNECTIONS, BytesHeld
 from consumer.images.preparing.workers import Preparing
 from consumer.keys import Keys
 from consumer.moderation import Layer, Moderator, stacked
@@ -148,7 +148,7 @@ def layers(
     )
     answered = set[Asked]()
     fetches = ConcurrencyLimit(config.images.max_fetches, config.weights, SLOTS_OF_FETCHES)
-    held = BytesHeld(config.images.max_bytes_held - config.images.max_bytes_made)
+    held = BytesHeld(config.images.max_bytes_held - config.images.max_bytes_made, OF_CONNECTIONS)
     origins = Origins(uploads and uploads.lookup)
     workers = ConcurrencyLimit(config.images.workers, config.weights, SLOTS_OF_WORKERS)
     fetching = uploads and Fetching(
