@@ -339,3 +339,53 @@ def test_a_proxy_comes_from_a_secret_and_an_authority_as_a_file(helm_charts: Cha
     assert proxy["valueFrom"]["secretKeyRef"] == {"name": "way-out", "key": "proxy"}
     assert mounted == {"name": "provider-authority", "mountPath": "/run/authority", "readOnly": True}
     assert volume["configMap"] == {"name": "authorities"}
+
+
+UPLOADS = 'config.bindings=[{"bucket": "b", "tenant": "t", "purpose": "p", "via": "upload", "url": "https://b.example/{key}"}]'
+FALLS_BACK = UPLOADS.replace('"via": "upload"', '"fallback": "upload"')
+MIB = 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("values", "added"),
+    [
+        ([UPLOADS], 128),
+        ([FALLS_BACK, "config.images.max_bytes_held=67108864"], 64),
+        ([UPLOADS, "config.images.frames=8"], 128 + 2 * 1024),
+        ([UPLOADS, "config.images.convert=true", "config.images.workers=3"], 128 + 3 * 1024),
+        ([UPLOADS, 'config.images.oversize="scale"', "config.images.worker_memory_bytes=536870912"], 128 + 2 * 512),
+        ([UPLOADS, 'config.images.frames="first"'], 128),
+        ([UPLOADS, "config.images.frames=1"], 128),
+        (["config.images.frames=8"], 0),
+    ],
+)
+def test_the_limit_of_memory_grows_with_what_images_take(helm_charts: Charts, values: list[str], added: int) -> None:
+    """
+    By what is held of them where a binding uploads, and by the workers that decode; the requests stay.
+    """
+    usual = helm_charts.container("minimal")["resources"]
+    grown = helm_charts.container("minimal", *values)["resources"]
+
+    assert usual["limits"]["memory"] == "512Mi"
+    assert grown["limits"]["memory"] == (str((512 + added) * MIB) if added else "512Mi")
+    assert grown["requests"] == usual["requests"]
+
+
+@pytest.mark.parametrize(
+    ("written", "means"), [("1Gi", 1024 * MIB), ("1.5Gi", 1536 * MIB), ("600M", 600_000_000), ("536870912", 512 * MIB)]
+)
+def test_a_limit_of_memory_may_have_any_usual_unit(helm_charts: Charts, written: str, means: int) -> None:
+    """
+    As Kubernetes reads it.
+    """
+    container = helm_charts.container("minimal", UPLOADS, f'resources.limits.memory="{written}"')
+
+    assert container["resources"]["limits"]["memory"] == str(means + 128 * MIB)
+
+
+def test_a_limit_of_memory_that_is_none_is_refused(helm_charts: Charts) -> None:
+    """
+    With the value and how it is written.
+    """
+    with pytest.raises(Refused, match=r"resources\.limits\.memory is 1GB: write it in Ki, Mi or Gi"):
+        helm_charts.container("minimal", UPLOADS, 'resources.limits.memory="1GB"')
