@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from consumer.errors import Malformed
 from consumer.moderation import CallContext, ModerationRequest, Moderator
 from consumer.moderation.copies import Copy
-from consumer.records import ByObject, ModerationResult
+from consumer.records import ByObject, ByUpload, ModerationResult
 
 _RESULTS = TypeAdapter(ModerationResult)
 
@@ -26,6 +26,9 @@ class Answer:
     request_id: str | None = None  # of an answer that cannot be trusted
     sha256: str | None = None
     frames: int | None = None
+    frame: int | None = None
+    scaled: bool = False
+    pictures: int = 1  # that the file was uploaded as
 
     @classmethod
     def read(cls, told: Mapping[str, Any]) -> Self:
@@ -35,13 +38,13 @@ class Answer:
 
 
 class Kept(Protocol):
-    """Keeps answers, by the submission that they are about and the service that gave them."""
+    """Keeps answers, by the submission that they are about, the service that gave them, and which picture it was."""
 
-    def answer(self, submission: str, service: str) -> Answer | None:
+    def answer(self, submission: str, service: str, nth: int) -> Answer | None:
         """Return what was answered."""
         ...
 
-    def add_answer(self, submission: str, service: str, answer: Answer) -> None:
+    def add_answer(self, submission: str, service: str, nth: int, answer: Answer) -> None:
         """Keep an answer. Nothing escapes."""
         ...
 
@@ -50,13 +53,13 @@ class Remembering:
     """A `Moderator` that asks nothing that was answered in an earlier scan, and keeps what is."""
 
     def __init__(self, inner: Moderator, kept: Kept, last_service: str) -> None:
-        """The answer of `last_service` is kept with the image's result, which follows at once."""
+        """Of an image with one picture the answer of `last_service` is kept with its result, which follows at once."""
         self._inner = inner
         self._kept = kept
         self._last_service = last_service
 
     async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
-        known = self._kept.answer(request.submission, request.service)
+        known = self._kept.answer(request.submission, request.service, _nth(request))
         if known is not None:
             return _again(known, call)
         judged = len(call.copies.judged)
@@ -64,24 +67,36 @@ class Remembering:
             result = await self._inner.ask(request, call)
         except Malformed as error:
             if error.billed == "yes":
-                self._keep(request, Answer(None, error.code, error.request_id))
+                self._keep(request, Answer(None, error.code, error.request_id, pictures=call.copies.pictures))
             raise
-        copy = call.copies.judged[-1] if len(call.copies.judged) > judged else None
-        about = (copy.sha256, copy.frames) if copy is not None else (None, None)
-        self._keep(request, Answer(result, "", None, *about))
+        copies = call.copies
+        # Other pictures of the image are asked about at the same time.
+        about = next((copy for copy in copies.judged[judged:] if copy.frame == result.frame), None)
+        self._keep(request, Answer(result, **_facts_of(about), pictures=copies.pictures))
         return result
 
     def _keep(self, request: ModerationRequest, answer: Answer) -> None:
-        if request.service != self._last_service:
-            self._kept.add_answer(request.submission, request.service, answer)
+        if request.service != self._last_service or answer.pictures > 1:
+            self._kept.add_answer(request.submission, request.service, _nth(request), answer)
+
+
+def _facts_of(copy: Copy | None) -> dict[str, Any]:
+    if copy is None:
+        return {}
+    return {"sha256": copy.sha256, "frames": copy.frames, "frame": copy.frame, "scaled": copy.scaled}
+
+
+def _nth(request: ModerationRequest) -> int:
+    return request.location.nth if isinstance(request.location, ByUpload) else 0
 
 
 def _again(known: Answer, call: CallContext) -> ModerationResult:
+    call.copies.pictures = max(call.copies.pictures, known.pictures)
     if known.result is None:
         failure = Malformed(known.code, billed="yes")
         failure.request_id = known.request_id
         raise failure
     if known.sha256 is not None:
         nowhere = ByObject("", "", None)
-        call.copies.judged.append(Copy(nowhere, 0.0, known.sha256, known.frames))
+        call.copies.judged.append(Copy(nowhere, 0.0, known.sha256, known.frames, known.frame, known.scaled))
     return known.result

@@ -13,10 +13,15 @@ Facts = Mapping[str, Any]
 _WORDS = {
     "policy": "another policy", "services": "other services", "info": "other information", "region": "another region",
     "endpoint": "another endpoint", "referer": "another referer", "privacy": "other privacy settings",
+    "images": "other settings of images",
     "expired": "a time before a rule of the policy expired",
 }  # fmt: skip
 _TOLD_ANEW = {"context", "keep_query"}
 """Of the privacy settings those that say nothing of an answer."""
+
+
+_OF_PICTURES = {"frames", "oversize", "convert", "max_decoded_megapixels"}
+"""What decides which pictures of a file are asked about."""
 
 
 def facts_of(inputs: Inputs, now: float) -> Facts:
@@ -35,6 +40,7 @@ def facts_of(inputs: Inputs, now: float) -> Facts:
         "endpoint": endpoint,
         "referer": provider.referer,
         "expired": sorted(rule.id for rule in _rules(settings) if expiry(rule) <= now),
+        "images": inputs.config.images.model_dump(mode="json", include=_OF_PICTURES),
         "privacy": inputs.config.privacy.model_dump(mode="json", exclude=_TOLD_ANEW),
     }
 

@@ -3,7 +3,7 @@ What was judged, kept in a file so that a scan can go on and pays for nothing tw
 
     the header
     {"of": …}                                 the facts of what follows: policy, services, endpoint and the like
-    {"submission": …, "service": …, "answer": …}   one service's, of an image that has not all of them yet
+    {"submission": …, "service": …, "nth": …, "answer": …}   a service's, of an image that has not all of them yet
     {"asked": …, "line": …}                   an image's result
 
 Each line is handed to the system at once, so that a SIGKILL loses none, and to the disk within a second, so that a
@@ -52,7 +52,7 @@ class State:
         self._is_cut = True  # nothing but what is whole stands in the file
         self._is_ours = False  # whether what follows in the file has our facts
         self._results: dict[str, _Place] = {}  # by what was asked
-        self._answers: dict[tuple[str, str], _Place] = {}  # by submission and service
+        self._answers: dict[tuple[str, str, int], _Place] = {}  # by submission, service and picture
         self._paid: Counter[str] = Counter()
         self.of_others: Counter[frozenset[str]] = Counter()
         """Results that are not used, by the names of the facts that are not ours."""
@@ -68,9 +68,9 @@ class State:
         told: Mapping[str, Any] = self._line(self._results[asked])["line"]
         return told
 
-    def answer(self, submission: str, service: str) -> Answer | None:
-        """Return what a service answered in an earlier scan. Nothing escapes."""
-        place = self._answers.get((submission, service))
+    def answer(self, submission: str, service: str, nth: int) -> Answer | None:
+        """Return what a service answered about the nth picture in an earlier scan. Nothing escapes."""
+        place = self._answers.get((submission, service, nth))
         try:
             return None if place is None else Answer.read(self._line(place)["answer"])
         except OSError as error:  # no fault of the image's
@@ -85,9 +85,9 @@ class State:
         """Keep a result. Nothing escapes."""
         self._append({"asked": asked, "line": line})
 
-    def add_answer(self, submission: str, service: str, answer: Answer) -> None:
+    def add_answer(self, submission: str, service: str, nth: int, answer: Answer) -> None:
         """Keep an answer. Nothing escapes."""
-        self._append({"submission": submission, "service": service, "answer": asdict(answer)})
+        self._append({"submission": submission, "service": service, "nth": nth, "answer": asdict(answer)})
 
     def flush(self) -> None:
         """Return once all that was kept is on the disk. `OSError` escapes."""
@@ -137,12 +137,12 @@ class State:
                 elif _is_worth_keeping(told):
                     self._results[asked] = place
                 return differing
-            case {"submission": str(submission), "service": str(service), "answer": dict(told)} if (
+            case {"submission": str(submission), "service": str(service), "nth": int(nth), "answer": dict(told)} if (
                 differing is not None and _is_answer(told)
             ):
                 if not differing:
-                    self._paid[submission] += (submission, service) not in self._answers
-                    self._answers[submission, service] = place
+                    self._paid[submission] += (submission, service, nth) not in self._answers
+                    self._answers[submission, service, nth] = place
                 return differing
             case _:
                 raise Misconfigured([f"--state: {self._path}:{number}: is no result of a scan"])

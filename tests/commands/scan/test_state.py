@@ -90,12 +90,14 @@ async def test_what_was_kept_is_known(tmp_path: Path) -> None:
     path = tmp_path / "state"
     await kept(path, "a", "b")
     async with state(path) as written:
-        written.add_answer("i", "s", ANSWER)
-        written.add_answer("i", "t", Answer(None, "not_json", "r"))
+        written.add_answer("i", "s", 0, ANSWER)
+        written.add_answer("i", "t", 2, Answer(None, "not_json", "r"))
 
     assert (await found(path, "a", "b", "c"))[0] == [True, True, False]
     async with state(path) as read:
-        assert [read.answer("i", each) for each in "stu"] == [ANSWER, Answer(None, "not_json", "r"), None]
+        assert [read.answer("i", *each) for each in (("s", 0), ("t", 2), ("t", 0), ("s", 1))] == [
+            ANSWER, Answer(None, "not_json", "r"), None, None,
+        ]  # fmt: skip
         assert (read.paid("i"), read.paid("j")) == (2, 0)
     assert path.stat().st_mode & 0o777 == 0o600
 
@@ -225,15 +227,15 @@ async def test_what_was_judged_otherwise_is_not_used(tmp_path: Path, others: dic
     path = tmp_path / "state"
     await kept(path, "a")
     async with state(path) as written:
-        written.add_answer("i", "s", ANSWER)
+        written.add_answer("i", "s", 0, ANSWER)
 
     for _ in range(2):
         async with state(path, **others) as read:
-            assert (read.knows("a"), read.answer("i", "s"), read.paid("i")) == (False, None, 0)
+            assert (read.knows("a"), read.answer("i", "s", 0), read.paid("i")) == (False, None, 0)
             assert {in_words(each): count for each, count in read.of_others.items()} == {told: 1}
             read.add("b", TOLD)
     async with state(path) as read:
-        assert (read.knows("a"), read.knows("b"), read.answer("i", "s")) == (True, False, ANSWER)
+        assert (read.knows("a"), read.knows("b"), read.answer("i", "s", 0)) == (True, False, ANSWER)
     assert path.read_bytes().count(b'"of"') == 2
 
 
