@@ -22,12 +22,13 @@ class Plan:
     qps: int  # calls a second
     seconds: float
     cost: float | None  # with a price
+    pictures: int  # of one file that are asked about at the most, each a call of its own
     passed_over: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(
         cls, known: int, to_ask: Sequence[Item], services: Sequence[str], qps: int, price: float | None,
-        passed_over: Mapping[str, int], paid: int = 0,
+        passed_over: Mapping[str, int], paid: int = 0, pictures: int = 1,
     ) -> "Plan":  # fmt: skip
         """Work it out; `known` images need not be asked about, and for the others so many calls are `paid` already."""
         count = len(to_ask) * len(services) - paid
@@ -40,6 +41,7 @@ class Plan:
             qps=qps,
             seconds=count / qps,
             cost=None if price is None else count * price / 1000,
+            pictures=pictures,
             passed_over=dict(passed_over),
         )
 
@@ -53,9 +55,16 @@ class Plan:
                 f"{calls(self.calls)}{f', which cost {self.cost:,.2f}' if self.cost is not None else ''}.",
                 f"At {calls(self.qps)} a second: {duration(self.seconds)}, or longer where images must be uploaded."
                 f"{told_passed_over(self.passed_over)}",
+                *self._told_of_pictures(),
                 "Nothing was sent.",
             ]
         )
+
+    def _told_of_pictures(self) -> list[str]:
+        if self.pictures == 1:
+            return []
+        many = f"Of files with many pictures up to {self.pictures} are asked about (images.frames)"
+        return [f"{many}, each a call: it takes and costs as much more."]
 
     def json(self) -> str:
         """For programs."""

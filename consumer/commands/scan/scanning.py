@@ -194,7 +194,7 @@ class Scan:
         paid = 0 if state is None else sum(state.paid(item.submission) for item in to_ask)
         plan = Plan.of(
             known, to_ask, self._inputs.policy.settings.services, self._inputs.qps, self._options.price,
-            self._found.passed_over, paid,
+            self._found.passed_over, paid, self._inputs.config.images.frames_asked_about,
         )  # fmt: skip
         text = plan.text() if sys.stdout.isatty() else plan.json()
         write_all(sys.stdout.fileno(), f"{text}\n".encode())
