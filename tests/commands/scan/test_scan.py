@@ -213,7 +213,8 @@ async def test_a_dry_run_says_what_a_scan_costs_and_asks_nobody(tmp_path: Path) 
     assert (ended.status, len(list(provider.emulator.calls)), state.exists()) == (0, 0, False)
     assert plan == {
         "images": 30, "from_state": 0, "bytes": size, "services": ["baselineCheck_global", "aigcDetector_global"],
-        "calls": 60, "qps": 10, "seconds": 6.0, "cost": 0.09, "pictures": 1, "passed_over": {"files that are no images": 1},
+        "calls": 60, "qps": 10, "seconds": 6.0, "cost": 0.09, "pictures": 1,
+        "passed_over": {"files that are no images": 1},
     }  # fmt: skip
 
 
