@@ -86,13 +86,15 @@ class Room:
             self.taken -= beyond
             self._held.give_back(beyond)
 
+    def clear(self) -> None:
+        """Give everything back."""
+        self._held.give_back(self.taken + self._beside)
+        self.taken = self._beside = 0
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.shrink(0)
-        if self._beside:
-            self._held.give_back(self._beside)
-            self._beside = 0
+        self.clear()

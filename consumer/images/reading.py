@@ -33,9 +33,11 @@ async def read_image(
         raise _too_large(bound)
     if room is not None:
         length = response.content_length
-        wanted = (bound if length is None or encodings else length) - room.taken
-        if wanted > 0 and await _take(room, wanted, deadline) > PATIENCE:
-            return None
+        wanted = bound if length is None or encodings else length
+        if wanted > room.taken:
+            room.clear()  # what holds some and waits for more would wait for others that do the same
+            if await _take(room, wanted, deadline) > PATIENCE:
+                return None
     data = await _read(response, encodings, bound, Turns() if room is None else room.turns)
     if room is not None:
         room.shrink(len(data))

@@ -59,6 +59,10 @@ class Copies:
         """Note what was uploaded."""
         self._by_region[region, nth] = copy
 
+    def keep_only(self, sha256: str) -> None:
+        """Forget copies of other bytes: pictures of two versions of a file are never put together."""
+        self._by_region = {place: copy for place, copy in self._by_region.items() if copy.sha256 == sha256}
+
     def forget(self, region: str, nth: int = 0) -> None:
         """Note that the copy is not there any more."""
         self._by_region.pop((region, nth), None)

@@ -258,6 +258,7 @@ async def _prepared(preparing: Preparer, data: bytes, job: Job) -> AsyncIterator
     """Hold what is made of an image. `ImageRefused` escapes where nothing can be."""
     try:
         async with preparing.prepared(data, job) as prepared:
+            del data
             metrics.IMAGES_PREPARED.labels("ok").inc()
             yield prepared
     except NotPrepared as error:

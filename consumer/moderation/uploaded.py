@@ -99,12 +99,12 @@ class Uploaded:
             call.copies.only_these = True  # what another region has is all that is left to ask about
 
     async def _put_all(self, image: FetchedImage, copies: Copies) -> None:
-        """Put each picture of which the region has no copy, or one of another file."""
+        """Put each picture of which the region has no copy."""
+        copies.keep_only(image.sha256)
         copies.pictures = len(image.pictures)
         for nth, picture in enumerate(image.pictures):
             now = self._clock.now()
-            known = copies.in_region(self._region, now, nth)
-            if known is None or known.sha256 != image.sha256:
+            if copies.in_region(self._region, now, nth) is None:
                 stored = await self._put(picture)
                 copy = Copy(stored, now + ASKED_ABOUT, image.sha256, image.frames, picture.frame, image.scaled)
                 copies.add(self._region, copy, nth)

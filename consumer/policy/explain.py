@@ -42,9 +42,8 @@ def _why_not(rule: Ready, finding: Finding, now: float) -> str | None:
 
 
 def _reasons(rule: Ready, finding: Finding, now: float) -> Iterator[str]:
-    if finding.label.startswith("__"):
-        what = "which no label explains" if finding.label == OVERALL else "of the image as a whole"
-        yield f"no rule is about a level {what}"
+    if finding.label == OVERALL:
+        yield "no rule is about a level which no label explains"
         return
     if not rule.is_about(finding.label):
         yield "it is about other labels"

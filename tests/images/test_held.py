@@ -106,3 +106,17 @@ async def test_what_an_image_takes_beside_its_bytes_is_held_with_it() -> None:
         await largest.take(9)
         assert held.taken == 10
     assert held.taken == 0
+
+
+async def test_what_is_cleared_is_there_for_others() -> None:
+    """
+    An image that needs more than it has gives all of it back first: two that kept theirs would wait for each other.
+    """
+    held = BytesHeld(10, beside=1)
+    with held.room() as room:
+        await room.take(6)
+        room.clear()
+        assert (room.taken, held.taken) == (0, 0)
+        await room.take(9)
+        assert held.taken == 10
+    assert held.taken == 0

@@ -30,3 +30,17 @@ def test_bytes_are_known_only_where_every_answer_is_about_them(
     found = copies.known(answers)
 
     assert (found.sha256 if found else None) == known
+
+
+def test_copies_of_another_version_are_forgotten() -> None:
+    """
+    Whichever region has them: the pictures of two files are never answered about together.
+    """
+    copies = Copies()
+    copies.add("a", Copy(ByObject("b", "k", None), 10.0, "one", 1))
+    copies.add("b", Copy(ByObject("b", "l", None), 10.0, "two", 1), 1)
+
+    copies.keep_only("two")
+
+    assert copies.in_region("a", 0.0) is None
+    assert copies.in_region("b", 0.0, 1) is not None

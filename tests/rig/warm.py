@@ -104,7 +104,9 @@ def _attend(connection: socket.socket) -> None:
     length, files, _, _ = socket.recv_fds(connection, STATUS, 3)
     request = b""
     while len(request) < int.from_bytes(length, "big"):
-        request += connection.recv(MOST)
+        if not (received := connection.recv(MOST)):  # who asked for it has gone
+            os._exit(0)
+        request += received
     arguments, environment, folder = json.loads(request)
     ended, runs = os.pipe()  # its other end is open for as long as the command runs
     child = os.fork()

@@ -9,10 +9,10 @@ from typing import Any
 import orjson
 
 from consumer.errors import Misconfigured
-from consumer.policy.effective import Policies
+from consumer.policy.effective import UNSEEN, Policies
 from consumer.policy.explain import Explained, explained
 from consumer.policy.schema import load_policy
-from consumer.records import STRICTNESS, Finding
+from consumer.records import STRICTNESS, Coverage, Decision, Finding
 
 
 def explain(policy_file: Path, verdict_file: Path) -> str:
@@ -27,24 +27,35 @@ def explain(policy_file: Path, verdict_file: Path) -> str:
     try:
         effective = Policies(policy.settings).of(verdict["tenant"], verdict["purpose"])
         now = datetime.fromisoformat(verdict["timing"]["decided"]).timestamp()
-        findings = [_finding(each) for each in verdict["findings"]]
+        found = [explained(effective, _finding(each), now) for each in verdict["findings"] if each["label"] != UNSEEN]
+        unseen = verdict["coverage"] is not None and not _coverage(verdict["coverage"]).is_whole
+        kind = verdict["error"] and verdict["error"]["class"]
+        omitted = verdict["omitted"]
         decided = verdict["decision"]
         by = verdict["policy"]
         said = [f"decided: {decided}, by {by['id']} version {by['version']}{_same(by['sha256'], policy.sha256)}"]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Misconfigured([f"{verdict_file}: is no verdict of moderation.verdict.v1: {error!r}"]) from error
-    if verdict["omitted"] and not findings:
+    if omitted and not found:
         said.append("its findings were too large to be written: nothing can be explained")
-    found = [explained(effective, finding, now) for finding in findings]
     for each in found:
         said += ["", *_of_finding(each)]
-    if found:
-        strictest = max((each.decision for each in found), key=STRICTNESS.__getitem__)
-        said += ["", f"By {policy_file}, the strictest of these: {strictest.value}."]
-    if verdict["error"]:
-        kind = verdict["error"]["class"]
-        said += [f"A service could not answer ({kind}): on_error.{kind} is {effective.on_error.get(kind, 'review')}."]
+    decisions = [each.decision for each in found]
+    if unseen and effective.reviews_unseen:
+        said += ["", "Not all of it was looked at → review by unseen_frames"]
+        decisions.append(Decision.REVIEW)
+    if kind:
+        on_error = effective.on_error.get(kind, Decision.REVIEW)
+        said += ["", f"A service could not answer ({kind}) → {on_error.value} by on_error.{kind}"]
+        decisions.append(on_error)
+    if decisions:
+        said += ["", f"By {policy_file}, the strictest of these: {max(decisions, key=STRICTNESS.__getitem__).value}."]
     return "\n".join(said)
+
+
+def _coverage(written: dict[str, Any]) -> Coverage:
+    seen, frames = written["frames"]
+    return Coverage(seen=seen, frames=frames, scaled=written["scaled"])
 
 
 def _read(path: Path) -> Any:

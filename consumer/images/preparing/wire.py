@@ -105,7 +105,12 @@ def _is_picture(each: Any) -> bool:
     if not isinstance(each, list) or len(each) != 3:
         return False
     size, format_name, frame = each
-    return _is_count(size) and format_name in FORMATS and (frame is None or _is_count(frame, least=0))
+    return (
+        _is_count(size)
+        and isinstance(format_name, str)
+        and format_name in FORMATS
+        and (frame is None or _is_count(frame, least=0))
+    )
 
 
 def _is_count(value: Any, least: int = 1) -> bool:

@@ -63,11 +63,19 @@ class Workers:
             WorkerNotStarted: no worker could be had.
         """
         async with self._turns:
-            for _ in range(2):  # what ends a worker may have been another's: the system's want of memory
-                worker = self._idle.pop() if self._idle else await self._started()
+            # What ends a worker may have been another's: the system's want of memory.
+            for idle in (self._idle_worker(), None):
+                worker = idle or await self._started()
                 with contextlib.suppress(_Ended):
                     return await self._work(worker, data, job)
         raise NotPrepared("decoder_died")
+
+    def _idle_worker(self) -> "_Worker | None":
+        """One that has nothing to do and has not ended meanwhile."""
+        while self._idle:
+            if (worker := self._idle.pop()).process.returncode is None:
+                return worker
+        return None
 
     async def probe(self) -> None:
         """Return once a worker can work. `WorkerNotStarted` escapes."""
@@ -204,6 +212,7 @@ class Preparing:
         with self.held.room() as room:
             await room.take(job.most_prepared)
             prepared = await self.workers.work(data, job)
+            del data  # it is not held while what was made of it is uploaded
             room.shrink(sum(len(picture.data) for picture in prepared.pictures))
             yield prepared
 

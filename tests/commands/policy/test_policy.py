@@ -289,7 +289,7 @@ def test_a_verdict_is_explained_rule_by_rule(policy: Path, tmp_path: Path) -> No
         + "  - {id: pinned, match: {label: [sexual_*]}, then: block, pin: true}\n"
     )
     written = {
-        "tenant": "t", "purpose": "p", "decision": "review", "omitted": [], "error": None,
+        "tenant": "t", "purpose": "p", "decision": "review", "omitted": [], "error": None, "coverage": None,
         "timing": {"decided": "2026-11-27T12:00:00.000Z"},
         "policy": {"id": "other", "version": 3, "sha256": "ab"},
         "findings": [
@@ -315,6 +315,40 @@ def test_a_verdict_is_explained_rule_by_rule(policy: Path, tmp_path: Path) -> No
         "",
         f"By {policy}, the strictest of these: block.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("frames", "unseen_frames", "expected"),
+    [
+        ([1, 9], "review", "review"),
+        ([1, None], "review", "review"),
+        ([9, 9], "review", "pass"),
+        ([1, 9], "pass", "pass"),
+    ],
+)
+def test_what_was_not_looked_at_is_explained_by_this_policy(
+    policy: Path, tmp_path: Path, frames: list[int | None], unseen_frames: str, expected: str
+) -> None:
+    """
+    Whatever the policy said of it that decided; and so is a service that could not answer.
+    """
+    policy.write_text(policy.read_text() + f"unseen_frames: {unseen_frames}\n")
+    written = {
+        "tenant": "t", "purpose": "p", "decision": "review", "omitted": [], "error": None,
+        "coverage": {"frames": frames, "scaled": False}, "timing": {"decided": "2026-11-27T12:00:00.000Z"},
+        "policy": {"id": "other", "version": 3, "sha256": "ab"},
+        "findings": [
+            {"service": "s", "label": "nonLabel", "confidence": None, "level": "none"},
+            {"service": "s", "label": "__unseen_frames__", "confidence": None, "level": "unknown"},
+        ],
+    }  # fmt: skip
+    verdict = tmp_path / "verdict.json"
+    verdict.write_text(json.dumps(written))
+    failed = tmp_path / "failed.json"
+    failed.write_text(json.dumps({**written, "error": {"class": "fetch", "code": "404", "service": "s"}}))
+
+    assert explaining.explain(policy, verdict).splitlines()[-1].endswith(f"the strictest of these: {expected}.")
+    assert "A service could not answer (fetch) → review by on_error.fetch" in explaining.explain(policy, failed)
 
 
 @pytest.mark.parametrize("written", ["nothing", "[]", "{}", '{"tenant": 1}'])

@@ -60,6 +60,8 @@ def test_a_refusal_is_a_word_of_ours() -> None:
         {"pictures": [[3, "../../x", 0]]},
         {"pictures": [[3, "jpeg", -1]]},
         {"pictures": [[3, "jpeg", "first"]]},
+        {"pictures": [[3, ["jpeg"], 0]]},
+        {"pictures": [[3, {"jpeg": 1}, 0]]},
         {"pictures": [[3, "jpeg"]]},
         {"pictures": {"a": 1}},
         {"frames": 0},

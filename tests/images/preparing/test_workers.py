@@ -104,6 +104,21 @@ async def test_a_job_whose_worker_was_killed_is_done_by_another(killed_before: b
         assert (await made.work(SMALL, JOB)).frames == 2
 
 
+async def test_idle_workers_that_were_killed_refuse_no_image() -> None:
+    """
+    However many: the system's want of memory ends those that have nothing to do as well.
+    """
+    before = pids()
+    async with workers(at_once=3) as made:
+        await asyncio.gather(*(made.work(SMALL, JOB) for _ in range(3)))
+        killed = pids() - before
+        assert len(killed) == 3
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+
+        assert (await made.work(SMALL, JOB)).frames == 2
+
+
 async def test_a_job_that_takes_too_long_ends_alone() -> None:
     """
     Its neighbour goes on, and what comes after it has a worker as well.
