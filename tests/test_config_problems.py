@@ -1,7 +1,7 @@
 """What is said of a wrong setting: in words of YAML, and where it stands. Every setting is broken in every way."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -55,6 +55,14 @@ def ways(model: type[BaseModel], above: Way = ()) -> Iterator[Way]:
             yield from ways(below, entry)
 
 
+ELEMENTS: Mapping[str, Mapping[str, Any]] = {
+    "bindings": VALID[Binding],
+    "rules": {"id": "r", "match": {"label": ["x"]}, "then": "review"},
+    "overlays": {"when": {"tenant": ["t"]}},
+}
+"""Sound elements of lists, by the list's key."""
+
+
 def tree_with(model: type[BaseModel], way: Way, value: Any) -> dict[str, Any]:
     """A tree that is sound but for this value."""
     root: dict[str, Any] = dict(VALID.get(model, {}))
@@ -64,7 +72,8 @@ def tree_with(model: type[BaseModel], way: Way, value: Any) -> dict[str, Any]:
             here[step] = value
             return root
         if isinstance(below, int):
-            here[step] = [dict(VALID[Binding]) if way[0] == "bindings" else None]
+            element = ELEMENTS.get(str(step))
+            here[step] = [dict(element) if element else None]
         else:
             filled = dict(VALID[LaneSettings]) if step == "x" and way[0] == "lanes" else {}
             if isinstance(here, dict):

@@ -20,6 +20,7 @@ import consumer
 from consumer.config.bindings import Binding, Include
 from consumer.intake.decode.bindings import Place
 from consumer.intake.decode.globs import any_of
+from consumer.policy.patterns import compiled
 
 MEGABYTE = 1_000_000
 MOST = 0.5  # seconds of the process, for one megabyte: quadratic work would take minutes
@@ -71,7 +72,7 @@ def _validated() -> dict[str, re.Pattern[Any]]:
 
 
 EXPRESSIONS = _found() | _validated()
-MADE_OF_GLOBS = {("globs.py", "any_of"), ("bindings.py", "_globs")}
+MADE_OF_GLOBS = {("globs.py", "any_of"), ("bindings.py", "_globs"), ("patterns.py", "_globs")}
 """Functions that compile what an operator wrote; see the test of globs."""
 PLACE = Place.of(
     Binding(bucket="b", tenant="t", purpose="p", via="oss", include=Include(keys=GLOBS, content_types=GLOBS))
@@ -116,13 +117,14 @@ def test_an_expression_works_off_a_hostile_megabyte_in_no_time(name: str) -> Non
 @pytest.mark.parametrize("piece", PIECES)
 def test_globs_work_off_a_hostile_megabyte_in_no_time(piece: str) -> None:
     """
-    Those of `include` and of `cloudevents.ignore`, however many stars they have.
+    Those of `include`, of `cloudevents.ignore` and of the policy's rules, however many stars they have.
     """
     text, ignored = piece * (MEGABYTE // len(piece)), any_of(GLOBS)
 
     assert ignored is not None
     assert seconds(lambda: PLACE.includes(text, text)) < MOST
     assert seconds(lambda: ignored.fullmatch(text)) < MOST
+    assert seconds(lambda: compiled(GLOBS)(text)) < MOST
 
 
 def _strays(path: Path, tree: ast.Module) -> Iterator[str]:

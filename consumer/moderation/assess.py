@@ -69,6 +69,8 @@ class Assessing:
             metrics.PAID_IN_VAIN.inc(len(asked.answers))
             raise
         answers, failures, copies = asked.answers, asked.failures, asked.copies
+        if copies.are_mixed:
+            failures.append(Failure(kind=NotFetchable.kind, code="changed"))
         known = copies.known(len(answers))
         return Assessment(
             answers=tuple(answers),

@@ -59,9 +59,14 @@ class Copies:
         """Note what was uploaded."""
         self._by_region[region, nth] = copy
 
-    def keep_only(self, sha256: str) -> None:
-        """Forget copies of other bytes: pictures of two versions of a file are never put together."""
-        self._by_region = {place: copy for place, copy in self._by_region.items() if copy.sha256 == sha256}
+    def goes_with(self, copy: Copy) -> bool:
+        """Tell whether a copy is of the same bytes as those that were judged."""
+        return all(each.sha256 == copy.sha256 for each in self.judged)
+
+    @property
+    def are_mixed(self) -> bool:
+        """Whether two versions of a file were judged, a part of each: together they say nothing of either."""
+        return len({copy.sha256 for copy in self.judged}) > 1
 
     def forget(self, region: str, nth: int = 0) -> None:
         """Note that the copy is not there any more."""

@@ -64,6 +64,9 @@ class Uploaded:
         if not isinstance(wanted, ByUpload):
             return await self._inner.ask(request, call)
         copy = call.copies.in_region(self._region, self._clock.now(), wanted.nth)
+        if copy is not None and not call.copies.goes_with(copy):
+            call.copies.forget(self._region, wanted.nth)
+            copy = None
         if copy is None or call.permit is None:
             await self._upload(wanted, call)
             if wanted.nth >= call.copies.pictures:  # it never will be there
@@ -99,12 +102,12 @@ class Uploaded:
             call.copies.only_these = True  # what another region has is all that is left to ask about
 
     async def _put_all(self, image: FetchedImage, copies: Copies) -> None:
-        """Put each picture of which the region has no copy."""
-        copies.keep_only(image.sha256)
+        """Put each picture of which the region has no copy, or one of another file."""
         copies.pictures = len(image.pictures)
         for nth, picture in enumerate(image.pictures):
             now = self._clock.now()
-            if copies.in_region(self._region, now, nth) is None:
+            known = copies.in_region(self._region, now, nth)
+            if known is None or known.sha256 != image.sha256:
                 stored = await self._put(picture)
                 copy = Copy(stored, now + ASKED_ABOUT, image.sha256, image.frames, picture.frame, image.scaled)
                 copies.add(self._region, copy, nth)

@@ -20,7 +20,6 @@ Level = Literal["none", "low", "medium", "high"]
 OVERALL = "__overall__"
 """The finding that stands for an overall level which no label reaches."""
 
-_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 _RESERVED = "unseen_frames"  # what the policy itself calls a reason; its others have a colon
 
 
@@ -83,7 +82,10 @@ class Why(Settings):
 class Rule(Settings):
     """What findings of a kind lead to."""
 
-    id: str = Field(pattern=_ID, description="Its name in verdicts: letters, digits, `_`, `.` and `-`, 64 at most.")
+    id: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$",
+        description="Its name in verdicts: letters, digits, `_`, `.` and `-`, 64 at most.",
+    )
     match: Match
     then: Outcome
     pin: bool = Field(

@@ -7,7 +7,6 @@ be read at all is refused by the service and here in the same words (`schema.py`
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import date, timedelta
-from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple
 
 from consumer.policy.language import Confidence, Rule
@@ -78,7 +77,7 @@ def _labels(settings: PolicySettings, rule: Rule, keys: tuple[str, ...]) -> Iter
     for nth, pattern in enumerate(rule.match.label):
         place, name = (*keys, "match", "label", str(nth)), pattern.removeprefix("!")
         if "*" in name:
-            if not any(fnmatchcase(label, _as_fnmatch(name)) for label in (*_KNOWN, *settings.catalogue_extra)):
+            if not any(map(compiled([name]), (*_KNOWN, *settings.catalogue_extra))):
                 what = f"({pattern}) matches no label that the provider's pages list: look for a slip"
                 yield Concern("P002", "warning", place, what)
         elif name not in settings.catalogue_extra and not is_listed(name):
@@ -87,10 +86,6 @@ def _labels(settings: PolicySettings, rule: Rule, keys: tuple[str, ...]) -> Iter
     if rule.match.confidence is not None and rule.match.label and set(rule.match.label) <= _WITHOUT_CONFIDENCE:
         what = f"{NOTHING_FOUND} has no confidence, so that this rule matches nothing: remove `confidence`"
         yield Concern("P005", "warning", (*keys, "match", "confidence"), what)
-
-
-def _as_fnmatch(pattern: str) -> str:
-    return pattern.replace("[", "[[]").replace("?", "[?]")
 
 
 def _passing(rule: Rule, keys: tuple[str, ...], today: date) -> Iterator[Concern]:

@@ -32,7 +32,7 @@ def _globs(patterns: Sequence[str]) -> Callable[[str], bool]:
     if not patterns:
         return lambda name: False
     # Each `*` takes as little as it can and what it took stays taken: a long name is read once for each part.
-    whole = re.compile("|".join(_glob(pattern) for pattern in patterns), re.DOTALL)
+    whole = re.compile("(?s)" + "|".join(_glob(pattern) for pattern in patterns))
     return lambda name: whole.fullmatch(name) is not None
 
 

@@ -32,15 +32,14 @@ def test_bytes_are_known_only_where_every_answer_is_about_them(
     assert (found.sha256 if found else None) == known
 
 
-def test_copies_of_another_version_are_forgotten() -> None:
+def test_two_versions_do_not_go_together() -> None:
     """
-    Whichever region has them: the pictures of two files are never answered about together.
+    A copy is asked about where it is of the bytes that were judged; where that came too late it is seen.
     """
-    copies = Copies()
-    copies.add("a", Copy(ByObject("b", "k", None), 10.0, "one", 1))
-    copies.add("b", Copy(ByObject("b", "l", None), 10.0, "two", 1), 1)
+    copies = Copies(judged=[copy("one")])
+    assert copies.goes_with(copy("one"))
+    assert not copies.goes_with(copy("two"))
+    assert not copies.are_mixed
 
-    copies.keep_only("two")
-
-    assert copies.in_region("a", 0.0) is None
-    assert copies.in_region("b", 0.0, 1) is not None
+    copies.judged.append(copy("two"))
+    assert copies.are_mixed
