@@ -1,5 +1,4 @@
-import time
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import orjson
@@ -8,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from consumer.redaction import LONGEST, MOST_URLS, cut, presentable, redacted
+from tests.rig.speed import seconds
 
 MEGABYTE = 1_000_000
 
@@ -93,22 +93,12 @@ REPEATED = [
 ]
 
 
-def seconds(act: Callable[[str], object], text: str) -> float:
-    """Of the process, the best of three."""
-    best = []
-    for _ in range(3):
-        began = time.process_time()
-        act(text)
-        best.append(time.process_time() - began)
-    return min(best)
-
-
 @pytest.mark.parametrize("piece", REPEATED)
 def test_a_hostile_megabyte_is_redacted_in_20_milliseconds(piece: str) -> None:
     """
     Whatever it repeats, uncut; and two megabytes cost no more than thrice what one costs.
     """
-    one, two = (seconds(redacted, piece * (size // len(piece))) for size in (MEGABYTE, 2 * MEGABYTE))
+    one, two = (seconds(partial(redacted, piece * (size // len(piece)))) for size in (MEGABYTE, 2 * MEGABYTE))
 
     assert one < 0.02
     assert two < max(3 * one, 0.02)
