@@ -12,6 +12,7 @@ What can go wrong, sorted by what the service does about it.
     │   │   │                    CopyUnreachable: upload again)
     │   │   ├── StoreAway        the store that this service reads the image from, or the way to it
     │   │   │                    (StoreBusy: it asks us to come later)
+    │   │   ├── WorkersAway      no process in which images are decoded can be started
     │   │   └── AccountRefused   the account may not call (ClockOff: because our time is wrong)
     │   ├── Unreachable      the provider cannot get the image → ask a few times, then review
     │   └── Unjudgeable      this image has no answer          → review, at once
@@ -117,6 +118,12 @@ class StoreAway(Unavailable):
 
 class StoreBusy(StoreAway):
     """It asks this service to come later, or fails while others try: no attempt at the image."""
+
+
+class WorkersAway(Unavailable):
+    """No process can be started in which this service decodes images."""
+
+    kind = "internal"
 
 
 class AccountRefused(Unavailable):

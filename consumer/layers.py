@@ -213,6 +213,7 @@ def layers(
             *regions.reasons_not_ready(),
             *pace.reasons_not_ready(clock.now()),
             *(uploads.reasons_not_ready() if uploads is not None else ()),
+            *(uploads.preparing.reasons_not_ready() if uploads is not None and uploads.preparing else ()),
         ],
     )
 

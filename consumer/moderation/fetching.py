@@ -24,12 +24,13 @@ from consumer.errors import (
     StoreBusy,
     Unavailable,
     Unreachable,
+    WorkersAway,
 )
 from consumer.images.errors import NotFetched
 from consumer.images.formats import format_of, problem_of
 from consumer.images.frames import frames_in
 from consumer.images.held import BytesHeld, Room
-from consumer.images.preparing import Job, NotPrepared, Picture, Prepared
+from consumer.images.preparing import Job, NotPrepared, Picture, Prepared, WorkerNotStarted
 from consumer.images.preparing.plan import NOTHING, Wanted, is_mended, job_for
 from consumer.moderation import CallContext, ModerationRequest, Moderator
 from consumer.moderation.origins import Origin, Origins, Turn
@@ -60,7 +61,7 @@ class Preparer(Protocol):
     """Makes pictures of images that are not uploaded as they are."""
 
     def prepared(self, data: bytes, job: Job) -> contextlib.AbstractAsyncContextManager[Prepared]:
-        """Hold what is made of a file. `NotPrepared` escapes where nothing can be."""
+        """Hold what is made of a file. `NotPrepared` escapes where nothing can be, `WorkerNotStarted` where not now."""
         ...
 
 
@@ -122,7 +123,7 @@ class Fetching:
                     return
                 # Images that are decoded for long are mostly somebody's: those of others have the next worker.
                 worker = self._workers.slot(call.lane, flow, first=call.paid)
-                async with worker as busy, _prepared(self._preparing, data, job) as made:
+                async with worker as busy, _prepared(self._preparing, data, job, call) as made:
                     busy.give_back()
                     pictures = made.pictures or (Picture(data, found.format_name),)
                     if made.pictures:
@@ -254,8 +255,8 @@ async def _looked_at(data: bytes, call: CallContext, wanted: Wanted) -> _Looked:
 
 
 @contextlib.asynccontextmanager
-async def _prepared(preparing: Preparer, data: bytes, job: Job) -> AsyncIterator[Prepared]:
-    """Hold what is made of an image. `ImageRefused` escapes where nothing can be."""
+async def _prepared(preparing: Preparer, data: bytes, job: Job, call: CallContext) -> AsyncIterator[Prepared]:
+    """Hold what is made of an image. `ImageRefused` escapes where nothing can be, `WorkersAway` where not now."""
     try:
         async with preparing.prepared(data, job) as prepared:
             del data
@@ -264,6 +265,10 @@ async def _prepared(preparing: Preparer, data: bytes, job: Job) -> AsyncIterator
     except NotPrepared as error:
         metrics.IMAGES_PREPARED.labels(error.code).inc()
         raise ImageRefused(error.code) from None
+    except WorkerNotStarted as error:
+        metrics.IMAGES_PREPARED.labels("not_started").inc()
+        call.others_answered = 0  # it is so for every image
+        raise WorkersAway("not_started", detail=str(error)) from error
 
 
 def _read(data: bytes, format_name: str) -> tuple[str, int | None]:

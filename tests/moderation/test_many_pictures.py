@@ -13,7 +13,7 @@ from consumer.dispatch.flows import Flow
 from consumer.errors import CallFailed, Lost, Malformed, ProviderFailed, Unreachable
 from consumer.fairness import DEFAULT
 from consumer.images.errors import NotFetched
-from consumer.images.preparing import Job, NotPrepared, Picture, Prepared
+from consumer.images.preparing import Job, NotPrepared, Picture, Prepared, WorkerNotStarted
 from consumer.images.preparing.plan import Wanted
 from consumer.moderation.assess import PICTURES_AT_ONCE, Assessing
 from consumer.moderation.copies import ASKED_ABOUT
@@ -36,6 +36,7 @@ class Preparer:
 
     def __init__(self) -> None:
         self.refusing: str | None = None
+        self.away = 0  # jobs for which no worker can be started
         self.jobs: list[Job] = []
         self.makes = Prepared(
             pictures=tuple(Picture(b"%d" % frame, "jpeg", frame) for frame in TAKEN), frames=5, scaled=False
@@ -44,6 +45,9 @@ class Preparer:
     @contextlib.asynccontextmanager
     async def prepared(self, data: bytes, job: Job) -> AsyncIterator[Prepared]:
         self.jobs.append(job)
+        if self.away:
+            self.away -= 1
+            raise WorkerNotStarted("exit code -9")
         if self.refusing is not None:
             raise NotPrepared(self.refusing)
         yield self.makes
@@ -459,3 +463,25 @@ async def test_a_worker_is_free_while_its_pictures_are_uploaded() -> None:
             assert first.pictures == second.pictures
 
     await world.clock.run(both())
+
+
+async def test_without_workers_an_image_waits_and_nothing_is_paid_twice() -> None:
+    """
+    However long it lasts: what another service has answered meanwhile stays, and no image is blamed.
+    """
+    animation = Animated(services=(BASELINE, AIGC))
+    animation.preparer.away = 30
+    asked: list[ImageLocation] = []
+
+    def failing(location: ImageLocation) -> CallFailed | None:
+        asked.append(location)
+        return Unreachable("404") if isinstance(location, ByUrl) and len(asked) > 1 else None
+
+    animation.first.failing = animation.second.failing = failing
+
+    assessment = await animation.assess(ByUrl(URL, or_upload=ByUpload(URL)))
+
+    assert len(animation.preparer.jobs) > 30
+    assert assessment.failures == ()
+    assert [type(each) for each in asked] == [ByUrl] * 4 + [ByObject] * 3  # answered once, and thrice not to be had
+    assert assessment.billed_calls == len(assessment.answers) == 1 + len(TAKEN)

@@ -19,7 +19,7 @@ from consumer.errors import AccountRefused, CallFailed, Misconfigured
 from consumer.http.exchange import Exchanges, Timeouts
 from consumer.http.transport import Ways, open_transport
 from consumer.image_sources import open_workers
-from consumer.images.preparing.workers import WorkerNotStarted
+from consumer.images.preparing import WorkerNotStarted
 from consumer.keys import FixedKeys
 
 PROBE = b"moderation-consumer check"

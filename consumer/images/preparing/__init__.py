@@ -59,3 +59,7 @@ class NotPrepared(Exception):
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
+
+
+class WorkerNotStarted(Exception):
+    """A worker could not be started, which is no image's fault."""

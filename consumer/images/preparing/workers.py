@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from consumer.extras import extra
 from consumer.images.held import BytesHeld
-from consumer.images.preparing import Job, NotPrepared, Prepared, wire
+from consumer.images.preparing import Job, NotPrepared, Prepared, WorkerNotStarted, wire
 
 _SLICE = 262_144  # bytes that are written or read at once: megabytes would hold up the event loop
 _START_TIMEOUT = 30.0  # seconds
@@ -38,10 +38,6 @@ class _Ended(Exception):
     """A worker has ended, or says what no worker says."""
 
 
-class WorkerNotStarted(Exception):
-    """A worker could not be started, which is no image's fault."""
-
-
 class Workers:
     """Has jobs done."""
 
@@ -50,6 +46,8 @@ class Workers:
         self._bounds = bounds
         self._environment = {name: environment[name] for name in _PASSED_ON if name in environment}
         # One arena: each more takes address space, which is bounded.
+        self.problem: str | None = None
+        """Why the last that was to be started was not."""
         self._environment |= {"MALLOC_ARENA_MAX": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         self._turns = asyncio.Semaphore(bounds.at_once)
         self._idle: list[_Worker] = []
@@ -109,18 +107,23 @@ class Workers:
                 start_new_session=True, limit=_SLICE,
             )  # fmt: skip
         except OSError as error:
-            raise WorkerNotStarted(error.strerror or "no process") from error
+            raise self._not_started(error.strerror or "no process") from error
         worker = _Worker(process)
         try:
             async with asyncio.timeout(_START_TIMEOUT):
                 await worker.ready()
         except (TimeoutError, _Ended) as error:
             await worker.end()
-            raise WorkerNotStarted(f"exit code {process.returncode}") from error
+            raise self._not_started(f"exit code {process.returncode}") from error
         except BaseException:
             await worker.end()
             raise
+        self.problem = None
         return worker
+
+    def _not_started(self, problem: str) -> WorkerNotStarted:
+        self.problem = problem
+        return WorkerNotStarted(problem)
 
     async def close(self) -> None:
         """End all that have nothing to do; those that have must have been cancelled."""
@@ -199,6 +202,11 @@ class Preparing:
     def __init__(self, workers: Workers, held: BytesHeld) -> None:
         self.workers = workers
         self.held = held
+
+    def reasons_not_ready(self) -> list[str]:
+        """Say why images cannot be decoded, where no worker can be started."""
+        problem = self.workers.problem
+        return [] if problem is None else [f"no worker that decodes images can be started ({problem})"]
 
     @contextlib.asynccontextmanager
     async def prepared(self, data: bytes, job: Job) -> AsyncIterator[Prepared]:

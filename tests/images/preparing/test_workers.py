@@ -14,8 +14,8 @@ from PIL import Image
 
 from consumer.errors import Misconfigured
 from consumer.images.held import BytesHeld
-from consumer.images.preparing import NotPrepared, wire
-from consumer.images.preparing.workers import Bounds, Preparing, WorkerNotStarted, Workers, open_preparing
+from consumer.images.preparing import NotPrepared, WorkerNotStarted, wire
+from consumer.images.preparing.workers import Bounds, Preparing, Workers, open_preparing
 from tests.images.preparing.files import animated, endless_gif, job, written
 
 HELD = 1 << 27
@@ -171,6 +171,9 @@ async def test_that_no_worker_can_be_started_is_no_images_fault() -> None:
     made = Workers(Bounds(), {**os.environ, "PYTHONHOME": "/nowhere"})
     with pytest.raises(WorkerNotStarted):
         await made.work(SMALL, JOB)
+
+    [reason] = Preparing(made, BytesHeld(HELD)).reasons_not_ready()
+    assert reason == "no worker that decodes images can be started (exit code 1)"
 
 
 @pytest.mark.scenario
