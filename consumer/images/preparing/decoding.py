@@ -19,7 +19,7 @@ _READERS: Mapping[str, tuple[str, ...]] = {
     "png": ("PNG",), "jpeg": ("JPEG",), "gif": ("GIF",), "webp": ("WEBP",), "bmp": ("BMP",), "tiff": ("TIFF",),
     "ico": ("ICO",), "heif": ("HEIF",), "avif": ("AVIF",), "jp2": ("JPEG2000",), "psd": ("PSD",),
 }  # fmt: skip
-_QUALITY = 95
+_QUALITY, _COARSER = 95, 80  # the second where the first takes too many bytes
 _MOST_TRIES = 6
 _DRAFTS = (1, 2, 4, 8)  # parts of its sides that a JPEG can be decoded at
 _UPRIGHT = {
@@ -70,11 +70,12 @@ def _prepared(data: bytes, job: Job) -> Prepared:
     if job.as_it_is and count == 1:
         return Prepared(pictures=(), frames=frames, scaled=False)
     taken = chosen(count, job.frames, last=job.format_name == "ico")
-    most_bytes = min(job.most_bytes, job.most_prepared // len(taken))
-    pictures, scaled = [], False
-    for frame, image in zip(taken, _frames(data, job.format_name, taken), strict=True):
+    pictures, scaled, left = [], False, job.most_prepared
+    for nth, (frame, image) in enumerate(zip(taken, _frames(data, job.format_name, taken), strict=True)):
         plain, is_smaller = _within_bounds(image, job)
+        most_bytes = min(job.most_bytes, left // (len(taken) - nth))  # what one leaves is for those behind it
         content, format_name, is_smaller_yet = _encoded(plain, most_bytes, job)
+        left -= len(content)
         pictures.append(Picture(content, format_name, None if frames == 1 else frame))
         scaled = scaled or is_smaller or is_smaller_yet
     return Prepared(pictures=tuple(pictures), frames=frames, scaled=scaled)
@@ -209,19 +210,22 @@ def _encoded(image: Image.Image, most_bytes: int, job: Job) -> tuple[bytes, str,
     format_name = "png" if image.mode == "RGBA" else "jpeg"
     smaller = image
     for _ in range(_MOST_TRIES):
-        content = _written(smaller, format_name)
-        if len(content) <= most_bytes:
-            return content, format_name, smaller is not image
+        for fine in (True, False) if format_name == "jpeg" else (True,):
+            content = _written(smaller, format_name, fine=fine)
+            if len(content) <= most_bytes:
+                return content, format_name, smaller is not image
         if not job.scales:
             break
         smaller = _smaller(smaller, 0.9 * math.sqrt(most_bytes / len(content)))
     raise NotPrepared("too_large")
 
 
-def _written(image: Image.Image, format_name: str) -> bytes:
+def _written(image: Image.Image, format_name: str, *, fine: bool) -> bytes:
     file = BytesIO()
     if format_name == "png":
         image.save(file, "PNG", compress_level=3)
-    else:
+    elif fine:
         image.save(file, "JPEG", quality=_QUALITY, subsampling=0)
+    else:
+        image.save(file, "JPEG", quality=_COARSER)
     return file.getvalue()

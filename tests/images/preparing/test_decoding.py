@@ -248,3 +248,20 @@ def test_a_layered_image_is_looked_at_as_a_whole() -> None:
 
     assert found.frames is None
     assert colour(found.pictures[0].data) == RGB["red"]
+
+
+def test_what_one_frame_leaves_is_for_those_behind_it() -> None:
+    """
+    An animation with one busy frame is not refused for it; and none is made smaller that fits less finely written.
+    """
+    plain, busy = Image.new("RGB", (64, 64), "red"), noise(64, 64)
+    data = written(plain, "TIFF", save_all=True, append_images=[plain, busy])
+    sizes = [len(each.data) for each in made(data, frames=3).pictures]
+
+    found = made(data, frames=3, most_prepared=sum(sizes))
+    coarser = made(data, frames=3, most_prepared=sum(sizes) - sizes[2] // 4)
+
+    assert [len(each.data) for each in found.pictures] == sizes
+    assert sizes[2] > sum(sizes) // 3
+    assert len(coarser.pictures[2].data) < sizes[2]
+    assert not coarser.scaled
