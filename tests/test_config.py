@@ -190,6 +190,7 @@ def test_brokers_are_hosts_with_or_without_a_port(brokers: str) -> None:
         ("images: {frames: 0}", "images.frames"),
         ("images: {frames: all}", "images.frames"),
         ("images: {worker_memory_bytes: 1000000}", "images.worker_memory_bytes"),
+        ("images: {convert: true, max_decoded_megapixels: 64}", "64 megapixels may take, 1082572800 bytes"),
         ("images: {allow: {networks: [10.0.0.1/8]}}", "is not an address or a network such as 10.0.0.0/8"),
         ("images: {proxy: 'ftp://a'}", "images.proxy"),
         ("bindings: [{bucket: a, via: url, url: 'http://a/{name}'}]", "must contain {key}, may contain {bucket}"),

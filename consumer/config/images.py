@@ -15,6 +15,8 @@ from consumer.vendor_facts.images import MOST_BYTES
 MOST_SCALED = 100 * 1024 * 1024
 """Bytes of an image that is made smaller."""
 MOST_FRAMES_ASKED_ABOUT = 64
+OF_A_PIXEL, OF_A_WORKER = 12, 300 * 1024 * 1024
+"""Bytes that a worker takes at the most: for each pixel that it decodes, and beside them."""
 MOST_MADE = MOST_BYTES
 """Bytes of what is made of one image."""
 
@@ -147,6 +149,10 @@ class ImagesSettings(Settings):
             else:
                 what = f"is less than one image may have, {self.max_fetch_bytes} bytes"
                 problems.append(("max_bytes_held", what, "max_fetch_bytes"))
+        needed = OF_A_PIXEL * self.max_decoded_megapixels * 1_000_000 + OF_A_WORKER
+        if self.are_prepared and self.worker_memory_bytes < needed:
+            what = f"is less than decoding {self.max_decoded_megapixels} megapixels may take, {needed} bytes"
+            problems.append(("worker_memory_bytes", what, "max_decoded_megapixels"))
         if problems:
             raise Contradictions(*problems)
         return self
