@@ -11,18 +11,19 @@ USUAL = 0.03
 
 def seconds(act: Callable[[], object], enough: float = 0.0) -> float:
     """
-    CPU seconds of this process, as on a machine of the usual speed: the best of three, or the first that is `enough`.
+    CPU seconds of this process, the best of three, or the first that is below `enough`.
 
-    The machine is measured before and after each, as its caches and clock are others' too.
+    The machine is measured where they are not, as its caches and clock are others' too: then they are those of a
+    machine of the usual speed.
     """
     best = inf
     for _ in range(3):
-        before = _counting()
         began = time.process_time()
         act()
         took = time.process_time() - began
-        slowness = max(1.0, (before + _counting()) / 2 / USUAL)
-        best = min(best, took / slowness)
+        if took >= enough:
+            took /= max(1.0, _counting() / USUAL)
+        best = min(best, took)
         if best < enough:
             break
     return best
