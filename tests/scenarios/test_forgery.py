@@ -117,6 +117,7 @@ async def test_signed_outcomes_are_the_journal_as_unsigned_ones_were(stage: Stag
         asked = [arrival.data_id for arrival in await provider.arrivals()]
 
     assert len(ids) == len(set(ids)) == events
-    assert len(asked) - events <= 3 * in_flight
+    # In flight at a kill are 16 calls, and what was answered just before and is being published: 0.04 s of the pace.
+    assert len(asked) - events <= 3 * (in_flight + 4)
     assert saved > 0
     assert refused == 0
