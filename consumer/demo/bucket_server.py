@@ -5,21 +5,18 @@ A private bucket, as MinIO would serve it: its objects are for those who sign re
 """
 
 import secrets
-import socket
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 from urllib.parse import unquote
 
 from aiohttp import web
 
 from consumer.demo.messages import etag_of
+from consumer.demo.serving import serving
 from consumer.emulator.s3_signatures import AccessKey, BucketRequest, Refusal, refusal
-
-_HOST: Final = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +72,8 @@ async def serving_bucket(bucket: PrivateBucket) -> AsyncIterator[str]:
             return web.Response(status=given.status, text=_xml(given.code), content_type="application/xml")
         return web.Response(body=given, headers={"ETag": _quoted_etag(given)})
 
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
-        listener = socket.create_server((_HOST, 0))
-        await web.SockSite(runner, listener).start()  # the site owns the socket from here
-        yield f"http://{_HOST}:{listener.getsockname()[1]}"
-    finally:
-        await runner.cleanup()
+    async with serving(answer) as url:
+        yield url
 
 
 def _quoted_etag(data: bytes) -> str:

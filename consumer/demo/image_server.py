@@ -1,12 +1,11 @@
 """A web server of images, as an upload pipeline's CDN would be."""
 
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-_HOST = "127.0.0.1"
+from consumer.demo.serving import serving
 
 
 @asynccontextmanager
@@ -22,13 +21,5 @@ async def serving_images(files: Mapping[str, bytes]) -> AsyncIterator[str]:
         content = files.get(path) or files.get(path.rpartition("/")[2])
         return web.Response(status=404) if content is None else web.Response(body=content)
 
-    app = web.Application()
-    app.router.add_get("/{path:.*}", answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
-        listener = socket.create_server((_HOST, 0))
-        await web.SockSite(runner, listener).start()  # the site owns the socket from here
-        yield f"http://{_HOST}:{listener.getsockname()[1]}"
-    finally:
-        await runner.cleanup()
+    async with serving(answer) as url:
+        yield url

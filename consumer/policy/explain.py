@@ -27,14 +27,13 @@ class Explained(NamedTuple):
     looked_at: tuple[Looked, ...]
     rule: str
     decision: Decision
-    floor: str | None
 
 
 def explained(policy: Effective, finding: Finding, now: float) -> Explained:
     """Explain one finding at `now` in unix seconds."""
     routed = policy.route(finding, now)
     looked_at = tuple(Looked(each.id, each.then, each.is_pinned, _why_not(each, finding, now)) for each in policy.rules)
-    return Explained(finding, looked_at, routed.rule, routed.decision, routed.floor.rule if routed.floor else None)
+    return Explained(finding, looked_at, routed.rule, routed.decision)
 
 
 def _why_not(rule: Ready, finding: Finding, now: float) -> str | None:
