@@ -122,15 +122,16 @@ async def test_a_line_that_does_not_fit_on_the_disk_is_cut_off(tmp_path: Path) -
     Wherever the disk ends: what was kept before is known, and so is what is kept once there is room again.
     """
     whole = len(await kept(tmp_path / "whole", "a", "b"))
-    for size in range(whole - 1, whole - 200, -20):
-        path = tmp_path / str(size)
-        await kept(path, "a")
-        done = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", FULL, str(path), str(size), cwd=ROOT, stdout=asyncio.subprocess.PIPE
-        )
-        told, _ = await done.communicate()
-        assert (done.returncode, told.decode()) == (0, "File too large\n")
-        known, read = await found(path, "a", "b", "c")
+    sizes = [str(size) for size in range(whole - 1, whole - 200, -20)]
+    for size in sizes:
+        await kept(tmp_path / size, "a")
+    done = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", FULL, str(tmp_path), *sizes, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    told, _ = await done.communicate()
+    assert (done.returncode, told.decode()) == (0, "".join(f"{size} File too large\n" for size in sizes))
+    for size in sizes:
+        known, read = await found(tmp_path / size, "a", "b", "c")
         assert (known, read.torn) == ([True, False, True], False)
 
 
@@ -140,11 +141,12 @@ from pathlib import Path
 from tests.commands.scan.test_state import TOLD, state
 
 async def main():
-    async with state(Path(sys.argv[1]), lambda error: print(error.strerror)) as written:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
-        written.add("b", TOLD)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        written.add("c", TOLD)
+    for size in sys.argv[2:]:
+        async with state(Path(sys.argv[1], size), lambda error: print(size, error.strerror)) as written:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (int(size), resource.RLIM_INFINITY))
+            written.add("b", TOLD)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            written.add("c", TOLD)
 
 asyncio.run(main())
 """
