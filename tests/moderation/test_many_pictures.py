@@ -226,7 +226,30 @@ async def test_of_an_image_that_was_exchanged_meanwhile_no_frame_is_mixed_with_t
 
     assert animation.put() == [b"0", b"2", b"4"] * 2
     assert animation.first.asked == copies(1, 4, 5, 6)
+    assert animation.world.origin.fetched == [URL, URL]
     assert assessment.sha256 == hashlib.sha256(animation.world.origin.images[URL]).hexdigest()  # type: ignore[arg-type]
+
+
+async def test_a_region_with_copies_of_another_version_than_is_judged_is_given_new_ones() -> None:
+    """
+    The first region had the image before it was exchanged, and the second, which answers first, has had it since.
+    """
+    animation = Animated()
+
+    def failing(location: ImageLocation) -> CallFailed | None:
+        if location not in copies(1):
+            return None
+        animation.world.origin.images[URL] = animated("GIF", ("red", "lime", "blue", "black", "red"))
+        return ProviderFailed("500")
+
+    animation.first.failing = failing
+
+    assessment = await animation.assess()
+
+    assert (assessment.failure, [each.frame for each in assessment.answers]) == (None, list(TAKEN))
+    assert animation.second.asked == copies(1, region="second")
+    assert animation.first.asked == copies(1, 1, 5, 6)
+    assert animation.world.origin.fetched == [URL] * 3
 
 
 async def test_an_image_that_is_another_once_a_frame_is_judged_has_failed() -> None:
