@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import orjson
+import pytest
 import yaml
 
 from tests.rig.quick_provider.process import QuickProvider
@@ -23,6 +24,7 @@ async def command(*arguments: str) -> tuple[int, str, str]:
     return process.returncode, output.decode(), errors.decode()
 
 
+@pytest.mark.scenario
 async def test_an_operator_sees_what_is_committed_and_what_is_open(stage: Stage, tmp_path: Path) -> None:
     """
     `offsets` tells committed, lag and mark of every partition, and from a running service what is open and why.
@@ -49,6 +51,7 @@ async def test_an_operator_sees_what_is_committed_and_what_is_open(stage: Stage,
     assert "waiting" in states
 
 
+@pytest.mark.scenario
 async def test_who_does_not_answer_is_named(stage: Stage, tmp_path: Path) -> None:
     """
     No broker, or no replica: one line says who, and where that was said; the status is 1.

@@ -1,10 +1,13 @@
 from pathlib import Path
 
+import pytest
+
 from tests.rig.quick_provider.process import QuickProvider
 from tests.rig.replica import Replica
 from tests.rig.stage import Stage
 
 
+@pytest.mark.scenario
 async def test_sigterm_finishes_what_is_in_flight_and_repeats_nothing(stage: Stage, tmp_path: Path) -> None:
     """
     With 64 calls in flight and a backlog, SIGTERM ends in time with status 0; after a restart every event has exactly
@@ -38,6 +41,7 @@ async def test_sigterm_finishes_what_is_in_flight_and_repeats_nothing(stage: Sta
     assert len(asked) == len(set(asked)) == events
 
 
+@pytest.mark.scenario
 async def test_sigterm_at_a_small_share_waits_for_no_turn(stage: Stage, tmp_path: Path) -> None:
     """
     What only waits for the pace has cost nothing: it is let go, and the status is 0. After a restart every event has
