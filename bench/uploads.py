@@ -5,6 +5,9 @@ The stand-in serves the images, takes the uploads and answers after 0.3 s; its o
 the event loop are seen from inside (`lateness.py`), and beside it as the time that /livez takes, asked every 10 ms from
 this process, which waits for a CPU as well. The same with a service that fetches nothing says what the rest adds.
 Nothing reads /metrics meanwhile: the page is made in the loop, and who scrapes reads it far less often.
+
+Exits with 1 where a case uses too little of the quota or more than it, holds more memory than the service that fetches
+nothing and `images.max_bytes_held` together, or has its loop stall for too long.
 """
 
 import argparse
@@ -33,6 +36,9 @@ LATENCY = 0.3  # seconds
 IN_FLIGHT = 64
 PING = 0.01  # seconds between two looks at /livez
 MIB = 1024 * 1024
+HELD = 128 * MIB  # images.max_bytes_held
+LEAST_USE = 0.95  # of the quota
+LONGEST_STALL = 0.05  # seconds, p99.9
 
 
 class Case(NamedTuple):
@@ -67,10 +73,25 @@ class Use:
         machine = f"{_ms([look.late for look in looks], 0.999)}  {_ms(self.pings, 0.999)}  {_waited(looks):>4.0%}"
         return f"{figures}  {stalls}  {machine} {self.lag * 1000:7.1f}"
 
+    def problems(self, base: int) -> list[str]:
+        """What is worse than promised; `base` is the peak, in bytes, of a service that fetches nothing."""
+        use, stall, most = self.rate / self.case.quota, _quantile([each.own for each in self.looks], 0.999), base + HELD
+        found = {
+            f"{use:.3f} of the quota is used, less than {LEAST_USE}": use < LEAST_USE,
+            f"{self.over} sliding seconds have more calls than the quota": self.over > 0,
+            f"{self.peak / MIB:.0f} MiB are more than {most / MIB:.0f} MiB": self.peak > most,
+            f"the loop stalls for {stall * 1000:.1f} ms": stall > LONGEST_STALL,
+        }
+        return [f"Q = {self.case.quota}, {self.case.size} bytes: {what}" for what, is_so in found.items() if is_so]
+
+
+def _quantile(seconds: Sequence[float], share: float) -> float:
+    ordered = sorted(seconds)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
 
 def _ms(seconds: Sequence[float], share: float) -> str:
-    ordered = sorted(seconds)
-    return f"{ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000:7.1f}"
+    return f"{_quantile(seconds, share) * 1000:7.1f}"
 
 
 def _waited(looks: Sequence[Look]) -> float:
@@ -85,32 +106,37 @@ HEADINGS = (
 )
 
 
-def main() -> None:
-    """Parse the command line and print a line for each case."""
+def main() -> int:
+    """Parse the command line and print a line for each case; 1 where one is worse than promised."""
     parser = argparse.ArgumentParser(prog="python -m bench.uploads", description="Quota use with uploads")
     parser.add_argument("--share", type=float, default=1.0, help="of the images that each case has")
     options = parser.parse_args()
     try:
-        asyncio.run(compare(options.share))
+        problems = asyncio.run(compare(options.share))
     except (ToolMissing, DownloadFailed, StartFailed) as fault:
         sys.exit(str(fault))
+    print("\n".join(["", *problems] if problems else ["", "As promised."]))
+    return 1 if problems else 0
 
 
-async def compare(share: float) -> None:
-    """Judge a backlog in each case."""
-    print(f"{IN_FLIGHT} calls at once, of {LATENCY} s; images.max_bytes_held 128 MiB.\n\n{HEADINGS}", flush=True)
+async def compare(share: float) -> list[str]:
+    """Judge a backlog in each case, and say what is worse than promised."""
+    print(f"{IN_FLIGHT} calls at once, of {LATENCY} s; images.max_bytes_held {HELD // MIB} MiB.\n\n{HEADINGS}")
+    uses = list[Use]()
     async with KafkaCluster.start(brokers=1) as kafka:
         for number, case in enumerate(CASES):
             stage = Stage(kafka, f"uploads-{number}")
             await stage.set_up()
-            print(await _use_of(stage, case._replace(images=round(case.images * share))), flush=True)
+            uses.append(await _use_of(stage, case._replace(images=round(case.images * share))))
+            print(uses[-1], flush=True)
+    return [problem for use in uses for problem in use.problems(uses[0].peak)]
 
 
 async def _use_of(stage: Stage, case: Case) -> Use:
     # Two stand-ins, so that megabytes do not delay the stamps of calls.
     async with QuickProvider.start() as store, QuickProvider.start(latency=LATENCY, store=store.endpoint) as provider:
         config = stage.config(provider.endpoint, quota={"qps": case.quota}, provider={"max_in_flight": IN_FLIGHT})
-        config["images"] = {"allow": {"networks": ["127.0.0.1"]}}
+        config["images"] = {"allow": {"networks": ["127.0.0.1"]}, "max_bytes_held": HELD}
         url = f"{store.endpoint}/images/{case.size}/{{key}}"
         config["bindings"] = [{"bucket": "b", "via": "upload" if case.size else "url", "url": url}]
         events = [NewRecord(_event(number), key=f"shop-eu|{number}".encode()) for number in range(case.images)]
@@ -167,4 +193,4 @@ async def _pinged(replica: Replica) -> AsyncIterator[list[float]]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -67,7 +67,11 @@ def verdict_schema() -> Schema:
                     "type": ["object", "null"],
                 },
                 sha256=_or_null("Of the bytes that were judged; null where this service did not have them.", "string"),
-                sha256_claimed=_or_null("As the event says. Nobody has compared it with the image.", "string"),
+                sha256_claimed=_or_null(
+                    "As the event says. Compared with the image only where there is a sha256: they are the same, or "
+                    "the error is fetch, changed.",
+                    "string",
+                ),
                 mime=_or_null("As the event says.", "string"),
                 bytes=_or_null("The size, as the event says.", "integer"),
                 version=_or_null(
