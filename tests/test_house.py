@@ -128,7 +128,7 @@ def modules() -> Iterator[tuple[str, str]]:
 VENDOR = re.compile(
     r"\b((ap|us|eu|cn|me)-(southeast|northeast|east|west|central|shanghai|beijing|hangzhou|shenzhen|chengdu)(-\d)?\b"
     r"|ImageModeration\b|ImageAsyncModeration|DescribeUploadToken|Throttling\.|SignatureDoesNotMatch|InvalidAccessKeyId"
-    r"|green-cip|x-acs-|baselineCheck|aliyuncs)"
+    r"|green-cip|x-acs-|x-oss-|baselineCheck|aliyuncs|AccessDenied\b|InvalidArgument\b)"
 )
 
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
-_DATED = (("x-amz-date", "x-amz-expires"), ("x-oss-date", "x-oss-expires"))  # S3 and OSS, their version 4
+from consumer.vendor_facts.stores import DATED_BY
 
 
 def expiry(url: str) -> float | None:
@@ -14,7 +14,7 @@ def expiry(url: str) -> float | None:
     """
     query = {name.lower(): values[-1] for name, values in parse_qs(urlsplit(url).query).items()}
     try:
-        for date, seconds in _DATED:
+        for date, seconds in DATED_BY:
             if date in query and seconds in query:
                 signed = datetime.strptime(query[date], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
                 return signed.timestamp() + int(query[seconds])

@@ -5,6 +5,12 @@ S3 as Amazon's pages have it, and what stores that speak like it share.
 ANY_REGION = "us-east-1"
 """What stores other than Amazon's call theirs, unless they were told another name."""
 
+VERSION_HEADERS = ("x-amz-version-id", "x-oss-version-id")
+"""What says which version of an object an answer has."""
+DATED_BY = (("x-amz-date", "x-amz-expires"), ("x-oss-date", "x-oss-expires"))
+"""In presigned URLs of their fourth versions, in lower case: when they were signed, and for how many seconds."""
+DENIED = "AccessDenied"
+
 OF_OBJECTS = {
     "NoSuchKey": "not_found",
     "NoSuchVersion": "not_found",
@@ -14,7 +20,7 @@ OF_OBJECTS = {
     "XMinioInvalidObjectName": "not_found",
     "SymlinkTargetNotExist": "not_found",
     "InvalidTargetType": "not_found",  # of a symbolic link
-    "AccessDenied": "denied",
+    DENIED: "denied",
     "InvalidObjectState": "archived",
     "PreconditionFailed": "changed",
 }
@@ -48,7 +54,7 @@ ADVICE = {
     "AuthorizationHeaderMalformed": "the bucket is in another region: see the store's region",
     OTHER_ENDPOINT: "the bucket is at another endpoint: see the store's region and endpoint",
     "InvalidArgument": "if it says so of every object, the region is another: see the store's region",
-    "AccessDenied": "the key may not read the bucket, or there is another policy in the way: see the store's rights",
+    DENIED: "the key may not read the bucket, or there is another policy in the way: see the store's rights",
     "no_credentials": "no key was found: set key_files, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the "
     "machine a role",
 }

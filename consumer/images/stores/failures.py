@@ -16,12 +16,11 @@ from consumer.errors import AccountRefused, ClockOff
 from consumer.images.errors import NotFetched
 from consumer.images.failures import of_status
 from consumer.proxies import Proxy
-from consumer.vendor_facts.stores import CLOCK_CODES, MAY_PASS, OF_OBJECTS, OTHER_ENDPOINT, THROTTLED
+from consumer.vendor_facts.stores import CLOCK_CODES, DENIED, MAY_PASS, OF_OBJECTS, OTHER_ENDPOINT, THROTTLED
 
 MOST_BODY = 65_536  # bytes of such an answer that are read
 _CODE = re.compile(rb"<Code>\s*([A-Za-z0-9._-]{1,64})\s*</Code>")
 _KEY = re.compile(rb"<Key>([^<]{1,8192})</Key>")
-_DENIED = "AccessDenied"
 _PRECONDITION_FAILED, _UNAUTHORIZED, _PROXY_AUTHENTICATION = 412, 401, 407
 _THROTTLED = {429, 503}
 
@@ -42,7 +41,7 @@ def refusal_in(status: int, body: bytes | bytearray) -> Refusal:
 
 def is_whole(refusal: Refusal, body: bytes | bytearray) -> bool:
     """Whether what has come of an answer says all that is read of it."""
-    return refusal.code not in ("", _DENIED) or refusal.names_endpoint or b"</Error>" in body
+    return refusal.code not in ("", DENIED) or refusal.names_endpoint or b"</Error>" in body
 
 
 def listed_key(body: bytes) -> str | None:
@@ -65,7 +64,7 @@ def failure_of(refusal: Refusal, store: str, proxy: Proxy | None = None) -> NotF
         return failure
     if code in CLOCK_CODES:
         return ClockOff(code, detail=detail)
-    if code == _DENIED and names_endpoint:
+    if code == DENIED and names_endpoint:
         return AccountRefused(OTHER_ENDPOINT, detail=f"{detail}: the bucket has another endpoint")
     if word := OF_OBJECTS.get(code):
         return NotFetched(word, detail=detail, answered=True)

@@ -31,6 +31,7 @@ from consumer.images.stores.failures import (
 from consumer.images.stores.watch import StoresWatch
 from consumer.proxies import BadProxy, Proxies, Proxy
 from consumer.records import StoredObject
+from consumer.vendor_facts.stores import DENIED, VERSION_HEADERS
 
 _OK = 200
 _NOT_OF_THE_OBJECT = "aws-chunked"  # how it was sent to the store, which some keep
@@ -89,8 +90,8 @@ class StoreReader:
             raise
         except NotFetched as error:
             if error.code == "denied" and not self._watch.has_given(wanted):
-                self._watch.failed(wanted, "AccessDenied", self._clock.now(), is_refusal=True)
-                raise AccountRefused("AccessDenied", detail=error.detail) from None
+                self._watch.failed(wanted, DENIED, self._clock.now(), is_refusal=True)
+                raise AccountRefused(DENIED, detail=error.detail) from None
             if error.again:
                 self._watch.failed(wanted, error.code, self._clock.now(), is_refusal=False)
             elif error.answered:
@@ -155,7 +156,7 @@ class _Sending:
         proxy = self._proxy_for(asked.url)
         async with self._within() as deadline, self._answer(asked, proxy) as response:
             await _accept(response, wanted.store, proxy)
-            version = response.headers.get("x-amz-version-id") or response.headers.get("x-oss-version-id")
+            version = next((response.headers[name] for name in VERSION_HEADERS if response.headers.get(name)), None)
             check(wanted, version, response.headers.get("ETag"))
             return await read_image(response, _encodings(response), self._limits.max_bytes, room, deadline)
 
