@@ -9,7 +9,15 @@ from collections.abc import Iterable, Iterator, Sequence
 
 
 def busiest_window(arrivals: Iterable[float], length: float = 1.0) -> int:
-    """Return the most arrivals that any window of `length` seconds holds; 0 without arrivals."""
+    """
+    Return the most arrivals that any window of `length` seconds holds; 0 without arrivals.
+
+    Raises:
+        ValueError: the window has less than a tenth of a second, which says nothing of calls a second. It is so where
+            stamps are late by more than the rest.
+    """
+    if length < 0.1:
+        raise ValueError(f"a window of {length:.3f} s says nothing of calls a second: this machine stamps too late")
     return max(_held(sorted(arrivals), length), default=0)
 
 

@@ -49,6 +49,20 @@ def can_work(pid: int) -> bool:
     return "Max open files            0 " in Path(f"/proc/{pid}/limits").read_text()
 
 
+def worked(pid: int) -> int:
+    """Clock ticks of a CPU that a process has had."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return int(user) + int(system)
+
+
+async def busy(pid: int) -> None:
+    """Return once a worker that was idle is at its job."""
+    idle = worked(pid)
+    async with asyncio.timeout(30):
+        while worked(pid) < idle + 3:
+            await asyncio.sleep(0.01)
+
+
 async def test_a_worker_is_kept_and_ended_with_the_others() -> None:
     """
     Starting one takes longer than most jobs.
@@ -94,7 +108,7 @@ async def test_a_job_whose_worker_was_killed_is_done_by_another(killed_before: b
             assert (await made.work(SMALL, JOB)).frames == 2
             return
         hanging = asyncio.ensure_future(made.work(endless_gif(), JOB))
-        await asyncio.sleep(0.1)
+        await busy(pid)
         os.kill(pid, signal.SIGKILL)
         while not (others := [each for each in pids() - before - {pid} if can_work(each)]):
             await asyncio.sleep(0.01)
@@ -155,8 +169,9 @@ async def test_a_job_that_nobody_waits_for_is_ended() -> None:
     before = pids()
     async with workers(at_once=1, seconds=60.0) as made:
         await made.work(SMALL, JOB)
+        [pid] = pids() - before
         hanging = asyncio.ensure_future(made.work(endless_gif(), JOB))
-        await asyncio.sleep(0.1)
+        await busy(pid)
         hanging.cancel()
         with pytest.raises(asyncio.CancelledError):
             await hanging
