@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
-TIMEOUT = 300.0  # seconds, for the tests of a fault; one that hangs is found
+TIMEOUT = 120.0  # seconds, for the tests of a fault; one that hangs is found
 
 
 class Fault(NamedTuple):
