@@ -131,7 +131,7 @@ FAULTS = (
     Fault("moderation/fetching.py", "if await self._gives_another(source, failure, call):", "if False:", FETCHING),
     Fault("moderation/origins.py", "AT_ONCE = 3", "AT_ONCE = 300", FETCHING),
     Fault("moderation/origins.py", "self._allowed += 1", "pass", FETCHING),
-    Fault("images/stores/failures.py", "if code == _DENIED and names_endpoint:", "if False:", STORES),
+    Fault("images/stores/failures.py", "if code == DENIED and names_endpoint:", "if False:", STORES),
     Fault("images/stores/failures.py", " or (not code and status != _UNAUTHORIZED)", "", STORES),
     Fault("images/stores/failures.py", "if code in THROTTLED or status in _THROTTLED:", "if False:", STORES),
     Fault("images/stores/reader.py", "and not self._watch.has_given(wanted)", "", STORES),
