@@ -45,15 +45,17 @@ class Found:
     stdin: bytes | None = field(default=None, repr=False)  # the image that standard input held
 
 
-def find(named: Sequence[str], manifest: Path | None, stdin: BinaryIO, *, upload: bool = False) -> Found:
+def find(
+    named: Sequence[str], manifest: Path | None, stdin: BinaryIO, *, upload: bool = False, most_bytes: int = MOST_BYTES
+) -> Found:
     """
-    Find all images. `-` is standard input: an image, or a list of paths and URLs. With `upload`, URLs are fetched from
-    here.
+    Find all images. `-` is standard input: an image, of which `most_bytes` and a few more are read, or a list of paths
+    and URLs. With `upload`, URLs are fetched from here.
 
     Raises:
         Misconfigured: with each name that leads to nothing, and each wrong line of a list.
     """
-    finder = _Finder(stdin, upload=upload)
+    finder = _Finder(stdin, upload=upload, most_bytes=most_bytes)
     for name in named:
         finder.named(name)
     if manifest is not None:
@@ -71,11 +73,12 @@ def _nothing(passed_over: Counter[str]) -> str:
 
 
 class _Finder:
-    def __init__(self, stdin: BinaryIO, *, upload: bool) -> None:
+    def __init__(self, stdin: BinaryIO, *, upload: bool, most_bytes: int) -> None:
         self.found = Found()
         self.problems: list[str] = []
         self._stdin = stdin
         self._upload = upload
+        self._most_bytes = most_bytes
         self._is_stdin_read = False
         self._seen: set[str] = set()
 
@@ -122,7 +125,7 @@ class _Finder:
         if format_of(data) is None:
             self._list(data + self._stdin.read(), "standard input")
             return
-        data += self._stdin.read(MOST_BYTES + 1)
+        data += self._stdin.read(self._most_bytes + 1)
         self.found.stdin = data
         digest = hashlib.sha256(data).hexdigest()
         self._add(Item(name="-", source=STDIN + digest, stamp=Stamp(len(data), 0)), digest)

@@ -13,7 +13,7 @@ from consumer.commands.scan.finding import Found
 from consumer.commands.scan.items import FILE, STDIN, Item, Stamp
 from consumer.commands.scan.lines import Result
 from consumer.commands.scan.thumbnails import Thumbnails, data_uri
-from consumer.vendor_facts.images import MOST_BYTES
+from consumer.config.images import MOST_SCALED
 
 THREADS = 2
 """Pictures that are made at once: each may take 160 MB."""
@@ -80,7 +80,7 @@ class Pictures:
 
 def _read(item: Item) -> bytes:
     """A file as it was when it was found; nothing where it is not that any more, or is too large."""
-    if item.stamp is None or item.stamp.size > MOST_BYTES:
+    if item.stamp is None or item.stamp.size > MOST_SCALED:
         return b""
     try:
         with open(path_of(item.source), "rb") as file:

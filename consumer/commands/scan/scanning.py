@@ -35,6 +35,7 @@ from consumer.errors import ConsumerError, Misconfigured
 from consumer.observability.logs import set_up_logs
 from consumer.observability.tracebacks import frames_of
 from consumer.records import STRICTNESS, Decision, Submission, Verdict
+from consumer.vendor_facts.images import MOST_BYTES
 
 DONE, FOUND, UNFINISHED = 0, 1, 3
 """Exit statuses; 2 is a wrong use."""
@@ -109,8 +110,11 @@ def _read(options: ScanOptions, environment: Mapping[str, str]) -> tuple[Inputs,
     except Misconfigured as error:
         problems += error.problems
     if options.images or options.manifest:
+        most_bytes = inputs.config.images.max_fetch_bytes if inputs else MOST_BYTES
         try:
-            found = find(options.images, options.manifest, sys.stdin.buffer, upload=options.upload)
+            found = find(
+                options.images, options.manifest, sys.stdin.buffer, upload=options.upload, most_bytes=most_bytes
+            )
         except Misconfigured as error:
             problems += error.problems
     stdout = None if options.dry_run else takes_results()

@@ -11,6 +11,7 @@ import time
 import tracemalloc
 import zlib
 from collections.abc import Iterable
+from dataclasses import replace
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
@@ -19,13 +20,14 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from consumer.commands.scan.finding import Found
+from consumer.commands.scan.finding import Found, find
 from consumer.commands.scan.items import Item
 from consumer.commands.scan.lines import Result
 from consumer.commands.scan.page import page
 from consumer.commands.scan.pictures import THREADS, Pictures
 from consumer.commands.scan.tally import Tally
 from consumer.commands.scan.thumbnails import SIDE, Thumbnails, data_uri
+from consumer.vendor_facts.images import MOST_BYTES
 from tests.commands.scan.account import account, painted
 from tests.emulator.imagehost import serving
 from tests.rig.pictures import picture
@@ -220,7 +222,7 @@ def test_no_room_for_pictures_is_no_error_of_an_image(tmp_path: Path) -> None:
     """
     limited = """
 import asyncio, resource, signal
-from consumer.commands.scan.finding import Found
+from consumer.commands.scan.finding import Found, find
 from consumer.commands.scan.pictures import Pictures
 from tests.rig.pictures import picture
 from tests.rig.replica import ROOT
@@ -290,3 +292,18 @@ async def test_a_page_has_pictures_of_what_was_fetched_and_of_files(tmp_path: Pa
 
     assert counts == [(3, 2), (3, 2), (3, 3)]
     assert elements.named("article")[0]["data-decision"] == "block"
+
+
+def test_a_file_that_was_made_smaller_has_its_picture_too(tmp_path: Path) -> None:
+    """
+    Also where an earlier scan has paid for it: it is larger than the provider takes, and read again for the page.
+    """
+    file = tmp_path / "large.bmp"
+    file.write_bytes(picture("red", "BMP", (2_700, 2_700)))
+    assert file.stat().st_size > MOST_BYTES
+
+    found = find([str(file)], None, BytesIO())
+    with Pictures(found, wanted=True) as pictures:
+        shown = pictures.of(replace(result("large.bmp"), item=found.items[0]))
+
+    assert shown.startswith("data:image/jpeg;base64,")

@@ -72,3 +72,18 @@ async def test_by_default_nothing_is_decoded(tmp_path: Path) -> None:
         "foreign.avif": "format", "long.png": "side_too_long", "large.bmp": "too_large",
     }  # fmt: skip
     assert billed == 2
+
+
+async def test_an_image_from_standard_input_is_as_large_as_a_file_may_be(tmp_path: Path) -> None:
+    """
+    Where images are made smaller it is read whole, up to `images.max_fetch_bytes`; what is larger goes to review.
+    """
+    large = written(Image.new("RGB", (2_700, 2_700), "red"), "BMP")
+    async with account(tmp_path, CONFIG) as mine:
+        _, [judged] = await mine.scan("-", "--alone", given=large)
+        _, [refused] = await mine.scan(
+            "-", "--alone", "--set", f"images.max_fetch_bytes={len(large) - 1}", given=large
+        )  # fmt: skip
+
+    assert (judged["decision"], judged["bytes"], judged["error"]) == ("block", len(large), None)
+    assert (refused["decision"], refused["error"]["code"]) == ("review", "too_large")
