@@ -3,7 +3,8 @@ From what the command line names to the images that are to be judged.
 
 A file or URL that is named is judged whatever it is. Of a folder, and of what a glob finds, those files are judged
 whose name ends like an image's or whose first bytes are one's; what is passed over is counted. Links to files are
-followed, links to folders only where they are named themselves, or by a glob's single star. Nothing is judged twice.
+followed, links to folders only where they are named themselves, or by a glob's single star. Nothing is judged twice for
+one tenant and purpose.
 """
 
 import glob
@@ -80,7 +81,7 @@ class _Finder:
         self._upload = upload
         self._most_bytes = most_bytes
         self._is_stdin_read = False
-        self._seen: set[str] = set()
+        self._seen: set[tuple[str, str, str]] = set()  # images with their tenants and purposes
 
     def named(self, name: str) -> None:
         """Take what an argument names."""
@@ -153,10 +154,11 @@ class _Finder:
         self._add(item, path)
 
     def _add(self, item: Item, key: str) -> None:
-        if key in self._seen:
+        named = key, item.tenant, item.purpose
+        if named in self._seen:
             self.found.passed_over[NAMED_TWICE] += 1
             return
-        self._seen.add(key)
+        self._seen.add(named)
         self.found.items.append(item)
 
     def _glob(self, name: str) -> None:

@@ -174,6 +174,28 @@ def test_a_manifest_says_more_of_an_image(folder: Path) -> None:
     assert (item.tenant, item.purpose, item.id, item.stamp) == ("shop", "avatar", "7", None)
 
 
+def test_an_image_is_taken_once_for_each_tenant_and_purpose(folder: Path) -> None:
+    """
+    The policy may decide otherwise for each; the same two with another id are the same. Files and URLs alike.
+    """
+    manifest = folder / "list"
+    images = (f"{folder}/1.png", "https://example.com/1.png")
+    whose = (("shop", "avatar"), ("shop", "avatar"), ("shop", "banner"), ("forum", "avatar"), ("", ""))
+    manifest.write_text(
+        "".join(
+            f'{{"image": "{image}", "tenant": "{tenant}", "purpose": "{purpose}", "id": "{number}"}}\n'
+            for image in images
+            for number, (tenant, purpose) in enumerate(whose)
+        )
+    )
+
+    told = found(folder / "1.png", manifest=manifest)
+
+    apart = [("shop", "avatar"), ("shop", "banner"), ("forum", "avatar")]
+    assert [(item.tenant, item.purpose) for item in told.items] == [("", ""), *apart, *apart, ("", "")]
+    assert told.passed_over == {NAMED_TWICE: 3}
+
+
 def test_all_that_is_wrong_is_said_at_once(folder: Path) -> None:
     """
     Names that lead to nothing, and lines with their file and number.

@@ -385,6 +385,36 @@ async def test_after_a_sigkill_nothing_is_paid_for_twice_but_what_was_in_flight(
     assert sum(line["from_state"] for line in lines) == remembered
 
 
+async def test_an_image_of_two_tenants_is_judged_for_each(tmp_path: Path) -> None:
+    """
+    Each line has what the policy says of its tenant; a scan that goes on asks for the one that is left alone.
+    """
+    path, manifest = tmp_path / "state", tmp_path / "list"
+    rule = {"id": "fires", "match": {"label": ["violent_*"]}, "then": "pass", "why": {"owner": "o", "reason": "r"}}
+    async with account(tmp_path) as provider:
+        policy = {**POLICY, "overlays": [{"when": {"tenant": ["firefighters"]}, "rules": [rule]}]}
+        (tmp_path / "policy.yaml").write_text(yaml.safe_dump(policy))
+        painted(provider.images, fire="red")
+        both = [
+            orjson.dumps({"image": f"{provider.images}/fire.png", "tenant": tenant}, option=orjson.OPT_APPEND_NEWLINE)
+            for tenant in ("firefighters", "shop")
+        ]
+        arguments = ("--manifest", manifest, "--alone", "--state", path)
+        manifest.write_bytes(both[0])
+        await provider.scan(*arguments)
+        manifest.write_bytes(b"".join(both))
+        _, [plan] = await provider.scan(*arguments, "--dry-run")
+        runs = [await provider.scan(*arguments) for _ in range(2)]
+        billed = provider.billed
+
+    told = [{line["tenant"]: (line["decision"], line["from_state"]) for line in lines} for _, lines in runs]
+    assert told == [
+        {"firefighters": ("pass", True), "shop": ("block", False)},
+        {"firefighters": ("pass", True), "shop": ("block", True)},
+    ]
+    assert (plan["images"], plan["from_state"], plan["calls"], billed) == (2, 1, 1, 2)
+
+
 @pytest.mark.scenario
 async def test_what_one_of_two_services_has_answered_is_not_paid_for_twice(tmp_path: Path) -> None:
     """
