@@ -140,7 +140,8 @@ def layers(
     slots, hosts = ConcurrencyLimit(config.provider.max_in_flight, config.weights), defaultdict[str, Hosts](Hosts)
     pace = Pace(0, jitter=config.quota.jitter, burst=config.quota.burst)
     gate = Gate(pace, shares, clock, line)
-    # An image may turn out to have many frames, and once one of them is paid for all are asked about.
+    # An image may turn out to have many frames, and once one of them is paid for all are asked about. How many an image
+    # has is known once it is uploaded, which is before its call has its slot.
     calls *= config.images.frames_asked_about if uploads else 1
     startable = Startable(shares, slots, calls, config.shutdown.drain_timeout, clock)
     breaker = BreakerLimits(

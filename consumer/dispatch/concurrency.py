@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping
 from typing import NamedTuple
 
@@ -36,6 +37,14 @@ _NOT_SHOWN = Gauge("not_shown", "By lane.", ["lane"], registry=None)
 SLOTS_OF_WORKERS = ShownSlots(metrics.WORKERS_BUSY, _NOT_SHOWN, _NOT_SHOWN)
 
 
+class Unfinished:
+    """An image that is asked about. Its calls share it; nothing is known of this one."""
+
+    def calls_left(self, most: int) -> int:
+        """Calls that a stop would have to wait for, those under way included; an image may need `most`."""
+        return most
+
+
 class ConcurrencyLimit:
     """A number of slots, taken by lane as `ReservedCapacity` allows, and within a lane by flow as `FlowQueue` does."""
 
@@ -46,6 +55,8 @@ class ConcurrencyLimit:
         self._capacity = ReservedCapacity(size, weights)
         self._turns = FairQueue(weights)
         self._queues: dict[str, FlowQueue[_Waiter]] = {lane: FlowQueue() for lane in weights}
+        self.unfinished: Counter[Unfinished] = Counter()
+        """Images whose calls a stop would wait for: those with a slot, and those that are next to have one."""
         self._changed = asyncio.Event()
         self._held_in_all = shown.held_in_all
         self._shown = {lane: (shown.held.labels(lane), shown.waiting.labels(lane)) for lane in weights}
@@ -54,11 +65,6 @@ class ConcurrencyLimit:
     def held(self) -> int:
         """Slots taken or waited for."""
         return self._capacity.held + sum(queue.waiting for queue in self._queues.values())
-
-    @property
-    def to_finish(self) -> int:
-        """Calls that a stop would wait for, at the most: those with a slot, and those that are next to have one."""
-        return self._capacity.held + sum(queue.first_waiting for queue in self._queues.values())
 
     def has_capacity(self, lane: str = DEFAULT) -> bool:
         """Whether another message of the lane may begin: few calls of the lane wait for a slot."""
@@ -70,11 +76,13 @@ class ConcurrencyLimit:
             await self._changed.wait()
 
     @contextlib.asynccontextmanager
-    async def slot(self, lane: str, flow: Flow, *, first: bool = False) -> AsyncIterator["Slot"]:
+    async def slot(
+        self, lane: str, flow: Flow, image: Unfinished | None = None, *, first: bool = False
+    ) -> AsyncIterator["Slot"]:
         """Hold a slot of the lane for a call of the flow; with `first` it is the next that has one."""
-        slot = Slot(self, lane, flow)
-        await slot.take(first=first)
+        slot = Slot(self, lane, flow, image)
         try:
+            await slot.take(first=first)
             yield slot
         finally:
             slot.give_back()
@@ -119,20 +127,33 @@ class ConcurrencyLimit:
 class Slot:
     """One call's slot, which it may give back while it waits for something else, and take again before all others."""
 
-    def __init__(self, limit: ConcurrencyLimit, lane: str, flow: Flow) -> None:
+    def __init__(self, limit: ConcurrencyLimit, lane: str, flow: Flow, image: Unfinished | None = None) -> None:
         self._limit = limit
         self._lane = lane
         self.flow = flow
+        self._image = image or Unfinished()
         self._is_held = False
+        self._counts = False
 
     async def take(self, *, first: bool = True) -> None:
         """Return with the slot. Does nothing where it is held."""
         if not self._is_held:
+            self._count(first)
             await self._limit.take(self._lane, self.flow, first=first)
             self._is_held = True
+            self._count(True)
 
     def give_back(self) -> None:
         """Let another call have it. Does nothing where it is not held."""
+        self._count(False)
         if self._is_held:
             self._is_held = False
             self._limit.give_back(self._lane, self.flow)
+
+    def _count(self, counts: bool) -> None:
+        """Say whether a stop would wait for this call."""
+        unfinished = self._limit.unfinished
+        unfinished[self._image] += counts - self._counts
+        if not unfinished[self._image]:
+            del unfinished[self._image]
+        self._counts = counts

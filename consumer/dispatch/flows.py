@@ -37,11 +37,6 @@ class FlowQueue(Generic[Caller]):
         """How many calls wait."""
 
     @property
-    def first_waiting(self) -> int:
-        """How many of those that wait go first."""
-        return len(self._first)
-
-    @property
     def flows(self) -> int:
         """Flows that are remembered: those that hold slots."""
         return len(self._held)

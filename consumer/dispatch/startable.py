@@ -27,16 +27,19 @@ class Startable:
     shares: Shares
     slots: ConcurrencyLimit
     calls: int
-    """For each image: one for each service."""
+    """That an image may need: one for each service, and for each picture that it may have."""
     drain_timeout: float  # seconds
     clock: Clock
 
     def has_capacity(self) -> bool:
         """Whether another image could be begun. Without any share nothing is paid for, and nothing is to finish."""
-        share = self.shares.share(self.clock.now()).total
-        if not share or not self.slots.to_finish:
+        share, unfinished = self.shares.share(self.clock.now()).total, self.slots.unfinished
+        if not share or not unfinished:
             return True
-        return (self.slots.to_finish + 1) * self.calls <= calls_in_time(share, self.drain_timeout)
+        in_time = calls_in_time(share, self.drain_timeout) - self.calls
+        if len(unfinished) * self.calls <= in_time:
+            return True
+        return sum(image.calls_left(self.calls) for image in unfinished) <= in_time
 
     async def wait_for_capacity(self) -> None:
         """Return when another image could be begun."""

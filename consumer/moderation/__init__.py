@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from consumer.config.privacy import PrivacySettings
-from consumer.dispatch.concurrency import Slot
+from consumer.dispatch.concurrency import Slot, Unfinished
 from consumer.fairness import DEFAULT
 from consumer.moderation.breaker import Permit
 from consumer.moderation.copies import Copies
@@ -38,7 +38,7 @@ class CallContext:
     The caller, and what the layers around the provider share about one request; they share it in no other way.
 
         set by          member              read by
-        the caller      the first seven     Limited, Paced, Retrying
+        the caller      the first eight     Limited, Paced, Retrying
         Retrying        attempt             Regions (prefers another region), Paced, spans, the caller
         Retrying        unreachable         Retrying
         Retrying        throttled           Retrying, Fetching
@@ -60,6 +60,7 @@ class CallContext:
     tenant: str = ""  # whose image it is, as its message says
     received: float | None = None  # unix seconds at which the event was read, where this is the image's first request
     paid: bool = False  # an earlier answer about this image is paid for, and not published
+    image: Unfinished = field(default_factory=Unfinished)  # that its requests share
 
     attempt: int = 1  # from 1; calls sent once it is over
     unreachable: int = 0  # attempts at which the image could not be fetched

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from consumer.config.privacy import PrivacySettings
+from consumer.dispatch.concurrency import Unfinished
 from consumer.errors import CallFailed, InputRefused, Lost, NotFetchable, Unreachable
 from consumer.fairness import DEFAULT
 from consumer.moderation import CallContext, ModerationRequest, Moderator
@@ -58,7 +59,8 @@ class Assessing:
         location = submission.location
         if isinstance(location, NotAskable):
             return Assessment(failure=_not_asked(submission, location))
-        asked = _Asked(Copies(submission.image.sha256_claimed))
+        is_uploaded = uploaded_from(location) is not None
+        asked = _Asked(Copies(submission.image.sha256_claimed), len(self._services), is_uploaded)
         try:
             for service in self._services:
                 asked.is_fetched = True
@@ -97,6 +99,8 @@ class Assessing:
                 asked.is_fetched = False
             frame = asked.copies.frame(location.nth) if isinstance(location, ByUpload) else None
             return replace(_failure(submission, service, error, call), frame=frame)
+        finally:
+            asked.ended += 1
 
     async def _ask_about_others(self, submission: Submission, upload: ByUpload, service: str, asked: "_Asked") -> None:
         """
@@ -144,18 +148,26 @@ class Assessing:
             received=delivery.received,
             copies=asked.copies,
             uploading=asked.uploading,
+            image=asked,
         )
 
 
-@dataclass(slots=True)
-class _Asked:
+@dataclass(slots=True, eq=False)
+class _Asked(Unfinished):
     """What was learned of one image."""
 
     copies: Copies
+    services: int  # that are asked
+    is_uploaded: bool  # or may be
+    ended: int = 0  # requests
     answers: list[ModerationResult] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     is_fetched: bool = True  # as far as is known
     uploading: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def calls_left(self, most: int) -> int:
+        pictures = self.copies.most_pictures(most // self.services) if self.is_uploaded else 1
+        return self.services * pictures - self.ended
 
     def note(self, ending: ModerationResult | Failure | None) -> None:
         """Note how a request ended."""

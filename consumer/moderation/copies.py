@@ -63,6 +63,10 @@ class Copies:
         """Tell whether a copy is of the same bytes as those that were judged."""
         return all(each.sha256 == copy.sha256 for each in self.judged)
 
+    def most_pictures(self, most: int) -> int:
+        """Return how many pictures the file is uploaded as, or `most` while nothing is."""
+        return self.pictures if self._by_region or self.pictures > 1 else most
+
     @property
     def are_mixed(self) -> bool:
         """Whether two versions of a file were judged, a part of each: together they say nothing of either."""

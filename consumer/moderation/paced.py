@@ -49,8 +49,9 @@ class Limited:
             fails = hosts.fails(host)
             flow = Flow(topic, None if fails else call.tenant)
             async with contextlib.AsyncExitStack() as stack:
+                slot = self._limit.slot(call.lane, flow, call.image, first=call.paid)
                 with contextlib.nullcontext() if call.paid else self._waits.interruptible():
-                    call.slot = await stack.enter_async_context(self._limit.slot(call.lane, flow, first=call.paid))
+                    call.slot = await stack.enter_async_context(slot)
                 try:
                     if fails == hosts.fails(host):  # or else it waits once more, with the others like it
                         return await self._ask(request, call, host)

@@ -4,12 +4,22 @@ import asyncio
 
 import pytest
 
-from consumer.dispatch.concurrency import ConcurrencyLimit
+from consumer.dispatch.concurrency import ConcurrencyLimit, Unfinished
 from consumer.dispatch.flows import Flow
 from consumer.dispatch.startable import Startable, calls_in_time
 from consumer.fairness import DEFAULT
 from tests.moderation.requests import GivenShares
 from tests.rig.clock import ManualClock
+
+
+class Left(Unfinished):
+    """An image of which so many calls are left."""
+
+    def __init__(self, calls: int) -> None:
+        self.calls = calls
+
+    def calls_left(self, most: int) -> int:
+        return self.calls
 
 
 @pytest.mark.parametrize(
@@ -57,6 +67,47 @@ async def test_what_waits_for_a_slot_and_has_cost_nothing_keeps_nobody_from_begi
     assert (may_begin, startable.has_capacity()) == (True, False)
     for each in [*unpaid, *paid]:
         each.cancel()
+
+
+@pytest.mark.parametrize(
+    ("share", "most", "left", "begins"),
+    [
+        (6, 64, [], True),  # 75 calls can be started in time, and the next image may become 64
+        (6, 64, [1] * 11, True),
+        (6, 64, [1] * 12, False),
+        (6, 64, [11], True),
+        (6, 64, [12], False),
+        (6, 64, [64], False),
+        (6, 2, [1] * 73, True),
+        (6, 2, [1] * 74, False),
+        (1, 64, [], True),
+        (1, 64, [1], False),
+        (0, 64, [64] * 9, True),
+    ],
+)
+async def test_of_an_image_that_is_known_what_is_left_counts(
+    share: int, most: int, left: list[int], begins: bool
+) -> None:
+    """
+    Once for all of its calls that have a slot or are next to have one; the one that would begin may become `most`.
+    """
+    slots = ConcurrencyLimit(64)
+    startable = Startable(GivenShares({DEFAULT: share}), slots, most, 25.0, ManualClock())
+
+    async def call(image: Left) -> None:
+        async with slots.slot(DEFAULT, Flow(), image, first=True):
+            await asyncio.Event().wait()
+
+    images = [Left(calls) for calls in left]
+    under_way = [asyncio.create_task(call(image)) for image in images for _ in range(min(8, image.calls))]
+    await asyncio.sleep(0)
+    may_begin = startable.has_capacity()
+    for each in under_way:
+        each.cancel()
+    await asyncio.gather(*under_way, return_exceptions=True)
+
+    assert may_begin is begins
+    assert not slots.unfinished
 
 
 async def test_who_waits_for_room_sees_that_the_share_grew() -> None:

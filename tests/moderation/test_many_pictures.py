@@ -508,3 +508,33 @@ async def test_without_workers_an_image_waits_and_nothing_is_paid_twice() -> Non
     assert assessment.failures == ()
     assert [type(each) for each in asked] == [ByUrl] * 4 + [ByObject] * 3  # answered once, and thrice not to be had
     assert assessment.billed_calls == len(assessment.answers) == 1 + len(TAKEN)
+
+
+@pytest.mark.parametrize(
+    ("location", "expected"),
+    [
+        (ByUpload(URL), [6, 5, 4, 3, 2, 1]),
+        (ByUrl(URL), [2, 1]),
+        (ByUrl(URL, or_upload=ByUpload(URL)), [128, 127]),
+    ],
+)
+async def test_of_an_image_a_stop_waits_for_the_calls_that_are_left(
+    location: ImageLocation, expected: list[int]
+) -> None:
+    """
+    Each that ends is one less. Of an animation they are known once it is uploaded, when the first one has its slot; of
+    an image that may have to be uploaded later on it is not known what it may become.
+    """
+    animation = Animated(services=(BASELINE, AIGC))
+    left: list[int] = []
+
+    def looked(_: ImageLocation) -> CallFailed | None:
+        left.append(sum(image.calls_left(2 * 64) for image in animation.world.limit.unfinished))
+        return None
+
+    animation.first.failing = looked
+
+    await animation.assess(location)
+
+    assert left == expected
+    assert not animation.world.limit.unfinished
