@@ -77,20 +77,23 @@ class ConcurrencyLimit:
 
     @contextlib.asynccontextmanager
     async def slot(
-        self, lane: str, flow: Flow, image: Unfinished | None = None, *, first: bool = False
+        self, lane: str, flow: Flow, image: Unfinished | None = None, *, first: bool = False, ahead: bool = False
     ) -> AsyncIterator["Slot"]:
-        """Hold a slot of the lane for a call of the flow; with `first` it is the next that has one."""
-        slot = Slot(self, lane, flow, image)
+        """
+        Hold a slot of the lane for a call of the flow; with `first` it is the next that has one, with `ahead` the next
+        of its flow. A stop would wait for both.
+        """
+        slot = Slot(self, lane, flow, image, first=first, ahead=ahead)
         try:
-            await slot.take(first=first)
+            await slot.take()
             yield slot
         finally:
             slot.give_back()
 
-    async def take(self, lane: str, flow: Flow, *, first: bool) -> None:
+    async def take(self, lane: str, flow: Flow, *, first: bool, ahead: bool) -> None:
         """Wait for a slot, and take it; see `Slot`."""
         taken: _Waiter = asyncio.get_running_loop().create_future()
-        self._queues[lane].wait(taken, flow, first=first)
+        self._queues[lane].wait(taken, flow, first=first, ahead=ahead)
         self._move()
         try:
             await taken
@@ -125,21 +128,27 @@ class ConcurrencyLimit:
 
 
 class Slot:
-    """One call's slot, which it may give back while it waits for something else, and take again before all others."""
+    """One call's slot, which it may give back while it waits for something else, and take again."""
 
-    def __init__(self, limit: ConcurrencyLimit, lane: str, flow: Flow, image: Unfinished | None = None) -> None:
+    def __init__(
+        self, limit: ConcurrencyLimit, lane: str, flow: Flow, image: Unfinished | None = None, *, first: bool = False,
+        ahead: bool = False,
+    ) -> None:  # fmt: skip
         self._limit = limit
         self._lane = lane
         self.flow = flow
         self._image = image or Unfinished()
+        self._first = first
+        self._ahead = ahead
         self._is_held = False
         self._counts = False
 
-    async def take(self, *, first: bool = True) -> None:
-        """Return with the slot. Does nothing where it is held."""
+    async def take(self, *, first: bool = False) -> None:
+        """Return with the slot; with `first` before all others. Does nothing where it is held."""
         if not self._is_held:
-            self._count(first)
-            await self._limit.take(self._lane, self.flow, first=first)
+            first = first or self._first
+            self._count(first or self._ahead)
+            await self._limit.take(self._lane, self.flow, first=first, ahead=self._ahead)
             self._is_held = True
             self._count(True)
 

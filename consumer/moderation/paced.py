@@ -20,7 +20,7 @@ from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import CallFailed, ImageRefused, Lost, Throttled, Unreachable
 from consumer.moderation import CallContext, ModerationRequest, Moderator
 from consumer.observability import metrics
-from consumer.records import ImageLocation, ModerationResult, Partition, fetched_from
+from consumer.records import ByUpload, ImageLocation, ModerationResult, Partition, fetched_from
 
 log = structlog.get_logger()
 
@@ -44,12 +44,12 @@ class Limited:
 
     async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
         topic, host = call.partition.topic, _host(request.location)
-        hosts = self._hosts[topic]
+        hosts, later = self._hosts[topic], _is_later_frame(request.location)
         while True:
             fails = hosts.fails(host)
             flow = Flow(topic, None if fails else call.tenant)
             async with contextlib.AsyncExitStack() as stack:
-                slot = self._limit.slot(call.lane, flow, call.image, first=call.paid)
+                slot = self._limit.slot(call.lane, flow, call.image, first=call.paid and not later, ahead=later)
                 with contextlib.nullcontext() if call.paid else self._waits.interruptible():
                     call.slot = await stack.enter_async_context(slot)
                 try:
@@ -77,6 +77,11 @@ class Limited:
             if hosts.note(host, fetched=fetched):
                 log.warning("host.failing" if hosts.fails(host) else "host.recovered", topic=topic, host=host)
             metrics.HOSTS_FAILING.labels(topic).set(hosts.failing)
+
+
+def _is_later_frame(location: ImageLocation) -> bool:
+    """Whether the first picture of its image is asked about already: something may be paid for it."""
+    return isinstance(location, ByUpload) and location.nth > 0
 
 
 def _host(location: ImageLocation) -> str:

@@ -104,7 +104,7 @@ class Regions:
             try:
                 if call.slot is not None:
                     with contextlib.nullcontext() if call.paid else self._waits.interruptible():
-                        await call.slot.take(first=call.paid or not isinstance(request.location, ByUpload))
+                        await call.slot.take(first=not isinstance(request.location, ByUpload))
                 return await region.moderator.ask(request, call)
             except GrantRevoked:
                 continue

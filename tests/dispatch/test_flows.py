@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections import Counter, defaultdict
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from consumer.fairness import DEFAULT
 from consumer.moderation import CallContext, ModerationRequest
 from consumer.moderation.paced import Limited
 from consumer.moderation.retries import Retrying, RetryPolicy
-from consumer.records import ByUrl, ModerationResult, Partition
+from consumer.records import ByUpload, ByUrl, ModerationResult, Partition
 from tests.moderation.requests import answer, context, request
 from tests.rig.clock import ManualClock
 
@@ -35,12 +36,16 @@ class Provider:
 
     async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
         self.asked.append(request.submission)
-        assert isinstance(request.location, ByUrl)
-        if "hangs" in request.location.url:
+        if isinstance(request.location, ByUrl) and "hangs" in request.location.url:
             await self._clock.sleep(HANGS)
             raise Unreachable("405")
         await self._clock.sleep(TAKES)
         return answer()
+
+
+def of_a_file(name: str, nth: int) -> ModerationRequest:
+    """About the nth picture of a file."""
+    return replace(request(name), location=ByUpload(name, nth))
 
 
 class Uploads:
@@ -221,6 +226,39 @@ async def test_what_has_cost_something_is_next() -> None:
     assert provider.asked == ["first", "paid", "second"]
 
 
+async def test_one_tenants_animations_do_not_starve_the_others() -> None:
+    """
+    Their frames go before new images of theirs, not before everybody's: others' images have half of the slots.
+    """
+    clock, slots = ManualClock(), ConcurrencyLimit(16)
+    provider = Provider(clock)
+    moderator = Limited(provider, slots, defaultdict(Hosts), InterruptibleWaits())
+
+    async def animation(name: str) -> None:
+        await moderator.ask(of_a_file(name, 0), context(tenant="films"))
+        at_once = asyncio.Semaphore(8)
+
+        async def frame(nth: int) -> None:
+            async with at_once:
+                await moderator.ask(of_a_file(name, nth), context(tenant="films", paid=True))
+
+        await asyncio.gather(*(frame(nth) for nth in range(1, 64)))
+
+    animations = asyncio.gather(*(animation(f"film-{n}") for n in range(40)))
+    await clock.run(clock.sleep(TAKES * 3))
+    began = clock.now()
+    photographs = asyncio.gather(*(moderator.ask(request(f"{n}"), context(tenant="shop")) for n in range(16)))
+    await clock.run(photographs)
+    took = clock.now() - began
+    await clock.run(animations)
+
+    assert took <= TAKES * 4
+    begun = list(dict.fromkeys(name for name in provider.asked if name.startswith("film")))
+    ended = {name: len(provider.asked) - provider.asked[::-1].index(name) for name in begun}
+    under_way = [sum(ended[each] > provider.asked.index(name) for each in begun[:at]) for at, name in enumerate(begun)]
+    assert max(under_way) <= 16 + 8  # images of which something is paid: a slot that is free for a moment begins one
+
+
 async def test_whoever_is_cancelled_leaves_no_slot_behind() -> None:
     """
     While it waits, and while it holds one; and where a slot is given back in between.
@@ -258,17 +296,19 @@ async def test_a_slot_that_is_given_to_one_that_is_cancelled_is_not_lost() -> No
     assert (given.cancelled(), behind.cancelled(), slots.held) == (True, False, 0)
 
 
-MOVES = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3), st.sampled_from(["ask", "paid", "leave", "give up"])))
+MOVE = st.sampled_from(["ask", "paid", "frame", "leave", "give up"])
+MOVES = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3), MOVE))
 
 
 @given(size=st.integers(1, 8), moves=MOVES)
 def test_slots_are_shared_evenly(size: int, moves: list[tuple[int, int, str]]) -> None:
     """
     Whatever calls come and go: a slot goes to a call that is paid for, or else to a topic that holds no more than any
-    other that waits, and there to such a tenant; and nothing is remembered of a flow without calls.
+    other that waits, and there to such a tenant, of it to a later frame; and nothing is remembered of a flow without
+    calls.
     """
     queue: FlowQueue[int] = FlowQueue()
-    waiting: dict[int, tuple[Flow, bool]] = {}
+    waiting: dict[int, tuple[Flow, str]] = {}
     held: list[Flow] = []
     for number, (topic, tenant, move) in enumerate(moves):
         flow = Flow(str(topic), str(tenant))
@@ -279,14 +319,14 @@ def test_slots_are_shared_evenly(size: int, moves: list[tuple[int, int, str]]) -
             last, (of, _) = waiting.popitem()
             assert queue.give_up(last, of)
             assert not queue.give_up(last, of)
-        elif move in ("ask", "paid"):
-            queue.wait(number, flow, first=move == "paid")
-            waiting[number] = flow, move == "paid"
+        elif move in ("ask", "paid", "frame"):
+            queue.wait(number, flow, first=move == "paid", ahead=move == "frame")
+            waiting[number] = flow, move
         if waiting and len(held) < size:
             by_topic, by_flow = Counter(each.topic for each in held), Counter(held)
-            given_to, paid = waiting[caller := queue.next()]
-            paid_for = [each for each, (_, is_paid) in waiting.items() if is_paid]
-            if paid:
+            given_to, what = waiting[caller := queue.next()]
+            paid_for = [each for each, (_, each_is) in waiting.items() if each_is == "paid"]
+            if what == "paid":
                 assert caller == min(paid_for)
             else:
                 flows = {each for each, _ in waiting.values()}
@@ -294,7 +334,8 @@ def test_slots_are_shared_evenly(size: int, moves: list[tuple[int, int, str]]) -
                 assert not paid_for
                 assert by_topic[given_to.topic] == min(by_topic[each.topic] for each in flows)
                 assert by_flow[given_to] == min(by_flow[each] for each in mates)
-                assert caller == min(each for each, (flow, _) in waiting.items() if flow == given_to)
+                line = {each: each_is for each, (flow, each_is) in waiting.items() if flow == given_to}
+                assert caller == min(line, key=lambda each: (line[each] != "frame", each))
             del waiting[caller]
             held.append(given_to)
         assert queue.waiting == len(waiting)
