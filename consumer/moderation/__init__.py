@@ -7,6 +7,7 @@ known here.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -39,7 +40,7 @@ class CallContext:
 
         set by          member              read by
         the caller      the first eight     Limited, Paced, Retrying
-        Retrying        attempt             Regions (prefers another region), Paced, spans, the caller
+        Retrying        attempt             Regions, Limited, Paced, Fetching, spans, the caller
         Retrying        unreachable         Retrying
         Retrying        throttled           Retrying, Fetching
         InTurn          turn                Fetching, which ends it once the image is fetched
@@ -50,6 +51,7 @@ class CallContext:
         Uploaded        uploading           Uploaded
         Paced           before_sending      the vendor's client, in the last moment before bytes go out
         Paced           after_sending       likewise, once they have gone out
+        Guarded and Uploaded  failures      Regions (prefers another region)
         Guarded and Fetching  others_answered  Retrying (whose fault a failure is)
     """
 
@@ -75,6 +77,7 @@ class CallContext:
     before_sending: Callable[[], None] | None = None  # `GrantRevoked` escapes where the call must not go out
     after_sending: Callable[[], None] | None = None
     first_departures: dict[str, int] = field(default_factory=dict)  # by region: the number of this request's first call
+    failures: Counter[str] = field(default_factory=Counter)  # by region: calls to it or its temporary store that failed
     others_answered: int = 0  # images, since the failed region's first departure
 
 

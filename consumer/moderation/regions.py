@@ -15,8 +15,8 @@ the call departs, because the breaker may have opened while the request waited f
 sent any more, because the breaker opened or the lease of the quota ended, waits here again.
 
 The second region, which must share the first one's configuration at the provider, is asked while the first one's
-breaker is open, and about a request that the first one has failed twice. The account is the same everywhere, so what
-it is refused in one region is not tried in another.
+breaker is open, and about a request of which two calls to the first one, or to its store, have failed. The account is
+the same everywhere, so what it is refused in one region is not tried in another.
 
 Requests that have failed before come back to wait here, so one that has not must be able to wait beside them: images
 that fail for reasons of their own would else be all that is ever tried, and an outage that they began would not end.
@@ -183,7 +183,8 @@ class Regions:
         soonest = inf
         nth = request.location.nth if isinstance(request.location, ByUpload) else 0
         only_copies = call.copies.only_these and call.copies.any(now, nth)
-        for region in self._regions if call.attempt <= FIRST_REGION_ATTEMPTS else self._regions[::-1]:
+        has_failed = call.failures[self._regions[0].name] >= FIRST_REGION_ATTEMPTS
+        for region in self._regions[::-1] if has_failed else self._regions:
             if only_copies and call.copies.in_region(region.name, now, nth) is None:
                 continue
             names = (request.service, STORE) if _must_upload(request, call, region, now) else (request.service,)
@@ -240,6 +241,7 @@ def reported(
         yield
     except CallFailed as error:
         failure = blamed(error)
+        call.failures[call.region] += 1
         call.others_answered = permit.others_answered_since(first_departure)
         if not isinstance(failure, ProviderFailed | AccountRefused):
             permit.answered()

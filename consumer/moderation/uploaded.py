@@ -158,6 +158,7 @@ class OrUploaded:
                 raise
         before, call.attempt, call.received = call.attempt, 1, None
         call.unreachable = call.throttled = 0
+        call.failures.clear()
         try:
             answer = await self._inner.ask(replace(request, location=location.or_upload), call)
         finally:

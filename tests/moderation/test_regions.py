@@ -55,9 +55,11 @@ class World:
         self.regions = Regions(self.all, self.clock, InterruptibleWaits())
         self.limited = Limited(self.regions, self.slots, defaultdict(Hosts), InterruptibleWaits())
 
-    async def ask(self, data_id: str, attempt: int = 1, service: str = SERVICE) -> ModerationResult | CallFailed:
+    async def ask(
+        self, data_id: str, attempt: int = 1, service: str = SERVICE, call: CallContext | None = None
+    ) -> ModerationResult | CallFailed:
         """Ask once, as a retry would."""
-        self.call = context(attempt=attempt)
+        self.call = call or context(attempt=attempt)
         try:
             return await self.limited.ask(replace(request(data_id), service=service), self.call)
         except CallFailed as failure:
@@ -111,13 +113,14 @@ async def test_a_question_that_the_first_region_failed_twice_goes_to_the_second(
     One image that a region cannot do is tried elsewhere, while the region goes on with the others.
     """
     clock = ManualClock()
-    first, second = Provider(clock), Provider(clock)
-    world = World(first, second)
+    first, second = Provider(clock, lambda: ProviderFailed("500")), Provider(clock)
+    world, call = World(first, second), context()
 
-    for attempt in (1, 2, 3):
-        await clock.run(world.ask("image", attempt))
+    for _ in range(3):
+        await clock.run(world.ask("image", call=call))
 
     assert (len(first.asked), len(second.asked)) == (2, 1)
+    assert world.state() is State.CLOSED
 
 
 async def test_what_the_account_is_refused_is_not_tried_elsewhere() -> None:

@@ -600,6 +600,47 @@ async def test_an_outage_uses_up_no_attempt_at_fetching() -> None:
     assert world.origin.failed == POLICY.fetch_attempts
 
 
+@pytest.mark.parametrize("source", [URL, StoredObject("photos", "b", "1.png", None)])
+async def test_no_failure_at_fetching_is_the_regions(source: str | StoredObject) -> None:
+    """
+    An image that was fetched at the third attempt is uploaded and asked about in the first region, as any is.
+    """
+    world = World()
+    world.origin.images[str(source)] = NotFetched("http_503", again=True)
+    asking = asyncio.ensure_future(world.ask(ByUpload(source)))
+    while world.origin.failed < 2:
+        await world.clock.run(world.clock.sleep(0.05))
+    world.origin.images.clear()
+
+    assert isinstance(await world.clock.run(asking), ModerationResult)
+    assert [len(store.objects) for store in world.stores.values()] == [1, 0]
+    assert [len(provider.asked) for provider in world.providers.values()] == [1, 0]
+
+
+async def test_a_region_whose_store_has_failed_an_image_twice_is_not_asked_about_it() -> None:
+    """
+    The image is uploaded to the second region.
+    """
+    world = World()
+    world.stores["first"].failing = lambda: ProviderFailed("503")
+
+    assert isinstance(await world.clock.run(world.ask()), ModerationResult)
+    assert world.all[0].breakers[STORE].state is State.CLOSED
+    assert len(world.stores["second"].objects) == 1
+
+
+async def test_the_fallback_begins_in_the_first_region() -> None:
+    """
+    That the provider could not fetch the image says nothing of where it should be uploaded.
+    """
+    world = World()
+    for provider in world.providers.values():
+        provider.failing = lambda location: Unreachable("405") if isinstance(location, ByUrl) else None
+
+    assert isinstance(await world.clock.run(world.ask(ByUrl(URL, ByUpload(URL)))), ModerationResult)
+    assert [len(store.objects) for store in world.stores.values()] == [1, 0]
+
+
 async def test_what_is_said_of_an_image_is_of_the_copy_that_was_judged() -> None:
     """
     Another one that was fetched later, and that nobody was asked about, says nothing.
