@@ -150,7 +150,7 @@ def layers(
     answered = set[Asked]()
     fetches = ConcurrencyLimit(config.images.max_fetches, config.weights, SLOTS_OF_FETCHES)
     held = BytesHeld(config.images.max_bytes_held - config.images.max_bytes_made, OF_CONNECTIONS)
-    origins = Origins(uploads and uploads.lookup)
+    origins = Origins(uploads and uploads.lookup, clock)
     workers = ConcurrencyLimit(config.images.workers, config.weights, SLOTS_OF_WORKERS)
     fetching = uploads and Fetching(
         uploads.sources, fetches, held, origins, wanted_of(config), uploads.preparing, workers
@@ -214,6 +214,7 @@ def layers(
             *regions.reasons_not_ready(),
             *pace.reasons_not_ready(clock.now()),
             *(uploads.reasons_not_ready() if uploads is not None else ()),
+            *origins.reasons_not_ready(),
             *(uploads.preparing.reasons_not_ready() if uploads is not None and uploads.preparing else ()),
         ],
     )

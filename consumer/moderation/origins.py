@@ -16,11 +16,14 @@ from math import inf
 from types import TracebackType
 from typing import Protocol, Self
 
+from consumer.clock import Clock, SystemClock
 from consumer.dispatch.waits import InterruptibleWaits
+from consumer.images.stores.watch import AWAY_AFTER
 from consumer.records import StoredObject
 
 AT_ONCE = 3
 """Images that try an origin which fails."""
+_PROXY = "proxy "
 
 
 class OriginLookup(Protocol):
@@ -38,12 +41,14 @@ class OriginLookup(Protocol):
 class Origin:
     """A bucket, or a proxy."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, clock: Clock) -> None:
         self.name = name
+        self._clock = clock
         self.answered = 0
         """Images that it gave, or said something of."""
         self.code: str | None = None
         """Why it fails, while it does."""
+        self.failing_since = 0.0
         self.in_flight = 0
         """Images that it was asked for, and has not answered."""
         self._turns = 0  # given, and not over
@@ -93,6 +98,8 @@ class Origin:
 
     def failed(self, code: str) -> None:
         """Note that it failed, for no image's fault as far as is known."""
+        if self.code is None:
+            self.failing_since = self._clock.now()
         self.code = code
         self._allowed = AT_ONCE
 
@@ -133,17 +140,31 @@ class Turn:
 class Origins:
     """All of them, by what is fetched."""
 
-    def __init__(self, lookup: OriginLookup | None = None) -> None:
+    def __init__(self, lookup: OriginLookup | None = None, clock: Clock | None = None) -> None:
         """Without a `lookup` there are no proxies, and no bucket is asked for other objects."""
         self._lookup = lookup
+        self._clock = clock or SystemClock()
         self._by_name: dict[str, Origin] = {}
 
     def of(self, source: str | StoredObject) -> tuple[Origin, ...]:
         """The bucket of an object, and the proxy that it is fetched through; none for a host that is asked itself."""
         names = [f"store {source.store}/{source.bucket}"] if isinstance(source, StoredObject) else []
         if self._lookup is not None and (proxy := self._lookup.proxy_of(source)) is not None:
-            names.append(f"proxy {proxy}")
-        return tuple(self._by_name.setdefault(name, Origin(name)) for name in names)
+            names.append(f"{_PROXY}{proxy}")
+        return tuple(self._by_name.setdefault(name, Origin(name, self._clock)) for name in names)
+
+    def reasons_not_ready(self) -> list[str]:
+        """Name the proxies that have let nothing through for a while; buckets are named by who reads them."""
+        lasting = {
+            origin.name.removeprefix(_PROXY): self._clock.now() - origin.failing_since
+            for origin in self._by_name.values()
+            if origin.code is not None and origin.name.startswith(_PROXY)
+        }
+        return [
+            f"images: images.proxy, which is {proxy}, lets nothing through for {seconds:.0f} s"
+            for proxy, seconds in lasting.items()
+            if seconds >= AWAY_AFTER
+        ]
 
     async def gives_another(self, wanted: StoredObject, *, is_refused: bool) -> bool:
         """See `OriginLookup`."""

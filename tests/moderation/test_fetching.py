@@ -153,6 +153,44 @@ async def test_a_proxy_that_is_away_takes_no_slots_from_what_needs_none() -> Non
     assert all(isinstance(each, ModerationResult) for each in await world.clock.run(asyncio.gather(*waiting)))
 
 
+async def test_a_proxy_that_lets_nothing_through_is_named() -> None:
+    """
+    After five seconds, until an image or a host's word comes through it. One host that it cannot reach is no outage.
+    """
+    world, told = World(), list[list[str]]()
+    world.origin.proxy = "proxy:3128"
+    world.origin.images[URL] = NotFetched("proxy", again=True)
+    waiting = asyncio.ensure_future(world.ask())
+    for seconds in (4.0, 3.0):
+        await world.clock.run(world.clock.sleep(seconds))
+        told.append(world.origins.reasons_not_ready())
+    world.origin.images[URL] = NotFetched("proxy", again=True, answered=True)
+    world.origin.images[f"{URL}?2"] = NotFetched("not_found", answered=True)
+    await world.clock.run(world.ask(ByUpload(f"{URL}?2")))
+    await world.clock.run(world.clock.sleep(10.0))
+    told.append(world.origins.reasons_not_ready())
+    waiting.cancel()
+
+    assert told == [[], ["images: images.proxy, which is proxy:3128, lets nothing through for 6 s"], []]
+
+
+async def test_a_store_behind_a_proxy_that_is_away_waits_for_the_proxy() -> None:
+    """
+    Which is named, once; what the store gives itself its own watch tells.
+    """
+    world = World()
+    world.origin.proxy = "proxy:3128"
+    stored = of_bucket("a.png")
+    world.origin.images[str(stored.source)] = NotFetched("proxy", again=True)
+    waiting = asyncio.ensure_future(world.ask(stored))
+    await world.clock.run(world.clock.sleep(10.0))
+    waiting.cancel()
+
+    assert world.origins.reasons_not_ready() == [
+        "images: images.proxy, which is proxy:3128, lets nothing through for 9 s"
+    ]
+
+
 @pytest.mark.parametrize(
     "said", [NotFetched("dns"), NotFetched("address_refused"), NotFetched("changed"), NotFetched("url")]
 )

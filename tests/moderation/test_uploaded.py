@@ -137,7 +137,7 @@ class World:
         self.providers = {name: Provider(clock) for name in ("first", "second")}
         self.stores = {name: Store(name) for name in self.providers}
         self.fetches = ConcurrencyLimit(fetches, None, SLOTS_OF_FETCHES)
-        self.origins = Origins(self.origin)
+        self.origins = Origins(self.origin, clock)
         fetching = Fetching(self.origin, self.fetches, self.held, self.origins, wanted, preparing)
         answered = set[Asked]()
 

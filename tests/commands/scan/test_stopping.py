@@ -121,13 +121,15 @@ async def test_a_proxy_that_is_away_ends_a_scan_after_its_patience(tmp_path: Pat
     """
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        away = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        async with account(tmp_path, {"images": {"proxy": away}}) as provider:
+        away = f"127.0.0.1:{unused.getsockname()[1]}"
+        async with account(tmp_path, {"images": {"proxy": f"http://{away}"}}) as provider:
             urls = [f"http://images.example/{number}.png" for number in range(5)]
-            ended, lines = await provider.scan(*urls, "--upload", "--alone", "--patience", 1)
+            ended, lines = await provider.scan(*urls, "--upload", "--alone", "--patience", 7)
 
+    told = " ".join(ended.errors.split())
     assert (ended.status, lines) == (3, [])
-    assert "the proxy of images.proxy has answered nothing for 1 s" in ended.errors
+    assert "the proxy of images.proxy has answered nothing for 7 s" in told
+    assert f"; images: images.proxy, which is {away}, lets nothing through for" in told
 
 
 @pytest.mark.scenario
