@@ -169,6 +169,19 @@ async def test_what_the_service_refuses_is_broken(policy: Path) -> None:
     ]
 
 
+async def test_what_the_service_warns_of_at_its_start_is_a_warning(policy: Path) -> None:
+    """
+    In the same words; it is no failure.
+    """
+    policy.write_text(policy.read_text() + "info: [publicFigure]\n")
+    [warned] = load_policy(policy).warnings
+
+    ended = await command("policy", "lint", str(policy))
+
+    assert (ended.status, ended.output.splitlines()) == (0, [f"! P020 warning  {warned}", f"{policy}: 1 warning"])
+    assert warned.startswith(f"{policy}:7: info: publicFigure needs an advanced service")
+
+
 def test_what_is_unsafe_is_told_in_the_order_of_the_file(policy: Path) -> None:
     """
     With line and code; a warning alone is no failure.
