@@ -7,6 +7,7 @@ output and error, the folder, the environment and the arguments that it is given
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import importlib
 import json
@@ -26,6 +27,7 @@ WIDTH = "100"
 """The terminal's columns: they are read once, when the command line is imported."""
 MOST = 1 << 20  # bytes of a request
 STATUS = 4  # bytes of an answer
+PR_SET_CHILD_SUBREAPER = 36
 
 
 class Warm:
@@ -80,7 +82,7 @@ def _serve(address: str) -> None:
             connection, _ = listener.accept()
             if os.fork() == 0:
                 listener.close()
-                _attend(connection)
+                attend(connection)
                 return
             connection.close()
             while _reaped():
@@ -99,7 +101,7 @@ def _reaped() -> bool:
     return False
 
 
-def _attend(connection: socket.socket) -> None:
+def attend(connection: socket.socket) -> None:
     """Fork once more, tell the fork's status, and end; return in the fork."""
     length, files, _, _ = socket.recv_fds(connection, STATUS, 3)
     request = b""
@@ -108,6 +110,8 @@ def _attend(connection: socket.socket) -> None:
             os._exit(0)
         request += received
     arguments, environment, folder = json.loads(request)
+    if sys.platform == "linux":  # what loses its parent is this process's child, and not the system's
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     ended, runs = os.pipe()  # its other end is open for as long as the command runs
     child = os.fork()
     if child == 0:
@@ -125,11 +129,23 @@ def _attend(connection: socket.socket) -> None:
         os.close(file)
     ready, _, _ = select.select([ended, connection.fileno()], [], [])
     if ended not in ready:  # who asked for it has gone
-        os.kill(child, signal.SIGKILL)
+        _kill_all(child)
+        os._exit(0)
     _, status = os.waitpid(child, 0)
     with contextlib.suppress(OSError):
         connection.sendall(os.waitstatus_to_exitcode(status).to_bytes(STATUS, "big", signed=True))
     os._exit(0)
+
+
+def _kill_all(child: int) -> None:
+    """Kill a child, and those that it leaves to this process, until there is none."""
+    os.kill(child, signal.SIGKILL)
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            for children in Path("/proc/self/task").glob("*/children"):
+                for each in children.read_text().split():
+                    os.kill(int(each), signal.SIGKILL)
+            os.waitpid(-1, 0)
 
 
 def _import_all() -> None:
