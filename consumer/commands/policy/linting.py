@@ -50,7 +50,7 @@ def lint(path: Path, tests: Path | None, base: Path | None) -> list[Found]:
     found.sort(key=lambda each: file.line(each.keys) or 0)
     return [
         *(Found(each.kind, each.code, f"{file.place(each.keys)}: {'.'.join(each.keys)} {each.text}") for each in found),
-        *(Found("warning", "P020", each) for each in policy.warnings),
+        *(Found("warning", "P022", each) for each in policy.warnings),
     ]
 
 

@@ -178,7 +178,7 @@ async def test_what_the_service_warns_of_at_its_start_is_a_warning(policy: Path)
 
     ended = await command("policy", "lint", str(policy))
 
-    assert (ended.status, ended.output.splitlines()) == (0, [f"! P020 warning  {warned}", f"{policy}: 1 warning"])
+    assert (ended.status, ended.output.splitlines()) == (0, [f"! P022 warning  {warned}", f"{policy}: 1 warning"])
     assert warned.startswith(f"{policy}:7: info: publicFigure needs an advanced service")
 
 
