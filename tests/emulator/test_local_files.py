@@ -1,5 +1,5 @@
 """
-The vendor's way with local files, with the vendor's own SDKs: a token, an upload, a question about what was uploaded.
+Local files: tokens, what the store takes with them, and what is found of it. test_vendors_sample.py has the whole way.
 """
 
 import asyncio
@@ -66,9 +66,11 @@ async def emulator(clock: Clock) -> AsyncIterator[Emulator]:
 
 
 @every_sdk
-async def test_a_local_file_is_judged(putting: Putting, emulator: Emulator, http: aiohttp.ClientSession) -> None:
+async def test_an_object_is_found_whatever_it_is_called(
+    putting: Putting, emulator: Emulator, http: aiohttp.ClientSession
+) -> None:
     """
-    A file that an SDK uploads with a token is found by bucket and object, without a region, and judged by its content.
+    With letters beyond ASCII and a slash that SDKs write in two ways: by its key as it is, and by its content.
     """
     token = await token_of(emulator.endpoint)
     red, blue = picture("red"), picture("blue")
