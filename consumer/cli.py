@@ -204,6 +204,14 @@ def emulator(
         typer.Option("--name", help="A host name by which it is called, beside localhost; may be repeated."),
     ] = None,
     port: Annotated[int, typer.Option(help="The port; 0 takes a free one.")] = 8090,
+    regions: Annotated[
+        list[str] | None,
+        typer.Option("--region", help="A region to serve; may be repeated, each on the port above the one before."),
+    ] = None,
+    unauthorised: Annotated[
+        list[str] | None,
+        typer.Option(help="Glob on buckets that the account has not authorised, code 408; may be repeated."),
+    ] = None,
     qps: Annotated[int, typer.Option(help="Calls accepted in any second; more are throttled.")] = 100,
     latency: Annotated[float, typer.Option(help="Seconds from a call to its answer.")] = 0.3,
     rules: Annotated[
@@ -228,7 +236,7 @@ def emulator(
 
     given = {
         "beyond_loopback": beyond_loopback, "host": host, "names": names, "port": port, "qps": qps, "latency": latency,
-        "rules": rules,
+        "regions": regions, "unauthorised": unauthorised, "rules": rules,
         "access_key_id": access_key_id, "access_key_secret": access_key_secret,
     }  # fmt: skip
     if rules is not None:
@@ -239,7 +247,9 @@ def emulator(
         settings = EmulatorSettings.model_validate(options)
     except ValidationError as error:
         problems = explained(error, EmulatorSettings, options, {("access_key_id",)})
-        raise Misconfigured([f"--{'.'.join(each.keys).replace('_', '-')}: {each.text}" for each in problems]) from None
+        singular = {"names": "name", "regions": "region"}
+        option = [singular.get(each.keys[0], each.keys[0]).replace("_", "-") for each in problems]
+        raise Misconfigured([f"--{name}: {each.text}" for name, each in zip(option, problems, strict=True)]) from None
     try:
         asyncio.run(serve(settings, announce=output.print, proxies=Proxies.of(os.environ)))
     except OSError as error:

@@ -70,6 +70,8 @@ class Parameters:
     image: ImageUrl | OssObject
     data_id: str
     info_types: frozenset[str]
+    region: str
+    """Of the provider: the one that was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ def read_parameters(form: Mapping[str, str], region: str) -> Parameters:
     data_id = fields.get("dataId", "")
     if _DATA_ID.fullmatch(data_id) is None:
         raise _invalid("dataId")
-    return Parameters(service=service, image=image, data_id=data_id, info_types=_read_info_types(fields))
+    return Parameters(service, image, data_id, _read_info_types(fields), region)
 
 
 def _read_fields(text: str) -> dict[str, str]:

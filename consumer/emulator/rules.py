@@ -6,6 +6,8 @@ The verdicts the emulator gives: it judges nothing, it looks them up.
         labels: [{label: violent_bloody, confidence: 91.5, risk_level: high}]
       - match: {object: "avatars/*_kiss.*", service: baselineCheck_global}
         labels: [{label: sexual_kiss, confidence: 62, risk_level: low}]
+      - match: {region: "cn-*"}
+        labels: [{label: pt_logo, risk_level: medium}]
 
 The first rule whose every condition holds answers; without one the answer is `nonLabel`, risk level none.
 Globs are case-sensitive: `*` is anything, `?` one character, `[…]` one of a set.
@@ -46,6 +48,7 @@ class Match(_Strict):
     object: str | None = Field(None, description="Glob on ossObjectName.")
     data_id: str | None = Field(None, description="Glob on dataId.")
     service: str | None = Field(None, description="Glob on Service.")
+    region: str | None = Field(None, description="Glob on the region that is asked, which need not be the bucket's.")
     sha256: str | None = Field(None, description="Of the image's bytes, in lower-case hex.", pattern="^[0-9a-f]{64}$")
     average_colour: Colour | None = Field(None, description="The name of the image's average colour.")
 
@@ -58,6 +61,7 @@ class Match(_Strict):
             (self.object, image.object if isinstance(image, OssObject) else None),
             (self.data_id, parameters.data_id),
             (self.service, parameters.service),
+            (self.region, parameters.region),
         )
         return (
             all(glob is None or (text is not None and fnmatchcase(text, glob)) for glob, text in texts)

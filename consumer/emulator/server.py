@@ -96,8 +96,14 @@ def build_app(
     app[REGIONS] = {}
 
     async def open_provider(app: web.Application) -> AsyncIterator[None]:
-        uploads, timeout = app[UPLOADS], settings.download_timeout
-        async with open_source(settings.oss, timeout=timeout, proxies=proxies, uploaded=uploads.find) as source:
+        uploads = app[UPLOADS]
+        async with open_source(
+            settings.oss,
+            timeout=settings.download_timeout,
+            proxies=proxies,
+            uploaded=uploads.find,
+            unauthorised=settings.unauthorised,
+        ) as source:
             app[PROVIDER] = Provider(settings, source, app[FAULTS], uploads)
             yield
 

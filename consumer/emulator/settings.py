@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import (
@@ -19,7 +19,6 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 
 from consumer.emulator.faults import Fault
@@ -97,6 +96,11 @@ class EmulatorSettings(BaseModel):
         default_factory=dict,
         description="Buckets by name: a folder whose files are the objects, or the objects' bytes by name.",
     )
+    unauthorised: tuple[str, ...] = Field(
+        (),
+        description="Globs on names of buckets that the account has not authorised the provider to read, whether they "
+        "are in `oss` or not: Code 408. Those that take uploads need no authorisation.",
+    )
     token_lifetime: PositiveFloat = Field(3600.0, description="Seconds that an upload token is valid.")
     object_lifetime: PositiveFloat = Field(
         1800.0, description="Seconds that an uploaded object lives. The provider's are 1,800."
@@ -118,10 +122,11 @@ class EmulatorSettings(BaseModel):
             )
         return host
 
-    @model_validator(mode="after")
-    def _ports_exist(self) -> Self:
-        if len(set(self.regions)) < len(self.regions):
+    @field_validator("regions")
+    @classmethod
+    def _have_ports(cls, regions: tuple[Region, ...], info: ValidationInfo) -> tuple[Region, ...]:
+        if len(set(regions)) < len(regions):
             raise ValueError("each region can be named once")
-        if self.port and self.port + len(self.regions) > 65536:
+        if (port := info.data.get("port", 0)) and port + len(regions) > 65536:
             raise ValueError("there are not enough ports above `port` for all regions")
-        return self
+        return regions

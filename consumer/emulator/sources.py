@@ -7,9 +7,10 @@ and no host is called but the one that was named.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
@@ -33,18 +34,25 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 @dataclass(frozen=True, slots=True)
 class ImageSource:
-    """Fetches images. Vendor: response codes 404, 405 and 406 of the synchronous 2.0 API."""
+    """
+    Fetches images.
+
+    Vendor: response codes 404, 405, 406 and 408 of the synchronous 2.0 API. Which of them answers about a bucket that
+    the account has not authorised is not documented: 408 is that of missing permissions.
+    """
 
     session: aiohttp.ClientSession
     buckets: Mapping[str, Path | Mapping[str, bytes]]
     proxies: Proxies
     uploaded: Uploaded
+    unauthorised: Collection[str] = ()
+    """Globs on the names of buckets that are not for the provider."""
 
     async def fetch(self, image: ImageUrl | OssObject, asked: str = "") -> bytes:
         """
         The image's bytes, for a call that reached the region `asked`; what was uploaded is found in its own alone.
 
-        Raises: ServiceError 404 (not there), 405 (took too long), 406 (too large).
+        Raises: ServiceError 404 (not there), 405 (took too long), 406 (too large), 408 (no permission).
         """
         data = await (self._download(image) if isinstance(image, ImageUrl) else self._read(image, asked))
         if len(data) > MAX_BYTES:
@@ -86,6 +94,8 @@ class ImageSource:
             data = self.uploaded(image.bucket, image.object)
             if data is not None:
                 return data
+        elif any(fnmatchcase(image.bucket, glob) for glob in self.unauthorised):
+            raise ServiceError(408, f"no permission to read the bucket {image.bucket}")
         bucket = self.buckets.get(image.bucket)
         if isinstance(bucket, Path):
             return await asyncio.to_thread(_read_inside, bucket, image.object)
@@ -101,6 +111,7 @@ async def open_source(
     timeout: float,
     proxies: Proxies = DIRECT,
     uploaded: Uploaded = lambda bucket, key: None,
+    unauthorised: Collection[str] = (),
 ) -> AsyncIterator[ImageSource]:
     """An image source whose downloads end after `timeout` seconds."""
     async with aiohttp.ClientSession(
@@ -108,7 +119,7 @@ async def open_source(
         timeout=aiohttp.ClientTimeout(total=timeout),
         trust_env=False,  # it would also read ~/.netrc
     ) as session:
-        yield ImageSource(session, buckets, proxies, uploaded)
+        yield ImageSource(session, buckets, proxies, uploaded, unauthorised)
 
 
 async def _read_at_most(content: aiohttp.StreamReader, limit: int) -> bytes:

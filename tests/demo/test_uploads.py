@@ -43,6 +43,7 @@ from consumer.records import (
     Submission,
     fetched_from,
 )
+from consumer.vendor_facts.aliyun import DEFAULT_REGION
 from tests.demo.test_images import frames_of
 from tests.rig.events import delivery
 
@@ -102,7 +103,7 @@ def outcome_by_the_rules(submission: Submission) -> Outcome:
         if isinstance(location, ByObject)
         else ImageUrl(fetched_from(location) or "")
     )
-    asked = Parameters("baselineCheck_global", image, data_id="", info_types=frozenset())
+    asked = Parameters("baselineCheck_global", image, data_id="", info_types=frozenset(), region=DEFAULT_REGION)
     level: Any = max((str(judgement(RULES, asked, picture)["RiskLevel"]) for picture in pictures), key=LEVELS.index)
     return Outcome(Place(getattr(ROUTE, level)), level)
 

@@ -34,15 +34,20 @@ def form(fields: Any, service: str = "baselineCheck_global") -> dict[str, str]:
                 ImageUrl(URL, "www.example.com"),
                 "img-1_2.3",
                 frozenset({"customImage", "logoData"}),
+                REGION,
             ),
         ),
         (
             oss("a b/测试.jpg"),
-            Parameters("baselineCheck_global", OssObject("uploads", "a b/测试.jpg", "ap-southeast-1"), "", frozenset()),
+            Parameters(
+                "baselineCheck_global", OssObject("uploads", "a b/测试.jpg", "ap-southeast-1"), "", frozenset(), REGION
+            ),
         ),
         (
             {"imageUrl": "HTTP://example.com:8080/%E6%B5%8B?x=1", "dataId": "", "infoType": "", "unknown": "kept"},
-            Parameters("baselineCheck_global", ImageUrl("HTTP://example.com:8080/%E6%B5%8B?x=1"), "", frozenset()),
+            Parameters(
+                "baselineCheck_global", ImageUrl("HTTP://example.com:8080/%E6%B5%8B?x=1"), "", frozenset(), REGION
+            ),
         ),
     ],
 )

@@ -27,12 +27,14 @@ def asked(
     service: str = "baselineCheck_global",
     data_id: str = "",
     info: str = "",
+    region: str = "us-west-1",
 ) -> Parameters:
     return Parameters(
         service=service,
         image=image or OssObject("uploads", "avatars/a.png", "eu-west-1"),
         data_id=data_id,
         info_types=frozenset(info.split(",")) if info else frozenset(),
+        region=region,
     )
 
 
@@ -49,6 +51,7 @@ def rule(match: dict[str, Any], **more: Any) -> Rule:
         ({"bucket": "up*", "object": "avatars/?.png"}, asked()),
         ({"data_id": "img-*"}, asked(data_id="img-7")),
         ({"service": "aigc*"}, asked(service="aigcDetector_global")),
+        ({"region": "us-*", "bucket": "uploads"}, asked()),
         ({"sha256": RED.sha256}, asked()),
         ({"average_colour": "red"}, asked()),
         ({}, asked()),
@@ -79,6 +82,7 @@ def test_a_rule_answers_what_it_matches(match: dict[str, Any], parameters: Param
         ({"object": "Avatars/*"}, asked()),
         ({"average_colour": "blue"}, asked()),
         ({"sha256": "0" * 64}, asked()),
+        ({"region": "eu-west-1"}, asked()),  # which is the bucket's
         ({"object": "avatars/*", "data_id": "x"}, asked(data_id="y")),
     ],
 )
