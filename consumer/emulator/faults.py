@@ -19,8 +19,9 @@ What fires inside the quota is judged and billed like any call, except a `code` 
 nothing: there, inside is behind the gateway.
 
 An upload (action PutObject, object the key) passes neither gateway nor quota: before the gateway is before its
-signature is looked at, and inside the quota is once it was stored. `store_code` and `truncated` strike uploads alone;
-`code`, `gateway_code`, `throttle` and `signature_refused` strike none, whatever they match.
+signature is looked at, and inside the quota is once it was stored. So it is with reading (GetObject,
+ListObjectsV2): inside is once it was found. `store_code` strikes these three alone, and `truncated` uploads; `code`,
+`gateway_code`, `throttle` and `signature_refused` strike none of them, whatever they match.
 """
 
 import random
@@ -57,10 +58,13 @@ _MOMENT_OF_DROP: Final[Mapping[str, Moment]] = {
 }
 PUT_OBJECT: Final = "PutObject"
 """The action of uploads to the object store."""
+GET_OBJECT: Final = "GetObject"
+LIST_OBJECTS: Final = "ListObjectsV2"
+STORE_ACTIONS: Final = frozenset({PUT_OBJECT, GET_OBJECT, LIST_OBJECTS})
 
 _AT_THE_GATEWAY: Final = frozenset({"never_answer", "gateway_code", "throttle", "signature_refused", "store_code"})
-_NOT_OF_UPLOADS: Final = frozenset({"code", "gateway_code", "throttle", "signature_refused"})
-_OF_UPLOADS_ALONE: Final = frozenset({"store_code", "truncated"})
+_NOT_OF_THE_STORE: Final = frozenset({"code", "gateway_code", "throttle", "signature_refused"})
+_OF_THE_STORE_ALONE: Final = frozenset({"store_code", "truncated"})
 
 
 class _Strict(BaseModel):
@@ -86,7 +90,7 @@ class Match(_Strict):
     action: str | None = None
     service: str | None = None
     url: str | None = Field(None, description="The whole imageUrl, its query included.")
-    object: str | None = Field(None, description="The ossObjectName, or the key of an upload.")
+    object: str | None = Field(None, description="The ossObjectName, or the key of an upload or a read.")
     data_id: str | None = None
 
 
@@ -120,7 +124,7 @@ class What(_Strict):
     slow_drip: PositiveFloat | None = Field(None, description="Seconds over which the answer's body trickles.")
     garbage: Literal[True] | None = Field(None, description="Bytes that are not JSON, with `http_status` (200).")
     body: str | None = Field(None, description="This text in place of the answer, with `http_status` (200).")
-    store_code: StoreCode | None = Field(None, description="The store's refusal of an upload.")
+    store_code: StoreCode | None = Field(None, description="The store's refusal of an upload or a read.")
     truncated: Literal[True] | None = Field(None, description="Store the first half of an upload as if it were all.")
 
     http_status: int | None = Field(None, ge=200, le=599)
@@ -159,7 +163,9 @@ class What(_Strict):
 
     def can_strike(self, action: str) -> bool:
         """Whether this is something that can happen to a call of that action."""
-        return self.kind not in (_NOT_OF_UPLOADS if action == PUT_OBJECT else _OF_UPLOADS_ALONE)
+        if action not in STORE_ACTIONS:
+            return self.kind not in _OF_THE_STORE_ALONE
+        return self.kind not in _NOT_OF_THE_STORE and (self.truncated is None or action == PUT_OBJECT)
 
 
 class Fault(_Strict):
@@ -175,12 +181,12 @@ class Fault(_Strict):
     def _can_match(self) -> Self:
         action = self.match.action
         needs_the_body = self.match.model_fields_set & {"service", "url", "object", "data_id"}
-        if action == PUT_OBJECT:
-            needs_the_body -= {"object"}  # an upload's first line names it
+        if action in STORE_ACTIONS:
+            needs_the_body -= {"object"}  # the first line names it
         if self.what.moment is Moment.BEFORE_READING and needs_the_body:
             raise ValueError(f"{sorted(needs_the_body)} cannot be known before the body is read")
-        if action == PUT_OBJECT and not self.what.can_strike(PUT_OBJECT):
-            raise ValueError(f"{self.what.kind} cannot strike {PUT_OBJECT}")
+        if action in STORE_ACTIONS and not self.what.can_strike(action):
+            raise ValueError(f"{self.what.kind} cannot strike {action}")
         return self
 
 

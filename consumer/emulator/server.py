@@ -3,6 +3,7 @@ The emulated provider on sockets: requests in, replies out, calls counted. What 
 
     POST /                the provider's API, for the vendor's own SDK as for any client
     PUT /{bucket}/{key}   the provider's object store, for local files (uploads.py)
+    GET /{bucket}/{key}   the same, for the account's own buckets (reading.py)
     /emulator/…           what the emulator says about itself (pages.py)
 """
 
@@ -25,12 +26,13 @@ from consumer.emulator.images import MAX_BYTES
 from consumer.emulator.listening import Listener, listening
 from consumer.emulator.pages import CALLS, FAULTS, add_pages, stats
 from consumer.emulator.provider import ABOUT, Provider, subject_of
+from consumer.emulator.reading import Reading
 from consumer.emulator.replies import Reply, Silence
 from consumer.emulator.settings import EmulatorSettings
 from consumer.emulator.signatures import SignedRequest
 from consumer.emulator.sources import open_source
 from consumer.emulator.store_signatures import StoreRequest
-from consumer.emulator.uploads import Uploads, action_of, is_for_store, read_store_request, subject_of_upload
+from consumer.emulator.uploads import Uploads, action_of, is_for_store, read_store_request, subject_in_store
 from consumer.proxies import DIRECT, Proxies
 
 MAX_REQUEST: Final = 1024 * 1024
@@ -43,6 +45,7 @@ _LOOK_AFTER: Final = 0.05
 
 PROVIDER: Final = web.AppKey("provider", Provider)
 UPLOADS: Final = web.AppKey("uploads", Uploads)
+READING: Final = web.AppKey("reading", Reading)
 REGIONS: Final = web.AppKey("regions", dict[int, str])
 
 
@@ -93,6 +96,7 @@ def build_app(
     app[CALLS] = CallLog(settings.calls_kept)
     app[FAULTS] = Faults(settings.faults)
     app[UPLOADS] = Uploads(settings, app[FAULTS], clock)
+    app[READING] = Reading(settings, app[FAULTS], clock)
     app[REGIONS] = {}
 
     async def open_provider(app: web.Application) -> AsyncIterator[None]:
@@ -156,18 +160,18 @@ async def serve(
 
 
 async def _answer_call(http: web.Request, *, default_region: str) -> web.StreamResponse:
-    upload = _store_request(http)
+    stored = _store_request(http)
     call = Call(
         arrival=arrival_now(),
         region=http.app[REGIONS].get(_local_port(http), default_region),
         host=http.host,
-        action=action_of(upload) if upload else http.headers.get("x-acs-action"),
-        image=f"{upload.bucket}/{upload.key}" if upload else None,
+        action=action_of(stored) if stored else http.headers.get("x-acs-action"),
+        image=f"{stored.bucket}/{stored.key}" if stored else None,
     )
     calls = http.app[CALLS]
     calls.begin(call)
     try:
-        answer = await (_answer_upload(http, call, upload) if upload else _answer(http, call))
+        answer = await (_answer_of_store(http, call, stored) if stored else _answer(http, call))
         call.code, call.billed = answer.code, answer.billed
         if isinstance(answer, Silence):
             return await _keep_silent(http, answer)
@@ -189,9 +193,11 @@ async def _answer(http: web.Request, call: Call) -> Reply | Silence:
     return await http.app[PROVIDER].answer(request, call)
 
 
-async def _answer_upload(http: web.Request, call: Call, upload: StoreRequest) -> Reply | Silence:
-    if http.app[FAULTS].draw(Moment.BEFORE_READING, subject_of_upload(upload, call)):
+async def _answer_of_store(http: web.Request, call: Call, request: StoreRequest) -> Reply | Silence:
+    if http.app[FAULTS].draw(Moment.BEFORE_READING, subject_in_store(request, call)):
         return dropped()
+    if request.method == "GET":
+        return await http.app[READING].answer(request, call)
     body: bytes | None
     try:
         body = await http.clone(client_max_size=MAX_BYTES).read()
@@ -199,7 +205,7 @@ async def _answer_upload(http: web.Request, call: Call, upload: StoreRequest) ->
         body = None
     except ConnectionError:
         return _client_left()
-    return await http.app[UPLOADS].answer(upload, body, call)
+    return await http.app[UPLOADS].answer(request, body, call)
 
 
 def _store_request(http: web.Request) -> StoreRequest | None:

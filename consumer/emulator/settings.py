@@ -94,7 +94,8 @@ class EmulatorSettings(BaseModel):
     )
     oss: Mapping[str, DirectoryPath | Mapping[str, bytes]] = Field(
         default_factory=dict,
-        description="Buckets by name: a folder whose files are the objects, or the objects' bytes by name.",
+        description="Buckets by name: a folder whose files are the objects, or the objects' bytes by name. The "
+        "provider reads them, and the object store gives their objects to whoever signs with the account's key.",
     )
     unauthorised: tuple[str, ...] = Field(
         (),

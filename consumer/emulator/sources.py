@@ -11,12 +11,14 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import aiohttp
 from yarl import URL
 
+from consumer.emulator.buckets import Bucket, read_object
 from consumer.emulator.errors import ServiceError
 from consumer.emulator.images import MAX_BYTES
 from consumer.emulator.parameters import ImageUrl, OssObject
@@ -42,7 +44,7 @@ class ImageSource:
     """
 
     session: aiohttp.ClientSession
-    buckets: Mapping[str, Path | Mapping[str, bytes]]
+    buckets: Mapping[str, Bucket]
     proxies: Proxies
     uploaded: Uploaded
     unauthorised: Collection[str] = ()
@@ -96,17 +98,17 @@ class ImageSource:
                 return data
         elif any(fnmatchcase(image.bucket, glob) for glob in self.unauthorised):
             raise ServiceError(408, f"no permission to read the bucket {image.bucket}")
-        bucket = self.buckets.get(image.bucket)
-        if isinstance(bucket, Path):
-            return await asyncio.to_thread(_read_inside, bucket, image.object)
-        if bucket is None or image.object not in bucket:
+        bucket = self.buckets.get(image.bucket, {})
+        read = partial(read_object, bucket, image.object, MAX_BYTES + 1)
+        data = await asyncio.to_thread(read) if isinstance(bucket, Path) else read()  # a thread for files alone
+        if data is None:
             raise _not_fetched(404)
-        return bucket[image.object]
+        return data
 
 
 @asynccontextmanager
 async def open_source(
-    buckets: Mapping[str, Path | Mapping[str, bytes]],
+    buckets: Mapping[str, Bucket],
     *,
     timeout: float,
     proxies: Proxies = DIRECT,
@@ -127,18 +129,6 @@ async def _read_at_most(content: aiohttp.StreamReader, limit: int) -> bytes:
     while len(data) < limit and (chunk := await content.read(limit - len(data))):
         data += chunk
     return bytes(data)
-
-
-def _read_inside(folder: Path, name: str) -> bytes:
-    root = folder.resolve()
-    try:
-        path = (root / name).resolve()
-        if not path.is_relative_to(root):
-            raise _not_fetched(404)
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise _not_fetched(404) from error
 
 
 def _led_to(url: URL, response: aiohttp.ClientResponse) -> URL | None:

@@ -7,7 +7,8 @@ The store of the vendor has two signatures, and its SDKs send either:
     V4    Authorization: OSS4-HMAC-SHA256 Credential=…   HMAC-SHA256, with a key made from date and region
 
 Both sign the bucket and the object's key as they are, whatever their spelling in the URL: one SDK sends the slashes of
-a key as they are, another as %2F. Neither signs the body.
+a key as they are, another as %2F. V4 signs all parameters, V1 those that name a part of what is asked for. Neither
+signs the body.
 
 Vendor: "Include signatures in the Authorization header" of Object Storage Service, V1 and V4.
 """
@@ -21,7 +22,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from consumer.emulator.errors import StoreError
 
@@ -34,6 +35,8 @@ _V4: Final = re.compile(
     rf"{ALGORITHM} +Credential=([^/,\s]+)/(\d{{8}})/([^/,\s]+)/oss/aliyun_v4_request"
     r"(?:, *AdditionalHeaders=([^,\s]+))?, *Signature=([0-9a-f]{64})(?:, *AdditionalHeaders=([^,\s]+))?"
 )
+_SIGNED_BY_V1: Final = frozenset({"versionId"})
+"""Of the parameters that the emulator's store knows."""
 _ALWAYS_SIGNED: Final = frozenset({"content-type", "content-md5"})
 
 
@@ -50,6 +53,11 @@ class StoreRequest:
     def header(self, name: str) -> str | None:
         """The first value under a lower-case `name`, or None."""
         return next((value for key, value in self.headers if key.lower() == name), None)
+
+    def parameters(self) -> list[tuple[str, str]]:
+        """The query, decoded."""
+        pairs = (each.partition("=") for each in self.query.split("&") if each)
+        return [(unquote(name), unquote(value)) for name, _, value in pairs]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +119,13 @@ def string_to_sign(request: StoreRequest, claim: Claim) -> str:
 
 
 def canonical_request(request: StoreRequest, additional: Sequence[str] = ()) -> str:
-    """The text whose hash V4 signs. A request with a query is never signed here: the store refuses it before."""
+    """The text whose hash V4 signs."""
+    parameters = sorted((quote(name, safe="~"), quote(value, safe="~")) for name, value in request.parameters())
+    query = "&".join(f"{name}={value}" if value else name for name, value in parameters)
     lines = _lines(request, _ALWAYS_SIGNED | set(additional))
     path = quote(f"/{request.bucket}/{request.key}", safe="/~")
     payload = request.header("x-oss-content-sha256") or ""
-    return "\n".join((request.method, path, "", lines, ";".join(sorted(additional)), payload))
+    return "\n".join((request.method, path, query, lines, ";".join(sorted(additional)), payload))
 
 
 def sign_v1(text: str, secret: str) -> str:
@@ -132,13 +142,15 @@ def sign_v4(text: str, secret: str, scope: tuple[str, str]) -> str:
 
 
 def _string_to_sign_v1(request: StoreRequest) -> str:
+    named = sorted((name, value) for name, value in request.parameters() if name in _SIGNED_BY_V1)
+    query = "&".join(f"{name}={value}" if value else name for name, value in named)
     return "\n".join(
         (
             request.method,
             request.header("content-md5") or "",
             request.header("content-type") or "",
             request.header("x-oss-date") or request.header("date") or "",
-            f"{_lines(request)}/{request.bucket}/{request.key}",
+            f"{_lines(request)}/{request.bucket}/{request.key}" + (f"?{query}" if query else ""),
         )
     )
 

@@ -5,7 +5,8 @@ The object store that takes local files: a request in, a reply out. Sockets are 
     PUT /{key}              the same, to a Host that begins with the bucket
 
 Checks run in the order object's name → key → token → date → signature → bucket → right to write there → what came.
-Other methods are 405 MethodNotAllowed whoever asks: the emulator has no other operation, and a token grants no other.
+GET is reading.py's. Other methods are 405 MethodNotAllowed whoever asks: the emulator has no other operation, and a
+token grants no other.
 
 Vendor: PutObject of Object Storage Service. Its objects are found again by ImageModeration of the same region.
 """
@@ -23,7 +24,7 @@ from urllib.parse import unquote
 from consumer.emulator.breakage import in_place_of_store, spoiled
 from consumer.emulator.calls import Call
 from consumer.emulator.errors import StoreError
-from consumer.emulator.faults import PUT_OBJECT, ActiveFault, Faults, Moment, Subject
+from consumer.emulator.faults import GET_OBJECT, LIST_OBJECTS, PUT_OBJECT, ActiveFault, Faults, Moment, Subject
 from consumer.emulator.images import MAX_BYTES
 from consumer.emulator.replies import Reply, Silence, store_refusal, stored_reply
 from consumer.emulator.settings import EmulatorSettings
@@ -56,7 +57,7 @@ class Uploads:
     async def answer(self, request: StoreRequest, body: bytes | None, call: Call) -> Reply | Silence:
         """Answer one request; `body` is None when more came than is read. Refusals are replies: none escapes."""
         request_id = secrets.token_hex(12).upper()
-        subject = subject_of_upload(request, call)
+        subject = subject_in_store(request, call)
         try:
             _check_operation(request)
             fault = self._faults.draw(Moment.BEFORE_GATEWAY, subject)
@@ -65,7 +66,7 @@ class Uploads:
             data = self._admit(request, body, call.region)
             fault = self._faults.draw(Moment.INSIDE_QUOTA, subject)
             reply = self._keep(request, data, request_id, truncated=bool(fault and fault.what.truncated))
-            return await _delayed(reply, fault)
+            return await delayed(reply, fault)
         except StoreError as error:
             return store_refusal(error, request_id, call.host)
 
@@ -134,13 +135,15 @@ def read_store_request(method: str, host: str, target: str, headers: Sequence[tu
     )
 
 
-def subject_of_upload(request: StoreRequest, call: Call) -> Subject:
-    """What faults may match of an upload. All of it is known before the body is read."""
+def subject_in_store(request: StoreRequest, call: Call) -> Subject:
+    """What faults may match of a request to the store. All of it is known before a body is read."""
     return Subject(region=call.region, action=call.action or "", object=request.key)
 
 
 def action_of(request: StoreRequest) -> str | None:
     """The name under which a request to the store is logged."""
+    if request.method == "GET":
+        return GET_OBJECT if request.key else LIST_OBJECTS
     return PUT_OBJECT if request.method == "PUT" else None
 
 
@@ -149,7 +152,7 @@ def _check_operation(request: StoreRequest) -> None:
         raise StoreError(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
     if request.query:
         raise StoreError(501, "NotImplemented", "The emulator's store knows no parameters and no presigned URLs.")
-    if not _is_name(request.key):
+    if not is_name(request.key):
         raise StoreError(400, "InvalidObjectName", "The specified object is not valid.")
 
 
@@ -170,11 +173,13 @@ def _checked(request: StoreRequest, body: bytes | None) -> bytes:
     return body
 
 
-def _is_name(key: str) -> bool:
+def is_name(key: str) -> bool:
+    """Whether an object can be called so."""
     return 0 < len(key.encode()) <= MAX_KEY and not any(each < " " or each == "\x7f" for each in key)
 
 
-async def _delayed(reply: Reply, fault: ActiveFault | None) -> Reply | Silence:
+async def delayed(reply: Reply, fault: ActiveFault | None) -> Reply | Silence:
+    """What becomes of an answer of the store that a fault strikes."""
     if fault is None:
         return reply
     await sleep(fault.what.latency or 0.0)

@@ -9,7 +9,8 @@ from consumer.clock import SystemClock
 from consumer.commands.check.findings import Finding
 from consumer.commands.check.stores import look_at_stores
 from consumer.config import Config
-from tests.images.stores.serving import KEY, S3Like, answer, refusal, serving
+from consumer.emulator import EmulatorSettings, running
+from tests.images.stores.serving import IMAGE, KEY, S3Like, answer, refusal, serving
 
 LIST = b"<ListBucketResult><KeyCount>0</KeyCount></ListBucketResult>"
 
@@ -97,3 +98,38 @@ async def test_a_key_that_cannot_be_read_is_refused_as_run_refuses_it(tmp_path: 
 
     assert [each.refused for each in found] == [True, True]
     assert f"stores.a: {tmp_path}/access-key-id: cannot be read" in found[0].text
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "level", "says"),
+    [
+        ({}, {}, "ok", "photos is there, and the key is accepted"),
+        ({}, {"access-key-id": "unknown"}, "wrong", "photos: InvalidAccessKeyId: the store does not know the key"),
+        ({}, {"access-key-secret": "wrong"}, "wrong", "photos: SignatureDoesNotMatch: the secret is not the key's"),
+        ({}, {"security-token": "another"}, "wrong", "photos: InvalidSecurityToken: "),
+        ({"region": "eu-west-1"}, {}, "wrong", "photos: InvalidArgument: if it says so of every object, the region is"),
+        ({"bucket": "other"}, {}, "wrong", "other: NoSuchBucket: there is no such bucket"),
+    ],
+)
+async def test_a_store_of_the_vendors_is_asked_as_well(
+    tmp_path: Path, changes: dict[str, str], key: dict[str, str], level: str, says: str
+) -> None:
+    """
+    By a list that is signed for it, which the emulator verifies.
+    """
+    emulated = EmulatorSettings(oss={"photos": {"a.png": IMAGE}})
+    account = {
+        "access-key-id": emulated.access_key_id,
+        "access-key-secret": emulated.access_key_secret.get_secret_value(),
+    }
+    for name, text in {**account, **key}.items():
+        (tmp_path / name).write_text(text)
+    async with running(emulated) as emulator:
+        store = {"type": "oss", "endpoint": emulator.url, "region": changes.get("region", "ap-southeast-1")}
+        binding = {"bucket": changes.get("bucket", "photos"), "via": "upload", "store": "a"}
+        config = Config.model_validate({"stores": {"a": {**store, "key_files": tmp_path}}, "bindings": [binding]})
+        [found] = await look_at_stores(config, {}, SystemClock())
+        [call] = emulator.calls
+
+    assert (found.level, found.about, call.action) == (level, "store a", "ListObjectsV2")
+    assert says in found.text

@@ -2,6 +2,7 @@
 The signatures of the object store: the vectors of the official SDK, and what is refused for which reason.
 """
 
+import contextlib
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -205,3 +206,27 @@ def test_more_headers_are_signed_as_the_official_sdks_sign_them(version: str) ->
         403,
         "SignatureDoesNotMatch",
     )
+
+
+@pytest.mark.parametrize("version", ["v1", "v4"])
+def test_parameters_are_signed_as_the_official_sdks_sign_them(version: str) -> None:
+    """
+    However they are spelled and in whichever order they come: all by V4, by V1 those that name a part of an object.
+    """
+    signed = HttpRequest("GET", "http://127.0.0.1:8090/b/k?versionId=CAEQ%2B%2F%3D&max-keys=1&prefix")
+    context = SigningContext("oss", "eu-west-1", "b", "k", signed, Credentials("id", "secret"))
+    context.signing_time = datetime.fromtimestamp(SIGNED_AT, UTC)
+    context.sub_resource = []
+    (SignerV1() if version == "v1" else SignerV4()).sign(context)
+
+    def accepts(query: str) -> bool:
+        request = StoreRequest("GET", "b", "k", query, list(signed.headers.items()))
+        with contextlib.suppress(StoreError):
+            verify(request, read_claim(request), "secret", now=SIGNED_AT)
+            return True
+        return False
+
+    same = ["versionId=CAEQ%2B%2F%3D&max-keys=1&prefix", "prefix=&max-keys=%31&versionId=CAEQ%2B/="]
+    others = ["versionId=CAEQ&max-keys=1&prefix", "max-keys=1&prefix", "versionId=CAEQ%2B%2F%3D&max-keys=2&prefix"]
+    assert [accepts(query) for query in same] == [True, True]
+    assert [accepts(query) for query in others] == [False, False, version == "v1"]

@@ -3,18 +3,24 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from consumer.emulator import EmulatorSettings, running
+from consumer.emulator.buckets import etag_of, version_of
 from tests.images.stores.serving import S3Like, refusal, serving
-from tests.rig.emulated import KEY
-from tests.rig.kafka import publish
+from tests.rig.emulated import KEY, REGION
+from tests.rig.events import upload
+from tests.rig.kafka import NewRecord, publish
 from tests.rig.pictures import picture
 from tests.rig.replica import Replica
 from tests.rig.s3 import make_bucket, notification, put, s3_client
 from tests.rig.stage import Stage
 
 IMAGE, OTHER = picture("red", "PNG", (8, 8)), picture("blue", "PNG", (8, 8))
+RED_IS_HIGH = [
+    {"match": {"average_colour": "red"}, "labels": [{"label": "violent_bloody", "risk_level": "high"}]},
+]
 AMAZON = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret"}
 
 
@@ -108,3 +114,61 @@ async def test_while_a_store_refuses_the_key_its_images_wait(stage: Stage, tmp_p
 
     assert len(outcomes["pass"]) == 5
     assert outcomes["review"] == []
+
+
+def told_of(bucket: str, key: str, data: bytes) -> NewRecord:
+    """What a bucket's owner is told of a new object, as OSS has it: with its ETag, and of no version."""
+    event = {
+        "eventName": "ObjectCreated:PutObject", "eventSource": "acs:oss", "eventTime": "2026-11-20T10:00:00.000Z",
+        "eventVersion": "1.0", "region": REGION,
+        "oss": {"bucket": {"name": bucket}, "object": {"key": key, "size": len(data), "eTag": etag_of(data)}},
+    }  # fmt: skip
+    return NewRecord(orjson.dumps({"events": [event]}), key=bucket.encode())
+
+
+@pytest.mark.scenario
+async def test_objects_of_a_private_bucket_of_the_vendors_are_judged(stage: Stage, tmp_path: Path) -> None:
+    """
+    Its store verifies what is signed. While it is a wrong key, the images wait and readiness names the store's word for
+    it; with the right one each is read by ETag or version, uploaded and judged, and none went to review for that.
+    """
+    objects = {"a b+测.png": IMAGE, "other.png": OTHER}
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    (keys / "access-key-id").write_text(KEY["ALIBABA_CLOUD_ACCESS_KEY_ID"])
+    (keys / "access-key-secret").write_text("wrong")
+    ref = {"store": "oss", "bucket": "ugc-private", "key": "other.png", "region": REGION, "version": version_of(OTHER)}
+    events = [
+        told_of("ugc-private", "a b+测.png", IMAGE),
+        NewRecord(upload("by-version", images=[{"id": "0", "ref": ref}]), key=b"by-version"),
+        told_of("ugc-private", "other.png", IMAGE),
+    ]
+    async with running(EmulatorSettings(qps=1_000, oss={"ugc-private": objects}, rules=RED_IS_HIGH)) as emulator:
+        store = {"type": "oss", "endpoint": emulator.url, "region": REGION, "key_files": str(keys)}
+        settings = stage.config(emulator.url, stores={"ugc-oss": store})
+        settings["bindings"] = [{"bucket": "ugc-private", "via": "upload", "store": "ugc-oss"}]
+        await publish(stage.kafka.bootstrap_servers, stage.uploads, events)
+        async with Replica.started(tmp_path, settings, environment=KEY) as replica:
+            refused = "store ugc-oss refuses this service its bucket ugc-private (SignatureDoesNotMatch)"
+            async with asyncio.timeout(30):
+                while not any(call.action == "GetObject" for call in emulator.calls):
+                    await asyncio.sleep(0.1)
+                while refused not in (await replica.readiness())[1]:
+                    await asyncio.sleep(0.1)
+            while_refused = await stage.verdict_ids()
+            (keys / "access-key-secret").write_text(KEY["ALIBABA_CLOUD_ACCESS_KEY_SECRET"])
+            await stage.until(lambda ids: len(ids) >= len(events))
+        uploaded = sum(call.action == "PutObject" for call in emulator.calls)
+        billed = sum(call.billed for call in emulator.calls)
+    outcomes = await stage.outcomes()
+
+    assert while_refused == []
+    judged = {each["image"]["ref"]["key"]: each["image"] for name in ("block", "pass") for each in outcomes[name]}
+    assert {key: (image["sha256"], image["version"]) for key, image in judged.items()} == {
+        "a b+测.png": (hashlib.sha256(IMAGE).hexdigest(), None),
+        "other.png": (hashlib.sha256(OTHER).hexdigest(), version_of(OTHER)),
+    }
+    assert [verdict["image"]["ref"]["key"] for verdict in outcomes["block"]] == ["a b+测.png"]
+    errors = [(verdict["error"]["class"], verdict["error"]["code"]) for verdict in outcomes["review"]]
+    assert errors == [("fetch", "changed")]
+    assert (uploaded, billed) == (2, 2)
