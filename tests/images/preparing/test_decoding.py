@@ -11,6 +11,7 @@ from consumer.images.formats import format_of, problem_of
 from consumer.images.preparing import NotPrepared, Prepared
 from consumer.images.preparing.decoding import prepared
 from tests.images.preparing.files import COLOURS, animated, colour, job, written
+from tests.rig.pictures import psd
 
 RGB = {"red": (1, 0, 0), "blue": (0, 0, 1), "yellow": (1, 1, 0), "black": (0, 0, 0), "lime": (0, 1, 0)}
 
@@ -241,10 +242,7 @@ def test_a_layered_image_is_looked_at_as_a_whole() -> None:
     """
     How many layers it has is not counted: nobody sees them.
     """
-    head = b"8BPS\x00\x01" + bytes(6) + b"\x00\x03" + (8).to_bytes(4, "big") * 2 + b"\x00\x08\x00\x03"
-    data = head + bytes(12) + b"\x00\x00" + b"\xff" * 64 + bytes(128)
-
-    found = made(data)
+    found = made(psd(b"\xff" * 64, bytes(64), bytes(64), size=(8, 8)))
 
     assert found.frames is None
     assert colour(found.pictures[0].data) == RGB["red"]
