@@ -29,7 +29,7 @@ def arrival_now() -> float:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Call:
-    """One request. What is unknown, or not answered yet, is None. `arrival` is in unix seconds."""
+    """One request. What is unknown, or not answered yet, is None. `arrival` and `ended` are in unix seconds."""
 
     arrival: float
     region: str
@@ -41,6 +41,7 @@ class Call:
     http_status: int | None = None
     code: int | str | None = None
     billed: bool = False
+    ended: float | None = None  # when it was answered, or given up
 
     def json(self) -> dict[str, JsonValue]:
         """As a line of the log, arrival to the microsecond."""
@@ -135,6 +136,7 @@ class CallLog:
     def end(self, call: Call) -> None:
         """Note that `call` was answered, or will never be. Each call ends once."""
         self._in_progress.remove(call)
+        call.ended = arrival_now()
         self._totals.note_end(call)
 
     def clear(self) -> None:

@@ -1,7 +1,6 @@
 """`scan` as an operator runs it: a folder with a configuration, an account at the emulated provider."""
 
 import asyncio
-import itertools
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -16,7 +15,6 @@ from PIL import Image
 
 from consumer.emulator import Emulator, EmulatorSettings, running
 from tests.commands.cli import Ended, command
-from tests.images.test_formats import heif
 from tests.rig.emulated import KEY
 from tests.rig.pictures import picture
 from tests.rig.windows import busiest_window
@@ -118,25 +116,6 @@ def many(folder: Path, count: int) -> None:
     """Write so many blue PNGs, no two of them alike."""
     for number in range(count):
         (folder / f"{number:04}.png").write_bytes(picture("blue", "PNG", (8 + number % 50, 8 + number // 50)))
-
-
-def in_formats_that_are_taken(folder: Path, count: int) -> Iterator[tuple[str, str]]:
-    """Write images in turn in every format that the provider takes, no two alike; yield each file's name and format."""
-    kinds = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF", "ICO", "SVG", "HEIF")
-    for number, kind in zip(range(count), itertools.cycle(kinds), strict=False):
-        name = f"{number:04}-{kind.lower()}"
-        (folder / name).write_bytes(_image(kind, number))
-        yield name, kind
-
-
-def _image(kind: str, number: int) -> bytes:
-    match kind:
-        case "SVG":
-            return f'<svg xmlns="http://www.w3.org/2000/svg"><desc>{number}</desc><rect/></svg>'.encode()
-        case "HEIF":
-            return heif((16 + number, 16))
-        case _:
-            return picture("blue", kind, (16 + number, 16))
 
 
 def in_all_formats(folder: Path, count: int) -> Iterator[tuple[str, str]]:

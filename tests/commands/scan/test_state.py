@@ -22,8 +22,8 @@ from consumer.errors import Misconfigured
 from consumer.hits import Box, FigureHit, Hits, LibraryHit
 from consumer.policy.schema import load_policy
 from consumer.records import Decision, Label, ModerationResult
-from consumer.vendor_facts.images import LIMITS
-from tests.commands.scan.account import POLICY, Account, account, in_formats_that_are_taken, many, painted
+from tests.commands.scan.account import POLICY, Account, account, many, painted
+from tests.commands.scan.killing import billed_again, killed, results
 from tests.commands.scan.test_terminal import all_of
 from tests.rig.children import running
 from tests.rig.emulated import KEY
@@ -350,12 +350,6 @@ def test_a_rule_that_expires_makes_results_old(tmp_path: Path) -> None:
     assert in_words(differences(on_its_day, after)) == "a time before a rule of the policy expired"
 
 
-def results(path: Path) -> list[bytes]:
-    """The lines of images that have all their answers."""
-    lines = path.read_bytes().splitlines() if path.exists() else []
-    return [line for line in lines if line.startswith(b'{"asked"')]
-
-
 def begun(provider: Account, *arguments: object, output: Any = asyncio.subprocess.DEVNULL) -> Any:
     """A scan of 20 calls a second, in a process of its own."""
     command = provider.arguments(provider.images, "--qps", 20, *arguments)
@@ -372,15 +366,16 @@ async def test_after_a_sigkill_nothing_is_paid_for_twice_but_what_was_in_flight(
         many(provider.images, 60)
         async with begun(provider, "--state", path) as process:
             await provider.until_billed(15)
-            process.kill()
-            await process.wait()
-        calls, remembered = len(provider.called()), len(results(path))
+            at_its_end = await killed(provider, process, path)
+        remembered = len(at_its_end.remembered)
         ended, lines = await provider.scan(provider.images, "--qps", 50, "--state", path)
         stats = provider.emulator.stats()
 
     assert (ended.status, len(lines)) == (0, 60)
-    assert 0 < remembered <= calls < 60
-    assert stats["billed_again"] <= calls - remembered
+    assert 0 < remembered <= len(at_its_end.called) < 60
+    assert at_its_end.lost <= at_its_end.in_flight  # all that had ended before is remembered
+    assert billed_again(provider) == at_its_end.lost
+    assert stats["billed_again"] == len(at_its_end.lost)
     assert stats["billed"] == 60 + stats["billed_again"]
     assert sum(line["from_state"] for line in lines) == remembered
 
@@ -473,36 +468,6 @@ async def test_a_disk_that_is_full_for_a_while_costs_what_did_not_fit(tmp_path: 
     assert len(told.splitlines()) == paid
     assert (ended.status, len(lines), provider.billed) == (0, 30, paid + 30 - first)
     assert "was not whole" not in ended.errors
-
-
-@pytest.mark.scenario
-async def test_a_folder_of_every_format_is_judged_though_its_scan_is_killed(tmp_path: Path) -> None:
-    """
-    200 images; what is paid for twice is at most what was in flight, and the page of the second scan has them all.
-    """
-    path, page = tmp_path / "state", tmp_path / "page.html"
-    async with account(tmp_path, latency=0.3) as provider:
-        formats = dict(in_formats_that_are_taken(provider.images, 200))
-        command = provider.arguments(provider.images, "--qps", 50, "--state", path)
-        async with running(
-            [sys.executable, "-m", "consumer", *command], environment=KEY, output=asyncio.subprocess.DEVNULL
-        ) as process:
-            await provider.until_billed(60)
-            process.kill()
-            await process.wait()
-        calls, remembered = len(provider.called()), len(results(path))
-        ended, lines = await provider.scan(provider.images, "--alone", "--state", path, "--html", page)
-        stats = provider.emulator.stats()
-
-    decided: dict[str, set[str]] = {}
-    for line in lines:
-        decided.setdefault(formats[Path(line["image"]).name], set()).add(line["decision"])
-    assert (ended.status, len(lines)) == (0, 200), ended.errors
-    assert decided == {name.upper(): {"pass"} for name in LIMITS.formats}
-    assert 0 < remembered <= calls < 200
-    assert stats["billed_again"] <= calls - remembered
-    assert stats["billed"] == 200 + stats["billed_again"]
-    assert page.read_text("utf-8").count("<article") == 200
 
 
 @pytest.mark.scenario
