@@ -46,7 +46,7 @@ class CallContext:
         InTurn          turn                Fetching, which ends it once the image is fetched
         Limited         slot                Regions and Uploaded, which give it back while they wait for something else
         Regions         region, permit      Guarded, the caller
-        Regions         store_permit        Uploaded
+        Regions         store_permit        Uploaded, Fetching
         Uploaded        copies              Regions, Uploaded, CopiesKept, the caller
         Uploaded        uploading           Uploaded
         Paced           before_sending      the vendor's client, in the last moment before bytes go out

@@ -53,6 +53,16 @@ class Permit:
     departure: int | None = None  # the call's number, once it has departed
     returned: bool = False
 
+    @property
+    def is_valid(self) -> bool:
+        """Whether the breaker has not opened since it was given."""
+        return self._breaker.is_valid(self)
+
+    @property
+    def probes(self) -> bool:
+        """Whether it is valid, and of a breaker that is open."""
+        return self.is_valid and self._breaker.state is State.OPEN
+
     def depart(self) -> bool:
         """Note that the call departs now. False if the breaker has opened since the permit was given: it must not."""
         return self._breaker.depart(self)
@@ -117,9 +127,13 @@ class Breaker:
             self._ramp_seen_at = now
         return Permit(self, self._epoch)
 
+    def is_valid(self, permit: Permit) -> bool:
+        """See `Permit.is_valid`."""
+        return permit.epoch == self._epoch
+
     def depart(self, permit: Permit) -> bool:
         """See `Permit.depart`."""
-        if permit.epoch != self._epoch:
+        if not self.is_valid(permit):
             return False
         self._departures += 1
         permit.departure = self._departures

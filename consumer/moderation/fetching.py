@@ -14,6 +14,7 @@ from typing import Protocol
 from consumer.clock import Clock
 from consumer.dispatch.concurrency import SLOTS_OF_WORKERS, ConcurrencyLimit
 from consumer.dispatch.flows import Flow
+from consumer.dispatch.gate import GrantRevoked
 from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import (
     AccountRefused,
@@ -100,13 +101,15 @@ class Fetching:
         self._limit = limit
         self._held = held
         self._origins = origins or Origins()
+        self._probing: set[str] = set()  # regions for whose temporary store's sake an image is decoded
 
     @contextlib.asynccontextmanager
     async def fetched(self, source: str | StoredObject, call: CallContext) -> AsyncIterator[FetchedImage]:
         """
-        Hold an image's bytes.
+        Hold an image's bytes. Who waits for a worker holds them too, but not while the temporary store is away.
 
         Raises:
+            GrantRevoked: the temporary store is away, so that they would be held for nothing; it is chosen again.
             Unreachable: it could not be fetched, and another attempt may.
             NotFetchable: another attempt would fail as well.
             StoreAway, AccountRefused: its store fails, or refuses this service.
@@ -123,13 +126,32 @@ class Fetching:
                     return
                 # Images that are decoded for long are mostly somebody's: those of others have the next worker.
                 worker = self._workers.slot(call.lane, flow, first=call.paid)
-                async with worker as busy, _prepared(self._preparing, data, job, call) as made:
-                    busy.give_back()
-                    pictures = made.pictures or (Picture(data, found.format_name),)
-                    if made.pictures:
-                        del data
-                        room.shrink(0)
-                    yield FetchedImage(pictures, found.sha256, made.frames, made.scaled)
+                with self._for_the_store(call) as until_decoded:
+                    async with worker as busy:
+                        if call.store_permit is not None and not call.store_permit.is_valid:
+                            raise GrantRevoked
+                        async with _prepared(self._preparing, data, job, call) as made:
+                            busy.give_back()
+                            until_decoded.close()
+                            pictures = made.pictures or (Picture(data, found.format_name),)
+                            if made.pictures:
+                                del data
+                                room.shrink(0)
+                            yield FetchedImage(pictures, found.sha256, made.frames, made.scaled)
+
+    @contextlib.contextmanager
+    def _for_the_store(self, call: CallContext) -> Iterator[contextlib.ExitStack]:
+        """
+        While a region's temporary store is away have one image decoded at a time that is to probe it, until the stack
+        is closed: others would wait for a worker with their bytes. `GrantRevoked` escapes for those.
+        """
+        with contextlib.ExitStack() as until_decoded:
+            if call.store_permit is not None and call.store_permit.probes:
+                if call.region in self._probing:
+                    raise GrantRevoked
+                self._probing.add(call.region)
+                until_decoded.callback(self._probing.discard, call.region)
+            yield until_decoded
 
     async def _fetch(self, source: str | StoredObject, room: Room, call: CallContext) -> bytes:
         origins = self._origins.of(source)

@@ -5,6 +5,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
+from math import inf
 
 import pytest
 
@@ -41,6 +42,7 @@ LIMITS = BreakerLimits(provider_failures=3, account_failures=2, probe_interval=1
 POLICY = RetryPolicy(first_delay=0.1, max_delay=1.0, fetch_attempts=3, attempts=5, others_answered=20)
 URL = "https://img.example.com/1.png"
 IMAGE = picture("red", "PNG", (8, 8))
+KEPT = 1_800.0  # seconds. Vendor: an image that was uploaded is there for 30 minutes
 
 
 class Origin:
@@ -78,31 +80,46 @@ class Origin:
 
 
 class Store:
-    """A region's temporary store, which fails as `failing` says."""
+    """A region's temporary store, which fails as `failing` says, and keeps what is put there for half an hour."""
 
-    def __init__(self, region: str) -> None:
+    def __init__(self, region: str, clock: ManualClock) -> None:
         self.region = region
+        self.clock = clock
+        self.takes = 0.0  # seconds, for an object
         self.failing: Callable[[], CallFailed] | None = None
         self.objects: list[bytes] = []
+        self.forgotten: dict[ImageLocation, float] = {}  # when
 
     async def put(self, image: bytes, format_name: str) -> ByObject:
         if self.failing is not None:
             raise self.failing()
+        if self.takes:
+            await self.clock.sleep(self.takes)
         self.objects.append(image)
-        return ByObject(f"temporary-{self.region}", f"{len(self.objects)}.{format_name}", None)
+        stored = ByObject(f"temporary-{self.region}", f"{len(self.objects)}.{format_name}", None)
+        self.forgotten[stored] = self.clock.now() + KEPT
+        return stored
 
 
 class Provider:
-    """One region of the provider: notes what it is asked about, and fails as `failing` says."""
+    """
+    One region of the provider: notes what it is asked about, and fails as `failing` says. About an object that its
+    store has forgotten by then every call fails.
+    """
 
-    def __init__(self, clock: ManualClock) -> None:
+    def __init__(self, clock: ManualClock, store: Store) -> None:
         self.clock = clock
+        self.store = store
+        self.asked_in_vain: list[ImageLocation] = []
         self.failing: Callable[[ImageLocation], CallFailed | None] = lambda location: None
         self.asked: list[ImageLocation] = []
 
     async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
         self.asked.append(request.location)
         await self.clock.sleep(0.1)
+        if self.clock.now() >= self.store.forgotten.get(request.location, inf):
+            self.asked_in_vain.append(request.location)
+            raise Unreachable("404")
         if (failure := self.failing(request.location)) is not None:
             raise failure
         return answer(request.service)
@@ -134,8 +151,8 @@ class World:
         self.waits = InterruptibleWaits()
         self.origin = Origin(clock)
         self.held = BytesHeld(bytes_held)
-        self.providers = {name: Provider(clock) for name in ("first", "second")}
-        self.stores = {name: Store(name) for name in self.providers}
+        self.stores = {name: Store(name, clock) for name in ("first", "second")}
+        self.providers = {name: Provider(clock, store) for name, store in self.stores.items()}
         self.fetches = ConcurrencyLimit(fetches, None, SLOTS_OF_FETCHES)
         self.origins = Origins(self.origin, clock)
         fetching = Fetching(self.origin, self.fetches, self.held, self.origins, wanted, preparing)
@@ -210,20 +227,36 @@ async def test_another_region_is_given_a_copy_of_its_own() -> None:
 
 async def test_after_a_halt_of_31_minutes_the_image_is_uploaded_again() -> None:
     """
-    No bytes are kept through it, and the copy of before it is asked about no more: the provider has deleted it.
+    No bytes are kept through it, and no call is about the copy of before it: the provider has deleted that.
     """
     world = World()
     began = world.clock.now()
-    halted = world.clock.now() + 31 * 60
+    halted = began + 31 * 60
     for provider in world.providers.values():
         provider.failing = lambda _: AccountRefused("408") if world.clock.now() < halted else None
+    for store in world.stores.values():
+        store.takes = 2.0
+    held: list[tuple[float, int]] = []
 
+    async def look() -> None:
+        while True:
+            held.append((world.clock.now() - began, world.held.taken))
+            await world.clock.sleep(0.5)
+
+    looking = asyncio.ensure_future(look())
     assert isinstance(await world.clock.run(world.ask()), ModerationResult)
+    looking.cancel()
 
-    assert 31 * 60 <= world.clock.now() - began < 32 * 60
+    took = world.clock.now() - began
+    assert 31 * 60 <= took < 32 * 60
     *_, last = world.providers["second"].asked  # where whatever the first one has failed twice is tried
     assert last == ByObject("temporary-second", "2.png", None)
     assert len(world.origin.fetched) == 3  # for the first region, and for the second one twice, with 25 minutes between
+    assert [each.asked_in_vain for each in world.providers.values()] == [[], []]
+    with_bytes = [moment for moment, taken in held if taken]
+    assert 0.5 * len(with_bytes) <= 3 * (2.0 + 0.5)  # while each of the three is put, and at no other time
+    assert not any(60 <= moment < 24 * 60 for moment in with_bytes)
+    assert len(held) > 2 * took - 2
     assert world.held.taken == 0
 
 
