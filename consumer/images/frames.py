@@ -31,16 +31,16 @@ def count_of(data: bytes, format_name: str) -> int | None:
     return found if found and found > 0 else None
 
 
-def chosen(count: int, most: int, *, last: bool = False) -> tuple[int, ...]:
+def chosen(count: int, most: int, *, judged: int = 0) -> tuple[int, ...]:
     """
     Which of so many frames are looked at, from 0: all, or `most` of them, spread evenly from the first to the last.
 
-    Where that is one it is the first, or the `last`.
+    Where that is one it is the one that the provider would have `judged`.
     """
     if count <= most:
         return tuple(range(count))
     if most == 1:
-        return (count - 1 if last else 0,)
+        return (judged,)
     return tuple(nth * (count - 1) // (most - 1) for nth in range(most))
 
 

@@ -7,6 +7,8 @@ Bytes come from strangers: each reader takes `MOST_STEPS` at the most, and what 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Literal
 
+from consumer.vendor_facts.images import judged_picture
+
 Size = tuple[int, int]
 Order = Literal["big", "little"]
 
@@ -85,10 +87,11 @@ def _length_of_segment(data: bytes, at: int, marker: int) -> int:
 
 
 def _ico(data: bytes) -> Size | None:
-    """The last image, which is the one that the provider judges."""
-    at = 6 + 16 * (_number(data, 4, 2) - 1)
+    """The size of the image that the provider judges."""
+    count = _number(data, 4, 2)
+    at = 6 + 16 * judged_picture("ico", count)
     entry = data[at : at + 16]
-    if at < 6 or len(entry) < 16:
+    if count == 0 or len(entry) < 16:
         return None
     image = _number(entry, 12, 4)
     return _png(data[image : image + _PNG_HEADER]) or (entry[0] or 256, entry[1] or 256)

@@ -15,6 +15,7 @@ that would be judged there.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,5 +38,10 @@ LIMITS = ImageLimits(
     max_pixels=167_000_000,
     max_side_by_format=MappingProxyType({"heif": 8_191}),
 )
-ADVISED_SIDE = 200
-"""Pixels: what has more of them on both sides is judged better."""
+JUDGED: Mapping[str, Literal["first", "last"]] = MappingProxyType({"gif": "first", "ico": "last"})
+"""Which picture of a file with several is judged, by its format. Of others the page does not say."""
+
+
+def judged_picture(format_name: str, count: int) -> int:
+    """Return which of a file's pictures the provider judges, from 0; where its page does not say, the first."""
+    return count - 1 if JUDGED.get(format_name) == "last" else 0

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from consumer.images.formats import format_of
-from consumer.images.frames import MOST_FRAMES, frames_in
+from consumer.images.frames import MOST_FRAMES, chosen, frames_in
+from consumer.vendor_facts.images import JUDGED, LIMITS, judged_picture
 from tests.rig.pictures import picture
 
 FORMATS = ("png", "gif", "webp", "jpeg", "ico", "tiff", "heif", "bmp", "svg")
@@ -135,3 +136,14 @@ def test_no_image_makes_work_for_long(name: str, fill: bytes) -> None:
     frames_in(data, name)
 
     assert time.process_time() - began < 0.5
+
+
+def test_where_one_picture_is_looked_at_it_is_the_one_that_the_provider_judges() -> None:
+    """
+    Of an icon the last, of a GIF the first, as the provider's page says; of others the first is taken to be.
+    """
+    assert [judged_picture(name, 5) for name in ("ico", "gif", "tiff", "webp")] == [4, 0, 0, 0]
+    assert chosen(5, 1, judged=judged_picture("ico", 5)) == (4,)
+    assert chosen(5, 1, judged=judged_picture("gif", 5)) == (0,)
+    assert chosen(5, 3, judged=4) == (0, 2, 4)
+    assert JUDGED.keys() <= LIMITS.formats

@@ -14,6 +14,7 @@ from PIL import AvifImagePlugin, Image, ImageFile, JpegImagePlugin, MpoImagePlug
 
 from consumer.images.frames import MOST_FRAMES, chosen, count_of
 from consumer.images.preparing import Job, NotPrepared, Picture, Prepared
+from consumer.vendor_facts.images import judged_picture
 
 _READERS: Mapping[str, tuple[str, ...]] = {
     "png": ("PNG",), "jpeg": ("JPEG",), "gif": ("GIF",), "webp": ("WEBP",), "bmp": ("BMP",), "tiff": ("TIFF",),
@@ -69,7 +70,7 @@ def _prepared(data: bytes, job: Job) -> Prepared:
     frames = count if is_exact else None
     if job.as_it_is and count == 1:
         return Prepared(pictures=(), frames=frames, scaled=False)
-    taken = chosen(count, job.frames, last=job.format_name == "ico")
+    taken = chosen(count, job.frames, judged=judged_picture(job.format_name, count))
     pictures, scaled, left = [], False, job.most_prepared
     for nth, (frame, image) in enumerate(zip(taken, _frames(data, job.format_name, taken), strict=True)):
         plain, is_smaller = _within_bounds(image, job)
@@ -127,7 +128,7 @@ def _frames(data: bytes, format_name: str, taken: tuple[int, ...]) -> Iterator[I
 
 
 def _icon(data: bytes, nth: int) -> bytes:
-    """One image of an ICO file, as a file of its own: Pillow sorts them, and the provider takes the last."""
+    """One image of an ICO file, as a file of its own: Pillow sorts them by size, and has no numbers for them."""
     entry = data[6 + 16 * nth : 22 + 16 * nth]
     size, at = int.from_bytes(entry[8:12], "little"), int.from_bytes(entry[12:16], "little")
     return b"\x00\x00\x01\x00\x01\x00" + entry[:12] + (22).to_bytes(4, "little") + data[at : at + size]
