@@ -22,7 +22,7 @@ class Job:
     format_name: str  # as `formats.format_of` has it
     frames: int = 1  # that are taken at the most, spread over the file
     scales: bool = False  # whether a picture may be made smaller; one that must be is refused otherwise
-    as_it_is: bool = False  # whether nothing is made of a file that has only one picture
+    as_it_is: bool = False  # whether nothing is made of a file that has only one picture, or that nothing here reads
     most_decoded: int = 50_000_000  # pixels
     most_pixels: int
     most_side: int  # pixels

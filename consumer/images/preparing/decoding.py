@@ -66,6 +66,8 @@ def prepared(data: bytes, job: Job) -> Prepared:
 
 
 def _prepared(data: bytes, job: Job) -> Prepared:
+    if job.as_it_is and not _is_read(job.format_name):
+        return Prepared(pictures=(), frames=None, scaled=False)
     count, is_exact = _counted(data, job.format_name)
     frames = count if is_exact else None
     if job.as_it_is and count == 1:
@@ -82,8 +84,13 @@ def _prepared(data: bytes, job: Job) -> Prepared:
     return Prepared(pictures=tuple(pictures), frames=frames, scaled=scaled)
 
 
+def _is_read(format_name: str) -> bool:
+    """Whether there is a decoder: that of HEIF is an extra of its own."""
+    return any(reader in Image.OPEN for reader in _READERS[format_name])
+
+
 def _opened(data: bytes, format_name: str) -> ImageFile.ImageFile:
-    if format_name == "heif" and "HEIF" not in Image.OPEN:
+    if not _is_read(format_name):
         raise NotPrepared("no_decoder")
     return Image.open(BytesIO(data), formats=_READERS[format_name])
 

@@ -9,12 +9,18 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
+from consumer.dispatch.concurrency import ConcurrencyLimit
+from consumer.errors import ImageRefused
 from consumer.images.formats import format_of, problem_of
-from consumer.images.preparing import NotPrepared, Prepared
+from consumer.images.held import BytesHeld, Room
+from consumer.images.preparing import NotPrepared, Picture, Prepared
 from consumer.images.preparing.plan import Wanted, is_mended, job_for
-from consumer.images.preparing.workers import Bounds, Workers
+from consumer.images.preparing.workers import Bounds, Preparing, Workers
 from consumer.images.sizes import size_of
+from consumer.moderation.fetching import Fetching
+from consumer.records import StoredObject
 from tests.images.preparing.files import COLOURS, animated, job, written
+from tests.moderation.requests import context
 from tests.rig.pictures import gradient, heif, psd
 
 WANTED = Wanted(frames=3, scales=True, converts=True)
@@ -157,19 +163,56 @@ async def test_a_real_file_that_is_cut_off_is_refused(workers: Workers, format_n
     assert (await workers.work(data, job(format_name))).pictures
 
 
-async def test_without_its_extra_heif_has_no_decoder_and_others_do(tmp_path: Path) -> None:
+@pytest_asyncio.fixture
+async def without_heif(tmp_path: Path) -> AsyncIterator[Workers]:
+    """A worker that does not find the extra `heif`."""
+    (tmp_path / "pillow_heif.py").write_text("raise ModuleNotFoundError('pillow_heif')\n")
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    made = Workers(Bounds(at_once=1, seconds=60.0), {**os.environ, "PYTHONPATH": path})
+    yield made
+    await made.close()
+
+
+async def test_without_its_extra_heif_has_no_decoder_and_others_do(without_heif: Workers) -> None:
     """
     It is said as such, not as damage; the worker is none the worse for it.
     """
-    (tmp_path / "pillow_heif.py").write_text("raise ModuleNotFoundError('pillow_heif')\n")
-    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
-    workers = Workers(Bounds(at_once=1, seconds=60.0), {**os.environ, "PYTHONPATH": path})
-    try:
-        with pytest.raises(NotPrepared, match="no_decoder"):
-            await workers.work(FOREIGN["heif"](), job("heif"))
-        assert (await workers.work(FOREIGN["avif"](), job("avif"))).pictures
-    finally:
-        await workers.close()
+    with pytest.raises(NotPrepared, match="no_decoder"):
+        await without_heif.work(FOREIGN["heif"](), job("heif"))
+
+    assert (await without_heif.work(FOREIGN["avif"](), job("avif"))).pictures
+
+
+async def test_without_its_extra_a_heif_that_may_have_frames_is_uploaded_as_it_is(without_heif: Workers) -> None:
+    """
+    The provider takes it; how many frames it has is not known, which the policy's `unseen_frames` is for. One that is
+    too long for the provider cannot be mended.
+    """
+    sequence, long = (heif(gradient(size)).replace(b"mif1", b"msf1", 1) for size in ((128, 64), (8_256, 64)))
+    held = BytesHeld(100_000_000)
+    fetching = Fetching(
+        Files({"sequence": sequence, "long": long}), ConcurrencyLimit(1), held, None, WANTED,
+        Preparing(without_heif, held),
+    )  # fmt: skip
+
+    async with fetching.fetched("sequence", context()) as image:
+        assert image.pictures == (Picture(sequence, "heif"),)
+        assert (image.frames, image.scaled) == (None, False)
+    with pytest.raises(ImageRefused, match="no_decoder"):
+        async with fetching.fetched("long", context()):
+            raise AssertionError
+
+
+class Files:
+    """Files by name, to be fetched."""
+
+    def __init__(self, files: dict[str, bytes]) -> None:
+        self._files = files
+
+    async def fetch(self, source: str | StoredObject, room: Room) -> bytes:
+        data = self._files[str(source)]
+        await room.take(len(data))
+        return data
 
 
 def test_what_an_encoder_writes_is_known_by_its_first_bytes() -> None:
