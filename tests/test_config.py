@@ -11,6 +11,7 @@ from consumer.config.credentials import load_credentials
 from consumer.config.kafka import KafkaSettings, OutputTopics
 from consumer.config.loading import load_config
 from consumer.config.provider import ProviderSettings
+from consumer.config.yaml_file import read_yaml
 from consumer.errors import CallFailed, Misconfigured
 from consumer.policy.schema import OnError, load_policy
 from consumer.records import Decision
@@ -116,6 +117,20 @@ def test_a_value_that_yaml_stumbles_over_is_text(value: str) -> None:
     """
     assert load_config(None, {"MODERATION__KAFKA__GROUP_ID": value}).kafka.group_id == value
     assert "quota.qps" in "".join(problems_of(None, None, f"quota.qps={value}"))
+
+
+@pytest.mark.parametrize("name", ["on", "off", "yes", "no", "On", "true"])
+def test_a_name_that_yaml_takes_for_a_boolean_is_text(tmp_path: Path, name: str) -> None:
+    """
+    Before a colon there are names only, also in what is merged into a mapping; `no` may be a country's lane.
+    """
+    path = tmp_path / "consumer.yaml"
+    path.write_text(f"lanes: &all {{{name}: {{topics: [uploads]}}}}\nnowhere: {{<<: *all}}\n")
+
+    file = read_yaml(path)
+
+    assert file.tree == {"lanes": {name: {"topics": ["uploads"]}}, "nowhere": {name: {"topics": ["uploads"]}}}
+    assert file.line(("lanes", name)) == 1
 
 
 def test_an_address_of_ipv6_is_text() -> None:

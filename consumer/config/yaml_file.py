@@ -88,7 +88,18 @@ def _read(path: Path) -> tuple[Any, yaml.Node | None]:
 
 
 class _OnceLoader(yaml.SafeLoader):
-    """Refuses a key that a mapping repeats, where PyYAML would keep the last in silence."""
+    """
+    Refuses a key that a mapping repeats, where PyYAML would keep the last in silence.
+
+    A key is a name: `on`, `no` and the like are no booleans there.
+    """
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        for key, _ in node.value:
+            if key.tag == "tag:yaml.org,2002:bool":
+                key.tag = "tag:yaml.org,2002:str"
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: dict[Any, int] = {}
