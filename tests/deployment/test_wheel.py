@@ -158,6 +158,19 @@ async def test_a_scan_needs_no_file_and_no_pillow(installed: Installed, empty: P
     assert "data:image/png;base64," in (empty / "page.html").read_text("utf-8")
 
 
+async def test_the_example_policies_come_with_it(installed: Installed, empty: Path) -> None:
+    """
+    Where the page about the policy says, each with its tests.
+    """
+    [folder] = installed.program.parents[1].glob("lib/python*/site-packages/consumer/shipped_files/policies")
+    tests = sorted(folder.glob("*.tests.yaml"))
+    policies = [each.with_name(each.name.replace(".tests", "")) for each in tests]
+    said = await asyncio.gather(*(installed.run("policy", "test", str(each), folder=empty) for each in policies))
+
+    assert len(policies) == len(list((ROOT / "config" / "policies").iterdir())) / 2
+    assert [(each.status, each.errors) for each in said] == [(0, "")] * len(policies)
+
+
 async def test_the_service_runs_without_a_file(installed: Installed, empty: Path) -> None:
     """
     With the defaults and the policy of the release; here on free ports, without a broker, and until it is told to stop.

@@ -1,10 +1,15 @@
 """The page about the policy: its example works as it says, and its tables name what there is."""
 
 import re
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from consumer.commands.policy import fixtures, linting
+import pytest
+
+from consumer.commands.policy import explaining, fixtures, linting
 from consumer.policy import language, lint, schema
+from consumer.verdicts.encode import Encoding
 from tests.rig.replica import ROOT
 
 PAGE = (ROOT / "docs" / "policy.md").read_text()
@@ -30,6 +35,43 @@ def test_the_way_from_a_wish_to_a_rule_works(tmp_path: Path) -> None:
     assert [each.passed for each in before] == [False, True]
     assert fixtures.as_text(fixtures.run(policy, None)) + "\n" == block("text tested")
     assert [each for each in linting.lint(policy, None, None) if each.code != "P006"] == []
+
+
+def linted(policy: str) -> str:
+    """What lint says, but for days that have come since."""
+    path = Path(policy)
+    return linting.as_text([each for each in linting.lint(path, None, None) if each.code != "P006"], path)
+
+
+COMMANDS: Mapping[str, Callable[..., str]] = {
+    "cp": lambda source, to: str(shutil.copy(ROOT / source, to)) and "",
+    "moderation-consumer policy lint": linted,
+    "moderation-consumer policy test": lambda policy: fixtures.as_text(fixtures.run(Path(policy), None)),
+    "moderation-consumer policy explain": lambda policy, file: explaining.explain(Path(policy), Path(file)),
+}
+"""What the page's commands print."""
+
+
+def printed(line: str) -> str:
+    """What a command of the page prints."""
+    name = next(name for name in COMMANDS if line.startswith(f"{name} "))
+    return COMMANDS[name](*line.removeprefix(name).split())
+
+
+def test_the_way_from_an_example_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Each command prints what the page shows; `…` stands for lines that it leaves out.
+    """
+    monkeypatch.chdir(tmp_path)
+    example = ROOT / "config" / "policies" / "marketplace.yaml"
+    (swim,) = (each for each in fixtures.read_fixtures(example.with_suffix(".tests.yaml")) if "swim shop" in each.name)
+    verdict = fixtures.decided(schema.load_policy(example), swim)
+    Path("verdict.json").write_bytes(Encoding(group="moderation-consumer").verdict(verdict).value or b"")
+
+    for shown in block("console").split("$ ")[1:]:
+        line, _, expected = shown.partition("\n")
+        pattern = re.escape(expected.rstrip("\n")).replace("…\\\n", "(?s:.*?\n)")
+        assert re.fullmatch(pattern, printed(line)), (line, printed(line))
 
 
 def test_every_code_of_lint_has_a_row() -> None:
