@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.commands.policy import explaining, fixtures, linting
+from consumer.commands.policy import diffing, explaining, fixtures, linting
 from consumer.policy import language, lint, schema
 from consumer.verdicts.encode import Encoding
 from tests.rig.replica import ROOT
@@ -21,19 +21,26 @@ def block(kind: str) -> str:
     return str(found)
 
 
+def undigested(text: str) -> str:
+    """Without digests: they are others with each setting that policies get."""
+    return re.sub(r"\b[0-9a-f]{12}…", "…", text)
+
+
 def test_the_way_from_a_wish_to_a_rule_works(tmp_path: Path) -> None:
     """
-    The test fails without the rule and passes with it, and lint has no complaint.
+    The test fails without the rule and passes with it, the page shows what is different, and lint has no complaint.
     """
     policy = tmp_path / "policy.yaml"
     policy.with_name("policy.tests.yaml").write_text(block("yaml tests"))
     policy.write_text("policy: img-mod\nversion: 7\n")
+    deployed = Path(shutil.copy(policy, tmp_path / "deployed.yaml"))
     before = fixtures.run(policy, None)
 
     policy.write_text(block("yaml policy"))
 
     assert [each.passed for each in before] == [False, True]
     assert fixtures.as_text(fixtures.run(policy, None)) + "\n" == block("text tested")
+    assert undigested(diffing.as_text(diffing.diff(deployed, policy)) + "\n") == undigested(block("text compared"))
     assert [each for each in linting.lint(policy, None, None) if each.code != "P006"] == []
 
 

@@ -23,7 +23,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, fo
 
 @policy_app.callback()
 def policy() -> None:
-    """Look at a policy before it decides: lint it, run its tests, explain a verdict. No call is made."""
+    """Look at a policy before it decides: lint it, test it, compare it, explain a verdict. No call is made."""
 
 
 @policy_app.command()
@@ -77,3 +77,22 @@ def explain(
     from consumer.commands.policy import explaining as command
 
     typer.echo(command.explain(file, verdict))
+
+
+@policy_app.command()
+def diff(
+    current: Annotated[Path, typer.Argument(metavar="CURRENT", help="The policy that decides now.")],
+    candidate: Annotated[Path, typer.Argument(metavar="CANDIDATE", help="The one that is to follow it.")],
+    as_json: AsJson = False,
+) -> None:
+    """
+    Say what changes from one policy to another: settings, rules and overlays, and what it does to calls and cost.
+
+    How it is written does not count, such as comments, and defaults that are spelt out. Exits with 0 where nothing is
+    different, with 1 where something is, and with 2 where the service would refuse one of them.
+    """
+    from consumer.commands.policy import diffing as command
+
+    found = command.diff(current, candidate)
+    typer.echo(command.as_json(found) if as_json else command.as_text(found))
+    sys.exit(command.exit_status(found))
