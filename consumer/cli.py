@@ -248,8 +248,8 @@ def emulator(
     except ValidationError as error:
         problems = explained(error, EmulatorSettings, options, {("access_key_id",)})
         singular = {"names": "name", "regions": "region"}
-        option = [singular.get(each.keys[0], each.keys[0]).replace("_", "-") for each in problems]
-        raise Misconfigured([f"--{name}: {each.text}" for name, each in zip(option, problems, strict=True)]) from None
+        named = [(".".join(each.keys[:1]).replace("_", "-"), each.text) for each in problems]
+        raise Misconfigured([f"--{singular.get(name, name)}: {text}" for name, text in named]) from None
     try:
         asyncio.run(serve(settings, announce=output.print, proxies=Proxies.of(os.environ)))
     except OSError as error:

@@ -78,7 +78,6 @@ class EmulatorSettings(BaseModel):
     port: int = Field(0, ge=0, le=65535, description="Of the first region; 0 takes a free one.")
     regions: tuple[Region, ...] = Field(
         ("ap-southeast-1",),
-        min_length=1,
         description="Each listens on its own port: the first on `port`, the next on `port` + 1 and so on.",
     )
     access_key_id: str = Field("emulated-access-key-id", repr=False)
@@ -126,6 +125,8 @@ class EmulatorSettings(BaseModel):
     @field_validator("regions")
     @classmethod
     def _have_ports(cls, regions: tuple[Region, ...], info: ValidationInfo) -> tuple[Region, ...]:
+        if not regions:
+            raise ValueError("name at least one")
         if len(set(regions)) < len(regions):
             raise ValueError("each region can be named once")
         if (port := info.data.get("port", 0)) and port + len(regions) > 65536:

@@ -148,12 +148,13 @@ async def test_uploads_need_no_authorisation(http: aiohttp.ClientSession) -> Non
 )
 async def test_the_command_names_the_option_that_is_wrong(options: tuple[str, ...], refused: str) -> None:
     """
-    As it is written, status 2.
+    As it is written, in one line, status 2.
     """
     ended = await command("emulator", "--port", "0", *options)
 
     assert (ended.status, ended.output) == (2, "")
     assert ended.errors.startswith(f"✗ {refused}")
+    assert ended.errors.count("✗") == 1
 
 
 async def test_the_command_serves_regions_and_knows_what_is_authorised(http: aiohttp.ClientSession) -> None:
