@@ -200,9 +200,9 @@ async def test_a_check_without_a_file_says_what_it_looked_at(installed: Installe
         (("demo",), "demo"),
         (("broker",), "demo"),
         (("emulator",), "demo"),
-        (("run", NOWHERE, "--set=tracing.enabled=true"), "otel"),
-        (("run", NOWHERE, "--set=stores={a: {type: s3, region: eu-west-1}}", BOUND_TO_A_STORE), "stores"),
-        (("run", NOWHERE, "--set=images.frames=2", BOUND_TO_UPLOAD), "images"),
+        (("run", NOWHERE, *FREE_PORTS, "--set=tracing.enabled=true"), "otel"),
+        (("run", NOWHERE, *FREE_PORTS, "--set=stores={a: {type: s3, region: eu-west-1}}", BOUND_TO_A_STORE), "stores"),
+        (("run", NOWHERE, *FREE_PORTS, "--set=images.frames=2", BOUND_TO_UPLOAD), "images"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else value,
 )
