@@ -8,7 +8,7 @@ then the stricter of both does.
 """
 
 import datetime
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import NamedTuple, TypeVar
@@ -36,8 +36,8 @@ class Ready(NamedTuple):
     id: str
     then: Decision
     is_pinned: bool
-    is_about: Callable[[str], bool]  # labels
-    is_by: Callable[[str], bool]  # services
+    is_about: Callable[[str], object]  # labels: true of those that it is about
+    is_by: Callable[[str], object]  # services
     levels: frozenset[str]  # all where empty
     low: float
     high: float
@@ -93,12 +93,12 @@ class Effective:
         if (found := self._about.get(key)) is None:
             if len(self._about) >= _MOST_LABELS:
                 self._about.clear()
-            found = () if finding.label in _NEVER_MATCHED else tuple(self._about_it(finding))
+            found = () if finding.label in _NEVER_MATCHED else self._looked_up(*key)
             self._about[key] = found
         return found
 
-    def _about_it(self, finding: Finding) -> Iterator[Ready]:
-        return (rule for rule in self.rules if rule.is_about(finding.label) and rule.is_by(finding.service))
+    def _looked_up(self, service: str, label: str) -> Sequence[Ready]:
+        return [rule for rule in self.rules if rule.is_about(label) and rule.is_by(service)]
 
     def _default(self, finding: Finding) -> tuple[str, Decision]:
         if finding.label == ALLOWLISTED and finding.level == "none":

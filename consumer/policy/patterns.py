@@ -6,40 +6,30 @@ import re
 from collections.abc import Callable, Collection, Sequence
 
 
-def compiled(patterns: Sequence[str], only_exactly: Collection[str] = ()) -> Callable[[str], bool]:
+def compiled(patterns: Sequence[str], only_exactly: Collection[str] = ()) -> Callable[[str], object]:
     """
-    Make a test of a name out of patterns; without any, every name passes it.
+    Make a test of a name out of patterns, true where they are about it; without any, every name passes it.
 
     Names in `only_exactly` are matched by no `*`.
     """
-    if not patterns:
-        return lambda name: True
-    named = {pattern for pattern in patterns if "*" not in pattern}
-    globs = _globs([pattern for pattern in patterns if "*" in pattern and not pattern.startswith("!")])
-    without = {pattern[1:] for pattern in patterns if pattern.startswith("!")}
-    without_globs = _globs([pattern for pattern in without if "*" in pattern])
-
-    def matches(name: str) -> bool:
-        if name in only_exactly:
-            return name in named and name not in without
-        is_in = name in named or globs(name)
-        return is_in and name not in without and not without_globs(name)
-
-    return matches
+    return _globs(patterns, only_exactly) if patterns else lambda name: True
 
 
-def _globs(patterns: Sequence[str]) -> Callable[[str], bool]:
-    if not patterns:
-        return lambda name: False
+def _globs(patterns: Sequence[str], only_exactly: Collection[str]) -> Callable[[str], object]:
+    # One expression: what a label costs that nobody has met is asking each rule about it.
+    wanted = _any_of([each for each in patterns if not each.startswith("!")], only_exactly)
+    taken_away = _any_of([each[1:] for each in patterns if each.startswith("!")], only_exactly)
+    return re.compile(rf"(?s)(?!{taken_away}\Z){wanted}" if taken_away else f"(?s){wanted}").fullmatch
+
+
+def _any_of(patterns: Sequence[str], only_exactly: Collection[str]) -> str:
+    either = [_glob(each, only_exactly) if "*" in each else re.escape(each) for each in patterns]
+    return f"(?:{'|'.join(either)})" if either else ""
+
+
+def _glob(pattern: str, only_exactly: Collection[str]) -> str:
     # Each `*` takes as little as it can and what it took stays taken: a long name is read once for each part.
-    whole = re.compile("(?s)" + "|".join(_glob(pattern) for pattern in patterns))
-    return lambda name: whole.fullmatch(name) is not None
-
-
-def _glob(pattern: str) -> str:
-    first, *others = pattern.split("*")
-    if not others:
-        return re.escape(first)
-    *middle, last = others
+    first, *middle, last = pattern.split("*")
+    but = "".join(rf"(?!{re.escape(each)}\Z)" for each in only_exactly if each.startswith(first))
     parts = "".join(f"(?>.*?{re.escape(part)})" for part in middle if part)
-    return f"{re.escape(first)}{parts}.*{re.escape(last)}"
+    return f"{but}{re.escape(first)}{parts}.*{re.escape(last)}"
