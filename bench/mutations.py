@@ -150,8 +150,8 @@ FAULTS = (
     Fault("policy/effective.py", "now >= self.until or ", "", RULES),
     Fault("policy/effective.py", "confidence is not None and self.low <= confidence",
           "confidence is None or self.low <= confidence", RULES),
-    Fault("policy/patterns.py", "if name in only_exactly:", "if False:", RULES),
-    Fault("policy/patterns.py", "and name not in without and not without_globs(name)", "", RULES),
+    Fault("policy/patterns.py", "for each in only_exactly if each.startswith(first)", "for each in ()", RULES),
+    Fault("policy/patterns.py", 'rf"(?s)(?!{taken_away}\\Z){wanted}" if taken_away else ', "", RULES),
     Fault("policy/language.py", 'if self.pin and self.then == "pass":', "if False:", RULES),
 )  # fmt: skip
 

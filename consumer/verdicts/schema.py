@@ -9,13 +9,14 @@ from typing import Any
 
 from consumer.config.privacy import LONGEST_TEXT, MOST_TEXTS
 from consumer.errors import kinds
-from consumer.records import Decision
+from consumer.records import STRICTNESS, Decision
 
 Schema = dict[str, Any]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _ID = "^[0-9a-f]{32}$"
 _SHA256 = "^[0-9a-f]{64}$"
+_FLOORS = sorted((each for each in Decision if STRICTNESS[each]), key=STRICTNESS.__getitem__)
 _MOMENT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
 
 
@@ -98,7 +99,7 @@ def verdict_schema() -> Schema:
                 **_object(
                     "The least that a pinned rule asks for: no overlay makes it milder. Null where none matched.",
                     rule=_text("The rule."),
-                    decision={"description": "At least this.", "enum": ["review", "block"]},
+                    decision={"description": "At least this.", "enum": [each.value for each in _FLOORS]},
                 ),
                 "type": ["object", "null"],
             },

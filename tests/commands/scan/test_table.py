@@ -11,6 +11,7 @@ from consumer.commands.scan.table import MOST_ROWS, summary, table
 from consumer.commands.scan.tally import Tally
 from consumer.records import Decision
 from tests.commands.scan.test_page import HOSTILE, result
+from tests.rig.replica import ROOT
 
 
 def tallied(*results: Any, total: int = 1_000) -> Tally:
@@ -100,6 +101,8 @@ def test_every_decision_has_its_colour() -> None:
     Tables and pages have a line for each.
     """
     assert set(STYLES) == set(Decision)
+    page = (ROOT / "consumer" / "commands" / "scan" / "page.html").read_text()
+    assert [each for each in Decision if f".card.{each.value} " not in page or f"--{each.value}:" not in page] == []
 
 
 def test_progress_says_how_far_it_is_and_what_it_costs() -> None:
