@@ -146,6 +146,8 @@ FAULTS = (
     Fault("policy/effective.py", "if finding.level not in RANK and self.then is Decision.PASS:", "if False:", RULES),
     Fault("policy/effective.py", "STRICTNESS[floor.then] > STRICTNESS[decision]", "False", RULES),
     Fault("policy/effective.py", "() if finding.label in _NEVER_MATCHED else ", "", RULES),
+    Fault("policy/effective.py", "not matching[counting].counts_for(identity)", "False", "tests/policy"),
+    Fault("rollout.py", ", _REWRITTEN)", ",)", "tests/policy"),
     Fault("policy/effective.py", "for overlay in reversed(overlays):", "for overlay in overlays:", RULES),
     Fault("policy/effective.py", "now >= self.until or ", "", RULES),
     Fault("policy/effective.py", "confidence is not None and self.low <= confidence",

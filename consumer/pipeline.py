@@ -101,6 +101,9 @@ class Pipeline:
             metrics.PAID_IN_VAIN.inc(verdict.assessment.billed_calls)
             return
         metrics.VERDICTS.labels(verdict.decision.value, verdict.decided_by).inc()
+        if trial := verdict.trial:
+            for rule in trial.rules:
+                metrics.SHADOW_DISAGREEMENTS.labels(rule, trial.decision.value, verdict.decision.value).inc()
         metrics.SECONDS_TO_VERDICT.observe(self.clock.wall() - submission.delivery.received)
         with harmless("log"):
             log.debug("verdict.published", submission=submission.id, decision=verdict.decision.value)

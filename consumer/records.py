@@ -362,6 +362,13 @@ class Floor(NamedTuple):
     decision: Decision
 
 
+class Trial(NamedTuple):
+    """Another decision, which does not count yet, and the rules that make the difference."""
+
+    decision: Decision
+    rules: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyName:
     """Which policy decided."""
@@ -386,3 +393,4 @@ class Verdict:
     info: tuple[str, ...] = ()  # what the policy wanted to know beside the labels
     decided: float  # unix seconds
     floor: Floor | None = None
+    trial: Trial | None = None  # with the rules that do not count for this image; None where all is the same

@@ -130,6 +130,23 @@ class Asked:
         return HARMLESS
 
 
+async def test_what_a_rule_in_shadow_would_have_changed_is_counted_once_it_is_published() -> None:
+    """
+    By rule, by the decision that it would be, and by the one that was published.
+    """
+    tried = {"id": "none", "match": {"label": ["nonLabel"]}, "then": "review", "mode": "shadow"}
+    policy = PolicySettings.model_validate({"policy": "test", "version": 1, "rules": [tried]})
+    labels = {"rule": "none", "decision": "review", "instead_of": "pass"}
+    sink, name = ListSink(), "moderation_shadow_disagreements_total"
+    before = REGISTRY.get_sample_value(name, labels) or 0.0
+
+    deciding = Deciding(Policy(settings=policy, sha256="ab"))
+    await pipeline(sink, decode=lambda read: images(read, 3), decide=deciding.decide).carry(delivery(), FirstTurn())
+
+    assert [each["decision"] for each in sink.verdicts] == ["pass"] * 3
+    assert (REGISTRY.get_sample_value(name, labels) or 0.0) - before == 3
+
+
 async def test_an_image_ends_as_one_verdict() -> None:
     """
     Decode, assess, decide, publish: one verdict an image.

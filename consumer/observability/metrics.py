@@ -74,6 +74,12 @@ VERDICTS = _declared(
     "`fallback` means images that could not be judged.",
     ["decision", "decided_by"],
 )
+SHADOW_DISAGREEMENTS = _declared(
+    Counter,
+    "moderation_shadow_disagreements_total",
+    "Verdicts that a rule in shadow or in a rollout would have changed, to which decision, and instead of which.",
+    ["rule", "decision", "instead_of"],
+)
 STRICTER_LABELS = _declared(
     Counter,
     "moderation_stricter_labels_total",

@@ -9,7 +9,7 @@ matched by no rule, and an image that could not be judged goes to review, or is 
 
 from collections.abc import Iterator, Sequence
 
-from consumer.policy.effective import RANK, UNSEEN, Policies
+from consumer.policy.effective import RANK, UNSEEN, Policies, Routed
 from consumer.policy.language import OVERALL
 from consumer.policy.schema import Policy
 from consumer.records import (
@@ -22,8 +22,10 @@ from consumer.records import (
     PolicyName,
     Reason,
     Submission,
+    Trial,
     Verdict,
 )
+from consumer.rollout import identity_of
 from consumer.vendor_facts.aliyun import ALLOWLISTED, NOTHING_FOUND
 
 
@@ -43,33 +45,37 @@ class Deciding:
         """Reach the verdict at `now` (unix seconds): the strictest that the findings, or a failure, ask for."""
         policy = self._policies.of(submission.tenant, submission.purpose)
         findings = tuple(finding for answer in assessment.answers for finding in findings_of(answer))
-        routed = [(*policy.route(finding, now), finding) for finding in findings]
-        coverage = assessment.coverage or Coverage()
-        if policy.reviews_unseen and assessment.answers and not coverage.is_whole:
+        identity = identity_of(submission, assessment) if policy.tries else ""
+        routed = [policy.route(finding, now, identity) for finding in findings]
+        if policy.reviews_unseen and assessment.answers and not (assessment.coverage or Coverage()).is_whole:
             unseen = Finding(
                 service=assessment.answers[0].service, label=UNSEEN, confidence=None, level="unknown",
                 level_source="coverage",
             )  # fmt: skip
-            findings, routed = (*findings, unseen), [*routed, ("unseen_frames", Decision.REVIEW, None, unseen)]
-        outcomes = [decision for _, decision, _, _ in routed]
-        outcomes += [policy.on_error.get(failure.kind, Decision.REVIEW) for failure in assessment.failures]
+            findings, routed = (*findings, unseen), [*routed, Routed("unseen_frames", Decision.REVIEW)]
+        failed = [policy.on_error.get(failure.kind, Decision.REVIEW) for failure in assessment.failures]
+        outcomes = [each.decision for each in routed] + failed
         decision = max(outcomes, key=STRICTNESS.__getitem__, default=Decision.REVIEW)
-        reasons = tuple(
-            Reason(rule=rule, finding=finding) for rule, outcome, _, finding in routed if outcome is decision
-        )
-        floors = [floor for _, _, floor, _ in routed if floor is not None]
+        reasons = [
+            Reason(rule=each.rule, finding=finding)
+            for each, finding in zip(routed, findings, strict=True)
+            if each.decision is decision
+        ]
+        floors = [each.floor for each in routed if each.floor is not None]
+        floor = max(floors, key=lambda each: STRICTNESS[each.decision]) if floors else None
         return Verdict(
             submission=submission,
             assessment=assessment,
             decision=decision,
             decided_by="policy" if reasons else "fallback",
             risk_level=_overall(assessment.answers),
-            reasons=reasons,
+            reasons=tuple(reasons),
             findings=findings,
             policy=self.name,
             info=self._info,
             decided=now,
-            floor=max(floors, key=lambda floor: STRICTNESS[floor.decision], default=None),
+            floor=floor,
+            trial=tried(routed, decision, failed) if policy.tries else None,
         )
 
     def fall_back(
@@ -117,6 +123,26 @@ def findings_of(answer: ModerationResult) -> Iterator[Finding]:
             service=answer.service, label=OVERALL, confidence=None, level=overall, level_source="overall",
             frame=answer.frame,
         )  # fmt: skip
+
+
+def tried(routed: Sequence[Routed], decision: Decision, others: Sequence[Decision] = ()) -> Trial | None:
+    """
+    Return what an image would lead to, did every rule count for it; None where that is `decision`, which it leads to.
+
+    `others` are decisions that no rule has a part in.
+    """
+    changed = [(each.decision, each.tried) for each in routed if each.tried is not None]
+    if not changed:
+        return None
+    outcomes = [each.decision if each.tried is None else each.tried.decision for each in routed]
+    then = max([*outcomes, *others], key=STRICTNESS.__getitem__)
+    if then is decision:
+        return None
+    if STRICTNESS[then] > STRICTNESS[decision]:
+        rules = [each.rule for _, each in changed if each.decision is then]
+    else:  # all that were stricter have become milder
+        rules = [each.rule for before, each in changed if STRICTNESS[before] > STRICTNESS[then]]
+    return Trial(then, tuple(dict.fromkeys(rules)))
 
 
 def outranks_overall(answer: ModerationResult) -> bool:

@@ -4,7 +4,8 @@ What a policy says of one tenant and purpose: its overlays laid over its base, a
     tenant, purpose ──► the overlays that match, the most specific first ──► one set of routes, fallbacks and rules
 
 A finding's outcome is that of the first rule that matches it. A pinned rule counts also where an earlier one matched:
-then the stricter of both does.
+then the stricter of both does. A rule in shadow, or rolled out to other images, does not count; what it would have led
+to is said beside.
 """
 
 import datetime
@@ -17,6 +18,7 @@ from consumer.policy.language import OVERALL, Overlay, Rule
 from consumer.policy.patterns import compiled
 from consumer.policy.schema import PolicySettings
 from consumer.records import STRICTNESS, Decision, Finding, Floor
+from consumer.rollout import is_in_share
 from consumer.vendor_facts.aliyun import ALLOWLISTED, NOTHING_FOUND
 
 RANK = {"none": 0, "low": 1, "medium": 2, "high": 3}
@@ -43,6 +45,12 @@ class Ready(NamedTuple):
     high: float
     any_confidence: bool
     until: float  # unix seconds
+    in_shadow: bool
+    share: float  # of images that it counts for: 0 in shadow
+
+    def counts_for(self, identity: str) -> bool:
+        """Whether it counts for an image; one whose identity is not known, which is empty, is in no rollout."""
+        return self.share >= 1 or (self.share > 0 and bool(identity) and is_in_share(self.share, self.id, identity))
 
     def matches(self, finding: Finding, now: float) -> bool:
         """Whether it matches a finding, whose label and service it is about, at `now` in unix seconds."""
@@ -57,12 +65,20 @@ class Ready(NamedTuple):
         return confidence is not None and self.low <= confidence < self.high
 
 
+class Tried(NamedTuple):
+    """What a finding would lead to, were a rule to count that does not."""
+
+    rule: str
+    decision: Decision
+
+
 class Routed(NamedTuple):
     """What a finding leads to, by which rule, and what no machine may make milder."""
 
     rule: str
     decision: Decision
     floor: Floor | None = None
+    tried: Tried | None = None  # None where that is the same decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +90,31 @@ class Effective:
     reviews_unseen: bool
     on_error: dict[str, Decision]
     rules: Sequence[Ready]
+    tries: bool  # whether some of the rules do not count for every image
     _about: dict[tuple[str, str], Sequence[Ready]] = field(default_factory=dict)
 
-    def route(self, finding: Finding, now: float) -> Routed:
-        """Say what a finding leads to, at `now` in unix seconds."""
+    def route(self, finding: Finding, now: float, identity: str = "") -> Routed:
+        """Say what a finding of the image with this identity leads to, at `now` in unix seconds."""
         matching = [rule for rule in self._rules_about(finding) if rule.matches(finding, now)]
+        if self.tries and matching and matching[0].share < 1:
+            return self._tried(finding, matching, identity)
+        return self._routed(finding, matching)
+
+    def _tried(self, finding: Finding, matching: Sequence[Ready], identity: str) -> Routed:
+        """Say what a finding leads to whose first rule may not count; later ones change nothing that it does."""
+        counting = 0
+        while counting < len(matching) and not matching[counting].counts_for(identity):
+            counting += 1
+        routed = self._routed(finding, matching[counting:])
+        if counting == 0:
+            return routed
+        name, then = matching[0].id, matching[0].then
+        rule, decision, floor, _ = routed
+        if floor is not None and STRICTNESS[floor.decision] > STRICTNESS[then]:
+            then = floor.decision
+        return routed if then is decision else Routed(rule, decision, floor, Tried(name, then))
+
+    def _routed(self, finding: Finding, matching: Sequence[Ready]) -> Routed:
         rule, decision = (matching[0].id, matching[0].then) if matching else self._default(finding)
         pinned = [each for each in matching if each.is_pinned]
         if not pinned:
@@ -140,13 +176,15 @@ def effective(settings: PolicySettings, overlays: Sequence[Overlay]) -> Effectiv
     strict = _first([overlay.strict_recall for overlay in overlays], settings.strict_recall)
     if strict and routes["low"][1] is Decision.PASS:
         routes["low"] = ("strict_recall:low", Decision.REVIEW)
-    rules = [rule for overlay in overlays for rule in overlay.rules]
+    written = [*(rule for overlay in overlays for rule in overlay.rules), *settings.rules]
+    rules = tuple(ready(rule) for rule in written)
     return Effective(
         routes=routes,
         allowlist=Decision(_first([overlay.allowlist for overlay in overlays], settings.allowlist)),
         reviews_unseen=_first([overlay.unseen_frames for overlay in overlays], settings.unseen_frames) == "review",
         on_error={kind: Decision(to) for kind, to in on_error.items()},
-        rules=tuple(ready(rule) for rule in (*rules, *settings.rules)),
+        rules=rules,
+        tries=any(rule.share < 1 for rule in rules),
     )
 
 
@@ -164,6 +202,8 @@ def ready(rule: Rule) -> Ready:
         high=inf if confidence is None or confidence.lt is None else confidence.lt,
         any_confidence=confidence is None,
         until=expiry(rule),
+        in_shadow=rule.mode == "shadow",
+        share=rule.share,
     )
 
 

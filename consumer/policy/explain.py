@@ -6,18 +6,19 @@ import datetime
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from consumer.policy.effective import RANK, Effective, Ready
+from consumer.policy.effective import RANK, Effective, Ready, Routed
 from consumer.policy.language import OVERALL
 from consumer.records import Decision, Finding
 
 
 class Looked(NamedTuple):
-    """One rule that was looked at: why it does not match, or None where it does."""
+    """One rule that was looked at: why it does not match, and why it does not count; None where it does."""
 
     rule: str
     then: Decision
     is_pinned: bool
     why_not: str | None
+    why_held: str | None
 
 
 class Explained(NamedTuple):
@@ -25,15 +26,24 @@ class Explained(NamedTuple):
 
     finding: Finding
     looked_at: tuple[Looked, ...]
-    rule: str
-    decision: Decision
+    routed: Routed
 
 
-def explained(policy: Effective, finding: Finding, now: float) -> Explained:
-    """Explain one finding at `now` in unix seconds."""
-    routed = policy.route(finding, now)
-    looked_at = tuple(Looked(each.id, each.then, each.is_pinned, _why_not(each, finding, now)) for each in policy.rules)
-    return Explained(finding, looked_at, routed.rule, routed.decision)
+def explained(policy: Effective, finding: Finding, now: float, identity: str) -> Explained:
+    """Explain one finding of the image with this identity at `now` in unix seconds."""
+    looked_at = tuple(
+        Looked(each.id, each.then, each.is_pinned, _why_not(each, finding, now), _why_held(each, identity))
+        for each in policy.rules
+    )
+    return Explained(finding, looked_at, policy.route(finding, now, identity))
+
+
+def _why_held(rule: Ready, identity: str) -> str | None:
+    if rule.counts_for(identity):
+        return None
+    if rule.in_shadow:
+        return "in shadow"
+    return f"rolled out to {rule.share:g} of images, not to this one" if rule.share else "rolled out to no image"
 
 
 def _why_not(rule: Ready, finding: Finding, now: float) -> str | None:

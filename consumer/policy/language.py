@@ -1,7 +1,7 @@
 """
 Rules and overlays as they are written in a policy's file.
 
-What is refused here has a code, which `policy lint` shows too: P004, P007, P012, P018, P019.
+What is refused here has a code, which `policy lint` shows too: P004, P007, P012, P013, P018, P019.
 """
 
 from collections.abc import Iterator, Sequence
@@ -91,15 +91,41 @@ class Rule(Settings):
     pin: bool = Field(
         False, description="Counts also where an earlier rule matches: no rule and no overlay makes it milder."
     )
+    mode: Literal["enforce", "shadow"] = Field(
+        "enforce", description="`shadow`: decides nothing. Verdicts say, in `shadow.rules`, what it would have changed."
+    )
+    rollout: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Decides for this share of images only, the same ones every time, and is in shadow for the others. "
+        "Without it, for all.",
+    )
     why: Why | None = None
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         if self.id == _RESERVED:
             raise Contradictions(("id", f"{_RESERVED} is a reason of the policy's own: choose another"))
-        if self.pin and self.then == "pass":
-            raise Contradictions(("pin", "only block and review can be pinned (P018)", "then"))
+        if found := list(self._wrong_ways()):
+            raise Contradictions(*found)
         return self
+
+    @property
+    def share(self) -> float:
+        """Of images, for which it decides."""
+        return 0.0 if self.mode == "shadow" else 1.0 if self.rollout is None else self.rollout
+
+    def _wrong_ways(self) -> Iterator[tuple[str, ...]]:
+        if self.pin and self.then == "pass":
+            yield "pin", "only block and review can be pinned (P018)", "then"
+        if self.mode == "shadow":
+            if self.pin:
+                yield "pin", "stands beside mode: shadow, and such a rule decides nothing: remove one (P013)", "mode"
+            if self.rollout is not None:
+                yield "rollout", "stands beside mode: shadow, which is a rollout to none: remove one (P013)", "mode"
+        elif self.pin and self.rollout is not None:
+            yield "rollout", "stands beside pin, which is for every image: remove one (P013)", "pin"
 
 
 class When(Settings):

@@ -62,13 +62,15 @@ def _of_rules(settings: PolicySettings, scope: _Scope, today: date, tested: Coll
     for nth, rule in enumerate(scope.rules):
         keys = (*scope.keys, str(nth))
         yield from _labels(settings, rule, keys)
-        yield from _passing(rule, keys, today)
+        if rule.mode != "shadow":  # it lets nothing pass
+            yield from _passing(rule, keys, today)
         hiding = next((each for each in scope.rules[:nth] if _hides(each, rule)), None)
         if hiding is not None:
             what = f"never decides: {hiding.id!r} before it matches the same findings. Remove it, or put it before that"
             yield Concern("P003", "unsafe", (*keys, "id"), what)
-        if rule.then == "block" and rule.id not in tested:
-            what = f"blocks, and no test names {rule.id!r} under `rules`: write one (`policy test`)"
+        if rule.then == "block" and rule.mode != "shadow" and rule.id not in tested:
+            where = "`rules`" if rule.share == 1 else "`rules` of `shadow`"
+            what = f"blocks, and no test names {rule.id!r} under {where}: write one (`policy test`)"
             yield Concern("P014", "warning", (*keys, "id"), what)
 
 
@@ -135,6 +137,8 @@ def _since(settings: PolicySettings, base: PolicySettings, is_same: bool) -> Ite
 
 def _hides(first: Rule, second: Rule) -> bool:
     """Whether the first rule matches all that the second does, so that the second decides nothing."""
+    if first.pin or first.share < 1:
+        return False
     if second.pin or (first.why is not None and first.why.expires is not None):
         return False
     if first.then == "pass" and second.then != "pass" and not second.match.level:  # it has unknown levels left

@@ -18,6 +18,10 @@ _ID = "^[0-9a-f]{32}$"
 _SHA256 = "^[0-9a-f]{64}$"
 _FLOORS = sorted((each for each in Decision if STRICTNESS[each]), key=STRICTNESS.__getitem__)
 _MOMENT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
+_IDENTITY = (
+    "By what a rollout knows the image: `sha256:` and the hash of the bytes that were judged, or `version:` and the "
+    "object's bucket, key and version, or else `event:` and the ids of event and image. Null where it is in omitted."
+)
 
 
 def verdict_schema() -> Schema:
@@ -28,6 +32,7 @@ def verdict_schema() -> Schema:
         "title": "moderation.verdict.v1",
         **_object(
             "The decision about one image.",
+            {"identity": _or_null(_IDENTITY, "string"), "shadow": _shadow()},
             schema={"description": "The format and its major version.", "const": "moderation.verdict.v1"},
             verdict_id={
                 "description": "Names the image of the message, the same on every repetition of its verdict.",
@@ -205,6 +210,15 @@ def dead_letter_schema(reasons: Iterable[str]) -> Schema:
             source_group=_text("Which consumer group refused it."),
         ),
     }
+
+
+def _shadow() -> Schema:
+    rules = _object(
+        "With every rule of the policy that is in shadow, or rolled out to other images.",
+        decision={"description": "What it would be.", "enum": [decision.value for decision in Decision]},
+        rules={**_list("Those of them that make the difference; 16 at most.", _text("A rule.")), "maxItems": 16},
+    )
+    return _object("What would have been decided otherwise. Nothing may act on it.", {"rules": rules})
 
 
 def _finding(*, rule: bool) -> Schema:

@@ -20,8 +20,10 @@ from consumer.records import (
     ModerationResult,
     ObjectRef,
     Submission,
+    Trial,
     Verdict,
 )
+from consumer.rollout import identity_of
 from consumer.urls import shown_url
 from consumer.verdicts.bounds import MOST_VALUE, rfc3339, text
 from consumer.verdicts.hits import shown_hits
@@ -31,6 +33,7 @@ ENGINE = f"moderation-consumer/{version('moderation-consumer')}"
 
 # Characters of a text and reasons that a minimal verdict keeps: what fits first counts.
 _MINIMAL = ((2_100, 16), (256, 0))
+_MOST_TRIED = 16  # rules
 
 
 def whole(verdict: Verdict, privacy: PrivacySettings, provider: str) -> dict[str, Any]:
@@ -59,6 +62,7 @@ def whole(verdict: Verdict, privacy: PrivacySettings, provider: str) -> dict[str
             "version": image.ref.version if image.ref else None,
             "etag": image.ref.etag if image.ref else None,
         },
+        "identity": identity_of(submission, assessment),
         **_decided(verdict),
         "asked": _asked(verdict),
         "coverage": _coverage(assessment.coverage),
@@ -87,6 +91,7 @@ def minimal(verdict: Verdict, provider: str) -> bytes:
 
 def _minimal(verdict: Verdict, provider: str, texts: int, most_reasons: int) -> dict[str, Any]:
     submission, assessment = verdict.submission, verdict.assessment
+    identity = identity_of(submission, assessment)
     subject, image, ref, failure = submission.subject, submission.image, submission.image.ref, assessment.failure
     reasons = [
         {"rule": reason.rule, **_finding(reason.finding, source=True)}
@@ -100,6 +105,7 @@ def _minimal(verdict: Verdict, provider: str, texts: int, most_reasons: int) -> 
         "image.mime": image.mime,
         "image.version": ref and ref.version,
         "image.etag": ref and ref.etag,
+        "identity": text(identity, 256) != identity,
         "reasons": len(reasons) < len(verdict.reasons),
         "findings": verdict.findings,
         "hits": any(answer.hits != NOTHING_MET for answer in assessment.answers),
@@ -124,6 +130,7 @@ def _minimal(verdict: Verdict, provider: str, texts: int, most_reasons: int) -> 
             "version": None,
             "etag": None,
         },
+        "identity": identity if text(identity, 256) == identity else None,
         **_decided(verdict),
         "asked": _minimal_asked(verdict),
         "coverage": _coverage(assessment.coverage),
@@ -186,7 +193,12 @@ def _decided(verdict: Verdict) -> dict[str, Any]:
         "decided_by": verdict.decided_by,
         "provisional": False,
         "floor": {"rule": floor.rule, "decision": floor.decision.value} if floor else None,
+        **({"shadow": {"rules": _trial(verdict.trial)}} if verdict.trial else {}),
     }
+
+
+def _trial(trial: Trial) -> dict[str, Any]:
+    return {"decision": trial.decision.value, "rules": list(trial.rules[:_MOST_TRIED])}
 
 
 def _tail(verdict: Verdict) -> dict[str, Any]:

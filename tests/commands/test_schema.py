@@ -165,8 +165,10 @@ FAILURES = [Failure(kind=kind, code="404", attempts=3) for kind in ("fetch", "im
 
 
 def verdicts() -> list[Verdict]:
-    """Of every kind: answered, half answered, not answered."""
-    deciding = Deciding(Policy(settings=PolicySettings(policy="img-mod", version=7), sha256="ab"))
+    """Of every kind: answered, half answered, not answered, and with something else that would have been decided."""
+    tried = {"id": "logos", "match": {"label": ["pornographic_*"]}, "then": "pass", "mode": "shadow"}
+    settings = PolicySettings.model_validate({"policy": "img-mod", "version": 7, "rules": [tried]})
+    deciding = Deciding(Policy(settings=settings, sha256="ab"))
     assessments = [
         Assessment(answers=tuple(ANSWERS), queued=0.003, provider=0.38),
         Assessment(answers=tuple(ANSWERS[:1]), failure=FAILURES[0], later_failures=(FAILURES[1],)),

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import orjson
 import pytest
 
 from consumer.commands.policy import diffing, explaining, fixtures, linting
@@ -79,6 +80,24 @@ def test_the_way_from_an_example_works(tmp_path: Path, monkeypatch: pytest.Monke
         line, _, expected = shown.partition("\n")
         pattern = re.escape(expected.rstrip("\n")).replace("…\\\n", "(?s:.*?\n)")
         assert re.fullmatch(pattern, printed(line)), (line, printed(line))
+
+
+def test_the_way_to_try_a_rule_out_works(tmp_path: Path) -> None:
+    """
+    The page's tests pass, lint has no complaint, and a verdict about a QR code says what the page shows.
+    """
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(block("yaml trial policy"))
+    tests = policy.with_name("policy.tests.yaml")
+    tests.write_text(block("yaml trial tests"))
+    first = fixtures.read_fixtures(tests)[0]
+
+    verdict = fixtures.decided(schema.load_policy(policy), first)
+
+    assert [each.differences for each in fixtures.run(policy, None)] == [(), ()]
+    assert linting.lint(policy, None, None) == []
+    value = orjson.loads(Encoding(group="group").verdict(verdict).value or b"")
+    assert value["shadow"] == orjson.loads(block("json trial shadow"))
 
 
 def test_every_code_of_lint_has_a_row() -> None:

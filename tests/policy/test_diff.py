@@ -22,6 +22,8 @@ RULE: Mapping[str, Any] = {
     "pin": True,
     "why": {"owner": "o", "reason": "r", "expires": "2027-06-30"},
 }
+TRIED = {"id": "c", "match": {"label": ["pt_logo"]}, "then": "review", "mode": "shadow"}
+ROLLED_OUT = {"id": "d", "match": {"label": ["pt_logo"]}, "then": "review", "rollout": 0}
 ON_ERROR = dict.fromkeys(("fetch", "image", "input", "malformed", "provider", "account", "clock", "internal"), "block")
 SHARED: Mapping[str, Any] = {
     "route": {"high": "review", "medium": "block", "low": "block", "none": "review"},
@@ -36,13 +38,19 @@ WHOLE: Mapping[str, Any] = {
     "services": ["x"],
     "info": ["customImage"],
     **SHARED,
-    "rules": [RULE],
-    "overlays": [{"when": {"tenant": ["t"], "purpose": ["p"]}, **SHARED, "rules": [{**RULE, "id": "b"}]}],
+    "rules": [RULE, TRIED, ROLLED_OUT],
+    "overlays": [
+        {
+            "when": {"tenant": ["t"], "purpose": ["p"]},
+            **SHARED,
+            "rules": [{**RULE, "id": "b"}, {**TRIED, "id": "e"}, {**ROLLED_OUT, "id": "f"}],
+        }
+    ],
     "acknowledge_vendor_advice": True,
     "catalogue_extra": ["l"],
 }
 """A policy that says everything that one can say."""
-OTHER = ["block", "review", "pass", "low", "high", "logoData", "y", "2031-01-01"]
+OTHER = ["block", "review", "pass", "enforce", "low", "high", "logoData", "y", "2031-01-01"]
 """Texts of which one may stand wherever a text does."""
 
 

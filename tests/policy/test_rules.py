@@ -1,5 +1,6 @@
 """Rules and overlays: which findings they are about, which of them wins, and what none of them can do."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -233,6 +234,18 @@ def test_a_rule_can_be_about_one_service() -> None:
             {"overlays": [{"when": {"tenant": [name, "b"]}, "rules": []} for name in "ac"]},
             "overlays.1.when: is as specific as overlays.0, and both can be about one image (P007)",
         ),
+        (
+            {"rules": [{**rule("a", "block", "x"), "mode": "shadow", "rollout": 0.5}]},
+            "rules.0.rollout: stands beside mode: shadow, which is a rollout to none: remove one (P013)",
+        ),
+        (
+            {"rules": [{**rule("a", "block", "x", pin=True), "mode": "shadow"}]},
+            "rules.0.pin: stands beside mode: shadow, and such a rule decides nothing: remove one (P013)",
+        ),
+        (
+            {"rules": [{**rule("a", "block", "x", pin=True), "rollout": 1}]},
+            "rules.0.rollout: stands beside pin, which is for every image: remove one (P013)",
+        ),
         ({"rules": [rule("a", "pass", "x", pin=True)]}, "rules.0.pin: only block and review can be pinned (P018)"),
         (
             {"rules": [rule("a", "block", "x", confidence={"gte": 90, "lt": 90})]},
@@ -287,7 +300,7 @@ NAMES = ["x", "y_lib", "y_tii_lib", "nonLabel", "nonLabel_lib", "__overall__"]
 PATTERNS = [["x"], ["*"], ["y*", "!*_tii_lib"], ["nonLabel_lib", "x"], ["*_lib"]]
 
 rules = st.builds(
-    lambda labels, level, confidence, then, pin, service: {
+    lambda labels, level, confidence, then, pin, service, way: {
         "match": {
             "label": labels,
             **({"level": level} if level else {}),
@@ -295,7 +308,7 @@ rules = st.builds(
             **({"service": service} if service else {}),
         },
         "then": then,
-        "pin": pin and then != "pass",
+        **({"pin": True} if pin and then != "pass" else way),
     },
     st.sampled_from(PATTERNS),
     st.lists(st.sampled_from(RANKS), max_size=2, unique=True),
@@ -303,6 +316,7 @@ rules = st.builds(
     st.sampled_from(["pass", "review", "block"]),
     st.booleans(),
     st.sampled_from([None, ["a"], ["*"], ["*", "!a"]]),
+    st.sampled_from([{}, {}, {"mode": "shadow"}, {"rollout": 0.0}, {"rollout": 0.5}, {"rollout": 1.0}]),
 )
 answers = st.lists(
     st.tuples(
@@ -323,7 +337,14 @@ answers = st.lists(
 )
 
 
-def expected(tree: Tree, answered: Any, overlays: Sequence[Tree]) -> tuple[str, str | None]:
+def counts(each: Tree) -> bool:
+    """Whether a rule counts for the image that is decided about."""
+    hashed = hashlib.sha256(f"{each['id']}\0event:event-1/0".encode()).hexdigest()
+    in_share = (int(hashed, 16) >> 203) / 2**53 < each.get("rollout", 1)
+    return in_share and each.get("mode") != "shadow"
+
+
+def expected(tree: Tree, answered: Any, overlays: Sequence[Tree], *, all_count: bool = False) -> tuple[str, str | None]:
     """The decision and its floor, from the tree as it is written: the oracle."""
     route, strict = dict(tree["route"]), False
     laid = [*overlays][::-1]
@@ -333,6 +354,7 @@ def expected(tree: Tree, answered: Any, overlays: Sequence[Tree]) -> tuple[str, 
     if strict and route["low"] == "pass":
         route["low"] = "review"
     written = [each for overlay in overlays for each in overlay.get("rules", [])] + list(tree["rules"])
+    written = [each for each in written if all_count or counts(each)]
     found, floors = [], []
     for service, overall, labels in answered:
         levels = []
@@ -342,7 +364,7 @@ def expected(tree: Tree, answered: Any, overlays: Sequence[Tree]) -> tuple[str, 
             matching = [each for each in written if is_matched(each, service, name, confidence, reached)]
             own = "pass" if name == "nonLabel_lib" and reached == "none" else route.get(reached, "review")
             outcome = matching[0]["then"] if matching else own
-            pinned = [each["then"] for each in matching if each["pin"]]
+            pinned = [each["then"] for each in matching if each.get("pin")]
             floors += pinned
             found.append(max([outcome, *pinned], key=STRICTNESS.__getitem__))
         top = max((RANKS.index(level) for level in levels if level in RANKS), default=-1)
@@ -386,7 +408,8 @@ def test_it_decides_as_one_who_reads_the_file(
     base: Any, layers: Any, route: Any, routes: Any, strict: Any, present: Any, answered: Any
 ) -> None:
     """
-    An oracle that reads the tree for itself reaches the same decision and the same floor, for any policy and answer.
+    An oracle that reads the tree for itself reaches the same decision and the same floor, for any policy and answer;
+    and, where every rule counts, what is said of those in shadow and in a rollout, which never change the decision.
     """
     whens = [{"tenant": ["t"], "purpose": ["p"]}, {"tenant": ["t"]}, {"purpose": ["p"]}]
     count = iter(range(100))
@@ -405,3 +428,11 @@ def test_it_decides_as_one_who_reads_the_file(
 
     decision, floor = expected(tree, answered, overlays)
     assert (reached.decision, reached.floor and reached.floor.decision) == (decision, floor)
+    would, same_floor = expected(tree, answered, overlays, all_count=True)
+    assert same_floor == floor
+    assert (reached.trial.decision if reached.trial else decision) == would
+    if reached.trial:
+        assert would != decision
+        held = {each["id"] for layer in (tree, *overlays) for each in layer["rules"] if not counts(each)}
+        assert reached.trial.rules
+        assert set(reached.trial.rules) <= held

@@ -67,6 +67,7 @@ def test_a_verdict_says_what_was_decided_and_why() -> None:
             "id": "0", "of": 1, "url": "https://img.example.com/1.jpg", "ref": None, "sha256": None,
             "sha256_claimed": None, "mime": None, "bytes": None, "version": None, "etag": None,
         },
+        "identity": "event:event-1/0",
         "decision": "block",
         "decided_by": "policy",
         "provisional": False,
@@ -438,3 +439,43 @@ def test_a_dead_letter_without_a_value_stays_without_one() -> None:
     Null is not empty.
     """
     assert ENCODING.dead_letter(delivery(None, key=None), Undecodable("x", "y"), 0.0).value is None
+
+
+def test_what_would_have_been_decided_stands_in_a_verdict_only_where_it_is_another_decision() -> None:
+    """
+    In a minimal one too, with 16 rules at most.
+    """
+    rules = [
+        {"id": f"r{number}", "match": {"label": [f"l{number}"]}, "then": "review", "mode": "shadow"}
+        for number in range(20)
+    ]
+    settings = PolicySettings.model_validate({"policy": "p", "version": 1, "rules": rules})
+    found = tuple(Label(f"l{number}", 90.0, "low") for number in range(20))
+    met, unmet = (
+        Deciding(Policy(settings=settings, sha256="ab")).decide(
+            submission(),
+            Assessment(answers=(ModerationResult(service="s", request_id="R", risk_level="low", labels=labels),)),
+            0.0,
+        )
+        for labels in (found, (Label("other", 90.0, "low"),))
+    )
+
+    for record in (ENCODING.verdict(met), ENCODING.minimal_verdict(met)):
+        value = orjson.loads(record.value or b"")
+        expected = {"rules": {"decision": "review", "rules": [f"r{number}" for number in range(16)]}}
+        assert (value["decision"], value["shadow"]) == ("pass", expected)
+    assert b'"shadow"' not in (ENCODING.verdict(unmet).value or b"")
+
+
+@pytest.mark.parametrize("event_id", ["e" * 300, "\udcff"])
+def test_an_identity_that_cannot_be_written_whole_is_left_out_and_named(event_id: str) -> None:
+    """
+    A part of it would be another image's.
+    """
+    event = replace(submission(), event_id=event_id)
+    reached = verdict(Assessment(failure=Failure(kind="fetch", code="404")))
+
+    value = orjson.loads(ENCODING.minimal_verdict(replace(reached, submission=event)).value or b"")
+
+    assert value["identity"] is None
+    assert "identity" in value["omitted"]

@@ -24,7 +24,7 @@ from consumer.config.yaml_file import read_yaml_list
 from consumer.errors import CallFailed, Misconfigured
 from consumer.moderation import ModerationRequest
 from consumer.policy.decide import Deciding
-from consumer.policy.language import Outcome
+from consumer.policy.language import Outcome, Rule
 from consumer.policy.schema import OnError, Policy, load_policy
 from consumer.records import (
     Assessment,
@@ -36,6 +36,7 @@ from consumer.records import (
     ModerationResult,
     Subject,
     Submission,
+    Trial,
     Verdict,
     source_id,
 )
@@ -50,6 +51,13 @@ class FixtureEvent(Settings):
     purpose: str = ""
 
 
+class FixtureShadow(Settings):
+    """What would have been decided with every rule that does not count yet."""
+
+    decision: Outcome
+    rules: tuple[str, ...] | None = Field(None, description="Those of them that must make the difference.")
+
+
 class Fixture(Settings):
     """One test."""
 
@@ -62,6 +70,7 @@ class Fixture(Settings):
     on: date | None = Field(None, description="The day on which it is decided. Without it, today.")
     decision: Outcome
     rules: tuple[str, ...] | None = Field(None, description="The rules that must have decided, in any order.")
+    shadow: FixtureShadow | None = Field(None, description="The same, did rules in shadow and in a rollout count.")
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -141,6 +150,15 @@ def _differences(policy: Policy, fixture: Fixture) -> Iterator[str]:
         yield f"decision: expected {fixture.decision}, got {verdict.decision.value} (by {by})"
     if fixture.rules is not None and set(fixture.rules) != set(reached):
         yield f"rules: expected {_listed(fixture.rules)}, got {_listed(reached)}"
+    if fixture.shadow is not None:
+        yield from _shadow_differences(fixture.shadow, verdict.trial or Trial(verdict.decision, ()))
+
+
+def _shadow_differences(expected: FixtureShadow, got: Trial) -> Iterator[str]:
+    if got.decision != expected.decision:
+        yield f"shadow.decision: expected {expected.decision}, got {got.decision.value} (by {_listed(got.rules)})"
+    if expected.rules is not None and set(expected.rules) != set(got.rules):
+        yield f"shadow.rules: expected {_listed(expected.rules)}, got {_listed(got.rules)}"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -149,7 +167,7 @@ def _listed(names: Sequence[str]) -> str:
 
 def decided(policy: Policy, fixture: Fixture) -> Verdict:
     """
-    Decide about a test's answers, as the service would.
+    Decide about a test's answers, as the service would about an image that no rule is rolled out to.
 
     Raises:
         CallFailed: the service would not accept an answer.
@@ -163,9 +181,21 @@ def decided(policy: Policy, fixture: Fixture) -> Verdict:
         coverage=Coverage(seen=seen, frames=frames),
     )
     day = fixture.on or datetime.now(UTC).date()
-    return Deciding(policy).decide(
+    return Deciding(_not_rolled_out(policy)).decide(
         _submission(fixture.event), assessment, datetime.combine(day, time(), UTC).timestamp()
     )
+
+
+def _not_rolled_out(policy: Policy) -> Policy:
+    """A policy whose rollouts have not begun: which images are in one is for hashes to say, and not for a test."""
+
+    def held(rules: Sequence[Rule]) -> tuple[Rule, ...]:
+        return tuple(each if each.share in (0, 1) else each.model_copy(update={"rollout": 0.0}) for each in rules)
+
+    settings = policy.settings
+    overlays = tuple(each.model_copy(update={"rules": held(each.rules)}) for each in settings.overlays)
+    laid = settings.model_copy(update={"rules": held(settings.rules), "overlays": overlays})
+    return policy.model_copy(update={"settings": laid})
 
 
 def _answer(service: str, data: dict[str, Any]) -> ModerationResult:

@@ -40,7 +40,8 @@ def lint(path: Path, tests: Path | None, base: Path | None) -> list[Found]:
         return [Found("broken", _code_of(problem), _CODE.sub("", problem)) for problem in error.problems]
     before = load_policy(base) if base else None
     beside = tests_beside(path, tests)
-    tested = {rule for fixture in read_fixtures(beside) for rule in fixture.rules or ()} if beside else set()
+    parts = [part for fixture in (read_fixtures(beside) if beside else ()) for part in (fixture, fixture.shadow)]
+    tested = {rule for part in parts if part for rule in part.rules or ()}
     found = concerns(
         policy.settings,
         datetime.now(UTC).date(),

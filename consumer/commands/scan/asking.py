@@ -217,7 +217,7 @@ def submitted(item: Item, number: int) -> Submission:
         delivery=Delivery(
             topic="scan", partition=0, offset=number, timestamp=now, key=None, value=None, headers=(), received=now
         ),
-        event_id="",
+        event_id=item.submission,  # the same in another scan, so that a rollout takes the same images
         event_time="",
         tenant=item.tenant,
         purpose=item.purpose,

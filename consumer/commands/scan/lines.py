@@ -15,6 +15,7 @@ from consumer.verdicts.value import whole
 
 _AS_IN_A_VERDICT = (
     "decision", "decided_by", "risk_level", "coverage", "reasons", "findings", "hits", "error", "provider", "policy",
+    "shadow",
 )  # fmt: skip
 """Those of them that this release's verdicts have."""
 

@@ -29,8 +29,8 @@ def linted(**tree: Any) -> dict[str, str]:
 
 
 def rule(name: str, then: str, **match: Any) -> dict[str, Any]:
-    why = match.pop("why", None)
-    return {"id": name, "match": match, "then": then, **({"why": why} if why else {})}
+    own: dict[str, Any] = {key: match.pop(key) for key in ("why", "mode", "rollout", "pin") if key in match}
+    return {"id": name, "match": match, "then": then, **own}
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,8 @@ def rule(name: str, then: str, **match: Any) -> dict[str, Any]:
          {"rules.0.why.expires": "P006 warning"}),
         ({"rules": [rule("a", "pass", label=["pt_logo"], why={**WHY, "expires": TODAY - timedelta(1)})]},
          {"rules.0.why.expires": "P006 unsafe"}),
+        ({"rules": [rule("a", "pass", label=["pt_logo"], mode="shadow")]}, {}),
+        ({"rules": [rule("a", "pass", label=["pt_logo"], rollout=0.1)]}, {"rules.0.then": "P006 unsafe"}),
         ({"route": {"high": "review"}}, {"route.high": "P008 unsafe"}),
         ({"route": {"medium": "pass"}, "acknowledge_vendor_advice": True}, {}),
         ({"overlays": [{"when": {"tenant": ["a"]}, "route": {"medium": "pass"}}]},
@@ -88,16 +90,41 @@ def test_each_concern_has_a_file_that_raises_it(tree: Mapping[str, Any], expecte
         (rule("a", "review", label=["pt_logo"], why={**WHY, "expires": "2027-06-30"}),
          rule("b", "block", label=["pt_logo"]), False),
         (rule("a", "pass", label=["pt_logo"], level=["low"]), rule("b", "review", label=["pt_logo"]), False),
+        (rule("a", "review", label=["*"], mode="shadow"), rule("b", "block", label=["pt_logo"]), False),
+        (rule("a", "review", label=["*"], rollout=0.9), rule("b", "block", label=["pt_logo"]), False),
+        (rule("a", "review", label=["*"], rollout=1), rule("b", "block", label=["pt_logo"]), True),
+        (rule("a", "review", label=["*"], pin=True), rule("b", "block", label=["pt_logo"]), False),
     ],
 )  # fmt: skip
 def test_a_rule_that_can_never_decide_is_found(first: dict[str, Any], second: dict[str, Any], is_hidden: bool) -> None:
     """
-    P003: where the one before it matches all that it does; a pinned one counts all the same.
+    P003: where the one before it matches all that it does, for every image; a pinned one counts all the same.
     """
     pinned = {**second, "pin": True}
 
     assert ("P003 unsafe" in linted(rules=[first, second]).values()) is is_hidden
     assert "P003 unsafe" not in linted(rules=[first, pinned]).values()
+
+
+@pytest.mark.parametrize(
+    ("ways", "tested", "is_told"),
+    [
+        ({}, (), True),
+        ({}, ("a",), False),
+        ({"rollout": 0.1}, (), True),
+        ({"rollout": 0.1}, ("a",), False),
+        ({"mode": "shadow"}, (), False),
+    ],
+)
+def test_a_rule_that_blocks_should_have_a_test(ways: dict[str, Any], tested: tuple[str, ...], is_told: bool) -> None:
+    """
+    P014: not one in shadow, which blocks nothing.
+    """
+    tree = {"policy": "test", "version": 1, "rules": [rule("a", "block", label=["pt_logo"], **ways)]}
+
+    found = concerns(PolicySettings.model_validate(tree), TODAY, tested)
+
+    assert [each.code for each in found] == (["P014"] if is_told else [])
 
 
 @pytest.fixture
@@ -362,6 +389,76 @@ def test_what_was_not_looked_at_is_explained_by_this_policy(
 
     assert explaining.explain(policy, verdict).splitlines()[-1].endswith(f"the strictest of these: {expected}.")
     assert "A service could not answer (fetch) → review by on_error.fetch" in explaining.explain(policy, failed)
+
+
+@pytest.mark.parametrize("identity", [{}, {"identity": None}, {"identity": "event:e/0"}])
+def test_rules_that_do_not_count_are_explained(policy: Path, tmp_path: Path, identity: dict[str, Any]) -> None:
+    """
+    Whether they are in shadow, or rolled out to other images; and what would be decided did they count.
+    """
+    policy.write_text(
+        "policy: img-mod\nversion: 7\nrules:\n"
+        "  - {id: qr, match: {label: [QRCode]}, then: block, mode: shadow}\n"
+        "  - {id: some, match: {label: [QRCode]}, then: block, rollout: 0}\n"
+        "  - {id: few, match: {label: [QRCode]}, then: block, rollout: 1.0e-9}\n"
+        "  - {id: all, match: {label: [QRCode]}, then: review, rollout: 1}\n"
+    )
+    written = {
+        "tenant": "t", "purpose": "p", "decision": "review", "omitted": [], "error": None, "coverage": None,
+        "timing": {"decided": "2026-11-27T12:00:00.000Z"}, "policy": {"id": "o", "version": 3, "sha256": "ab"},
+        "findings": [{"service": "s", "label": "QRCode", "confidence": 97, "level": "low"}], **identity,
+    }  # fmt: skip
+    verdict = tmp_path / "verdict.json"
+    verdict.write_text(json.dumps(written))
+
+    _, *said = explaining.explain(policy, verdict).splitlines()
+    if not identity.get("identity"):
+        assert said.pop(0) == "it has no identity, so that no rollout is taken to have this image"
+    assert said[1:] == [
+        "QRCode (s): level low, confidence 97 → review by all",
+        "    · qr (→ block, in shadow): matches, and decides nothing",
+        "    · some (→ block, rolled out to no image): matches, and decides nothing",
+        "    · few (→ block, rolled out to 1e-09 of images, not to this one): matches, and decides nothing",
+        "    ✓ all (→ review): matches",
+        "    did every rule count: block by qr",
+        "",
+        f"By {policy}, the strictest of these: review.",
+        "Did the rules count that are in shadow, or in a rollout: block, by qr.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shadow", "differences"),
+    [
+        ({"decision": "block", "rules": ["qr"]}, ()),
+        ({"decision": "block"}, ()),
+        ({"decision": "pass", "rules": ["some"]},
+         ("shadow.decision: expected pass, got block (by qr)", "shadow.rules: expected some, got qr")),
+    ],
+)  # fmt: skip
+def test_a_test_may_say_what_rules_that_do_not_count_would_have_changed(
+    policy: Path, shadow: dict[str, Any], differences: tuple[str, ...]
+) -> None:
+    """
+    And no test is in a rollout by luck: only where it takes all images.
+    """
+    policy.write_text(
+        "policy: img-mod\nversion: 7\nrules:\n"
+        "  - {id: qr, match: {label: [QRCode]}, then: block, rollout: 0.999999999}\n"
+        "overlays:\n"
+        "  - {when: {tenant: [t]}, rules: [{id: some, match: {label: [QRCode]}, then: pass, rollout: 0.999999999}]}\n"
+        "  - {when: {tenant: [u]}, rules: [{id: all, match: {label: [QRCode]}, then: block, rollout: 1}]}\n"
+    )
+    answer = {"RiskLevel": "low", "Result": [{"Label": "QRCode"}]}
+    tests = [
+        {"name": "base", "answer": answer, "decision": "pass", "rules": ["default:low"], "shadow": shadow},
+        {"name": "overlay", "answer": answer, "event": {"tenant": "t"}, "decision": "pass", "rules": ["default:low"],
+         "shadow": {"decision": "pass", "rules": []}},
+        {"name": "all", "answer": answer, "event": {"tenant": "u"}, "decision": "block", "rules": ["all"]},
+    ]  # fmt: skip
+    policy.with_name("policy.tests.yaml").write_text(yaml.safe_dump(tests))
+
+    assert [each.differences for each in fixtures.run(policy, None)] == [differences, (), ()]
 
 
 @pytest.mark.parametrize("written", ["nothing", "[]", "{}", '{"tenant": 1}'])
