@@ -47,6 +47,7 @@ from consumer.observability.changes import State, told
 from consumer.observability.health import Health, serving
 from consumer.observability.log_context import say_in_every_line
 from consumer.pipeline import Decisions, Pipeline
+from consumer.policy.candidate import Candidate
 from consumer.policy.decide import Deciding
 from consumer.policy.drift import DriftWatch
 from consumer.policy.schema import Policy
@@ -187,6 +188,9 @@ async def open_service(
         health.reasons_not_ready.append(holding.reasons_not_ready)
         health.degraded.append(holding.degraded)
         deciding = Deciding(policy)
+        decide = deciding.decide
+        if policy.shadow is not None:
+            decide = Candidate(decide, policy.settings, policy.shadow).decide
         written: Sink = tracing.sink(sink)
         if keyring.signs:
             written = SigningSink(written, config.kafka.group_id, keyring, partitions.mark, clock)
@@ -207,7 +211,7 @@ async def open_service(
                 privacy=config.privacy,
                 lane_of=config.lane_by_topic.__getitem__,
             ).assess,
-            decisions=Decisions(DriftWatch(deciding.decide).decide, deciding.fall_back),
+            decisions=Decisions(DriftWatch(decide).decide, deciding.fall_back),
             outcomes=Outcomes(encoding, config.kafka.outputs),
             holding=holding,
             publisher=Publisher(journal, written, refused, clock),

@@ -362,13 +362,6 @@ class Floor(NamedTuple):
     decision: Decision
 
 
-class Trial(NamedTuple):
-    """Another decision, which does not count yet, and the rules that make the difference."""
-
-    decision: Decision
-    rules: tuple[str, ...]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyName:
     """Which policy decided."""
@@ -376,6 +369,15 @@ class PolicyName:
     id: str
     version: int
     sha256: str
+
+
+class Trial(NamedTuple):
+    """Another decision, which does not count, and the rules that make it."""
+
+    decision: Decision
+    rules: tuple[str, ...]
+    policy: PolicyName | None = None  # where it is another policy's
+    unknown: tuple[str, ...] = ()  # what that one would have asked for, and was not asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -394,3 +396,4 @@ class Verdict:
     decided: float  # unix seconds
     floor: Floor | None = None
     trial: Trial | None = None  # with the rules that do not count for this image; None where all is the same
+    candidate: Trial | None = None  # by the policy in shadow

@@ -51,7 +51,7 @@ def test_the_shipped_policy_loads() -> None:
     """
     config = load_config(SHIPPED / "consumer.yaml", {})
 
-    policy = load_policy(config.policy)
+    policy = load_policy(config.policies.file)
 
     assert policy.settings.services == ("baselineCheck_global",)
     assert len(policy.sha256) == 64

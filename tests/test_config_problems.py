@@ -165,7 +165,7 @@ def test_what_may_be_a_secret_is_never_shown(way: Way, tmp_path: Path) -> None:
         ("kafka: {skip_damaged: [uploads]}", "topic/partition@offset or topic/partition@first-last"),
         ("tracing: {enabled: perhaps}", ":1: tracing.enabled: must be true or false (given: 'perhaps')"),
         ("provider: {region: ap-southeast1}", "did you mean ap-southeast-1?"),
-        ("policy: []", ":1: policy: must be a text: a path (given: an empty list)"),
+        ("policy: []", ":1: policy: must be a text: a path, or a mapping (given: an empty list)"),
         ("lanes: {1: {topics: [uploads]}}", ":1: lanes.1: the name must be a text: put it in quotes"),
     ],
 )

@@ -18,6 +18,7 @@ from consumer.journal.journal import Journal
 from consumer.moderation import CallContext, ModerationRequest
 from consumer.moderation.assess import Assessing
 from consumer.pipeline import Decisions, Pipeline
+from consumer.policy.candidate import Candidate
 from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import (
@@ -145,6 +146,26 @@ async def test_what_a_rule_in_shadow_would_have_changed_is_counted_once_it_is_pu
 
     assert [each["decision"] for each in sink.verdicts] == ["pass"] * 3
     assert (REGISTRY.get_sample_value(name, labels) or 0.0) - before == 3
+
+
+@pytest.mark.parametrize(("route", "expected"), [("review", 3), ("pass", 0)])
+async def test_what_a_policy_in_shadow_would_decide_otherwise_is_counted(route: str, expected: int) -> None:
+    """
+    Without a rule, and only where it is another decision.
+    """
+    settings = PolicySettings(policy="test", version=1)
+    other = PolicySettings.model_validate(
+        {"policy": "other", "version": 2, "services": ["s"], "route": {"none": route}}
+    )
+    decide = Candidate(DECIDING.decide, settings, Policy(settings=other, sha256="cd")).decide
+    labels = {"rule": "", "decision": "review", "instead_of": "pass"}
+    sink, name = ListSink(), "moderation_shadow_disagreements_total"
+    before = REGISTRY.get_sample_value(name, labels) or 0.0
+
+    await pipeline(sink, decode=lambda read: images(read, 3), decide=decide).carry(delivery(), FirstTurn())
+
+    assert [each["shadow"]["candidate"]["decision"] for each in sink.verdicts] == [route] * 3
+    assert (REGISTRY.get_sample_value(name, labels) or 0.0) - before == expected
 
 
 async def test_an_image_ends_as_one_verdict() -> None:

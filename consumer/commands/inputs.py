@@ -10,7 +10,7 @@ from consumer.config.identity import read_keys
 from consumer.config.loading import load_config, load_sound_part, warnings_of
 from consumer.errors import Misconfigured
 from consumer.journal.signatures import Keyring
-from consumer.policy.schema import Policy, load_policy
+from consumer.policy.schema import Policy, load_policies
 
 Loaded = TypeVar("Loaded")
 
@@ -38,7 +38,7 @@ def load_inputs(path: Path | None, environment: Mapping[str, str], overrides: Se
     policy = credentials = None
     if sound and "policy" not in broken:
         regions = () if "provider" in broken else [region.name for region in sound.provider.regions]
-        policy = tried(lambda: load_policy(sound.policy, regions), problems)
+        policy = tried(lambda: load_policies(sound.policies, regions), problems)
     if sound and "provider" not in broken:
         credentials = tried(lambda: load_credentials(environment, sound.provider), problems)
     keys = tried(lambda: read_keys(sound.identity), problems) if sound and "identity" not in broken else None

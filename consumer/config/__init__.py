@@ -29,6 +29,17 @@ Ordering = Literal["key", "none"]
 """Which messages publish one after the other: those of one key and tenant, or none."""
 
 
+class PolicyFiles(Settings):
+    """The policy's file, and that of another one which only says what it would do. Relative to this file's folder."""
+
+    file: Path = Field(Path("policy.yaml"), description="The policy that decides.")
+    shadow: Path | None = Field(
+        None,
+        description="A whole second policy that decides nothing: verdicts say what it would have decided. No call is "
+        "made for it.",
+    )
+
+
 class Config(Settings):
     """The whole configuration."""
 
@@ -69,7 +80,16 @@ class Config(Settings):
         description="By input topic: what its producers may claim. A message that claims more is a dead letter, "
         "`not_allowed`. The producers of a topic that is not here may speak for every tenant.",
     )
-    policy: Path = Field(Path("policy.yaml"), description="The policy's file, relative to this file's folder.")
+    policy: Path | PolicyFiles = Field(
+        Path("policy.yaml"),
+        description="The policy's file, relative to this file's folder; or `file`, and `shadow`, a whole second policy "
+        "that decides nothing: verdicts say what it would have decided, and no call is made for it.",
+    )
+
+    @property
+    def policies(self) -> PolicyFiles:
+        """The policy's file, and that of the one in shadow, however they are written."""
+        return self.policy if isinstance(self.policy, PolicyFiles) else PolicyFiles(file=self.policy)
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import yaml
 from pydantic import ValidationError
 
-from consumer.config import Config
+from consumer.config import Config, PolicyFiles
 from consumer.config.base import Model, Settings
 from consumer.config.kafka import is_ipv6
 from consumer.config.origins import ENVIRONMENT_PREFIX, Origins, unread_variables, variable
@@ -21,6 +21,8 @@ from consumer.shipped import shipped
 
 # Texts, whatever YAML would make of them.
 _TEXTS = {("kafka", "security", "sasl", name) for name in ("username", "password")}
+# Sections that may be written as one of their settings.
+_SHORT: dict[Keys, str] = {("policy",): "file"}
 # What is given for these is never shown: secrets stand there, or may by mistake; a proxy may have a password.
 _PROXY = ("provider", "proxy")
 _UNSHOWN = {("kafka", "security"), _PROXY}
@@ -126,7 +128,13 @@ def _located(path: Path | None, config: Config, origins: Origins) -> Config:
     """Resolve paths as seen from the file's folder. Without a file the policy is the release's, unless one is named."""
     if path is not None:
         return _seen_from(path.parent, config)
-    return config if ("policy",) in origins.given else config.model_copy(update={"policy": shipped("policy.yaml")})
+    file: Path | PolicyFiles = shipped("policy.yaml")
+    if isinstance(config.policy, PolicyFiles):
+        is_named = "file" in config.policy.model_fields_set
+        file = config.policy.model_copy(update={"file": file})
+    else:
+        is_named = ("policy",) in origins.given
+    return config if is_named else config.model_copy(update={"policy": file})
 
 
 def _seen_from(folder: Path, settings: Model) -> Model:
@@ -208,6 +216,8 @@ def _put(tree: dict[str, Any], keys: Keys, value: Any) -> None:
     *parents, last = keys
     for depth, key in enumerate(parents, 1):
         below = tree.setdefault(key, {})
+        if isinstance(below, str) and keys[:depth] in _SHORT:
+            below = tree[key] = {_SHORT[keys[:depth]]: below}
         if not isinstance(below, dict):
             raise ValueError(f"{'.'.join(keys[:depth])} is a value and holds no keys")  # noqa: TRY004 — no caller's bug
         tree = below

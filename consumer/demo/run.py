@@ -32,7 +32,7 @@ from consumer.demo.uploads import FEWEST, KINDS, SECTIONS, uploads
 from consumer.demo.view import showing
 from consumer.demo.watch import Stuck, Watch
 from consumer.errors import Misconfigured
-from consumer.policy.schema import load_policy
+from consumer.policy.schema import load_policies
 
 MOST: Final = 10_000
 """Uploads whose verdicts the embedded broker is certain to keep until they are read."""
@@ -141,7 +141,7 @@ def _checked(options: DemoOptions) -> Config:
     if problems:
         raise Misconfigured(problems)
     config = load_config(options.config, {})
-    load_policy(config.policy)
+    load_policies(config.policies)
     return config
 
 

@@ -1,4 +1,4 @@
-"""An error in a log line, metric or span must not affect the work itself."""
+"""An error in a log line, metric or span, or in what a policy in shadow says, must not affect the work itself."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from consumer.observability import metrics
 
 
 @contextlib.contextmanager
-def harmless(what: Literal["log", "span"]) -> Iterator[None]:
+def harmless(what: Literal["log", "span", "shadow"]) -> Iterator[None]:
     """Count what the block raises, and let it go no further."""
     try:
         yield

@@ -77,7 +77,7 @@ VERDICTS = _declared(
 SHADOW_DISAGREEMENTS = _declared(
     Counter,
     "moderation_shadow_disagreements_total",
-    "Verdicts that a rule in shadow or in a rollout would have changed, to which decision, and instead of which.",
+    "Verdicts that a rule in shadow or in a rollout, or (no rule) a policy in shadow, would have changed, and how.",
     ["rule", "decision", "instead_of"],
 )
 STRICTER_LABELS = _declared(
@@ -340,7 +340,7 @@ INTERNAL_HELD = _declared(
 TELLING_FAILED = _declared(
     Counter,
     "moderation_telling_failed_total",
-    "Log lines and spans that could not be written. Their messages are not affected.",
+    "Log lines, spans and words of a policy in shadow that could not be written. Their messages are not affected.",
     ["what"],
 )
 LOG_LINES_LEFT_OUT = _declared(

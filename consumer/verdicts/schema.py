@@ -151,12 +151,7 @@ def verdict_schema() -> Schema:
                     ),
                 ),
             ),
-            policy=_object(
-                "What decided.",
-                id=_text("Its name."),
-                version={"description": "Its version.", "type": "integer"},
-                sha256=_text("Of its file."),
-            ),
+            policy=_policy("What decided."),
             error={
                 **_object(
                     "Why the image, or one service's part, could not be judged. Null where all were answered.",
@@ -213,12 +208,36 @@ def dead_letter_schema(reasons: Iterable[str]) -> Schema:
 
 
 def _shadow() -> Schema:
+    decision = {"description": "What it would be.", "enum": [decision.value for decision in Decision]}
     rules = _object(
-        "With every rule of the policy that is in shadow, or rolled out to other images.",
-        decision={"description": "What it would be.", "enum": [decision.value for decision in Decision]},
+        "With every rule of the policy that is in shadow, or rolled out to others; where that is another decision.",
+        decision=decision,
         rules={**_list("Those of them that make the difference; 16 at most.", _text("A rule.")), "maxItems": 16},
     )
-    return _object("What would have been decided otherwise. Nothing may act on it.", {"rules": rules})
+    candidate = _object(
+        "By the policy in shadow, where there is one.",
+        policy=_policy("Which one."),
+        decision=decision,
+        rules={**_list("Rules and defaults that make it; 16 at most.", _text("A rule.")), "maxItems": 16},
+        unknown={
+            **_list(
+                "What it would ask for, and was not asked: it may be stricter.",
+                _text("services or info, a dot, a name."),
+            ),
+            "maxItems": 16,
+        },
+    )
+    described = "What would have been decided otherwise. Nothing may act on it."
+    return _object(described, {"rules": rules, "candidate": candidate})
+
+
+def _policy(description: str) -> Schema:
+    return _object(
+        description,
+        id=_text("Its name."),
+        version={"description": "Its version.", "type": "integer"},
+        sha256=_text("Of its file."),
+    )
 
 
 def _finding(*, rule: bool) -> Schema:

@@ -193,8 +193,16 @@ def _decided(verdict: Verdict) -> dict[str, Any]:
         "decided_by": verdict.decided_by,
         "provisional": False,
         "floor": {"rule": floor.rule, "decision": floor.decision.value} if floor else None,
-        **({"shadow": {"rules": _trial(verdict.trial)}} if verdict.trial else {}),
+        **({"shadow": _shadow(verdict)} if verdict.trial or verdict.candidate else {}),
     }
+
+
+def _shadow(verdict: Verdict) -> dict[str, Any]:
+    shown = {"rules": _trial(verdict.trial)} if verdict.trial else {}
+    if (candidate := verdict.candidate) and (named := candidate.policy):
+        policy = {"id": named.id, "version": named.version, "sha256": named.sha256}
+        shown["candidate"] = {"policy": policy, **_trial(candidate), "unknown": list(candidate.unknown[:_MOST_TRIED])}
+    return shown
 
 
 def _trial(trial: Trial) -> dict[str, Any]:

@@ -215,6 +215,30 @@ async def test_a_policy_with_a_typo_leaves_the_rest_to_be_looked_at(tmp_path: Pa
     assert found["provider ap-southeast-1"][0] == "ok"
 
 
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        ("8", {"policy in shadow": ("ok", "{file}: next, version 8")}),
+        ("-8", {"policy": ("wrong", "{file}:2: version: must be a whole number of 0 or more (given: -8)")}),
+    ],
+)
+async def test_a_policy_in_shadow_is_looked_at_too(
+    tmp_path: Path, version: str, expected: dict[str, tuple[str, str]]
+) -> None:
+    """
+    Its name and version are told; or what is wrong with it, with file and line, as `run` would.
+    """
+    candidate = tmp_path / "candidate.yaml"
+    candidate.write_text(f"policy: next\nversion: {version}\n")
+    files = {"file": str(ROOT / "config" / "policy.yaml"), "shadow": "candidate.yaml"}
+
+    async with running(EmulatorSettings()) as emulator:
+        found = by_subject(await checked(tmp_path, {"policy": files, "provider": provider(emulator)}))
+
+    for subject, (status, text) in expected.items():
+        assert found[subject] == (status, text.format(file=candidate))
+
+
 async def test_an_unknown_key_leaves_the_rest_to_be_looked_at(tmp_path: Path) -> None:
     """
     It is left out, and everything else in its section counts.

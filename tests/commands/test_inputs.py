@@ -44,6 +44,23 @@ def test_all_problems_come_in_one_round(tmp_path: Path) -> None:
     )
 
 
+def test_a_broken_policy_in_shadow_refuses_the_start(tmp_path: Path) -> None:
+    """
+    With file and line, beside a policy that is sound.
+    """
+    (tmp_path / "policy.yaml").write_text("policy: p\nversion: 1\n")
+    (tmp_path / "next.yaml").write_text("policy: p\nversion: 2\nroute:\n  high: deny\n")
+    path = tmp_path / "consumer.yaml"
+    path.write_text("policy: {file: policy.yaml, shadow: next.yaml}\n")
+
+    with pytest.raises(Misconfigured) as misconfigured:
+        load_inputs(path, KEY, [])
+
+    assert misconfigured.value.problems == (
+        f"{tmp_path}/next.yaml:4: route.high: must be one of block, review, pass (given: 'deny')",
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "problems"),
     [

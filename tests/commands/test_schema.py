@@ -18,6 +18,7 @@ from consumer.config.privacy import PrivacySettings
 from consumer.errors import Undecodable
 from consumer.hits import Box, FigureHit, Hits, LibraryHit, LogoHit
 from consumer.intake.decode import Rejection, decode, recognise
+from consumer.policy.candidate import Candidate
 from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Assessment, Failure, Label, ModerationResult, Verdict
@@ -174,7 +175,9 @@ def verdicts() -> list[Verdict]:
         Assessment(answers=tuple(ANSWERS[:1]), failure=FAILURES[0], later_failures=(FAILURES[1],)),
         *(Assessment(failure=failure) for failure in FAILURES),
     ]
-    return [deciding.decide(submission(), assessment, 1_763_632_801.5) for assessment in assessments]
+    policy = Policy(settings=PolicySettings(policy="next", version=8, services=("other",)), sha256="cd")
+    decides = [deciding.decide, Candidate(deciding.decide, settings, policy).decide]
+    return [decide(submission(), assessment, 1_763_632_801.5) for decide in decides for assessment in assessments]
 
 
 @pytest.mark.parametrize("telling", ["none", "count", "hash", "text"])

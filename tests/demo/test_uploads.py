@@ -49,7 +49,7 @@ from tests.rig.events import delivery
 
 CONFIG = Path(__file__).parents[2] / "config" / "demo.yaml"
 SETTINGS = load_config(CONFIG, {})
-ROUTE = load_policy(SETTINGS.policy).settings.route
+ROUTE = load_policy(SETTINGS.policies.file).settings.route
 GALLERY = Gallery()
 LEVELS = ("none", "low", "medium", "high")
 SITE = Site("http://127.0.0.1:1", draw_images())

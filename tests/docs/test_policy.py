@@ -9,8 +9,13 @@ import orjson
 import pytest
 
 from consumer.commands.policy import diffing, explaining, fixtures, linting
+from consumer.config.loading import load_config
 from consumer.policy import language, lint, schema
+from consumer.policy.candidate import Candidate
+from consumer.policy.decide import Deciding
+from consumer.records import Assessment, Label, ModerationResult
 from consumer.verdicts.encode import Encoding
+from tests.rig.events import submission
 from tests.rig.replica import ROOT
 
 PAGE = (ROOT / "docs" / "policy.md").read_text()
@@ -98,6 +103,27 @@ def test_the_way_to_try_a_rule_out_works(tmp_path: Path) -> None:
     assert linting.lint(policy, None, None) == []
     value = orjson.loads(Encoding(group="group").verdict(verdict).value or b"")
     assert value["shadow"] == orjson.loads(block("json trial shadow"))
+
+
+def test_a_policy_in_shadow_says_what_the_page_shows(tmp_path: Path) -> None:
+    """
+    With the page's configuration and candidate, about an image of low risk.
+    """
+    (tmp_path / "consumer.yaml").write_text(block("yaml shadow config"))
+    (tmp_path / "policy.yaml").write_text("policy: img-mod\nversion: 9\n")
+    (tmp_path / "candidate.yaml").write_text(block("yaml shadow candidate"))
+    policy = schema.load_policies(load_config(tmp_path / "consumer.yaml", {}).policies)
+    assert policy.shadow is not None
+    low = ModerationResult(
+        service="baselineCheck_global", request_id="R", risk_level="low", labels=(Label("pt_logo", 90.0),)
+    )
+
+    candidate = Candidate(Deciding(policy).decide, policy.settings, policy.shadow)
+    verdict = candidate.decide(submission(), Assessment(answers=(low,)), 0.0)
+
+    value = orjson.loads(Encoding(group="group").verdict(verdict).value or b"")
+    shown = block("json shadow candidate").replace("SHA256", policy.shadow.sha256)
+    assert (value["decision"], value["shadow"]) == ("pass", orjson.loads(shown))
 
 
 def test_every_code_of_lint_has_a_row() -> None:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from consumer.config.loading import load_config
-from consumer.policy.schema import load_policy
+from consumer.policy.schema import load_policies
 from tests.helm.chart import KUBERNETES, SCENARIOS, Charts
 
 EVERY = {"ConfigMap", "NetworkPolicy", "Service"}
@@ -75,7 +75,7 @@ def test_the_service_takes_its_configuration(helm_charts: Charts, scenario: str,
         (tmp_path / name).write_text(text)
 
     config = load_config(tmp_path / "consumer.yaml", {})
-    policy = load_policy(config.policy)
+    policy = load_policies(config.policies)
 
     assert sorted(files) == ["consumer.yaml", "policy.yaml"]
     assert holds(yaml.safe_load(files["consumer.yaml"]), values["config"])

@@ -28,7 +28,7 @@ from consumer.config.loading import load_config, load_sound_part, warnings_of
 from consumer.errors import Misconfigured
 from consumer.http.transport import Ways
 from consumer.layers import unbilled_call
-from consumer.policy.schema import Policy, load_policy
+from consumer.policy.schema import Policy, load_policies
 from consumer.vendor_facts.aliyun import DEFAULT_SERVICE
 
 
@@ -79,14 +79,18 @@ def _policy(config: Config, broken: frozenset[str], findings: list[Finding]) -> 
         return None
     try:
         regions = () if "provider" in broken else [region.name for region in config.provider.regions]
-        policy = load_policy(config.policy, regions)
+        policy = load_policies(config.policies, regions)
     except Misconfigured as error:
         findings += [refused("policy", problem) for problem in error.problems]
         return None
-    findings.append(ok("policy", f"{config.policy}: {policy.settings.policy}, version {policy.settings.version}"))
+    files = config.policies
+    findings.append(ok("policy", f"{files.file}: {policy.settings.policy}, version {policy.settings.version}"))
+    if policy.shadow:
+        settings = policy.shadow.settings
+        findings.append(ok("policy in shadow", f"{files.shadow}: {settings.policy}, version {settings.version}"))
     findings += [warning("policy", each) for each in policy.warnings]
     if "privacy" not in broken:
-        findings += not_told(config.privacy, policy.settings.info, str(config.policy))
+        findings += not_told(config.privacy, policy.settings.info, str(files.file))
     return policy
 
 

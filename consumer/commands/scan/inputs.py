@@ -37,7 +37,7 @@ def load_inputs(options: ScanOptions, environment: Mapping[str, str]) -> Inputs:
     config = tried(lambda: load_config(path, environment, overrides), problems)
     sound, broken = (config, frozenset[str]()) if config else load_sound_part(path, environment, overrides)
     policy = credentials = None
-    file = options.policy or (sound.policy if sound and "policy" not in broken else None)
+    file = options.policy or (sound.policies.file if sound and "policy" not in broken else None)
     if file is not None:
         regions = [region.name for region in sound.provider.regions] if sound and "provider" not in broken else []
         policy = tried(partial(load_policy, file, regions), problems)
