@@ -77,7 +77,9 @@ def test_the_service_takes_its_configuration(helm_charts: Charts, scenario: str,
     config = load_config(tmp_path / "consumer.yaml", {})
     policy = load_policies(config.policies)
 
-    assert sorted(files) == ["consumer.yaml", "policy.yaml"]
+    shadow = values.get("shadowPolicy")
+    assert sorted(files) == ["consumer.yaml", "policy.yaml", *(["shadow-policy.yaml"] if shadow else [])]
+    assert (policy.shadow and policy.shadow.settings.version) == (shadow and shadow["version"])
     assert holds(yaml.safe_load(files["consumer.yaml"]), values["config"])
     assert holds(yaml.safe_load(files["policy.yaml"]), values.get("policy", {}))
     assert config.kafka.bootstrap_servers == values["config"]["kafka"]["bootstrap_servers"]
