@@ -31,7 +31,8 @@ async def test_uploads_reach_takedown_and_review(tmp_path: Path) -> None:
             await services.start("uploads", "--count", str(UPLOADS), "--interval", "0.01")
 
             await until(lambda: services.said("takedown").count("take down") >= UPLOADS // 4, timeout=60)
-            await until(lambda: {f"user-{n}/avatar" for n in (1, 3, 5, 7, 9)} <= reviewed(services.said("review")))
+            doubtful = {f"user-{n}/avatar" for n in (1, 3, 5, 7, 9)}
+            await until(lambda: doubtful <= reviewed(services.said("review")), timeout=60)
             consumer = services.processes["consumer"]
             consumer.terminate()
             status = await consumer.wait()
