@@ -8,6 +8,7 @@ at 1.0004 says 1.000. So "not appended before" gives a verdict the benefit of it
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime
 from itertools import pairwise
 from math import ceil
 from typing import NamedTuple
@@ -83,12 +84,23 @@ def in_flight(calls: Iterable[Arrival], outcomes: Iterable[Outcome], caller: str
     """
     Return the images that `caller` was asking about, or had an unpublished answer for, at `moment`.
 
-    `calls` are its calls that departed before: all of a killed one, those before SIGCONT of a suspended one. Their own
+    `calls` are its calls that had begun: all of a killed one, `begun_before_a_stop` of a suspended one. Their own
     stamps are not compared with `moment`, because a call under way may be stamped just after it.
     """
     appended = first_appends(outcomes)
     asked = {call.image for call in calls if call.caller == caller}
     return {image for image in asked if image not in appended or appended[image] + _APPEND_RESOLUTION > moment}
+
+
+def begun_before_a_stop(calls: Iterable[Arrival], stopped: float, resumed: float) -> list[Arrival]:
+    """
+    Return the calls that had begun when a process was stopped (SIGSTOP), until it went on; moments in unix seconds.
+
+    A call that was signed before, and whose bytes the process still held, arrives just after it goes on: between a last
+    look and the write there is always a moment. What is signed later is not among them.
+    """
+    second = f"{datetime.fromtimestamp(stopped, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return [call for call in calls if call.at < resumed or "" < call.signed <= second]
 
 
 def first_appends(outcomes: Iterable[Outcome]) -> dict[str, float]:

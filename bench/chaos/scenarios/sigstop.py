@@ -58,7 +58,7 @@ async def _run(setting: Setting, seed: int) -> Findings:
         await stage.crew.leave(*stage.crew.members)
         evidence, commits = await stage.evidence(), await stage.commits()
         quota = await within_quota(stage, evidence)
-    before = [call for call in evidence.calls if call.at < resumed]
+    before = compare.begun_before_a_stop(evidence.calls, stopped, resumed)
     in_flight = compare.in_flight(before, evidence.outcomes, victim.name, stopped)
     billed, twice = compare.billed_twice(evidence.calls), compare.published_twice(evidence.outcomes)
     images_twice = {outcome.image for outcome in evidence.outcomes if outcome.id in twice}

@@ -13,8 +13,8 @@ from bench.chaos.compare import Evidence, Outcome, Upload
 from tests.rig.quick_provider.log import Arrival
 
 
-def call(image: str, at: float = 1.0, *, code: int = 200, caller: str = "a") -> Arrival:
-    return Arrival(at, image, image, code, caller)
+def call(image: str, at: float = 1.0, *, code: int = 200, caller: str = "a", signed: str = "") -> Arrival:
+    return Arrival(at, image, image, code, caller, signed)
 
 
 def outcome(
@@ -78,6 +78,16 @@ def test_in_flight_is_what_was_asked_and_not_published() -> None:
     outcomes = [outcome("before", 4.0), outcome("after", 6.0), outcome("other", 6.0)]
 
     assert compare.in_flight(calls, outcomes, "a", 5.0) == {"after", "never"}
+
+
+def test_a_call_that_was_signed_before_a_stop_had_begun() -> None:
+    """
+    It may arrive just after the process goes on; one that was signed then is another one.
+    """
+    before, held = call("before", at=1.0), call("held", at=9.001, signed="1970-01-01T00:00:02Z")
+    anew = call("anew", at=9.001, signed="1970-01-01T00:00:09Z")
+
+    assert compare.begun_before_a_stop([before, held, anew, call("unsigned", at=9.1)], 2.5, 9.0) == [before, held]
 
 
 def test_an_append_in_the_millisecond_of_the_kill_may_have_come_after_it() -> None:

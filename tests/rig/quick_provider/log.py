@@ -24,6 +24,9 @@ class Arrival(NamedTuple):
     caller: str = ""
     """The access key id that signed it, which tells apart replicas that were given one each."""
 
+    signed: str = ""
+    """The second in which it was signed, by its caller's clock: `2026-01-02T03:04:05Z`."""
+
 
 class ArrivalClock:
     """
@@ -67,7 +70,7 @@ class ArrivalLog:
         return {str(code): count for code, count in self._codes.items()}
 
     def to_json_lines(self) -> bytes:
-        """Return the arrivals as `[at, data_id, image, code, caller]`, one a line."""
+        """Return the arrivals as `[at, data_id, image, code, caller, signed]`, one a line."""
         return b"".join(self._lines)
 
 

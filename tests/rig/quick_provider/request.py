@@ -10,6 +10,7 @@ _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)[ \t]*(?:\r\n|$)",
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
 _ACTION = re.compile(rb"\r\nx-acs-action:[ \t]*(\w+)", re.IGNORECASE)
 _CALLER = re.compile(rb"\r\nauthorization:[^\r\n]*Credential=([^,\r\n]+)", re.IGNORECASE)
+_DATE = re.compile(rb"\r\nx-acs-date:[ \t]*([0-9TZ:-]+)", re.IGNORECASE)
 _CLOSE = re.compile(rb"\r\nconnection:[ \t]*close\b", re.IGNORECASE)
 
 
@@ -31,6 +32,9 @@ class Request(NamedTuple):
 
     caller: str
     """The access key id in the signature, which is not checked; empty without one."""
+
+    signed: str
+    """The header `x-acs-date`; empty without it."""
 
 
 def read_request(data: bytes) -> Request | None:
@@ -55,7 +59,7 @@ def read_request(data: bytes) -> Request | None:
     line = head.partition(b"\r\n")[0].split(b" ")
     if len(line) != 3:
         raise BadRequest("the request line has not three parts")
-    action, caller = _ACTION.search(head), _CALLER.search(head)
+    action, caller, date = _ACTION.search(head), _CALLER.search(head), _DATE.search(head)
     return Request(
         method=line[0],
         path=line[1].partition(b"?")[0],
@@ -63,4 +67,5 @@ def read_request(data: bytes) -> Request | None:
         body=data[head_end + len(_HEAD_END) : end],
         closes=_CLOSE.search(head) is not None,
         caller=caller[1].decode(errors="replace") if caller else "",
+        signed=date[1].decode() if date else "",
     )

@@ -141,7 +141,8 @@ class Connection(asyncio.Protocol):
         question = read_question(request.body)
         reply = provider.script.reply(question, self._arrived)
         data_id, image = question or ("", "")
-        provider.log.note(Arrival(round(self._arrived, 6), data_id, image, reply.code, request.caller))
+        arrival = Arrival(round(self._arrived, 6), data_id, image, reply.code, request.caller, request.signed)
+        provider.log.note(arrival)
         provider.in_flight += 1
         self._answering = True
         # Counted from the arrival, so what a stall of this process cost is not added to the latency.
