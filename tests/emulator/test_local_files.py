@@ -18,6 +18,7 @@ from consumer.emulator.images import MAX_BYTES
 from consumer.emulator.tokens import bucket_of
 from tests.emulator.asking import ask
 from tests.emulator.uploading import (
+    Clock,
     Put,
     Putting,
     as_token,
@@ -40,22 +41,6 @@ SETTINGS = EmulatorSettings(
 every_sdk = pytest.mark.parametrize(
     "putting", [with_oss2, with_v2, with_v2_v1], ids=["oss2, V1", "oss v2, V4", "oss v2, V1"]
 )
-
-
-class Clock:
-    """A clock that is moved by hand."""
-
-    def __init__(self) -> None:
-        self.ahead = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.ahead
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """What tokens and objects age by."""
-    return Clock()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 The vendor's sample for local files against the emulator: every call by an SDK of the vendor's that nothing was done to.
 """
 
-import time
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from consumer.emulator import Emulator, EmulatorSettings, running
 from consumer.emulator.tokens import bucket_of
 from tests.emulator.local_files import Api, Blocking, LocalFiles, Store, Waiting, WithOss2, WithV2, WithV2Async
+from tests.emulator.uploading import Clock
 from tests.rig.pictures import picture
 
 SETTINGS = EmulatorSettings(
@@ -27,21 +27,6 @@ STORES: dict[str, Callable[[Any], Store]] = {
     "oss v2 async, V4": WithV2Async,
     "oss v2 async, V1": partial(WithV2Async, signature="v1"),
 }
-
-
-class Clock:
-    """The time of day, moved ahead by hand."""
-
-    ahead = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.ahead
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """What the sample and the emulator go by."""
-    return Clock()
 
 
 @pytest.fixture

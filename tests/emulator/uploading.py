@@ -1,6 +1,7 @@
 """Uploads local files with the vendor's own SDKs, as they are: its API's, and both of its object store."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +15,16 @@ from alibabacloud_tea_openapi.utils_models import Config
 
 from consumer.emulator import EmulatorSettings
 from tests.emulator.asking import Answer, ask
+
+
+class Clock:
+    """The time of day, moved ahead by hand."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
 
 
 @dataclass(frozen=True, slots=True)

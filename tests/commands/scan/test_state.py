@@ -310,16 +310,21 @@ async def test_another_policy_asks_again_and_says_so(tmp_path: Path) -> None:
     assert (line["from_state"], again["from_state"], provider.billed) == (False, True, 2)
 
 
+def let_firefighters_pass(provider: Account) -> None:
+    """Write a policy by which one tenant's explosions are harmless."""
+    rule = {"id": "fires", "match": {"label": ["violent_*"]}, "then": "pass", "why": {"owner": "o", "reason": "r"}}
+    policy = {**POLICY, "overlays": [{"when": {"tenant": ["firefighters"]}, "rules": [rule]}]}
+    (provider.folder / "policy.yaml").write_text(yaml.safe_dump(policy))
+
+
 @pytest.mark.scenario
 async def test_what_was_decided_for_one_tenant_is_not_for_another(tmp_path: Path) -> None:
     """
     Where the policy decides by them; where it does not, a result is everybody's. Nor is it for the time after a rule.
     """
     path, manifest = tmp_path / "state", tmp_path / "list"
-    rule = {"id": "fires", "match": {"label": ["violent_*"]}, "then": "pass", "why": {"owner": "o", "reason": "r"}}
     async with account(tmp_path) as provider:
-        policy = {**POLICY, "overlays": [{"when": {"tenant": ["firefighters"]}, "rules": [rule]}]}
-        (tmp_path / "policy.yaml").write_text(yaml.safe_dump(policy))
+        let_firefighters_pass(provider)
         painted(provider.images, fire="red")
         told = []
         for tenant in ("firefighters", "shop", "firefighters"):
@@ -385,10 +390,8 @@ async def test_an_image_of_two_tenants_is_judged_for_each(tmp_path: Path) -> Non
     Each line has what the policy says of its tenant; a scan that goes on asks for the one that is left alone.
     """
     path, manifest = tmp_path / "state", tmp_path / "list"
-    rule = {"id": "fires", "match": {"label": ["violent_*"]}, "then": "pass", "why": {"owner": "o", "reason": "r"}}
     async with account(tmp_path) as provider:
-        policy = {**POLICY, "overlays": [{"when": {"tenant": ["firefighters"]}, "rules": [rule]}]}
-        (tmp_path / "policy.yaml").write_text(yaml.safe_dump(policy))
+        let_firefighters_pass(provider)
         painted(provider.images, fire="red")
         both = [
             orjson.dumps({"image": f"{provider.images}/fire.png", "tenant": tenant}, option=orjson.OPT_APPEND_NEWLINE)
