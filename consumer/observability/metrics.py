@@ -1,55 +1,14 @@
 """
 Every metric, declared once, with what an operator reads from it.
-
-Each service counts in `Metrics` of its own, which its context names: what is counted in a task, or in one that was
-started by it, is counted by the service whose `count_in` ran there first. So two services in a process, as in tests, do
-not count together. Where none did, the process's own registry counts.
 """
 
-from collections.abc import Mapping, Sequence
-from contextvars import ContextVar
-from typing import Any, TypeVar, cast
+from prometheus_client import Counter, Gauge, Histogram
 
-from prometheus_client import (
-    REGISTRY,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    GCCollector,
-    Histogram,
-    PlatformCollector,
-    ProcessCollector,
-)
-
-Kind = TypeVar("Kind", Counter, Gauge, Histogram)
-
-
-class Declared:
-    """A metric as it is declared. Used like one of prometheus_client's, it is that of the current service."""
-
-    def __init__(self, kind: type[Any], name: str, documentation: str, labels: Sequence[str], options: Any) -> None:
-        self.kind = kind
-        self.name = name
-        self.documentation = documentation
-        self.labels_declared = tuple(labels)
-        self._options = options
-
-    def made(self, registry: CollectorRegistry) -> Any:
-        """Make one that counts in a registry."""
-        return self.kind(self.name, self.documentation, self.labels_declared, registry=registry, **self._options)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(_current.get().by_declaration[self], name)
-
-
-DECLARED: list[Declared] = []
-
-
-def _declared(kind: type[Kind], name: str, documentation: str, labels: Sequence[str] = (), **options: Any) -> Kind:
-    declared = Declared(kind, name, documentation, labels, options)
-    DECLARED.append(declared)
-    return cast(Kind, declared)
-
+# What counts is made of all that is declared, so it is imported from here.
+from consumer.observability.declaring import DECLARED as DECLARED
+from consumer.observability.declaring import Metrics as Metrics
+from consumer.observability.declaring import count_in as count_in
+from consumer.observability.declaring import declared as _declared
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 
@@ -375,25 +334,3 @@ REFUSED_REQUESTS = _declared(
     "connections at once. Rises: a port scanner, or a probe that speaks another protocol. failed is a bug.",
     ["why"],
 )
-
-
-class Metrics:
-    """What one service counts."""
-
-    def __init__(self, registry: CollectorRegistry | None = None) -> None:
-        """Without a registry one of its own, with the process's figures beside."""
-        if registry is None:
-            registry = CollectorRegistry()
-            ProcessCollector(registry=registry)
-            PlatformCollector(registry=registry)
-            GCCollector(registry=registry)
-        self.registry = registry
-        self.by_declaration: Mapping[Declared, Any] = {each: each.made(registry) for each in DECLARED}
-
-
-_current: ContextVar[Metrics] = ContextVar("metrics", default=Metrics(REGISTRY))  # noqa: B039 — it is meant to be shared
-
-
-def count_in(metrics: Metrics) -> None:
-    """Let this task, and those that it starts from now on, count there."""
-    _current.set(metrics)
