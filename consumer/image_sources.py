@@ -25,8 +25,8 @@ from consumer.images.stores.reader import StoreReader, open_reader
 from consumer.images.stores.s3 import S3Store, amazons
 from consumer.images.stores.sigv4 import Key
 from consumer.keys import Keys, watched_keys
+from consumer.locations import StoredObject
 from consumer.proxies import DIRECT, Proxies
-from consumer.records import StoredObject
 from consumer.vendor_facts.aliyun import KEY_VARIABLES
 
 

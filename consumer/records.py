@@ -15,6 +15,7 @@ from typing import NamedTuple, NewType
 import orjson
 
 from consumer.hits import NOTHING_MET, Hits
+from consumer.locations import Image, ImageLocation, NotAskable
 
 Headers = Sequence[tuple[str, bytes | None]]
 """Kafka record headers: names may repeat, values may be null."""
@@ -113,93 +114,6 @@ def source_id(group: str, delivery: Delivery, event_id: str = "", image: str = "
         image,
     ]
     return SourceId(hashlib.sha256(orjson.dumps(source)).hexdigest()[:32])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObjectRef:
-    """An object in a bucket."""
-
-    store: str
-    bucket: str
-    key: str
-    region: str | None = None
-    version: str | None = None
-    etag: str | None = None  # the producer's word, as `version` is
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
-    """What an upload event says of one image."""
-
-    id: str
-    url: str | None = field(default=None, repr=False)
-    ref: ObjectRef | None = None
-    mime: str | None = None
-    size: int | None = None  # bytes
-    sha256_claimed: str | None = None  # the producer's word: these bytes were not seen
-
-
-@dataclass(frozen=True, slots=True)
-class StoredObject:
-    """An object in a store of the configuration's, which this service may read."""
-
-    store: str  # its name in the configuration
-    bucket: str
-    key: str
-    version: str | None = None
-    etag: str | None = None  # without a version the object must have it still
-
-
-@dataclass(frozen=True, slots=True)
-class ByUpload:
-    """This service fetches the image and uploads it to the provider's temporary store."""
-
-    source: str | StoredObject = field(repr=False)  # a URL, which may be presigned
-    nth: int = 0  # which of the pictures that are made of it
-
-
-@dataclass(frozen=True, slots=True)
-class ByUrl:
-    """The provider downloads the image from `url`, which may be presigned: a credential."""
-
-    url: str = field(repr=False)
-    or_upload: ByUpload | None = None  # where the provider cannot fetch it
-
-
-@dataclass(frozen=True, slots=True)
-class ByObject:
-    """The provider reads the object itself, with the account's authorisation; or from its own temporary store."""
-
-    bucket: str
-    key: str
-    region: str | None  # None: of the temporary store, where vendor: no region is named
-    or_upload: ByUpload | None = None  # where the provider cannot read it
-
-
-ImageLocation = ByUrl | ByObject | ByUpload
-
-
-def uploaded_from(location: ImageLocation) -> ByUpload | None:
-    """Return how the image is uploaded, at once or where the provider cannot reach it; None where it never is."""
-    return location if isinstance(location, ByUpload) else location.or_upload
-
-
-def fetched_from(location: ImageLocation) -> str | None:
-    """Return the URL that the image is fetched from, by the provider or by this service; None for an object."""
-    match location:
-        case ByUrl(url):
-            return url
-        case ByUpload(str() as url):
-            return url
-        case _:
-            return None
-
-
-@dataclass(frozen=True, slots=True)
-class NotAskable:
-    """The provider cannot be asked for the image as the event names it. `code` is the word that its verdict has."""
-
-    code: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -388,6 +302,9 @@ class Verdict:
     assessment: Assessment
     decision: Decision
     decided_by: str  # "policy", or "fallback" where the image could not be judged
+    cause: str = "upload"  # why there is a verdict: a word of `verdicts/schema.py`
+    sequence: int = 1  # of verdicts about one image the higher one counts; a provisional one has 0
+    provisional: bool = False
     risk_level: str | None
     reasons: tuple[Reason, ...]
     findings: tuple[Finding, ...]

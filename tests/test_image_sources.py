@@ -14,7 +14,7 @@ from consumer.images.errors import NotFetched
 from consumer.images.held import BytesHeld
 from consumer.images.stores.chain import Chain, usual_key
 from consumer.keys import LOOK_INTERVAL
-from consumer.records import StoredObject
+from consumer.locations import StoredObject
 from tests.emulator.imagehost import serving as hosting
 from tests.images.stores.serving import IMAGE, KEY, S3Like, answer, serving
 from tests.rig.clock import ManualClock

@@ -15,8 +15,8 @@ from consumer.alibaba.client import signed_call
 from consumer.config.credentials import Credentials
 from consumer.config.loading import load_config
 from consumer.intake.decode import Bindings, Rules, decode
+from consumer.locations import ByUrl
 from consumer.moderation import ModerationRequest
-from consumer.records import ByUrl
 from tests.rig.events import delivery, upload
 
 CANARY = "canary-5e2"

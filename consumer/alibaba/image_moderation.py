@@ -19,8 +19,9 @@ from consumer.alibaba.codes import failure_of
 from consumer.alibaba.echoes import LearnedEchoes
 from consumer.errors import CallFailed, Malformed, ProviderFailed
 from consumer.hits import NOTHING_MET
+from consumer.locations import ByObject, ByUpload, ByUrl
 from consumer.moderation import ModerationRequest
-from consumer.records import ByObject, ByUpload, ByUrl, Label, ModerationResult
+from consumer.records import Label, ModerationResult
 
 ACTION = "ImageModeration"
 VERSION = "2022-03-02"

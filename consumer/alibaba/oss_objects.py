@@ -11,7 +11,7 @@ from consumer.config.credentials import Credentials
 from consumer.images.stores import Asked
 from consumer.images.stores.addresses import Endpoint
 from consumer.images.stores.conditions import wanted_etag
-from consumer.records import StoredObject
+from consumer.locations import StoredObject
 from consumer.vendor_facts.aliyun import DOMAIN
 
 

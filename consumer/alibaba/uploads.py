@@ -23,8 +23,8 @@ from consumer.errors import AccountRefused, CallFailed, InputRefused, ProviderFa
 from consumer.http.exchange import Answered, Exchanges
 from consumer.images.turns import Turns
 from consumer.keys import Keys
+from consumer.locations import ByObject
 from consumer.observability import metrics
-from consumer.records import ByObject
 
 RENEWED_BEFORE = 300.0  # seconds before a token expires it is used for nothing new; at most half of what it lasts
 BETWEEN_TOKENS = 1.0  # seconds

@@ -19,7 +19,8 @@ from consumer.config.bindings import Binding
 from consumer.errors import Misconfigured, Undecodable
 from consumer.intake.decode import NO_RULES, Bindings, Rules, decode, recognise
 from consumer.intake.decode.bindings import Place
-from consumer.records import Delivery, Headers, Ignored, NotAskable, Submission, fetched_from
+from consumer.locations import NotAskable, fetched_from
+from consumer.records import Delivery, Headers, Ignored, Submission
 from consumer.urls import shown_url
 
 

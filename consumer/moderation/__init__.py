@@ -15,10 +15,11 @@ from typing import Protocol
 from consumer.config.privacy import PrivacySettings
 from consumer.dispatch.concurrency import Slot, Unfinished
 from consumer.fairness import DEFAULT
+from consumer.locations import ImageLocation
 from consumer.moderation.breaker import Permit
 from consumer.moderation.copies import Copies
 from consumer.moderation.origins import Turn
-from consumer.records import ImageLocation, ModerationResult, Partition
+from consumer.records import ModerationResult, Partition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,20 +11,11 @@ from consumer.config.privacy import PrivacySettings
 from consumer.dispatch.concurrency import Unfinished
 from consumer.errors import CallFailed, InputRefused, Lost, NotFetchable, Unreachable
 from consumer.fairness import DEFAULT
+from consumer.locations import ByUpload, ImageLocation, NotAskable, uploaded_from
 from consumer.moderation import CallContext, ModerationRequest, Moderator
 from consumer.moderation.copies import Copies
 from consumer.observability import metrics
-from consumer.records import (
-    Assessment,
-    ByUpload,
-    Coverage,
-    Failure,
-    ImageLocation,
-    ModerationResult,
-    NotAskable,
-    Submission,
-    uploaded_from,
-)
+from consumer.records import Assessment, Coverage, Failure, ModerationResult, Submission
 
 log = structlog.get_logger()
 

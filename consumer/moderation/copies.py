@@ -9,7 +9,7 @@ copy is asked about for 25 minutes, and in its own region; after that the image 
 
 from dataclasses import dataclass, field
 
-from consumer.records import ByObject
+from consumer.locations import ByObject
 
 ASKED_ABOUT = 1500.0
 """Seconds for which a copy is asked about."""

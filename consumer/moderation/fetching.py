@@ -33,11 +33,12 @@ from consumer.images.frames import frames_in
 from consumer.images.held import BytesHeld, Room
 from consumer.images.preparing import Job, NotPrepared, Picture, Prepared, WorkerNotStarted
 from consumer.images.preparing.plan import NOTHING, Wanted, is_mended, job_for
+from consumer.locations import ByUpload, StoredObject
 from consumer.moderation import CallContext, ModerationRequest, Moderator
 from consumer.moderation.origins import Origin, Origins, Turn
 from consumer.moderation.retries import BUSY_ATTEMPTS
 from consumer.observability import metrics
-from consumer.records import ByUpload, ModerationResult, StoredObject
+from consumer.records import ModerationResult
 
 _AT_ONCE = 65_536  # bytes that are read in a fraction of a millisecond
 _STATUS = re.compile(r"http_(\d)\d\d")

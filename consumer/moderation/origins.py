@@ -19,7 +19,7 @@ from typing import Protocol, Self
 from consumer.clock import Clock, SystemClock
 from consumer.dispatch.waits import InterruptibleWaits
 from consumer.images.stores.watch import AWAY_AFTER
-from consumer.records import StoredObject
+from consumer.locations import StoredObject
 
 AT_ONCE = 3
 """Images that try an origin which fails."""

@@ -18,9 +18,10 @@ from consumer.dispatch.in_flight import InFlight
 from consumer.dispatch.pace import Pace
 from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import CallFailed, ImageRefused, Lost, Throttled, Unreachable
+from consumer.locations import ByUpload, ImageLocation, fetched_from
 from consumer.moderation import CallContext, ModerationRequest, Moderator
 from consumer.observability import metrics
-from consumer.records import ByUpload, ImageLocation, ModerationResult, Partition, fetched_from
+from consumer.records import ModerationResult, Partition
 
 log = structlog.get_logger()
 

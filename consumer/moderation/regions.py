@@ -34,11 +34,12 @@ from consumer.clock import Clock
 from consumer.dispatch.gate import GrantRevoked
 from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import AccountRefused, CallFailed, CopyUnreachable, InputRefused, ProviderFailed, Unreachable
+from consumer.locations import ByObject, ByUpload
 from consumer.moderation import CallContext, ModerationRequest, Moderator
 from consumer.moderation.breaker import Breaker, BreakerLimits, Permit
 from consumer.moderation.breaker_changes import BreakerChanges
 from consumer.observability import metrics
-from consumer.records import ByObject, ByUpload, ModerationResult
+from consumer.records import ModerationResult
 
 Blamed = Callable[[CallFailed], CallFailed]
 

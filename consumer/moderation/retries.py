@@ -29,9 +29,10 @@ from consumer.errors import (
     Unreachable,
 )
 from consumer.images.presigned import expiry
+from consumer.locations import fetched_from
 from consumer.moderation import CallContext, ModerationRequest, Moderator
 from consumer.observability import metrics
-from consumer.records import ModerationResult, fetched_from
+from consumer.records import ModerationResult
 
 log = structlog.get_logger()
 

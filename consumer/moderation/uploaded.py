@@ -23,13 +23,14 @@ from consumer.errors import (
     Unreachable,
 )
 from consumer.images.preparing import Picture
+from consumer.locations import ByObject, ByUpload, ByUrl
 from consumer.moderation import CallContext, ModerationRequest, Moderator
 from consumer.moderation.breaker import Permit
 from consumer.moderation.copies import ASKED_ABOUT, Copies, Copy
 from consumer.moderation.fetching import FetchedImage, Fetching
 from consumer.moderation.regions import STORE, reported
 from consumer.observability import metrics
-from consumer.records import ByObject, ByUpload, ByUrl, ModerationResult
+from consumer.records import ModerationResult
 
 
 class TemporaryStore(Protocol):

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from consumer.alibaba.image_moderation import data_id, read_answer, request_body
 from consumer.config.privacy import PrivacySettings
 from consumer.errors import CallFailed, Malformed, ProviderFailed, Throttled
+from consumer.locations import ByObject
 from consumer.moderation import ModerationRequest
-from consumer.records import ByObject, Label
+from consumer.records import Label
 from tests.moderation.requests import request
 
 

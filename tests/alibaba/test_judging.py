@@ -11,10 +11,11 @@ from consumer.alibaba.image_moderation import read_answer
 from consumer.config.privacy import PrivacySettings
 from consumer.errors import CallFailed
 from consumer.hits import Box, FigureHit, Hits, LibraryHit, LogoHit
+from consumer.locations import ByUrl
 from consumer.moderation import ModerationRequest
 from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
-from consumer.records import Assessment, ByUrl, Decision
+from consumer.records import Assessment, Decision
 from consumer.vendor_facts.aliyun import LABELS
 from tests.rig.events import submission
 

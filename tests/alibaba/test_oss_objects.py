@@ -13,7 +13,7 @@ from consumer.alibaba.oss_objects import OssStore
 from consumer.config.credentials import Credentials
 from consumer.images.stores.addresses import Endpoint
 from consumer.images.stores.failures import Refusal, failure_of
-from consumer.records import StoredObject
+from consumer.locations import StoredObject
 from tests.rig.clock import ManualClock
 
 NOW = 1_767_323_045.0

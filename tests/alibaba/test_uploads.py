@@ -20,8 +20,8 @@ from consumer.http.exchange import Exchanges, Timeouts
 from consumer.http.transport import open_transport
 from consumer.images.turns import Turns
 from consumer.keys import FixedKeys
+from consumer.locations import ByObject
 from consumer.moderation import ModerationRequest
-from consumer.records import ByObject
 from tests.moderation.requests import context
 from tests.rig.pictures import picture
 

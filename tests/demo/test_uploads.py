@@ -32,17 +32,9 @@ from consumer.emulator.parameters import ImageUrl, OssObject, Parameters
 from consumer.emulator.rules import judgement
 from consumer.errors import Undecodable
 from consumer.intake.decode import Bindings, Omission, Rules, decode, recognise
+from consumer.locations import ByObject, ByUpload, ImageLocation, NotAskable, StoredObject, fetched_from
 from consumer.policy.schema import load_policy
-from consumer.records import (
-    ByObject,
-    ByUpload,
-    Ignored,
-    ImageLocation,
-    NotAskable,
-    StoredObject,
-    Submission,
-    fetched_from,
-)
+from consumer.records import Ignored, Submission
 from consumer.vendor_facts.aliyun import DEFAULT_REGION
 from tests.demo.test_images import frames_of
 from tests.rig.events import delivery

@@ -14,10 +14,11 @@ from consumer.dispatch.hosts import Hosts
 from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import Unreachable
 from consumer.fairness import DEFAULT
+from consumer.locations import ByUpload, ByUrl
 from consumer.moderation import CallContext, ModerationRequest
 from consumer.moderation.paced import Limited
 from consumer.moderation.retries import Retrying, RetryPolicy
-from consumer.records import ByUpload, ByUrl, ModerationResult, Partition
+from consumer.records import ModerationResult, Partition
 from tests.moderation.requests import answer, context, request
 from tests.rig.clock import ManualClock
 

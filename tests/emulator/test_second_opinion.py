@@ -28,7 +28,7 @@ from consumer.http.transport import open_transport
 from consumer.image_sources import open_stores
 from consumer.images.held import BytesHeld
 from consumer.keys import FixedKeys
-from consumer.records import StoredObject
+from consumer.locations import StoredObject
 from tests.emulator.local_files import Store, WithOss2, WithV2, WithV2Async
 from tests.emulator.test_reading import configured, got
 from tests.emulator.uploading import client

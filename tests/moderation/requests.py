@@ -8,8 +8,9 @@ from typing import Any
 from consumer.clock import Clock
 from consumer.dispatch.quota import Share
 from consumer.errors import CallFailed
+from consumer.locations import ByUrl
 from consumer.moderation import CallContext, ModerationRequest
-from consumer.records import ByUrl, Label, ModerationResult, Partition
+from consumer.records import Label, ModerationResult, Partition
 
 PARTITION = Partition("uploads", 0)
 

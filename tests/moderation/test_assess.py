@@ -5,9 +5,10 @@ import pytest
 
 from consumer.config.privacy import PrivacySettings
 from consumer.errors import CallFailed, ImageRefused, Malformed, ProviderFailed
+from consumer.locations import ByUrl, NotAskable
 from consumer.moderation import CallContext, ModerationRequest
 from consumer.moderation.assess import Assessing
-from consumer.records import Assessment, ByUrl, Failure, Label, ModerationResult, NotAskable
+from consumer.records import Assessment, Failure, Label, ModerationResult
 from tests.rig.events import submission
 
 BASELINE, AIGC, OTHER = "baselineCheck_global", "aigcDetector_global", "another"

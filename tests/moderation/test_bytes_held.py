@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 from consumer.errors import AccountRefused, ProviderFailed
 from consumer.images.preparing import Job, Picture, Prepared
 from consumer.images.preparing.plan import Wanted
+from consumer.locations import ByUpload
 from consumer.moderation.breaker import State
 from consumer.moderation.regions import STORE
-from consumer.records import ByUpload, ModerationResult
+from consumer.records import ModerationResult
 from tests.images.preparing.files import animated
 from tests.moderation.test_uploaded import URL, World
 from tests.rig.clock import ManualClock

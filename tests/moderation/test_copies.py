@@ -1,7 +1,7 @@
 import pytest
 
+from consumer.locations import ByObject
 from consumer.moderation.copies import Copies, Copy
-from consumer.records import ByObject
 
 
 def copy(sha256: str) -> Copy:

@@ -7,11 +7,12 @@ import pytest
 from consumer.errors import AccountRefused, CallFailed, ProviderFailed, StoreAway, StoreBusy, Unreachable
 from consumer.images.errors import NotFetched
 from consumer.images.held import Room
+from consumer.locations import ByUpload, ByUrl, StoredObject
 from consumer.moderation.breaker import State
 from consumer.moderation.copies import Copies
 from consumer.moderation.origins import AT_ONCE
 from consumer.moderation.retries import BUSY_ATTEMPTS
-from consumer.records import ByUpload, ByUrl, ModerationResult, StoredObject
+from consumer.records import ModerationResult
 from tests.moderation.requests import context
 from tests.moderation.test_uploaded import AWAY, IMAGE, POLICY, REFUSED, URL, World, of_bucket
 

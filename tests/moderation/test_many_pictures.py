@@ -15,10 +15,11 @@ from consumer.fairness import DEFAULT
 from consumer.images.errors import NotFetched
 from consumer.images.preparing import Job, NotPrepared, Picture, Prepared, WorkerNotStarted
 from consumer.images.preparing.plan import Wanted
+from consumer.locations import ByObject, ByUpload, ByUrl, ImageLocation
 from consumer.moderation.assess import PICTURES_AT_ONCE, Assessing
 from consumer.moderation.copies import ASKED_ABOUT
 from consumer.moderation.fetching import Fetching
-from consumer.records import Assessment, ByObject, ByUpload, ByUrl, Coverage, ImageLocation
+from consumer.records import Assessment, Coverage
 from tests.images.preparing.files import animated
 from tests.moderation.requests import context
 from tests.moderation.test_uploaded import URL, Queue, World

@@ -24,6 +24,7 @@ from consumer.errors import (
 from consumer.images.errors import NotFetched
 from consumer.images.held import BytesHeld, Room
 from consumer.images.preparing.plan import NOTHING, Wanted
+from consumer.locations import ByObject, ByUpload, ByUrl, ImageLocation, StoredObject
 from consumer.moderation import CallContext, Layer, ModerationRequest, Moderator, stacked
 from consumer.moderation.breaker import BreakerLimits, State
 from consumer.moderation.copies import ASKED_ABOUT, Copies
@@ -33,7 +34,7 @@ from consumer.moderation.paced import Limited
 from consumer.moderation.regions import STORE, UPLOADS_AHEAD, Asked, Guarded, Region, Regions
 from consumer.moderation.retries import Retrying, RetryPolicy
 from consumer.moderation.uploaded import CopiesKept, OrUploaded, Uploaded
-from consumer.records import ByObject, ByUpload, ByUrl, ImageLocation, ModerationResult, StoredObject
+from consumer.records import ModerationResult
 from tests.moderation.requests import answer, context
 from tests.rig.clock import ManualClock
 from tests.rig.pictures import picture

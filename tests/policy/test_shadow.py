@@ -8,20 +8,10 @@ from typing import Any
 
 import pytest
 
+from consumer.locations import Image, ObjectRef
 from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
-from consumer.records import (
-    Assessment,
-    Decision,
-    Failure,
-    Image,
-    Label,
-    ModerationResult,
-    ObjectRef,
-    Submission,
-    Trial,
-    Verdict,
-)
+from consumer.records import Assessment, Decision, Failure, Label, ModerationResult, Submission, Trial, Verdict
 from consumer.rollout import identity_of, is_in_share
 from tests.rig.events import submission
 from tests.rig.speed import seconds

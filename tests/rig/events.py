@@ -4,7 +4,8 @@ from typing import Any
 
 import orjson
 
-from consumer.records import ByUrl, Delivery, Headers, Image, Subject, Submission, source_id
+from consumer.locations import ByUrl, Image
+from consumer.records import Delivery, Headers, Subject, Submission, source_id
 
 
 def upload(event_id: str, *urls: str, subject: str = "u_1/avatar", **changes: Any) -> bytes:

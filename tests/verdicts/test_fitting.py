@@ -23,19 +23,10 @@ from consumer.errors import Undecodable
 from consumer.hits import Hits
 from consumer.journal.reader import OutputReader
 from consumer.kafka.security import KafkaAccess
+from consumer.locations import Image, ObjectRef
 from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
-from consumer.records import (
-    Assessment,
-    Delivery,
-    Failure,
-    Image,
-    Label,
-    ModerationResult,
-    ObjectRef,
-    Subject,
-    Verdict,
-)
+from consumer.records import Assessment, Delivery, Failure, Label, ModerationResult, Subject, Verdict
 from consumer.verdicts.bounds import MOST_KEY, MOST_VALUE
 from consumer.verdicts.encode import Encoded, Encoding
 from consumer.verdicts.outcomes import Outcome, Outcomes

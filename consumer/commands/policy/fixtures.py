@@ -22,17 +22,16 @@ from consumer.config.loading import validated
 from consumer.config.origins import Origins
 from consumer.config.yaml_file import read_yaml_list
 from consumer.errors import CallFailed, Misconfigured
+from consumer.locations import ByUrl, Image
 from consumer.moderation import ModerationRequest
 from consumer.policy.decide import Deciding
 from consumer.policy.language import Outcome, Rule
 from consumer.policy.schema import OnError, Policy, load_policy
 from consumer.records import (
     Assessment,
-    ByUrl,
     Coverage,
     Delivery,
     Failure,
-    Image,
     ModerationResult,
     Subject,
     Submission,

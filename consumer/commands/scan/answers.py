@@ -10,9 +10,10 @@ from typing import Any, Protocol, Self
 from pydantic import TypeAdapter
 
 from consumer.errors import Malformed
+from consumer.locations import ByObject, ByUpload
 from consumer.moderation import CallContext, ModerationRequest, Moderator
 from consumer.moderation.copies import Copy
-from consumer.records import ByObject, ByUpload, ModerationResult
+from consumer.records import ModerationResult
 
 _RESULTS = TypeAdapter(ModerationResult)
 

@@ -30,21 +30,12 @@ from consumer.fairness import DEFAULT
 from consumer.http.transport import Ways, open_transport
 from consumer.keys import keys_of
 from consumer.layers import Provider, layers, open_uploads
+from consumer.locations import ByUpload, ByUrl, Image
 from consumer.moderation.assess import Assessing
 from consumer.observability import metrics
 from consumer.observability.tracebacks import frames_of
 from consumer.policy.decide import Deciding
-from consumer.records import (
-    Assessment,
-    ByUpload,
-    ByUrl,
-    Delivery,
-    Failure,
-    Image,
-    Subject,
-    Submission,
-    Verdict,
-)
+from consumer.records import Assessment, Delivery, Failure, Subject, Submission, Verdict
 from consumer.tracing import Untraced
 
 log = structlog.get_logger()

@@ -11,8 +11,8 @@ from urllib.parse import unquote_to_bytes
 from consumer.commands.scan.items import FILE, STDIN, Stamp
 from consumer.images.errors import NotFetched
 from consumer.images.held import Room
+from consumer.locations import StoredObject
 from consumer.moderation.fetching import ImageFetcher
-from consumer.records import StoredObject
 
 Seen = Callable[[str, bytes], Awaitable[None]]
 """Takes the source and the bytes of an image that was fetched."""

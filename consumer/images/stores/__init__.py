@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from consumer.images.stores.addresses import Endpoint
-from consumer.records import StoredObject
+from consumer.locations import StoredObject
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import re
 
 from consumer.images.errors import NotFetched
-from consumer.records import StoredObject
+from consumer.locations import StoredObject
 
 _ETAG = re.compile(r"[!#-~]{1,256}")
 CHANGING = "null"

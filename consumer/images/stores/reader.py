@@ -29,8 +29,8 @@ from consumer.images.stores.failures import (
     refusal_in,
 )
 from consumer.images.stores.watch import StoresWatch
+from consumer.locations import StoredObject
 from consumer.proxies import BadProxy, Proxies, Proxy
-from consumer.records import StoredObject
 from consumer.vendor_facts.stores import DENIED, VERSION_HEADERS
 
 _OK = 200

@@ -9,7 +9,7 @@ from consumer.clock import Clock
 from consumer.images.stores import Asked, sigv4
 from consumer.images.stores.addresses import Address, Endpoint
 from consumer.images.stores.conditions import wanted_etag
-from consumer.records import StoredObject
+from consumer.locations import StoredObject
 
 
 @dataclass(frozen=True, slots=True)

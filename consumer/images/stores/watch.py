@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from consumer.records import StoredObject
+from consumer.locations import StoredObject
 
 AWAY_AFTER = 5.0  # seconds for which a bucket has given nothing, until that is told
 MOST_FAILING = 100  # objects of a bucket that are remembered as failing

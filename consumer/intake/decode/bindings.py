@@ -17,7 +17,7 @@ from consumer.config.bindings import Binding, asks_for_version
 from consumer.intake.decode.globs import any_of
 from consumer.intake.decode.reasons import Rejection
 from consumer.intake.decode.urls import encoded_key, encoded_version, filled, web_url
-from consumer.records import ByObject, ByUpload, ByUrl, ImageLocation, NotAskable, ObjectRef, StoredObject
+from consumer.locations import ByObject, ByUpload, ByUrl, ImageLocation, NotAskable, ObjectRef, StoredObject
 
 VERSION_NOT_ASKABLE = NotAskable("version_not_askable")
 """The event names a version, and the way to the object cannot: another might be judged than is shown."""

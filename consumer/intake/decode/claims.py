@@ -15,7 +15,8 @@ from consumer.config.sources import SourceSettings
 from consumer.intake.decode.globs import any_of
 from consumer.intake.decode.members import named
 from consumer.intake.decode.reasons import Rejection
-from consumer.records import ByUrl, Submission
+from consumer.locations import ByUrl
+from consumer.records import Submission
 
 _NOTHING = re.compile(r"(?!)")
 

@@ -26,7 +26,8 @@ from consumer.intake.decode.members import (
 from consumer.intake.decode.origin import Origin
 from consumer.intake.decode.reasons import Rejection
 from consumer.intake.decode.urls import MAX_URL, web_url
-from consumer.records import ByUrl, Image, ImageLocation, NotAskable, ObjectRef, Subject, Submission, source_id
+from consumer.locations import ByUrl, Image, ImageLocation, NotAskable, ObjectRef
+from consumer.records import Subject, Submission, source_id
 
 SCHEMA = "image.uploaded.v1"
 FAMILY = "image.uploaded."

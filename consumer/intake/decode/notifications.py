@@ -15,7 +15,8 @@ from consumer.intake.decode.members import MAX_TEXT, Document, named
 from consumer.intake.decode.origin import Origin
 from consumer.intake.decode.reasons import Omission, Rejection
 from consumer.intake.decode.urls import decoded_key, is_raw_key
-from consumer.records import Decoded, Ignored, Image, ObjectRef, Subject, Submission, source_id
+from consumer.locations import Image, ObjectRef
+from consumer.records import Decoded, Ignored, Subject, Submission, source_id
 
 MAX_RECORDS = 64
 MAX_KEY = 3 * MAX_TEXT  # characters, as a URL-encoded key may have thrice as many as it has bytes

@@ -6,9 +6,10 @@ import pytest
 
 from consumer.commands.scan.answers import Answer, Remembering
 from consumer.errors import Malformed
+from consumer.locations import ByObject, ByUpload
 from consumer.moderation import CallContext, ModerationRequest
 from consumer.moderation.copies import Copies, Copy
-from consumer.records import ByObject, ByUpload, Label, ModerationResult
+from consumer.records import Label, ModerationResult
 from tests.moderation.requests import context
 
 PICTURES = 3

@@ -11,7 +11,7 @@ from consumer.commands.scan.files import FilesToo, path_of
 from consumer.commands.scan.items import Stamp
 from consumer.images.errors import NotFetched
 from consumer.images.held import BytesHeld, Room
-from consumer.records import StoredObject
+from consumer.locations import StoredObject
 
 MOST = 1_000
 NOBODY = 65_534  # by convention a user without rights

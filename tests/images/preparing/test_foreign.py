@@ -17,8 +17,8 @@ from consumer.images.preparing import NotPrepared, Picture, Prepared
 from consumer.images.preparing.plan import Wanted, is_mended, job_for
 from consumer.images.preparing.workers import Bounds, Preparing, Workers
 from consumer.images.sizes import size_of
+from consumer.locations import StoredObject
 from consumer.moderation.fetching import Fetching
-from consumer.records import StoredObject
 from tests.images.preparing.files import COLOURS, animated, job, written
 from tests.moderation.requests import context
 from tests.rig.pictures import gradient, heif, psd

@@ -22,8 +22,8 @@ from consumer.images.stores.addresses import Endpoint
 from consumer.images.stores.reader import StoreReader, open_reader
 from consumer.images.stores.s3 import S3Store
 from consumer.images.stores.sigv4 import Key
+from consumer.locations import StoredObject
 from consumer.proxies import DIRECT
-from consumer.records import StoredObject
 from tests.rig.pictures import picture
 
 KEY = Key("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "token+/==")

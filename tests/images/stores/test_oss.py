@@ -18,7 +18,7 @@ from consumer.errors import AccountRefused, ClockOff
 from consumer.image_sources import open_stores
 from consumer.images.errors import NotFetched
 from consumer.images.stores.reader import StoreReader
-from consumer.records import StoredObject
+from consumer.locations import StoredObject
 from tests.images.stores.serving import read
 from tests.images.stores.test_reading import ODD_KEYS
 from tests.rig.clock import ManualClock

@@ -11,8 +11,8 @@ from consumer.errors import AccountRefused, ClockOff
 from consumer.images.errors import NotFetched
 from consumer.images.fetch import Limits
 from consumer.images.held import BytesHeld
+from consumer.locations import StoredObject
 from consumer.proxies import Proxies
-from consumer.records import StoredObject
 from tests.images.stores.serving import IMAGE, S3Like, answer, etag_of, read, reading, refusal, serving
 from tests.rig.clock import ManualClock
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from consumer.config.bindings import Binding
 from consumer.errors import Undecodable
 from consumer.intake.decode import Bindings
-from consumer.records import ByObject, ByUpload, ByUrl, ImageLocation, ObjectRef, StoredObject
+from consumer.locations import ByObject, ByUpload, ByUrl, ImageLocation, ObjectRef, StoredObject
 
 OBJECT = ObjectRef(store="s3", bucket="ugc", key="a/b & c?.jpg")
 KEYS = st.text(alphabet="ab/", max_size=6)

@@ -7,7 +7,8 @@ import pytest
 
 from consumer.config.bindings import Binding
 from consumer.intake.decode import Bindings
-from consumer.records import ByObject, ByUrl, Image, ObjectRef, Subject
+from consumer.locations import ByObject, ByUrl, Image, ObjectRef
+from consumer.records import Subject
 from tests.intake.decode.messages import REMOVE, message, refused, sample, submitted
 
 REF = {"store": "oss", "bucket": "ugc", "key": "a/b c.jpg", "region": "ap-southeast-1", "version": None}

@@ -6,7 +6,8 @@ import pytest
 
 from consumer.config.bindings import Binding, Include
 from consumer.intake.decode import Bindings
-from consumer.records import ByObject, ByUrl, Image, ObjectRef, Subject
+from consumer.locations import ByObject, ByUrl, Image, ObjectRef
+from consumer.records import Subject
 from tests.intake.decode.messages import (
     BINDINGS,
     BOUND,

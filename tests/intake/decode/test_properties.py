@@ -20,7 +20,8 @@ from consumer.commands.decode import show
 from consumer.config import Config
 from consumer.errors import Undecodable
 from consumer.intake.decode import Omission, Rejection, Rules, decode, recognise
-from consumer.records import Assessment, ByObject, ByUrl, Decoded, Delivery, Headers, Ignored, NotAskable, Submission
+from consumer.locations import ByObject, ByUrl, NotAskable
+from consumer.records import Assessment, Decoded, Delivery, Headers, Ignored, Submission
 from consumer.redaction import presentable, redacted
 from consumer.tracing.spans import _origin, _renamed
 from consumer.verdicts.outcomes import Outcome

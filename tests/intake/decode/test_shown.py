@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from consumer.config.bindings import Binding
 from consumer.errors import Undecodable
 from consumer.intake.decode import Bindings
-from consumer.records import ByObject, ByUrl, NotAskable, ObjectRef, Submission
+from consumer.locations import ByObject, ByUrl, NotAskable, ObjectRef
+from consumer.records import Submission
 from tests.intake.decode.messages import bound, message, refused, sample, submitted
 from tests.rig.events import delivery
 
