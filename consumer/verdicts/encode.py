@@ -92,6 +92,7 @@ class Encoding:
             ("content-type", CONTENT_TYPE),
             *headers.OF_VERDICT.write(self.group, submission.id, delivery),
             ("source_image", text(submission.image.id, 1_024).encode()),
+            ("sequence", str(verdict.sequence).encode()),
             *of_key,
         ]
         names = {name for name, _ in ours} | {signatures.HEADER}

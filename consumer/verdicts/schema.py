@@ -32,7 +32,11 @@ def verdict_schema() -> Schema:
         "title": "moderation.verdict.v1",
         **_object(
             "The decision about one image.",
-            {"identity": _or_null(_IDENTITY, "string"), "shadow": _shadow()},
+            {
+                "identity": _or_null(_IDENTITY, "string"),
+                "shadow": _shadow(),
+                "supersedes": {"description": "The verdict_id that it replaces.", "type": "string", "pattern": _ID},
+            },
             schema={"description": "The format and its major version.", "const": "moderation.verdict.v1"},
             verdict_id={
                 "description": "Names the image of the message, the same on every repetition of its verdict.",
@@ -96,9 +100,19 @@ def verdict_schema() -> Schema:
                 "enum": [decision.value for decision in Decision],
             },
             decided_by={
-                "description": "policy; fallback for an image that could not be judged; human.",
-                "enum": ["policy", "fallback", "human"],
+                "description": "policy; fallback for an image that could not be judged; breaker, where a block became "
+                "a review because too many were to be blocked; human.",
+                "enum": ["policy", "fallback", "breaker", "human"],
             },
+            cause={
+                "description": "Why there is this verdict: an upload; deadline, where no answer came in time; "
+                "policy_change, where it was decided again; rescan, where it was asked about again; human.",
+                "enum": ["upload", "deadline", "policy_change", "rescan", "human"],
+            },
+            sequence=_count(
+                "Of two verdicts about an image the one with the higher number counts, but for people's: 0 is "
+                "provisional, 1 the first final one, each that supersedes another has one more."
+            ),
             provisional={"description": "Whether a later verdict may replace this one.", "type": "boolean"},
             floor={
                 **_object(

@@ -12,17 +12,8 @@ import orjson
 
 from consumer.config.privacy import PrivacySettings
 from consumer.hits import NOTHING_MET
-from consumer.records import (
-    Assessment,
-    Coverage,
-    Failure,
-    Finding,
-    ModerationResult,
-    ObjectRef,
-    Submission,
-    Trial,
-    Verdict,
-)
+from consumer.locations import ObjectRef
+from consumer.records import Assessment, Coverage, Failure, Finding, ModerationResult, Submission, Trial, Verdict
 from consumer.rollout import identity_of
 from consumer.urls import shown_url
 from consumer.verdicts.bounds import MOST_VALUE, rfc3339, text
@@ -191,7 +182,9 @@ def _decided(verdict: Verdict) -> dict[str, Any]:
     return {
         "decision": verdict.decision.value,
         "decided_by": verdict.decided_by,
-        "provisional": False,
+        "cause": verdict.cause,
+        "sequence": verdict.sequence,
+        "provisional": verdict.provisional,
         "floor": {"rule": floor.rule, "decision": floor.decision.value} if floor else None,
         **({"shadow": _shadow(verdict)} if verdict.trial or verdict.candidate else {}),
     }

@@ -7,19 +7,10 @@ import pytest
 from consumer.config.privacy import Disclosure, PrivacySettings
 from consumer.errors import Undecodable
 from consumer.hits import Box, FigureHit, Hits, LibraryHit, LogoHit
+from consumer.locations import Image, NotAskable, ObjectRef
 from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
-from consumer.records import (
-    Assessment,
-    Coverage,
-    Failure,
-    Image,
-    Label,
-    ModerationResult,
-    NotAskable,
-    ObjectRef,
-    Verdict,
-)
+from consumer.records import Assessment, Coverage, Failure, Label, ModerationResult, Verdict
 from consumer.verdicts.encode import Encoding
 from tests.rig.events import delivery, submission
 
@@ -70,6 +61,8 @@ def test_a_verdict_says_what_was_decided_and_why() -> None:
         "identity": "event:event-1/0",
         "decision": "block",
         "decided_by": "policy",
+        "cause": "upload",
+        "sequence": 1,
         "provisional": False,
         "floor": None,
         "asked": {"services": ["baselineCheck_global"], "info": []},
@@ -124,6 +117,7 @@ def test_a_verdict_is_a_cloud_event_with_the_key_of_its_event() -> None:
         "ce_specversion": b"1.0", "ce_type": b"moderation.verdict.v1", "ce_source": b"/moderation-consumer/group",
         "ce_id": submission().id.encode(), "content-type": b"application/json", "source_topic": b"uploads",
         "source_partition": b"0", "source_offset": b"0", "source_image": b"0", "source_group": b"group",
+        "sequence": b"1",
     }  # fmt: skip
 
 

@@ -109,8 +109,9 @@ def _key(dice: Random, name: str) -> bytes | None:
 
 _NAMES = (
     b"ce_id", b"ce_type", b"ce_source", b"ce_specversion", b"source_topic", b"source_offset", b"source_partition",
-    b"source_group", b"source_image", b"dlq_reason", b"dlq_id", b"dlq_source_offset", b"dlq_error", b"traceparent",
-    b"tracestate", b"content-type", b"Content-Type", b"original_ce_id", b"", b"x", b"\xff\xfe", b"caf\xe9",
+    b"source_group", b"source_image", b"sequence", b"dlq_reason", b"dlq_id", b"dlq_source_offset", b"dlq_error",
+    b"traceparent", b"tracestate", b"content-type", b"Content-Type", b"original_ce_id", b"", b"x", b"\xff\xfe",
+    b"caf\xe9",
     b"\xed\xa0\x80",
     "名".encode(), b"n" * 300, b"a b\n", b"baggage",
 )  # fmt: skip
