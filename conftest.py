@@ -6,4 +6,5 @@ pytest_plugins = [
     "tests.helm.fixtures",
     "tests.rig.needs",
     "tests.rig.sharing",
+    "tests.rig.slow_machines",
 ]

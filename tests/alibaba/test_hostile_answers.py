@@ -177,7 +177,7 @@ VALUES = st.recursive(
 MEMBERS = st.lists(st.tuples(st.sampled_from(NAMES), VALUES), max_size=4)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(MEMBERS, MEMBERS, MEMBERS, st.sampled_from([200, 201, 302, 404, 503]), st.booleans())
 @example([], [], [("Confidence", "9" * 5_000)], 200, True)
 def test_any_json_text_is_an_answer_within_bounds_or_a_failure(

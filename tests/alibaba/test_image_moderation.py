@@ -195,7 +195,7 @@ json = st.recursive(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(status=st.integers(100, 599), body=json.map(orjson.dumps) | st.binary(max_size=60), data=json)
 def test_any_answer_is_accepted_or_a_failure(status: int, body: bytes, data: Any) -> None:
     """

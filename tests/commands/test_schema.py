@@ -25,7 +25,7 @@ from consumer.records import Assessment, Failure, Label, ModerationResult, Verdi
 from consumer.verdicts.encode import Encoding
 from tests.intake.decode.messages import SAMPLES, message, sample
 from tests.intake.decode.test_formats import SHAPES
-from tests.intake.decode.test_properties import NASTY, UNTIMED, changed, paths
+from tests.intake.decode.test_properties import NASTY, changed, paths
 from tests.rig.events import delivery, submission, upload
 
 ROOT = Path(__file__).parents[2]
@@ -94,7 +94,7 @@ def test_an_event_with_one_member_changed_is_accepted_by_both_or_neither(path: t
         agree(changed(EVENT, path, value))
 
 
-@settings(UNTIMED, max_examples=1_500)
+@settings(max_examples=1_500)
 @given(
     changes=st.lists(st.tuples(st.sampled_from(PLACES), st.sampled_from([..., *VALUES])), min_size=2, max_size=4),
     added=st.dictionaries(

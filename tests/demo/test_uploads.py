@@ -112,7 +112,7 @@ def outcomes_by_the_service(upload: Upload) -> dict[str, Outcome]:
     return {submission.image.id: outcome_by_the_rules(submission) for submission in decoded}
 
 
-@settings(deadline=None, max_examples=30)  # each makes up to 2,000
+@settings(max_examples=30)  # each makes up to 2,000
 @given(st.integers(FEWEST, 2_000))
 def test_every_kind_occurs(count: int) -> None:
     """

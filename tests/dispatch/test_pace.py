@@ -46,7 +46,7 @@ def depart_at_will(pace: Pace, moments: list[float]) -> list[float]:
     return gate
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     qps=st.integers(1, 50),
     jitter=st.floats(0, 0.2),
@@ -64,7 +64,7 @@ def test_no_sliding_second_holds_more_than_the_quota(qps: int, jitter: float, bu
     assert most_in_a_second(gate) <= qps
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     qps=st.integers(1, 20),
     calls=st.lists(
@@ -100,7 +100,7 @@ def test_calls_that_go_out_late_are_counted_when_they_go_out(qps: int, calls: li
 
 
 @given(qps=st.integers(10, 400))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_crowd_uses_the_quota_but_for_the_jitter(qps: int) -> None:
     """
     With work always waiting, the mean rate is Q over one second plus jitter.
@@ -259,7 +259,7 @@ async def test_a_call_that_fails_for_another_reason_was_not_throttled(failure: C
     assert pace.reasons_not_ready(clock.now()) == []
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     changes=st.lists(st.tuples(st.floats(0, 2), st.integers(0, 30)), min_size=1, max_size=20),
     burst=st.floats(0, 0.5),

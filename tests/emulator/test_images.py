@@ -7,7 +7,7 @@ import zlib
 from io import BytesIO
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -120,7 +120,6 @@ def test_a_truncated_image_is_refused(image_format: str) -> None:
     assert code_of(noise.getvalue()[: len(noise.getvalue()) // 2]) == 407
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_lead_to_anything_but_a_refusal(data: bytes) -> None:
     """
@@ -129,7 +128,6 @@ def test_no_bytes_lead_to_anything_but_a_refusal(data: bytes) -> None:
     assert code_of(data) == 407
 
 
-@settings(deadline=None)
 @given(st.sampled_from(["PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "ICO"]), st.data())
 def test_a_damaged_image_is_seen_or_refused(image_format: str, data: st.DataObject) -> None:
     """
@@ -228,7 +226,6 @@ def test_colours_have_their_common_names(colour: str) -> None:
     assert see(picture(colour)).average_colour == colour
 
 
-@settings(deadline=None)
 @given(st.integers(0, 255), st.integers(0, 255), st.integers(0, 255))
 def test_every_colour_has_a_name(red: int, green: int, blue: int) -> None:
     """

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.emulator.errors import GatewayError
@@ -135,7 +135,6 @@ def test_anything_signed_that_changes_on_the_way_is_refused(changed: Any) -> Non
     assert (error.status, error.code) == (400, "SignatureDoesNotMatch")
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_every_single_byte_of_the_body_counts(data: st.DataObject) -> None:
     """
@@ -263,7 +262,6 @@ def test_a_forged_request_uses_up_no_nonce() -> None:
     verify(signed_request(nonce="one"), KEY, nonces, now=NOW)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(-VALIDITY, VALIDITY), st.floats(0, 600)), min_size=1, max_size=30))
 def test_no_replay_passes_while_its_timestamp_is_valid(arrivals: list[tuple[float, float]]) -> None:
     """

@@ -62,7 +62,7 @@ def test_unpacking_ends_at_its_bound(encoding: str) -> None:
     assert why(pack(bytes(300_000_000), 1), encoding) == "too_large"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.binary(max_size=200) | st.binary(max_size=200).map(gzip.compress) | st.binary(max_size=200).map(zlib.compress),
     st.sampled_from(["", "identity", "gzip", "x-gzip", "deflate"]) | st.text(max_size=10),

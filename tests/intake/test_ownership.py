@@ -320,5 +320,5 @@ class GroupOfReplicas(RuleBasedStateMachine):
                 assert self.replicas[name].ownership.owner(partition, epoch, self.now) is not Owner.OURS
 
 
-GroupOfReplicas.TestCase.settings = settings(max_examples=150, stateful_step_count=80, deadline=None)
+GroupOfReplicas.TestCase.settings = settings(max_examples=150, stateful_step_count=80)
 test_a_group_of_replicas_never_has_two_owners = GroupOfReplicas.TestCase

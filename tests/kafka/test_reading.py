@@ -290,7 +290,7 @@ def fetches(draw: st.DrawFn) -> bytes:
     return b"".join(parts)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(fetches(), st.integers(0, 5), st.booleans(), st.none() | st.integers(0, 10))
 @example(struct.pack(">qi", 0, -12) * 4, 0, True, None)
 def test_whatever_is_fetched_nothing_is_raised_and_nothing_goes_backward(

@@ -279,7 +279,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(STEPS, st.booleans(), st.booleans())
 def test_whatever_happened_the_reason_is_true(steps: list[tuple[str, int]], waited_for: bool, asked: bool) -> None:
     """
@@ -322,7 +322,7 @@ def test_whatever_happened_the_reason_is_true(steps: list[tuple[str, int]], wait
             assert probed or not (asked or waited_for)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(STEPS)
 def test_from_any_state_one_answered_probe_makes_a_quiet_replica_ready(steps: list[tuple[str, int]]) -> None:
     """
@@ -342,7 +342,7 @@ def test_from_any_state_one_answered_probe_makes_a_quiet_replica_ready(steps: li
     assert owner.reason(waited_for=False, asked=False) is None
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.lists(st.tuples(st.sampled_from(["depart", "answer", "fail", "refuse", "drop", "wait"]), st.integers(0, 9))))
 def test_whatever_happens_it_can_be_asked_again(steps: list[tuple[str, int]]) -> None:
     """

@@ -170,7 +170,7 @@ def test_a_label_above_the_overall_level_is_noticed() -> None:
     assert not outranks_overall(answer("high", Label("a", None, "high")))
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=2000)
 @given(st.lists(answers, max_size=3), st.none() | st.just(Failure(kind="fetch", code="404")))
 def test_it_never_passes_unless_everything_is_harmless(
     given_answers: list[ModerationResult], failure: Failure | None
@@ -188,7 +188,7 @@ def test_it_never_passes_unless_everything_is_harmless(
         assert set(seen) <= {"none", "low"}
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=2000)
 @given(st.sampled_from(RANKS), st.lists(labels, min_size=1, max_size=5))
 def test_without_rules_the_overall_level_decides(level: str, some: list[Label]) -> None:
     """

@@ -224,7 +224,7 @@ def policies(draw: st.DrawFn) -> dict[str, Any]:
     return {"rules": sections[3], "route": draw(routes), "overlays": draw(st.permutations(overlays))}
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(policies(), policies())
 def test_another_digest_has_a_difference_and_the_same_has_none(one: dict[str, Any], two: dict[str, Any]) -> None:
     """

@@ -12,7 +12,7 @@ import pytest
 from aiokafka import ConsumerRecord
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -37,8 +37,6 @@ OUTCOMES = Outcomes(Encoding(group=GROUP), OutputTopics())
 DECIDING = Deciding(Policy(settings=PolicySettings(policy="test", version=1), sha256="ab"))
 MOST_RECORD = 98_304  # bytes: what docs/events.md asks verdicts' topics to take
 VALID = Draft202012Validator(schema(SchemaName.VERDICT))
-UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
 SURROGATE = "\udcff"
 TEXTS = st.text(st.characters(), max_size=64) | st.sampled_from(
     [SURROGATE * 9, "\ud800", "\x00" * 2_100, "𐍈" * 2_100, "a" * 600_000, "http://user:password@host/", ""]
@@ -131,7 +129,7 @@ def size(record: Encoded) -> int:
     return int(DefaultRecordBatchBuilder.estimate_size_in_bytes(record.key, record.value, list(record.headers)))
 
 
-@settings(UNTIMED, max_examples=200)
+@settings(max_examples=200)
 @given(verdict=verdicts())
 def test_a_verdict_always_fits(verdict: Verdict) -> None:
     """
@@ -152,7 +150,7 @@ def test_a_verdict_always_fits(verdict: Verdict) -> None:
         assert [error.message for error in VALID.iter_errors(value)] == []
 
 
-@settings(UNTIMED, max_examples=100)
+@settings(max_examples=100)
 @given(read=DELIVERIES, detail=TEXTS)
 def test_a_dead_letter_always_fits(read: Delivery, detail: str) -> None:
     """

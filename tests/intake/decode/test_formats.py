@@ -28,7 +28,7 @@ from tests.intake.decode.messages import (
     sample,
     submitted,
 )
-from tests.intake.decode.test_properties import DOCUMENTS, NASTY, UNTIMED, changed, paths
+from tests.intake.decode.test_properties import DOCUMENTS, NASTY, changed, paths
 
 SHAPES: dict[str, dict[str, Any]] = {
     "cloudevents_structured": sample("cloudevents"),
@@ -192,7 +192,6 @@ def test_a_shape_says_what_fits_does(form: Format) -> None:
     assert form.shape is not None
     validator = Draft202012Validator({"type": "object", **form.shape})
 
-    @UNTIMED
     @given(document=DOCUMENTS.filter(lambda document: isinstance(document, dict)), into=st.sampled_from([*SHAPES]))
     def agree(document: Document, into: str) -> None:
         for each in (document, {**SHAPES[into], **document}):

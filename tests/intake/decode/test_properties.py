@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from consumer.commands.decode import show
@@ -29,8 +29,6 @@ from tests.intake.decode.messages import BINDINGS, GROUP, SAMPLES, message, refu
 from tests.verdicts.test_fitting import DECIDING, OUTCOMES, check_journal
 
 # Time limits an example would measure the machine's load; what could take long has tests of its own.
-UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
 REJECTIONS = {reason.value for reason in Rejection}
 ANYTHING = {name: ["*"] for name in ("tenants", "purposes", "hosts", "buckets")}
 ANY_CLAIM = Rules.of(Config.model_validate({"sources": {"uploads": ANYTHING}}))
@@ -165,7 +163,7 @@ def test_an_event_with_any_member_changed_has_an_outcome(name: str) -> None:
             check(message(changed(SAMPLES[name], path, value)))
 
 
-@settings(UNTIMED, max_examples=500)
+@settings(max_examples=500)
 @given(
     place=st.sampled_from(PLACES),
     other=st.sampled_from(PLACES),
@@ -184,7 +182,7 @@ def test_an_event_changed_twice_has_an_outcome(
     check(message({**document, str(other[1][-1]): values[1]}, headers))
 
 
-@settings(UNTIMED, max_examples=2_000)
+@settings(max_examples=2_000)
 @given(value=st.binary(max_size=64), headers=HEADERS)
 def test_any_bytes_have_an_outcome(value: bytes, headers: Headers) -> None:
     """
@@ -194,7 +192,7 @@ def test_any_bytes_have_an_outcome(value: bytes, headers: Headers) -> None:
     check(message(value, headers))
 
 
-@settings(UNTIMED, max_examples=1_000)
+@settings(max_examples=1_000)
 @given(document=DOCUMENTS, headers=HEADERS)
 def test_any_json_has_an_outcome(document: Any, headers: Headers) -> None:
     """
@@ -204,7 +202,7 @@ def test_any_json_has_an_outcome(document: Any, headers: Headers) -> None:
     check(message(document, headers))
 
 
-@settings(UNTIMED, max_examples=400)
+@settings(max_examples=400)
 @given(name=st.sampled_from(sorted(SAMPLES)), at=st.integers(0, 1200), cut=st.integers(0, 12))
 def test_an_event_with_its_bytes_damaged_has_an_outcome(name: str, at: int, cut: int) -> None:
     """
@@ -216,7 +214,7 @@ def test_an_event_with_its_bytes_damaged_has_an_outcome(name: str, at: int, cut:
         check(message(value[:at] + insert + value[at + cut :]))
 
 
-@settings(UNTIMED, max_examples=300)
+@settings(max_examples=300)
 @given(kinds=st.lists(st.sampled_from(["created", "removed", "tagged", "broken", "unbound"]), min_size=1, max_size=64))
 @pytest.mark.parametrize("name", ["aws_s3", "oss"])
 def test_a_notification_is_read_whole_or_not_at_all(name: str, kinds: list[str]) -> None:
@@ -252,7 +250,6 @@ def test_a_notification_is_read_whole_or_not_at_all(name: str, kinds: list[str])
         assert isinstance(decode(message(event), BINDINGS, GROUP), Ignored)
 
 
-@UNTIMED
 @given(
     name=st.sampled_from(
         ["native", "aws_s3", "minio", "ceph", "s3_eventbridge", "oss", "oss_eventbridge", "cloudevents"]
@@ -293,7 +290,7 @@ HOSTS = st.sampled_from(
 )
 
 
-@settings(UNTIMED, max_examples=1_000)
+@settings(max_examples=1_000)
 @example("http://", "user/", "", "img.example")
 @example("http://", "user", "/", "img.example")
 @given(

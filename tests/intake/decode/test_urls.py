@@ -192,7 +192,7 @@ AUTHORITIES = st.lists(
 ).map("".join)  # fmt: skip
 
 
-@settings(max_examples=3_000, deadline=None)
+@settings(max_examples=3_000)
 @given(scheme=st.sampled_from(["http://", "HTTPS://", "http:/", "http:", "//", ""]), rest=AUTHORITIES, tail=TEXT)
 def test_every_reader_of_an_accepted_url_finds_the_same_host(scheme: str, rest: str, tail: str) -> None:
     """
