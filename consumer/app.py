@@ -179,7 +179,7 @@ async def open_service(
             shares,
             in_flight,
             source.owns,
-            calls=len(policy.settings.services),
+            calls=policy.settings.most_services,
             uploads=uploads,
         )
         lease_lost = partial(_lease_lost, quota, access, clock)
@@ -190,7 +190,7 @@ async def open_service(
         deciding = Deciding(policy)
         decide = deciding.decide
         if policy.shadow is not None:
-            decide = Candidate(decide, policy.settings, policy.shadow).decide
+            decide = Candidate(decide, deciding.asked, policy.shadow).decide
         written: Sink = tracing.sink(sink)
         if keyring.signs:
             written = SigningSink(written, config.kafka.group_id, keyring, partitions.mark, clock)
@@ -205,8 +205,7 @@ async def open_service(
             ),
             assess=Assessing(
                 provider.moderator,
-                policy.settings.services,
-                policy.settings.info,
+                deciding.asked,
                 referer=config.provider.referer,
                 privacy=config.privacy,
                 lane_of=config.lane_by_topic.__getitem__,

@@ -2,7 +2,7 @@
 What the provider tells beside its labels: the libraries, people, logos and texts that it met in an image. Values only.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,7 @@ class Hits:
     keyword_hits: tuple[LibraryHit, ...] = ()
     figure_hits: tuple[FigureHit, ...] = ()
     logo_hits: tuple[LogoHit, ...] = ()
+    logo_names: tuple[str, ...] = field(default=(), repr=False)  # all of them, for the policy alone
     left_out: int = 0  # parts that were not as the provider documents them, or too many
 
 

@@ -157,6 +157,13 @@ class Ignored:
 Decoded = Ignored | Sequence[Submission]
 
 
+class Asked(NamedTuple):
+    """What the provider is asked about an image."""
+
+    services: tuple[str, ...]
+    info: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Label:
     """One element of the provider's `Result`, as it came."""
@@ -249,20 +256,18 @@ class Decision(StrEnum):
 STRICTNESS = {Decision.PASS: 0, Decision.REVIEW: 1, Decision.BLOCK: 2}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing that a service found, with the level that counts."""
 
     service: str
     label: str
-    confidence: float | None
     level: str
+    confidence: float | None
     level_source: str  # "label", "overall" or "coverage"
     frame: int | None = None  # that it was found in, as a result has it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reason:
+class Reason(NamedTuple):
     """A finding that made the decision, and the rule it met."""
 
     rule: str

@@ -38,7 +38,7 @@ from consumer.verdicts.outcomes import Outcome, Outcomes
 from consumer.verdicts.publisher import Publisher
 from consumer.verdicts.refused import RefusedOutcomes
 from tests.rig.clock import ManualClock
-from tests.rig.events import delivery, submission, upload
+from tests.rig.events import asking, delivery, submission, upload
 
 DECIDING = Deciding(Policy(settings=PolicySettings(policy="test", version=1), sha256="ab"))
 OUTCOMES = Outcomes(Encoding(group="group"), OutputTopics())
@@ -153,11 +153,10 @@ async def test_what_a_policy_in_shadow_would_decide_otherwise_is_counted(route: 
     """
     Without a rule, and only where it is another decision.
     """
-    settings = PolicySettings(policy="test", version=1)
     other = PolicySettings.model_validate(
         {"policy": "other", "version": 2, "services": ["s"], "route": {"none": route}}
     )
-    decide = Candidate(DECIDING.decide, settings, Policy(settings=other, sha256="cd")).decide
+    decide = Candidate(DECIDING.decide, DECIDING.asked, Policy(settings=other, sha256="cd")).decide
     labels = {"rule": "", "decision": "review", "instead_of": "pass"}
     sink, name = ListSink(), "moderation_shadow_disagreements_total"
     before = REGISTRY.get_sample_value(name, labels) or 0.0
@@ -217,7 +216,7 @@ async def test_a_version_that_cannot_be_asked_for_is_neither_paid_nor_passed() -
     images = [{"id": "old", "ref": {**OBJECT, "version": "v1"}}, {"id": "any", "ref": OBJECT}]
     reading = partial(decode_message, bindings=Bindings(opened=["ugc"]), group="group")
 
-    carrying = pipeline(sink, decode=reading, assess=Assessing(provider, ["s"], []).assess)
+    carrying = pipeline(sink, decode=reading, assess=Assessing(provider, asking("s")).assess)
     await carrying.carry(delivery(upload("e", images=images)), FirstTurn())
 
     told = {verdict["image"]["id"]: verdict for verdict in sink.verdicts}
@@ -236,7 +235,7 @@ async def test_what_its_topic_may_not_claim_is_buried_unasked() -> None:
     reading = partial(decode_message, bindings=Bindings(), group="group", rules=rules)
     read = delivery(upload("e", "https://cdn.example.com/0", "https://elsewhere.example.com/1"))
 
-    await pipeline(sink, decode=reading, assess=Assessing(provider, ["s"], []).assess).carry(read, FirstTurn())
+    await pipeline(sink, decode=reading, assess=Assessing(provider, asking("s")).assess).carry(read, FirstTurn())
 
     assert sink.dead_letters == [(read.value, b"not_allowed")]
     assert (sink.verdicts, provider.asked) == ([], [])

@@ -3,8 +3,10 @@
 from itertools import islice
 
 from bench.policy import FINDINGS, LISTED, NOW, OVERLAYS, RULES, Part, measure, met_before, never_met, policy
+from consumer.hits import NOTHING_MET
 from consumer.policy.decide import findings_of
 from consumer.policy.effective import Policies
+from consumer.policy.ready import Circumstances
 
 
 def test_there_are_as_many_rules_as_it_says_and_they_decide() -> None:
@@ -13,15 +15,15 @@ def test_there_are_as_many_rules_as_it_says_and_they_decide() -> None:
     """
     settings = policy()
     effective = Policies(settings).of("tenant-3", "")
+    image = Circumstances(NOW, str, dict)
     found = [
         finding
         for assessment in islice(met_before(), len(LISTED))
         for answer in assessment.answers
         for finding in findings_of(answer)
     ]
-    by_rule = [
-        finding for finding in found if not effective.route(finding, NOW).rule.startswith(("default:", "strict"))
-    ]
+    rules = [effective.route(finding, NOTHING_MET, image).rule for finding in found]
+    by_rule = [rule for rule in rules if not rule.startswith(("default:", "strict"))]
 
     assert (len(settings.rules), len(settings.overlays), len(effective.rules)) == (RULES, OVERLAYS, RULES + 1)
     assert len(found) == FINDINGS * len(LISTED)

@@ -31,7 +31,7 @@ class Unacceptable(Exception):
 
 def read_hits(extension: Any, privacy: PrivacySettings) -> Hits:
     """
-    Read what `Ext` contains. Texts that may not be told are not kept.
+    Read what `Ext` contains. Texts that may not be told are not kept, but the names of logos: rules may be about them.
 
     Raises:
         Unacceptable: more or longer names than any provider sends.
@@ -76,6 +76,7 @@ class _Reading:
             keyword_hits=self._bounded(self._library(each) for each in keywords if _text(each.get("LibId"))),
             figure_hits=self._figures(figures, names),
             logo_hits=self._bounded(self._logo(*each) for each in logos if _text(each[0].get("Label"))),
+            logo_names=_names(filter(None, (_text(logo.get("Name"))[:LONGEST_TEXT] for logo, _ in logos))),
             left_out=self._left_out,  # the last: all others add to it
         )
 

@@ -269,7 +269,8 @@ def _kind(schema: Schema) -> str:
 
 
 def _choices(schema: Schema) -> list[str]:
-    return list(schema.get("enum", [schema["const"]] if "const" in schema else []))
+    choices = schema.get("enum", [schema["const"]] if "const" in schema else [])
+    return [each if isinstance(each, str) else str(shown(each)) for each in choices]
 
 
 def _range(schema: Schema, *, whole: bool) -> str:
@@ -286,7 +287,8 @@ def _range(schema: Schema, *, whole: bool) -> str:
 def _list(schema: Schema) -> str:
     items = schema.get("items", {})
     entries = {"string": ("text", "texts"), "object": ("mapping", "mappings")}
-    one, many = entries.get("string" if _choices(items) else items.get("type", "object"), ("entry", "entries"))
+    kind = "string" if _choices(items) else items.get("type", "object" if "$ref" in items else "")
+    one, many = entries.get(kind, ("entry", "entries"))
     return f"a list of at least one {one}" if schema.get("minItems") else f"a list of {many}"
 
 

@@ -15,7 +15,7 @@ from consumer.locations import ByUpload, ImageLocation, NotAskable, uploaded_fro
 from consumer.moderation import CallContext, ModerationRequest, Moderator
 from consumer.moderation.copies import Copies
 from consumer.observability import metrics
-from consumer.records import Assessment, Coverage, Failure, ModerationResult, Submission
+from consumer.records import Asked, Assessment, Coverage, Failure, ModerationResult, Submission
 
 log = structlog.get_logger()
 
@@ -29,17 +29,15 @@ class Assessing:
     def __init__(
         self,
         moderator: Moderator,
-        services: Sequence[str],
-        info: Sequence[str],
+        asked: Callable[[Submission], Asked],
         *,
         referer: str | None = None,
         privacy: PrivacySettings | None = None,
         lane_of: Callable[[str], str] = lambda topic: DEFAULT,
     ) -> None:
-        """`lane_of` names the lane of a source topic."""
+        """`asked` says what is asked about an image; `lane_of` names the lane of a source topic."""
         self._moderator = moderator
-        self._services = tuple(services)
-        self._info = tuple(info)
+        self._asked = asked
         self._referer = referer
         self._privacy = privacy or PrivacySettings()
         self._lane_of = lane_of
@@ -51,9 +49,9 @@ class Assessing:
         if isinstance(location, NotAskable):
             return Assessment(failure=_not_asked(submission, location))
         is_uploaded = uploaded_from(location) is not None
-        asked = _Asked(Copies(submission.image.sha256_claimed), len(self._services), is_uploaded)
+        asked = _Asking(Copies(submission.image.sha256_claimed), self._asked(submission), is_uploaded)
         try:
-            for service in self._services:
+            for service in asked.wanted.services:
                 asked.is_fetched = True
                 asked.note(await self._ask(submission, location, service, asked))
                 if (upload := uploaded_from(location)) is not None and asked.copies.pictures > 1:
@@ -76,10 +74,11 @@ class Assessing:
         )
 
     async def _ask(
-        self, submission: Submission, location: ImageLocation, service: str, asked: "_Asked", *, paid: bool = False
+        self, submission: Submission, location: ImageLocation, service: str, asked: "_Asking", *, paid: bool = False
     ) -> ModerationResult | Failure:
         """What a service answers, or why it does not. `Lost` escapes."""
-        request, call = self._request(submission, location, service), self._context(submission, asked)
+        request = self._request(submission, location, service, asked.wanted.info)
+        call = self._context(submission, asked)
         call.paid = paid or bool(asked.answers)
         if asked.answers or asked.failures:
             call.received = None
@@ -93,7 +92,7 @@ class Assessing:
         finally:
             asked.ended += 1
 
-    async def _ask_about_others(self, submission: Submission, upload: ByUpload, service: str, asked: "_Asked") -> None:
+    async def _ask_about_others(self, submission: Submission, upload: ByUpload, service: str, asked: "_Asking") -> None:
         """
         Ask about all pictures of the image but the first, a few at once, so that a stop has not long to wait for them.
 
@@ -118,17 +117,19 @@ class Assessing:
             if isinstance(ending, BaseException):
                 raise ending
 
-    def _request(self, submission: Submission, location: ImageLocation, service: str) -> ModerationRequest:
+    def _request(
+        self, submission: Submission, location: ImageLocation, service: str, info: tuple[str, ...]
+    ) -> ModerationRequest:
         return ModerationRequest(
             submission=submission.id,
             location=location,
             service=service,
-            info=self._info,
+            info=info,
             referer=self._referer,
             privacy=self._privacy,
         )
 
-    def _context(self, submission: Submission, asked: "_Asked") -> CallContext:
+    def _context(self, submission: Submission, asked: "_Asking") -> CallContext:
         delivery = submission.delivery
         return CallContext(
             partition=delivery.topic_partition,
@@ -144,11 +145,11 @@ class Assessing:
 
 
 @dataclass(slots=True, eq=False)
-class _Asked(Unfinished):
+class _Asking(Unfinished):
     """What was learned of one image."""
 
     copies: Copies
-    services: int  # that are asked
+    wanted: Asked
     is_uploaded: bool  # or may be
     ended: int = 0  # requests
     answers: list[ModerationResult] = field(default_factory=list)
@@ -157,8 +158,9 @@ class _Asked(Unfinished):
     uploading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def calls_left(self, most: int) -> int:
-        pictures = self.copies.most_pictures(most // self.services) if self.is_uploaded else 1
-        return self.services * pictures - self.ended
+        services = len(self.wanted.services)
+        pictures = self.copies.most_pictures(most // services) if self.is_uploaded else 1
+        return services * pictures - self.ended
 
     def note(self, ending: ModerationResult | Failure | None) -> None:
         """Note how a request ended."""

@@ -7,13 +7,19 @@ It fails closed: an unknown level goes to review, an overall level that no label
 matched by no rule, and an image that could not be judged goes to review, or is blocked where the policy says so.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
 
-from consumer.policy.effective import RANK, UNSEEN, Policies, Routed
+import orjson
+
+from consumer.policy.effective import Policies, Routed
 from consumer.policy.language import OVERALL
+from consumer.policy.ready import RANK, UNSEEN, Circumstances
 from consumer.policy.schema import Policy
 from consumer.records import (
     STRICTNESS,
+    Asked,
     Assessment,
     Coverage,
     Decision,
@@ -28,6 +34,9 @@ from consumer.records import (
 from consumer.rollout import identity_of
 from consumer.vendor_facts.aliyun import ALLOWLISTED, NOTHING_FOUND
 
+_KNOWN_BY_NAME = (NOTHING_FOUND, ALLOWLISTED)  # they have no level, and mean none
+_UNSEEN = Routed("unseen_frames", Decision.REVIEW, STRICTNESS[Decision.REVIEW])
+
 
 class Deciding:
     """Decides by one policy."""
@@ -35,34 +44,37 @@ class Deciding:
     def __init__(self, policy: Policy) -> None:
         settings = policy.settings
         self.name = PolicyName(id=settings.policy, version=settings.version, sha256=policy.sha256)
-        self._info: tuple[str, ...] = settings.info
         self._policies = Policies(settings)
         # Where deciding itself has failed nothing is asked but this: the strictest, whichever tenant.
         internal = [settings.on_error.internal, *(overlay.on_error.internal for overlay in settings.overlays)]
         self._internal = max((Decision(to) for to in internal if to is not None), key=STRICTNESS.__getitem__)
 
+    def asked(self, submission: Submission) -> Asked:
+        """Return what the provider is asked about an image."""
+        return self._policies.of(submission.tenant, submission.purpose).asked
+
     def decide(self, submission: Submission, assessment: Assessment, now: float) -> Verdict:
         """Reach the verdict at `now` (unix seconds): the strictest that the findings, or a failure, ask for."""
         policy = self._policies.of(submission.tenant, submission.purpose)
-        findings = tuple(finding for answer in assessment.answers for finding in findings_of(answer))
-        identity = identity_of(submission, assessment) if policy.tries else ""
-        routed = [policy.route(finding, now, identity) for finding in findings]
+        image = Circumstances(now, partial(identity_of, submission, assessment), partial(_context, submission))
+        findings: list[Finding] = []
+        routed: list[Routed] = []
+        for answer in assessment.answers:
+            hits = answer.hits
+            for finding in findings_of(answer):
+                findings.append(finding)
+                routed.append(policy.constant.get(finding[:3]) or policy.route(finding, hits, image))
         if policy.reviews_unseen and assessment.answers and not (assessment.coverage or Coverage()).is_whole:
-            unseen = Finding(
-                service=assessment.answers[0].service, label=UNSEEN, confidence=None, level="unknown",
-                level_source="coverage",
-            )  # fmt: skip
-            findings, routed = (*findings, unseen), [*routed, Routed("unseen_frames", Decision.REVIEW)]
+            findings.append(Finding(assessment.answers[0].service, UNSEEN, "unknown", None, "coverage"))
+            routed.append(_UNSEEN)
         failed = [policy.on_error.get(failure.kind, Decision.REVIEW) for failure in assessment.failures]
-        outcomes = [each.decision for each in routed] + failed
-        decision = max(outcomes, key=STRICTNESS.__getitem__, default=Decision.REVIEW)
+        decision = _strictest(routed, failed)
         reasons = [
-            Reason(rule=each.rule, finding=finding)
+            Reason(each.rule, finding)
             for each, finding in zip(routed, findings, strict=True)
             if each.decision is decision
         ]
         floors = [each.floor for each in routed if each.floor is not None]
-        floor = max(floors, key=lambda each: STRICTNESS[each.decision]) if floors else None
         return Verdict(
             submission=submission,
             assessment=assessment,
@@ -70,11 +82,11 @@ class Deciding:
             decided_by="policy" if reasons else "fallback",
             risk_level=_overall(assessment.answers),
             reasons=tuple(reasons),
-            findings=findings,
+            findings=tuple(findings),
             policy=self.name,
-            info=self._info,
+            info=policy.asked.info,
             decided=now,
-            floor=floor,
+            floor=max(floors, key=lambda each: STRICTNESS[each.decision]) if floors else None,
             trial=tried(routed, decision, failed) if policy.tries else None,
         )
 
@@ -97,32 +109,28 @@ class Deciding:
             reasons=(),
             findings=(),
             policy=self.name,
-            info=self._info,
+            info=self.asked(submission).info,
             decided=now,
         )
 
 
-def findings_of(answer: ModerationResult) -> Iterator[Finding]:
+def findings_of(answer: ModerationResult) -> list[Finding]:
     """Normalise an answer: a finding for every label, and one for an overall level that no label reaches."""
-    highest = -1
-    for label in answer.labels:
-        if label.level is not None:
-            level, source = label.level, "label"
-        elif label.name in (NOTHING_FOUND, ALLOWLISTED):
-            level, source = "none", "label"
-        else:
-            level, source = answer.risk_level or "unknown", "overall"
-        highest = max(highest, RANK.get(level, -1))
-        yield Finding(
-            service=answer.service, label=label.name, confidence=label.confidence, level=level, level_source=source,
-            frame=answer.frame,
-        )  # fmt: skip
+    service, frame = answer.service, answer.frame
     overall = answer.risk_level or "unknown"
+    highest = -1
+    found: list[Finding] = []
+    for label in answer.labels:
+        name, level, source = label.name, label.level, "label"
+        if level is None:
+            level, source = ("none", "label") if name in _KNOWN_BY_NAME else (overall, "overall")
+        found.append(Finding(service, name, level, label.confidence, source, frame))
+        rank = RANK.get(level, -1)
+        if rank > highest:
+            highest = rank
     if overall not in RANK or RANK[overall] > highest:
-        yield Finding(
-            service=answer.service, label=OVERALL, confidence=None, level=overall, level_source="overall",
-            frame=answer.frame,
-        )  # fmt: skip
+        found.append(Finding(service, OVERALL, overall, None, "overall", frame))
+    return found
 
 
 def tried(routed: Sequence[Routed], decision: Decision, others: Sequence[Decision] = ()) -> Trial | None:
@@ -149,6 +157,21 @@ def outranks_overall(answer: ModerationResult) -> bool:
     """Whether a label's own level is above the overall one, which the vendor says is the highest."""
     overall = RANK.get(answer.risk_level or "", len(RANK))
     return any(RANK.get(label.level or "", -1) > overall for label in answer.labels)
+
+
+def _strictest(routed: Sequence[Routed], failed: Sequence[Decision]) -> Decision:
+    """The strictest decision; review where there is none."""
+    if failed or not routed:
+        return max([*(each.decision for each in routed), *failed], key=STRICTNESS.__getitem__, default=Decision.REVIEW)
+    strictest = routed[0]
+    for each in routed:
+        if each.strictness > strictest.strictness:
+            strictest = each
+    return strictest.decision
+
+
+def _context(submission: Submission) -> Mapping[str, Any]:
+    return {} if "context" in submission.omitted else orjson.loads(submission.context)
 
 
 def _overall(answers: Sequence[ModerationResult]) -> str | None:

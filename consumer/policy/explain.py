@@ -3,11 +3,15 @@ Why a policy decides as it does: every finding, every rule that was looked at, a
 """
 
 import datetime
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any, NamedTuple
 
-from consumer.policy.effective import RANK, Effective, Ready, Routed
+import orjson
+
+from consumer.hits import Hits
+from consumer.policy.effective import Effective, Routed
 from consumer.policy.language import OVERALL
+from consumer.policy.ready import RANK, Circumstances, Ready, libraries_of, value_of
 from consumer.records import Decision, Finding
 
 
@@ -29,28 +33,28 @@ class Explained(NamedTuple):
     routed: Routed
 
 
-def explained(policy: Effective, finding: Finding, now: float, identity: str) -> Explained:
-    """Explain one finding of the image with this identity at `now` in unix seconds."""
+def explained(policy: Effective, finding: Finding, hits: Hits, image: Circumstances) -> Explained:
+    """Explain one finding of an answer with these hits."""
     looked_at = tuple(
-        Looked(each.id, each.then, each.is_pinned, _why_not(each, finding, now), _why_held(each, identity))
+        Looked(each.id, each.then, each.is_pinned, _why_not(each, finding, hits, image), _why_held(each, image))
         for each in policy.rules
     )
-    return Explained(finding, looked_at, policy.route(finding, now, identity))
+    return Explained(finding, looked_at, policy.route(finding, hits, image))
 
 
-def _why_held(rule: Ready, identity: str) -> str | None:
-    if rule.counts_for(identity):
+def _why_held(rule: Ready, image: Circumstances) -> str | None:
+    if rule.counts_for(image):
         return None
     if rule.in_shadow:
         return "in shadow"
     return f"rolled out to {rule.share:g} of images, not to this one" if rule.share else "rolled out to no image"
 
 
-def _why_not(rule: Ready, finding: Finding, now: float) -> str | None:
-    return "; ".join(_reasons(rule, finding, now)) or None
+def _why_not(rule: Ready, finding: Finding, hits: Hits, image: Circumstances) -> str | None:
+    return "; ".join(_reasons(rule, finding, hits, image)) or None
 
 
-def _reasons(rule: Ready, finding: Finding, now: float) -> Iterator[str]:
+def _reasons(rule: Ready, finding: Finding, hits: Hits, image: Circumstances) -> Iterator[str]:
     if finding.label == OVERALL:
         yield "no rule is about a level which no label explains"
         return
@@ -65,6 +69,29 @@ def _reasons(rule: Ready, finding: Finding, now: float) -> Iterator[str]:
     if not rule.any_confidence and not rule.has_in_range(finding.confidence):
         has = "there is no confidence" if finding.confidence is None else f"the confidence is {finding.confidence:g}"
         yield f"{has}, not {rule.low:g} or more and less than {rule.high:g}"
-    if now >= rule.until:
+    if rule.libraries and rule.libraries.isdisjoint(met := libraries_of(finding.label, hits)):
+        yield f"of libraries there is {_listed(met)}, not {_either(rule.libraries)}"
+    if rule.figure and not hits.public_figures:
+        yield "nobody was recognised"
+    if rule.logos and rule.logos.isdisjoint(hits.logo_names):
+        yield f"of logos there is {_listed(hits.logo_names)}, not {_either(rule.logos)}"
+    for name, values in rule.context.items():
+        is_there = image.context.get(name)
+        if value_of(is_there) not in values:
+            yield f"context.{name} is {_shown(is_there)}, not {_either(_shown(each) for _, each in values)}"
+    if image.now >= rule.until:
         last = datetime.datetime.fromtimestamp(rule.until, datetime.UTC).date() - datetime.timedelta(days=1)
         yield f"it expired on {last}"
+
+
+def _listed(names: Collection[str]) -> str:
+    return " and ".join(sorted(names)) or "none"
+
+
+def _either(names: Iterable[str]) -> str:
+    return " or ".join(sorted(names))
+
+
+def _shown(value: Any) -> str:
+    """A value as JSON has it; a text without its quotes."""
+    return value if isinstance(value, str) else "not there" if value is None else orjson.dumps(value).decode()

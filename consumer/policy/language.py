@@ -1,17 +1,18 @@
 """
 Rules and overlays as they are written in a policy's file.
 
-What is refused here has a code, which `policy lint` shows too: P004, P007, P012, P013, P018, P019.
+What is refused here has a code, which `policy lint` shows too: P004, P012, P013, P018. What several of them contradict
+each other in is found in `contradictions.py`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date
-from itertools import combinations
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from consumer.config.base import Contradictions, Settings
+from consumer.vendor_facts.aliyun import InfoType
 
 Outcome = Literal["block", "review", "pass"]
 Unjudged = Literal["review", "block"]
@@ -23,13 +24,23 @@ OVERALL = "__overall__"
 _RESERVED = "unseen_frames"  # what the policy itself calls a reason; its others have a colon
 
 
-def _some_text(text: Any) -> Any:
-    if text in ("", "!"):
+def _not_empty(text: Any) -> Any:
+    if text in ("", "!", []):
         raise ValueError("is empty")
     return text
 
 
-Pattern = Annotated[str, BeforeValidator(_some_text)]
+def _exact(value: Any) -> Any:
+    if not isinstance(value, str | int):  # JSON's true and false are integers of Python's
+        raise ValueError("must be a text, a whole number, true or false")  # noqa: TRY004 — pydantic takes no TypeError
+    return value
+
+
+Pattern = Annotated[str, BeforeValidator(_not_empty)]
+Name = Annotated[str, BeforeValidator(_not_empty)]
+"""Of a library or a logo, as the provider writes it."""
+Exactly = Annotated[str | bool | int, BeforeValidator(_exact)]
+"""What a member of an event's context is."""
 
 
 class Confidence(Settings):
@@ -49,7 +60,11 @@ class Confidence(Settings):
 
 
 class Match(Settings):
-    """Which findings a rule is about: all that is named must hold, of a list one."""
+    """
+    Which findings a rule is about: all that is named must hold, of a list one.
+
+    `figure` and `logo` are about the answer that a finding is in: the provider names no finding for them.
+    """
 
     label: tuple[Pattern, ...] = Field(
         (), description="Labels; `*` stands for any characters, `!` before one takes away what it names."
@@ -57,11 +72,29 @@ class Match(Settings):
     service: tuple[Pattern, ...] = Field((), description="The provider's services, as labels.")
     level: tuple[Level, ...] = Field((), description="The finding's risk level.")
     confidence: Confidence | None = None
+    library: tuple[Name, ...] = Field(
+        (),
+        description="Ids of your libraries that were met: of images for labels that end in `_lib`, of keywords for "
+        "those that end in `_tii_lib`. The policy's info needs customImage, or textInImage.",
+    )
+    figure: Literal[True] | None = Field(
+        None, description="A person was recognised in the image; the policy's info needs publicFigure."
+    )
+    logo: tuple[Name, ...] = Field(
+        (), description="Names of logos that were recognised in the image; the policy's info needs logoData."
+    )
+    context: dict[str, Annotated[tuple[Exactly, ...], BeforeValidator(_not_empty)]] = Field(
+        {},
+        description="Members of the event's `context`, each with the values that it may have. `record_context` names "
+        "them.",
+    )
 
     @model_validator(mode="after")
     def _names_something(self) -> Self:
-        if not (self.label or self.service or self.level or self.confidence):
-            raise Contradictions(("label", "is missing, and so is service, level and confidence: name one or more"))
+        if not self.model_dump(exclude_defaults=True):
+            others = [name for name in Match.model_fields if name != "label"]
+            what = f"is missing, and so is {', '.join(others[:-1])} and {others[-1]}: name one or more"
+            raise Contradictions(("label", what))
         for key, patterns in (("label", self.label), ("service", self.service)):
             if patterns and all(pattern.startswith("!") for pattern in patterns):
                 raise Contradictions((key, "names only what is taken away: write '*' before it"))
@@ -117,6 +150,11 @@ class Rule(Settings):
         return 0.0 if self.mode == "shadow" else 1.0 if self.rollout is None else self.rollout
 
     def _wrong_ways(self) -> Iterator[tuple[str, ...]]:
+        if self.then == "pass" and not self.match.label:
+            for key in ("figure", "logo"):
+                if getattr(self.match, key):
+                    what = "lets findings of every label pass with it: name those that are meant in match.label"
+                    yield f"match.{key}", what, "then"
         if self.pin and self.then == "pass":
             yield "pin", "only block and review can be pinned (P018)", "then"
         if self.mode == "shadow":
@@ -184,24 +222,13 @@ class Overlay(Settings):
     """
 
     when: When
+    services: tuple[str, ...] | None = Field(
+        None, min_length=1, description="Instead of the policy's, for these. Each is billed per image."
+    )
+    info: tuple[InfoType, ...] | None = Field(None, description="Instead of the policy's, for these.")
     route: SomeRoutes = SomeRoutes()
     strict_recall: bool | None = None
     allowlist: Literal["pass", "review"] | None = None
     unseen_frames: Literal["pass", "review"] | None = None
     on_error: SomeFallbacks = SomeFallbacks()
     rules: tuple[Rule, ...] = ()
-
-
-def contradictions(rules: Sequence[Rule], overlays: Sequence[Overlay]) -> Iterator[tuple[str, ...]]:
-    """Yield ids that two rules have, and overlays of which none is the more specific one. See `Contradictions`."""
-    places = [(f"rules.{at}.id", rule.id) for at, rule in enumerate(rules)]
-    for at, overlay in enumerate(overlays):
-        places += [(f"overlays.{at}.rules.{nth}.id", rule.id) for nth, rule in enumerate(overlay.rules)]
-    first: dict[str, str] = {}
-    for place, name in places:
-        if (earlier := first.setdefault(name, place)) != place:
-            yield place, f"{name!r} is the id of {earlier.removesuffix('.id')} already (P019)", earlier
-    for (one, a), (two, b) in combinations(enumerate(overlays), 2):
-        if a.when.overlaps(b.when):
-            what = f"is as specific as overlays.{one}, and both can be about one image (P007)"
-            yield f"overlays.{two}.when", what, f"overlays.{one}.when"

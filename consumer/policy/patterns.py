@@ -3,7 +3,8 @@ Patterns of labels and services: case-sensitive, `*` for any characters, `!` for
 """
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 
 def compiled(patterns: Sequence[str], only_exactly: Collection[str] = ()) -> Callable[[str], object]:
@@ -33,3 +34,49 @@ def _glob(pattern: str, only_exactly: Collection[str]) -> str:
     but = "".join(rf"(?!{re.escape(each)}\Z)" for each in only_exactly if each.startswith(first))
     parts = "".join(f"(?>.*?{re.escape(part)})" for part in middle if part)
     return f"{but}{re.escape(first)}{parts}.*{re.escape(last)}"
+
+
+class PatternIndex:
+    """
+    Finds the lists of patterns that are about a name without asking each.
+
+    What is exact in a pattern, its whole or the longer of its ends, leads to the few that may be.
+    """
+
+    def __init__(self, lists: Sequence[Sequence[str]], only_exactly: Collection[str] = ()) -> None:
+        """As `compiled`, of each list."""
+        self._is_about = [compiled(patterns, only_exactly) for patterns in lists]
+        self._always: list[int] = []  # places of lists that are asked about every name
+        names: defaultdict[str, list[int]] = defaultdict(list)
+        starts: defaultdict[str, list[int]] = defaultdict(list)
+        ends: defaultdict[str, list[int]] = defaultdict(list)
+        for place, patterns in enumerate(lists):
+            for pattern in patterns or ["*"]:
+                if pattern.startswith("!"):
+                    continue
+                start, end = pattern.partition("*")[0], pattern.rpartition("*")[2]
+                if "*" not in pattern:
+                    names[pattern].append(place)
+                elif not start and not end:
+                    self._always.append(place)
+                elif len(start) >= len(end):
+                    starts[start].append(place)
+                else:
+                    ends[end].append(place)
+        self._names: Mapping[str, Sequence[int]] = dict(names)
+        self._starts = _by_length(starts)
+        self._ends = _by_length(ends)
+
+    def about(self, name: str) -> list[int]:
+        """Return the places of the lists that are about a name, rising."""
+        found = {*self._always, *self._names.get(name, ())}
+        for length, by_start in self._starts:
+            found.update(by_start.get(name[:length], ()))
+        for length, by_end in self._ends:
+            found.update(by_end.get(name[-length:], ()))
+        return sorted(place for place in found if self._is_about[place](name))
+
+
+def _by_length(places: Mapping[str, Sequence[int]]) -> list[tuple[int, Mapping[str, Sequence[int]]]]:
+    lengths = sorted({len(text) for text in places})
+    return [(length, {text: of for text, of in places.items() if len(text) == length}) for length in lengths]

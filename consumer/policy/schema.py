@@ -14,10 +14,12 @@ from consumer.config import PolicyFiles
 from consumer.config.base import Contradictions, Settings
 from consumer.config.loading import validated
 from consumer.config.origins import Origins
-from consumer.config.problems import Problem
+from consumer.config.problems import Keys, Problem
 from consumer.config.yaml_file import YamlFile, read_yaml
 from consumer.errors import Misconfigured
-from consumer.policy.language import Outcome, Overlay, Rule, Unjudged, contradictions
+from consumer.policy.contradictions import contradictions
+from consumer.policy.language import Outcome, Overlay, Rule, Unjudged
+from consumer.records import Asked
 from consumer.vendor_facts.aliyun import ADVANCED_INFO, DEFAULT_SERVICE, InfoType, is_offered
 
 
@@ -65,6 +67,11 @@ class PolicySettings(Settings):
         (DEFAULT_SERVICE,), min_length=1, description="The provider's services. Each is billed per image."
     )
     info: tuple[InfoType, ...] = ()
+    record_context: tuple[str, ...] = Field(
+        (),
+        description="Members of an event's `context` that rules may use. Verdicts keep them as `privacy.context` says: "
+        "without them nobody can explain what such a rule did, or try another one on it.",
+    )
     route: Route = Route()
     strict_recall: bool = Field(False, description="Send low risk to review.")
     allowlist: Literal["pass", "review"] = Field(
@@ -93,9 +100,33 @@ class PolicySettings(Settings):
 
     @model_validator(mode="after")
     def _is_unambiguous(self) -> Self:
-        if found := list(contradictions(self.rules, self.overlays)):
+        if found := list(contradictions(self.asked, self.record_context, self.rules, self.overlays)):
             raise Contradictions(*found)
         return self
+
+    @property
+    def asked(self) -> Asked:
+        """What the provider is asked where no overlay says something else."""
+        return Asked(self.services, self.info)
+
+    @property
+    def all_asked(self) -> Asked:
+        """What the provider is asked about some image or other, each once."""
+        services, info = list(self.services), list(self.info)
+        for overlay in self.overlays:
+            services += overlay.services or ()
+            info += overlay.info or ()
+        return Asked(tuple(dict.fromkeys(services)), tuple(dict.fromkeys(info)))
+
+    @property
+    def asks_by_tenant(self) -> bool:
+        """Whether what is asked differs by tenant and purpose."""
+        return any(overlay.services is not None or overlay.info is not None for overlay in self.overlays)
+
+    @property
+    def most_services(self) -> int:
+        """How many services are asked about one image, at the most."""
+        return max(len(self.services), *(len(overlay.services or ()) for overlay in self.overlays), 0)
 
 
 class Policy(Settings):
@@ -146,7 +177,7 @@ def policy_in(file: YamlFile, regions: Sequence[str] = ()) -> Policy:
     """
     origins = Origins(file)
     settings = validated(PolicySettings, file.tree, origins)
-    if problems := [origins.line(each) for each in _not_offered(settings.services, regions)]:
+    if problems := [origins.line(each) for each in _not_offered(settings, regions)]:
         raise Misconfigured(problems)
     # Of what was read, and not of the file, which may be another by now; comments and order say nothing.
     canonical = orjson.dumps(settings.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
@@ -154,17 +185,30 @@ def policy_in(file: YamlFile, regions: Sequence[str] = ()) -> Policy:
     return Policy(settings=settings, sha256=hashlib.sha256(canonical).hexdigest(), warnings=warnings)
 
 
-def _not_offered(services: Sequence[str], regions: Sequence[str]) -> Iterator[Problem]:
-    for service in services:
-        for region in regions:
-            if not is_offered(service, region):
-                text = f"{service} is for regions outside of the Chinese mainland, and {region} is called"
-                yield Problem(("services",), text)
+def _each_asked(settings: PolicySettings) -> Iterator[tuple[Keys, Asked]]:
+    """What is asked by the policy and by each overlay, and where it is said."""
+    yield (), settings.asked
+    for at, overlay in enumerate(settings.overlays):
+        services, info = overlay.services, overlay.info
+        yield ("overlays", str(at)), Asked(services or settings.services, settings.info if info is None else info)
+
+
+def _not_offered(settings: PolicySettings, regions: Sequence[str]) -> Iterator[Problem]:
+    for keys, asked in _each_asked(settings):
+        if keys and asked.services == settings.services:
+            continue
+        for service in asked.services:
+            for region in regions:
+                if not is_offered(service, region):
+                    text = f"{service} is for regions outside of the Chinese mainland, and {region} is called"
+                    yield Problem((*keys, "services"), text)
 
 
 def _maybe_not_told(settings: PolicySettings) -> Iterator[Problem]:
     """Vendor: some information needs an advanced service, and its page does not say which services those are."""
-    if advanced := [each for each in dict.fromkeys(settings.info) if each in ADVANCED_INFO]:
-        needs = f"{' and '.join(advanced)} need{'' if len(advanced) > 1 else 's'} an advanced service of the provider's"
-        services = " or ".join(settings.services)
-        yield Problem(("info",), f"{needs}: where {services} is none, verdicts tell nothing of them")
+    for keys, asked in _each_asked(settings):
+        advanced = [each for each in dict.fromkeys(asked.info) if each in ADVANCED_INFO]
+        if advanced and not (keys and asked == settings.asked):
+            needs = f"{' and '.join(advanced)} need{'' if len(advanced) > 1 else 's'} an advanced service"
+            unless = f"where {' or '.join(asked.services)} is none, verdicts tell nothing of them"
+            yield Problem((*keys, "info"), f"{needs} of the provider's: {unless}")

@@ -77,7 +77,9 @@ OSS_ROLE = "AliyunCIPScanOSSRole"
 
 NOTHING_FOUND = "nonLabel"
 ALLOWLISTED = "nonLabel_lib"  # ends like a hit of a custom library, and is the opposite
-LABEL_SUFFIXES = ("_lib", "_tii")  # a hit of a custom library, text in the image; they stack
+LIBRARY = "_lib"  # ends a label that stands for a hit of a custom library
+TEXT_LIBRARY = "_tii_lib"  # of one of keywords
+LABEL_SUFFIXES = (LIBRARY, "_tii")  # a hit of a custom library, text in the image; they stack
 LABELS = frozenset(orjson.loads(files(__package__).joinpath("labels.json").read_bytes())) | {NOTHING_FOUND}
 """The labels of `DEFAULT_SERVICE`. Those that end in `_tii` stand for text in the image."""
 

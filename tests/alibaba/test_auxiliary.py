@@ -36,7 +36,7 @@ EXTENSION = {
 COUNTED = Hits(
     image_libraries=("lib-1", "lib-2"), keyword_libraries=("7",), public_figures=2, logos=("pt_logo",), text_lines=3,
     image_hits=(LibraryHit("lib-2"), LibraryHit("lib-1")), keyword_hits=(LibraryHit("7"),),
-    logo_hits=(LogoHit("pt_logo", 88.18),),
+    logo_hits=(LogoHit("pt_logo", 88.18),), logo_names=("secret",),
 )  # fmt: skip
 
 
@@ -225,7 +225,7 @@ def test_texts_are_bounded_in_number_and_length() -> None:
         ({"LogoData": [{"Logo": None}, {"Logo": [{"Label": "b"}, {"Label": "a"}]}]},
          Hits(logos=("a", "b"), logo_hits=(LogoHit("b"), LogoHit("a")))),
         ({"LogoData": [{"Logo": [{"Name": "x"}, {"Label": 3, "Confidence": 100.5}]}]},
-         Hits(logos=("3",), logo_hits=(LogoHit("3"),), left_out=2)),
+         Hits(logos=("3",), logo_hits=(LogoHit("3"),), logo_names=("x",), left_out=2)),
     ],
 )  # fmt: skip
 def test_extensions_of_another_shape_are_read_as_far_as_they_can_be(extension: Any, kept: Hits) -> None:

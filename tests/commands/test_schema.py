@@ -176,7 +176,7 @@ def verdicts() -> list[Verdict]:
         *(Assessment(failure=failure) for failure in FAILURES),
     ]
     policy = Policy(settings=PolicySettings(policy="next", version=8, services=("other",)), sha256="cd")
-    decides = [deciding.decide, Candidate(deciding.decide, settings, policy).decide]
+    decides = [deciding.decide, Candidate(deciding.decide, deciding.asked, policy).decide]
     return [decide(submission(), assessment, 1_763_632_801.5) for decide in decides for assessment in assessments]
 
 

@@ -118,7 +118,8 @@ def test_a_policy_in_shadow_says_what_the_page_shows(tmp_path: Path) -> None:
         service="baselineCheck_global", request_id="R", risk_level="low", labels=(Label("pt_logo", 90.0),)
     )
 
-    candidate = Candidate(Deciding(policy).decide, policy.settings, policy.shadow)
+    deciding = Deciding(policy)
+    candidate = Candidate(deciding.decide, deciding.asked, policy.shadow)
     verdict = candidate.decide(submission(), Assessment(answers=(low,)), 0.0)
 
     value = orjson.loads(Encoding(group="group").verdict(verdict).value or b"")

@@ -9,7 +9,7 @@ from consumer.locations import ByUrl, NotAskable
 from consumer.moderation import CallContext, ModerationRequest
 from consumer.moderation.assess import Assessing
 from consumer.records import Assessment, Failure, Label, ModerationResult
-from tests.rig.events import submission
+from tests.rig.events import asking, submission
 
 BASELINE, AIGC, OTHER = "baselineCheck_global", "aigcDetector_global", "another"
 
@@ -51,7 +51,9 @@ async def test_every_service_is_asked_about_the_image() -> None:
     """
     privacy = PrivacySettings(recognised_text="hash")
     moderator = ServiceModerator()
-    assessing = Assessing(moderator, [BASELINE, AIGC], ["customImage"], referer="www.example.com", privacy=privacy)
+    assessing = Assessing(
+        moderator, asking(BASELINE, AIGC, info=["customImage"]), referer="www.example.com", privacy=privacy
+    )
 
     assessment = await assessing.assess(submission())
 
@@ -74,7 +76,7 @@ async def test_questions_use_the_part_of_the_quota_that_their_topic_is_in() -> N
     """
     moderator = ServiceModerator()
 
-    await Assessing(moderator, [BASELINE], [], lane_of={"uploads": "live"}.__getitem__).assess(submission())
+    await Assessing(moderator, asking(BASELINE), lane_of={"uploads": "live"}.__getitem__).assess(submission())
 
     assert [call.lane for call in moderator.calls] == ["live"]
 
@@ -83,7 +85,7 @@ async def test_the_time_of_an_image_is_told() -> None:
     """
     It queued from the reading of its event to the departure of the call that was answered; calls add up.
     """
-    assessment = await Assessing(ServiceModerator(), [BASELINE, AIGC], []).assess(submission())
+    assessment = await Assessing(ServiceModerator(), asking(BASELINE, AIGC)).assess(submission())
 
     assert (assessment.queued, assessment.provider) == (0.25, 1.0)
 
@@ -94,7 +96,7 @@ async def test_a_service_that_fails_does_not_spare_the_others() -> None:
     """
     moderator = ServiceModerator({BASELINE: failing(ImageRefused, "407", attempts=3, region="eu-west-1")})
 
-    assessment = await Assessing(moderator, [BASELINE, AIGC], []).assess(submission())
+    assessment = await Assessing(moderator, asking(BASELINE, AIGC)).assess(submission())
 
     assert [answer.service for answer in assessment.answers] == [AIGC]
     assert assessment.failures == (Failure(kind="image", code="407", service=BASELINE, region="eu-west-1", attempts=3),)
@@ -109,7 +111,7 @@ async def test_an_image_that_cannot_be_asked_for_is_not_asked_about(code: str) -
     moderator = ServiceModerator()
     asked = replace(submission(), location=NotAskable(code))
 
-    assessment = await Assessing(moderator, [BASELINE, AIGC], []).assess(asked)
+    assessment = await Assessing(moderator, asking(BASELINE, AIGC)).assess(asked)
 
     assert moderator.asked == []
     assert assessment == Assessment(failure=Failure(kind="input", code=code, attempts=0))
@@ -128,7 +130,7 @@ async def test_no_failure_hides_another() -> None:
         }
     )
 
-    assessment = await Assessing(moderator, [BASELINE, AIGC, OTHER], []).assess(submission())
+    assessment = await Assessing(moderator, asking(BASELINE, AIGC, OTHER)).assess(submission())
 
     assert [failure.kind for failure in assessment.failures] == ["malformed", "image", "provider"]
     assert (assessment.attempts, assessment.billed_calls) == (11, 1)

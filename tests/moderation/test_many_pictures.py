@@ -23,7 +23,7 @@ from consumer.records import Assessment, Coverage
 from tests.images.preparing.files import animated
 from tests.moderation.requests import context
 from tests.moderation.test_uploaded import URL, Queue, World
-from tests.rig.events import submission
+from tests.rig.events import asking, submission
 from tests.rig.pictures import picture
 
 BASELINE, AIGC = "baselineCheck_global", "aigcDetector_global"
@@ -61,7 +61,7 @@ class Animated:
         self.preparer = Preparer()
         self.world = World(wanted=wanted, preparing=self.preparer)
         self.world.origin.images[URL] = data
-        self.assessing = Assessing(self.world.moderator, services, ())
+        self.assessing = Assessing(self.world.moderator, asking(*services))
         self.first, self.second = self.world.providers["first"], self.world.providers["second"]
 
     async def assess(self, location: ImageLocation | None = None) -> Assessment:

@@ -29,8 +29,8 @@ def policy(tree: Tree, version: int = 1) -> Policy:
 
 
 def watched(current: Tree, candidate: Tree) -> Candidate:
-    deciding = policy(current)
-    return Candidate(Deciding(deciding).decide, deciding.settings, policy(candidate, version=2))
+    deciding = Deciding(policy(current))
+    return Candidate(deciding.decide, deciding.asked, policy(candidate, version=2))
 
 
 def judged(current: Tree, candidate: Tree, *given_answers: ModerationResult, **others: Any) -> tuple[Verdict, Trial]:

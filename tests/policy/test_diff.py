@@ -17,15 +17,20 @@ from consumer.policy.schema import Policy, PolicySettings
 
 RULE: Mapping[str, Any] = {
     "id": "a",
-    "match": {"label": ["pt_logo"], "service": ["x"], "level": ["low"], "confidence": {"gte": 50, "lt": 60}},
+    "match": {
+        "label": ["pt_logo"], "service": ["x"], "level": ["low"], "confidence": {"gte": 50, "lt": 60},
+        "library": ["i"], "figure": True, "logo": ["n"], "context": {"trust": ["new", 1]},
+    },
     "then": "review",
     "pin": True,
     "why": {"owner": "o", "reason": "r", "expires": "2027-06-30"},
-}
+}  # fmt: skip
 TRIED = {"id": "c", "match": {"label": ["pt_logo"]}, "then": "review", "mode": "shadow"}
 ROLLED_OUT = {"id": "d", "match": {"label": ["pt_logo"]}, "then": "review", "rollout": 0}
 ON_ERROR = dict.fromkeys(("fetch", "image", "input", "malformed", "provider", "account", "clock", "internal"), "block")
 SHARED: Mapping[str, Any] = {
+    "services": ["x"],
+    "info": ["customImage", "publicFigure", "logoData"],
     "route": {"high": "review", "medium": "block", "low": "block", "none": "review"},
     "strict_recall": True,
     "allowlist": "review",
@@ -35,8 +40,7 @@ SHARED: Mapping[str, Any] = {
 WHOLE: Mapping[str, Any] = {
     "policy": "whole",
     "version": 7,
-    "services": ["x"],
-    "info": ["customImage"],
+    "record_context": ["trust"],
     **SHARED,
     "rules": [RULE, TRIED, ROLLED_OUT],
     "overlays": [
@@ -79,7 +83,7 @@ def leaves(section: Any, *keys: str | int) -> Iterator[tuple[str | int, ...]]:
 def others(value: Any) -> list[Any]:
     """Values that may stand in the place of one."""
     if isinstance(value, bool):
-        return [not value]
+        return [not value, None]  # what cannot be refused can be left out
     if isinstance(value, int):
         return [value + 1]
     return [[*value, other] for other in OTHER] if isinstance(value, list) else OTHER

@@ -41,7 +41,7 @@ from consumer.verdicts.publisher import Publisher
 from consumer.verdicts.refused import RefusedOutcomes
 from tests.moderation.requests import GivenShares
 from tests.rig.emulated import BUCKET, KEY, REGION, emulated
-from tests.rig.events import delivery, upload
+from tests.rig.events import asking, delivery, upload
 
 DECIDING = Deciding(Policy(settings=PolicySettings(policy="test", version=1), sha256="ab"))
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -94,7 +94,7 @@ async def service(emulator: Emulator, tracing: Tracing) -> AsyncIterator[tuple[P
         )
         pipeline = Pipeline(
             decode=partial(decode, bindings=Bindings((), [BUCKET]), group="group"),
-            assess=Assessing(provider.moderator, ["baselineCheck_global"], []).assess,
+            assess=Assessing(provider.moderator, asking("baselineCheck_global")).assess,
             decisions=Decisions(DECIDING.decide, DECIDING.fall_back),
             outcomes=Outcomes(Encoding(group="group"), OutputTopics()),
             holding=Holding(UnexpectedErrors(), clock, InterruptibleWaits()),

@@ -90,7 +90,7 @@ def _policy(config: Config, broken: frozenset[str], findings: list[Finding]) -> 
         findings.append(ok("policy in shadow", f"{files.shadow}: {settings.policy}, version {settings.version}"))
     findings += [warning("policy", each) for each in policy.warnings]
     if "privacy" not in broken:
-        findings += not_told(config.privacy, policy.settings.info, str(files.file))
+        findings += not_told(config.privacy, policy.settings.all_asked.info, str(files.file))
     return policy
 
 
@@ -146,7 +146,7 @@ async def _provider(
 ) -> list[Finding]:
     if "provider" in broken or credentials is None:
         return [skipped("provider, clock", "needs the account's key and a correct section provider")]
-    services = policy.settings.services if policy else (DEFAULT_SERVICE,)
+    services = policy.settings.all_asked.services if policy else (DEFAULT_SERVICE,)
     try:
         ways = Ways.of(config.provider, environment)
     except Misconfigured as error:

@@ -1,7 +1,8 @@
 """Explain what a policy makes of a published verdict's findings."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 import orjson
 
 from consumer.errors import Misconfigured
+from consumer.hits import NOTHING_MET, Hits
 from consumer.policy.decide import tried
-from consumer.policy.effective import UNSEEN, Policies
+from consumer.policy.effective import Effective, Policies
 from consumer.policy.explain import Explained, explained
+from consumer.policy.ready import UNSEEN, Circumstances
 from consumer.policy.schema import load_policy
 from consumer.records import STRICTNESS, Coverage, Decision, Finding
 
@@ -29,8 +32,11 @@ def explain(policy_file: Path, verdict_file: Path) -> str:
         effective = Policies(policy.settings).of(verdict["tenant"], verdict["purpose"])
         now = datetime.fromisoformat(verdict["timing"]["decided"]).timestamp()
         identity = str(verdict.get("identity") or "")  # releases before it, and minimal verdicts, have none
+        context, hits_of = verdict.get("context") or {}, _hits_of(verdict.get("hits") or {})
+        image = Circumstances(now, lambda: identity, lambda: context)
         findings = [_finding(each) for each in verdict["findings"] if each["label"] != UNSEEN]
-        found = [explained(effective, each, now, identity) for each in findings]
+        found = [explained(effective, each, hits_of(each), image) for each in findings]
+        said_less = list(_not_known(verdict, effective))
         unseen = verdict["coverage"] is not None and not _coverage(verdict["coverage"]).is_whole
         kind = verdict["error"] and verdict["error"]["class"]
         omitted = verdict["omitted"]
@@ -41,8 +47,7 @@ def explain(policy_file: Path, verdict_file: Path) -> str:
         raise Misconfigured([f"{verdict_file}: is no verdict of moderation.verdict.v1: {error!r}"]) from error
     if omitted and not found:
         said.append("its findings were too large to be written: nothing can be explained")
-    if not identity and any(0 < rule.share < 1 for rule in effective.rules):
-        said.append("it has no identity, so that no rollout is taken to have this image")
+    said += said_less
     for each in found:
         said += ["", *_of_finding(each)]
     decisions, others = [each.routed.decision for each in found], []
@@ -62,6 +67,45 @@ def explain(policy_file: Path, verdict_file: Path) -> str:
             f"Did the rules count that are in shadow, or in a rollout: {trial.decision.value}, by {_and(trial.rules)}."
         )
     return "\n".join(said)
+
+
+def _not_known(verdict: Mapping[str, Any], effective: Effective) -> Iterator[str]:
+    """What rules ask about and the verdict does not say; they are taken not to match."""
+    rules, asked, hits = effective.rules, verdict.get("asked") or {}, verdict.get("hits") or {}
+    if not verdict.get("identity") and any(0 < rule.share < 1 for rule in rules):
+        yield "it has no identity, so that no rollout is taken to have this image"
+    if any(rule.context for rule in rules) and verdict.get("context") is None:
+        yield "it has no context, which was too large, so that no rule on it is taken to match"
+    needed = (
+        (any(rule.libraries for rule in rules), ("customImage", "textInImage"), "libraries"),
+        (any(rule.figure for rule in rules), ("publicFigure",), "people"),
+        (any(rule.logos for rule in rules), ("logoData",), "logos"),
+    )
+    for is_needed, info, what in needed:
+        if is_needed and not set(info) & set(asked.get("info", ())):
+            yield f"the provider was not asked for {' or '.join(info)}, so that no rule on {what} is taken to match"
+    logos = [logo for service in hits.get("services", ()) for logo in service["logos"]]
+    if needed[-1][0] and logos and not any("name" in logo for logo in logos):
+        yield "it does not keep names of logos (privacy.logos), so that no rule on them is taken to match"
+
+
+def _hits_of(written: Mapping[str, Any]) -> Callable[[Finding], Hits]:
+    """What was met in the answer that a finding is in. Of one service all ids are kept, of several a few of each."""
+    services = written.get("services", ())
+    met = {
+        (each["service"], each.get("frame")): Hits(
+            image_libraries=tuple(library["id"] for library in each["image_libraries"]),
+            keyword_libraries=tuple(library["id"] for library in each["keyword_libraries"]),
+            public_figures=each["public_figures"],
+            logo_names=tuple(logo["name"] for logo in each["logos"] if logo.get("name")),
+        )
+        for each in services
+    }
+    if len(met) == 1:
+        [(of, hits)] = met.items()
+        images, keywords = tuple(written["image_libraries"]), tuple(written["keyword_libraries"])
+        met = {of: replace(hits, image_libraries=images, keyword_libraries=keywords)}
+    return lambda finding: met.get((finding.service, finding.frame), NOTHING_MET)
 
 
 def _coverage(written: dict[str, Any]) -> Coverage:
@@ -93,6 +137,7 @@ def _finding(written: dict[str, Any]) -> Finding:
         confidence=written["confidence"],
         level=written["level"],
         level_source="label",
+        frame=written.get("frame"),
     )
 
 

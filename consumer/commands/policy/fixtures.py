@@ -48,6 +48,7 @@ class FixtureEvent(Settings):
 
     tenant: str = ""
     purpose: str = ""
+    context: dict[str, Any] = Field({}, description="What rules look at.")
 
 
 class FixtureShadow(Settings):
@@ -62,7 +63,9 @@ class Fixture(Settings):
 
     name: str = Field(min_length=1)
     event: FixtureEvent = FixtureEvent()
-    answer: dict[str, Any] | None = Field(None, description="The provider's `Data`: of the policy's first service.")
+    answer: dict[str, Any] | None = Field(
+        None, description="The provider's `Data`: of the first service that is asked."
+    )
     answers: dict[str, dict[str, Any]] = Field({}, description="The provider's `Data` by service.")
     failure: str | None = Field(None, description="An `error.class`: why a service could not answer.")
     frames: tuple[int, int | None] | None = Field(None, description="Frames looked at, and frames that there are.")
@@ -171,7 +174,8 @@ def decided(policy: Policy, fixture: Fixture) -> Verdict:
     Raises:
         CallFailed: the service would not accept an answer.
     """
-    given = {policy.settings.services[0]: fixture.answer} if fixture.answer else fixture.answers
+    deciding, about = Deciding(_not_rolled_out(policy)), _submission(fixture.event)
+    given = {deciding.asked(about).services[0]: fixture.answer} if fixture.answer else fixture.answers
     failure = Failure(kind=fixture.failure, code=fixture.failure) if fixture.failure else None
     seen, frames = fixture.frames or (1, None)
     assessment = Assessment(
@@ -180,9 +184,7 @@ def decided(policy: Policy, fixture: Fixture) -> Verdict:
         coverage=Coverage(seen=seen, frames=frames),
     )
     day = fixture.on or datetime.now(UTC).date()
-    return Deciding(_not_rolled_out(policy)).decide(
-        _submission(fixture.event), assessment, datetime.combine(day, time(), UTC).timestamp()
-    )
+    return deciding.decide(about, assessment, datetime.combine(day, time(), UTC).timestamp())
 
 
 def _not_rolled_out(policy: Policy) -> Policy:
@@ -207,7 +209,7 @@ def _submission(event: FixtureEvent) -> Submission:
     return Submission(
         id=source_id("", delivery, "", "0"), delivery=delivery, event_id="", event_time="", tenant=event.tenant,
         purpose=event.purpose, subject=Subject(id="", type="", revision=None), image=Image(id="0"), of=1,
-        location=ByUrl(""),
+        location=ByUrl(""), context=orjson.dumps(event.context),
     )  # fmt: skip
 
 

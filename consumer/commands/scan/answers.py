@@ -53,8 +53,12 @@ class Kept(Protocol):
 class Remembering:
     """A `Moderator` that asks nothing that was answered in an earlier scan, and keeps what is."""
 
-    def __init__(self, inner: Moderator, kept: Kept, last_service: str) -> None:
-        """Of an image with one picture the answer of `last_service` is kept with its result, which follows at once."""
+    def __init__(self, inner: Moderator, kept: Kept, last_service: str | None) -> None:
+        """
+        Of an image with one picture the answer of `last_service` is kept with its result, which follows at once.
+
+        None where it is not the same one for all images.
+        """
         self._inner = inner
         self._kept = kept
         self._last_service = last_service

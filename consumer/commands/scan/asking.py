@@ -183,32 +183,36 @@ async def open_asking(
             ConstantShare(inputs.qps),
             InFlight(clock),
             lambda partition, epoch: True,
-            calls=len(settings.services),
+            calls=settings.most_services,
             uploads=uploads._replace(sources=files),
         )
         moderator = provider.moderator
+        deciding = Deciding(inputs.policy)
         if kept is not None:
-            moderator = Remembering(moderator, kept, settings.services[-1])
+            moderator = Remembering(moderator, kept, None if settings.asks_by_tenant else settings.services[-1])
         assessing = Assessing(
             moderator,
-            settings.services,
-            settings.info,
+            deciding.asked,
             referer=config.provider.referer,
             privacy=config.privacy,
         )
-        judge = Judge(assessing, Deciding(inputs.policy), clock)
+        judge = Judge(assessing, deciding, clock)
         yield Asking(provider, judge, lambda: Reading.of(counted.registry), clock)
 
 
-def submitted(item: Item, number: int) -> Submission:
-    """An item as the service's code has it: the one image of a message that no topic holds."""
+def submitted(item: Item, number: int, *, by_tenant: bool) -> Submission:
+    """
+    An item as the service's code has it: the one image of a message that no topic holds.
+
+    `by_tenant` where what is asked differs by tenant and purpose.
+    """
     now = time.time()
     return Submission(
-        id=item.submission,
+        id=item.submitted_as(by_tenant=by_tenant),
         delivery=Delivery(
             topic="scan", partition=0, offset=number, timestamp=now, key=None, value=None, headers=(), received=now
         ),
-        event_id=item.submission,  # the same in another scan, so that a rollout takes the same images
+        event_id=item.asked[:32],  # the same in another scan, so that a rollout takes the same images
         event_time="",
         tenant=item.tenant,
         purpose=item.purpose,

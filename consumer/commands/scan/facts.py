@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from consumer.commands.scan.inputs import Inputs
-from consumer.policy.effective import expiry
 from consumer.policy.language import Rule
+from consumer.policy.ready import expiry
 from consumer.policy.schema import PolicySettings
 
 Facts = Mapping[str, Any]
@@ -31,11 +31,12 @@ def facts_of(inputs: Inputs, now: float) -> Facts:
     Of the regions the first: the second one has the same configuration at the provider, or may not be configured.
     """
     provider, settings = inputs.config.provider, inputs.policy.settings
+    asked = settings.all_asked
     region, endpoint = provider.regions[0]
     return {
         "policy": inputs.policy.sha256,
-        "services": list(settings.services),
-        "info": list(settings.info),
+        "services": list(asked.services),
+        "info": list(asked.info),
         "region": region,
         "endpoint": endpoint,
         "referer": provider.referer,

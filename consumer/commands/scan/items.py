@@ -57,10 +57,9 @@ class Item:
             return self.asked
         return hashlib.sha256(orjson.dumps([self.asked, self.tenant, self.purpose])).hexdigest()
 
-    @property
-    def submission(self) -> SourceId:
-        """The id of its submission: 32 hex digits."""
-        return SourceId(self.asked[:32])
+    def submitted_as(self, *, by_tenant: bool) -> SourceId:
+        """The id of its submission, 32 hex digits; `by_tenant` where what is asked differs by tenant and purpose."""
+        return SourceId(self.decided_as(by_tenant=by_tenant)[:32])
 
     def shown(self, *, keep_query: bool) -> str:
         """Its name as it is written: of a URL neither user nor query, which are credentials, but with `keep_query`."""

@@ -8,7 +8,7 @@ import orjson
 
 from consumer.commands.scan.items import Item
 from consumer.config.privacy import PrivacySettings
-from consumer.policy.effective import RANK
+from consumer.policy.ready import RANK
 from consumer.records import STRICTNESS, Decision, Verdict
 from consumer.vendor_facts.aliyun import NOTHING_FOUND
 from consumer.verdicts.value import whole

@@ -27,20 +27,19 @@ class Plan:
 
     @classmethod
     def of(
-        cls, known: int, to_ask: Sequence[Item], services: Sequence[str], qps: int, price: float | None,
-        passed_over: Mapping[str, int], paid: int = 0, pictures: int = 1,
+        cls, known: int, to_ask: Sequence[Item], services: Sequence[str], calls: int, qps: int, price: float | None,
+        passed_over: Mapping[str, int], pictures: int = 1,
     ) -> "Plan":  # fmt: skip
-        """Work it out; `known` images need not be asked about, and for the others so many calls are `paid` already."""
-        count = len(to_ask) * len(services) - paid
+        """Work it out; `known` images need not be asked about, and the others take so many `calls`."""
         return cls(
             images=known + len(to_ask),
             from_state=known,
             bytes=sum(item.stamp.size for item in to_ask if item.stamp),
             services=tuple(services),
-            calls=count,
+            calls=calls,
             qps=qps,
-            seconds=count / qps,
-            cost=None if price is None else count * price / 1000,
+            seconds=calls / qps,
+            cost=None if price is None else calls * price / 1000,
             pictures=pictures,
             passed_over=dict(passed_over),
         )

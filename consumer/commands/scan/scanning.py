@@ -34,6 +34,7 @@ from consumer.config.operation import LogSettings
 from consumer.errors import ConsumerError, Misconfigured
 from consumer.observability.logs import set_up_logs
 from consumer.observability.tracebacks import frames_of
+from consumer.policy.effective import Policies
 from consumer.records import STRICTNESS, Decision, Submission, Verdict
 from consumer.vendor_facts.images import MOST_BYTES
 
@@ -189,16 +190,22 @@ class Scan:
     def _key(self, item: Item) -> str:
         return item.decided_as(by_tenant=bool(self._inputs.policy.settings.overlays))
 
+    def _submission(self, item: Item) -> str:
+        return item.submitted_as(by_tenant=self._inputs.policy.settings.asks_by_tenant)
+
     def _again(self, known: list[Item], state: State | None) -> Iterator[Result]:
         for item in known:
             assert state is not None
             yield Result(item, line_again(item, state.find(self._key(item)), self._privacy), from_state=True)
 
     def _print_plan(self, known: int, to_ask: list[Item], state: State | None) -> None:
-        paid = 0 if state is None else sum(state.paid(item.submission) for item in to_ask)
+        settings = self._inputs.policy.settings
+        policies = Policies(settings)
+        calls = sum(len(policies.of(item.tenant, item.purpose).asked.services) for item in to_ask)
+        calls -= 0 if state is None else sum(state.paid(self._submission(item)) for item in to_ask)
         plan = Plan.of(
-            known, to_ask, self._inputs.policy.settings.services, self._inputs.qps, self._options.price,
-            self._found.passed_over, paid, self._inputs.config.images.frames_asked_about,
+            known, to_ask, settings.all_asked.services, calls, self._inputs.qps, self._options.price,
+            self._found.passed_over, self._inputs.config.images.frames_asked_about,
         )  # fmt: skip
         text = plan.text() if sys.stdout.isatty() else plan.json()
         write_all(sys.stdout.fileno(), f"{text}\n".encode())
@@ -226,12 +233,12 @@ class Scan:
             line = line_of(item, verdict, self._privacy, self._provider)
             if state is not None:
                 state.add(self._key(item), line)
-            telling.told(Result(item, line, paid=0 if state is None else state.paid(item.submission)))
+            telling.told(Result(item, line, paid=0 if state is None else state.paid(self._submission(item))))
 
         async def submissions() -> AsyncIterator[tuple[Item, Submission]]:
             for number, item in enumerate(items):
                 await telling.room()
-                yield item, submitted(item, number)
+                yield item, submitted(item, number, by_tenant=self._inputs.policy.settings.asks_by_tenant)
 
         if not items or stopping.reason is not None:
             return
