@@ -10,7 +10,7 @@ import pytest
 
 from consumer.commands.policy import diffing, explaining, fixtures, linting
 from consumer.config.loading import load_config
-from consumer.policy import language, lint, schema
+from consumer.policy import contradictions, language, lint, schema
 from consumer.policy.candidate import Candidate
 from consumer.policy.decide import Deciding
 from consumer.records import Assessment, Label, ModerationResult
@@ -131,7 +131,9 @@ def test_every_code_of_lint_has_a_row() -> None:
     """
     And no row is of a code that there is not.
     """
-    sources = "".join(Path(str(module.__file__)).read_text() for module in (language, lint, linting, schema))
+    sources = "".join(
+        Path(str(module.__file__)).read_text() for module in (contradictions, language, lint, linting, schema)
+    )
 
     assert set(re.findall(r"^\| (P\d{3}) \|", PAGE, re.MULTILINE)) == set(re.findall(r"P\d{3}", sources))
 

@@ -270,8 +270,8 @@ def test_a_rule_can_be_about_one_service() -> None:
         ({"overlays": [{"when": {}}]}, "overlays.0.when.tenant: is missing, and so is purpose: name one or both"),
         (
             {"rules": [{"id": "a", "match": {}, "then": "block"}]},
-            "rules.0.match.label: is missing, and so is service, level, confidence, library, figure, logo and context: name "
-            "one or more",
+            "rules.0.match.label: is missing, and so is service, level, confidence, library, figure, logo and context: "
+            "name one or more",
         ),
     ],
 )  # fmt: skip

@@ -63,9 +63,7 @@ class Fixture(Settings):
 
     name: str = Field(min_length=1)
     event: FixtureEvent = FixtureEvent()
-    answer: dict[str, Any] | None = Field(
-        None, description="The provider's `Data`: of the first service that is asked."
-    )
+    answer: dict[str, Any] | None = Field(None, description="The provider's `Data`: of the first service asked.")
     answers: dict[str, dict[str, Any]] = Field({}, description="The provider's `Data` by service.")
     failure: str | None = Field(None, description="An `error.class`: why a service could not answer.")
     frames: tuple[int, int | None] | None = Field(None, description="Frames looked at, and frames that there are.")
