@@ -253,7 +253,9 @@ class Decision(StrEnum):
     BLOCK = "block"
 
 
-STRICTNESS = {Decision.PASS: 0, Decision.REVIEW: 1, Decision.BLOCK: 2}
+DECISIONS = (Decision.PASS, Decision.REVIEW, Decision.BLOCK)
+"""From the mildest to the strictest."""
+STRICTNESS = {decision: rank for rank, decision in enumerate(DECISIONS)}
 
 
 class Finding(NamedTuple):

@@ -18,6 +18,7 @@ from consumer.policy.language import OVERALL
 from consumer.policy.ready import RANK, UNSEEN, Circumstances
 from consumer.policy.schema import Policy
 from consumer.records import (
+    DECISIONS,
     STRICTNESS,
     Asked,
     Assessment,
@@ -60,21 +61,16 @@ class Deciding:
         findings: list[Finding] = []
         routed: list[Routed] = []
         for answer in assessment.answers:
-            hits = answer.hits
-            for finding in findings_of(answer):
-                findings.append(finding)
-                routed.append(policy.constant.get(finding[:3]) or policy.route(finding, hits, image))
+            found, hits = findings_of(answer), answer.hits
+            findings += found
+            routed += [policy.constant.get(finding[:3]) or policy.route(finding, hits, image) for finding in found]
         if policy.reviews_unseen and assessment.answers and not (assessment.coverage or Coverage()).is_whole:
             findings.append(Finding(assessment.answers[0].service, UNSEEN, "unknown", None, "coverage"))
             routed.append(_UNSEEN)
         failed = [policy.on_error.get(failure.kind, Decision.REVIEW) for failure in assessment.failures]
         decision = _strictest(routed, failed)
-        reasons = [
-            Reason(each.rule, finding)
-            for each, finding in zip(routed, findings, strict=True)
-            if each.decision is decision
-        ]
-        floors = [each.floor for each in routed if each.floor is not None]
+        reasons = [Reason(each[0], finding) for each, finding in zip(routed, findings, strict=True) if each[1] is decision]
+        floors = [floor for _, _, _, floor, _ in routed if floor is not None]
         return Verdict(
             submission=submission,
             assessment=assessment,
@@ -163,11 +159,8 @@ def _strictest(routed: Sequence[Routed], failed: Sequence[Decision]) -> Decision
     """The strictest decision; review where there is none."""
     if failed or not routed:
         return max([*(each.decision for each in routed), *failed], key=STRICTNESS.__getitem__, default=Decision.REVIEW)
-    strictest = routed[0]
-    for each in routed:
-        if each.strictness > strictest.strictness:
-            strictest = each
-    return strictest.decision
+    strictness = max([each[2] for each in routed])
+    return DECISIONS[strictness]
 
 
 def _context(submission: Submission) -> Mapping[str, Any]:
@@ -177,4 +170,4 @@ def _context(submission: Submission) -> Mapping[str, Any]:
 def _overall(answers: Sequence[ModerationResult]) -> str | None:
     """The highest overall level that was answered; one that is unknown is above all."""
     levels = [answer.risk_level or "unknown" for answer in answers]
-    return max(levels, key=lambda level: RANK.get(level, len(RANK)), default=None)
+    return levels[0] if len(levels) == 1 else max(levels, key=lambda level: RANK.get(level, len(RANK)), default=None)

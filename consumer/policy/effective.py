@@ -134,12 +134,18 @@ class Policies:
         self._settings = settings
         self._overlays = OverlayIndex(settings.overlays)
         self._made: dict[Laid, Effective] = {}
+        self._known: dict[tuple[str, str], Effective] = {}  # by tenant and purpose, of some
 
     def of(self, tenant: str, purpose: str) -> Effective:
         """Return the policy for a tenant and purpose."""
+        if (known := self._known.get((tenant, purpose))) is not None:
+            return known
         laid = self._overlays.of(tenant, purpose)
         if (made := self._made.get(laid)) is None:
             made = self._made[laid] = effective(self._settings, [self._settings.overlays[place] for place in laid])
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[tenant, purpose] = made
         return made
 
 
