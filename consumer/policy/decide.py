@@ -13,9 +13,9 @@ from typing import Any
 
 import orjson
 
-from consumer.policy.effective import Policies, Routed
+from consumer.policy.effective import Policies
 from consumer.policy.language import OVERALL
-from consumer.policy.ready import RANK, UNSEEN, Circumstances
+from consumer.policy.ready import RANK, UNSEEN, Circumstances, Routed, routed
 from consumer.policy.schema import Policy
 from consumer.records import (
     DECISIONS,
@@ -36,7 +36,7 @@ from consumer.rollout import identity_of
 from consumer.vendor_facts.aliyun import ALLOWLISTED, NOTHING_FOUND
 
 _KNOWN_BY_NAME = (NOTHING_FOUND, ALLOWLISTED)  # they have no level, and mean none
-_UNSEEN = Routed("unseen_frames", Decision.REVIEW, STRICTNESS[Decision.REVIEW])
+_UNSEEN = routed("unseen_frames", Decision.REVIEW)
 
 
 class Deciding:
@@ -59,18 +59,22 @@ class Deciding:
         policy = self._policies.of(submission.tenant, submission.purpose)
         image = Circumstances(now, partial(identity_of, submission, assessment), partial(_context, submission))
         findings: list[Finding] = []
-        routed: list[Routed] = []
+        outcomes: list[Routed] = []
         for answer in assessment.answers:
             found, hits = findings_of(answer), answer.hits
             findings += found
-            routed += [policy.constant.get(finding[:3]) or policy.route(finding, hits, image) for finding in found]
+            outcomes += [policy.constant.get(finding[:3]) or policy.route(finding, hits, image) for finding in found]
         if policy.reviews_unseen and assessment.answers and not (assessment.coverage or Coverage()).is_whole:
             findings.append(Finding(assessment.answers[0].service, UNSEEN, "unknown", None, "coverage"))
-            routed.append(_UNSEEN)
+            outcomes.append(_UNSEEN)
         failed = [policy.on_error.get(failure.kind, Decision.REVIEW) for failure in assessment.failures]
-        decision = _strictest(routed, failed)
-        reasons = [Reason(each[0], finding) for each, finding in zip(routed, findings, strict=True) if each[1] is decision]
-        floors = [floor for _, _, _, floor, _ in routed if floor is not None]
+        decision = _strictest(outcomes, failed)
+        reasons = [
+            Reason(rule, finding)
+            for (rule, to, _, _, _), finding in zip(outcomes, findings, strict=True)
+            if to is decision
+        ]
+        floors = [each.floor for each in outcomes if each.floor is not None]
         return Verdict(
             submission=submission,
             assessment=assessment,
@@ -83,7 +87,7 @@ class Deciding:
             info=policy.asked.info,
             decided=now,
             floor=max(floors, key=lambda each: STRICTNESS[each.decision]) if floors else None,
-            trial=tried(routed, decision, failed) if policy.tries else None,
+            trial=tried(outcomes, decision, failed) if policy.tries else None,
         )
 
     def fall_back(
@@ -129,17 +133,17 @@ def findings_of(answer: ModerationResult) -> list[Finding]:
     return found
 
 
-def tried(routed: Sequence[Routed], decision: Decision, others: Sequence[Decision] = ()) -> Trial | None:
+def tried(outcomes: Sequence[Routed], decision: Decision, others: Sequence[Decision] = ()) -> Trial | None:
     """
     Return what an image would lead to, did every rule count for it; None where that is `decision`, which it leads to.
 
     `others` are decisions that no rule has a part in.
     """
-    changed = [(each.decision, each.tried) for each in routed if each.tried is not None]
+    changed = [(each.decision, each.tried) for each in outcomes if each.tried is not None]
     if not changed:
         return None
-    outcomes = [each.decision if each.tried is None else each.tried.decision for each in routed]
-    then = max([*outcomes, *others], key=STRICTNESS.__getitem__)
+    would = [each.decision if each.tried is None else each.tried.decision for each in outcomes]
+    then = max([*would, *others], key=STRICTNESS.__getitem__)
     if then is decision:
         return None
     if STRICTNESS[then] > STRICTNESS[decision]:
@@ -155,12 +159,13 @@ def outranks_overall(answer: ModerationResult) -> bool:
     return any(RANK.get(label.level or "", -1) > overall for label in answer.labels)
 
 
-def _strictest(routed: Sequence[Routed], failed: Sequence[Decision]) -> Decision:
+def _strictest(outcomes: Sequence[Routed], failed: Sequence[Decision]) -> Decision:
     """The strictest decision; review where there is none."""
-    if failed or not routed:
-        return max([*(each.decision for each in routed), *failed], key=STRICTNESS.__getitem__, default=Decision.REVIEW)
-    strictness = max([each[2] for each in routed])
-    return DECISIONS[strictness]
+    if failed or not outcomes:
+        return max(
+            [*(each.decision for each in outcomes), *failed], key=STRICTNESS.__getitem__, default=Decision.REVIEW
+        )
+    return DECISIONS[max([each.strictness for each in outcomes])]
 
 
 def _context(submission: Submission) -> Mapping[str, Any]:

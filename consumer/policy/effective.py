@@ -10,38 +10,22 @@ to is said beside.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from consumer.hits import Hits
 from consumer.policy.language import Overlay
 from consumer.policy.overlays import Laid, OverlayIndex, asked_of, first
 from consumer.policy.patterns import PatternIndex
-from consumer.policy.ready import NEVER_MATCHED, ONLY_EXACTLY, Circumstances, Ready, ready
+from consumer.policy.ready import NEVER_MATCHED, ONLY_EXACTLY, Circumstances, Ready, Routed, Tried, ready, routed
 from consumer.policy.schema import PolicySettings
-from consumer.records import STRICTNESS, Asked, Decision, Finding, Floor
+from consumer.records import STRICTNESS, Asked, Decision, Finding
 from consumer.vendor_facts.aliyun import ALLOWLISTED
 
 _MOST_KNOWN = 4_096  # kinds of findings that are remembered; labels are the provider's, so that there are a few hundred
 
+_UNKNOWN_LEVEL = routed("default:unknown_level", Decision.REVIEW)
+
 Kind = tuple[str, str, str]
 """Service, label and level of a finding: its first three members."""
-
-
-class Tried(NamedTuple):
-    """What a finding would lead to, were a rule to count that does not."""
-
-    rule: str
-    decision: Decision
-
-
-class Routed(NamedTuple):
-    """What a finding leads to, by which rule, and what no machine may make milder."""
-
-    rule: str
-    decision: Decision
-    strictness: int
-    floor: Floor | None = None
-    tried: Tried | None = None  # None where that is the same decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +33,8 @@ class Effective:
     """The policy for one tenant and purpose."""
 
     asked: Asked
-    routes: dict[str, tuple[str, Decision]]
-    allowlist: Decision
+    routes: dict[str, Routed]
+    allowlist: Routed
     reviews_unseen: bool
     on_error: dict[str, Decision]
     rules: Sequence[Ready]
@@ -99,32 +83,28 @@ class Effective:
         counting = 0
         while counting < len(matching) and not matching[counting].counts_for(image):
             counting += 1
-        routed = self._routed(kind, matching[counting:])
+        decided = self._routed(kind, matching[counting:])
         if counting == 0:
-            return routed
+            return decided
         name, then = matching[0].id, matching[0].then
-        if routed.floor is not None and STRICTNESS[routed.floor.decision] > STRICTNESS[then]:
-            then = routed.floor.decision
-        return routed if then is routed.decision else routed._replace(tried=Tried(name, then))
+        if decided.floor is not None and STRICTNESS[decided.floor.decision] > STRICTNESS[then]:
+            then = decided.floor.decision
+        return decided if then is decided.decision else decided._replace(tried=Tried(name, then))
 
     def _routed(self, kind: Kind, matching: Sequence[Ready]) -> Routed:
         if not matching:
             return self._default(kind)
-        decides, floor = matching[0], None
-        if pinned := [rule for rule in matching if rule.is_pinned]:
-            strictest = max(pinned, key=lambda rule: rule.strictness)
-            floor = Floor(strictest.id, strictest.then)
-            if strictest.strictness > decides.strictness:
-                decides = strictest
-        return Routed(decides.id, decides.then, decides.strictness, floor)
+        decided = matching[0].alone
+        if len(matching) == 1 or not (pinned := [rule.alone for rule in matching if rule.is_pinned]):
+            return decided
+        strictest = max(pinned, key=lambda each: each.strictness)
+        return strictest if strictest.strictness > decided.strictness else decided._replace(floor=strictest.floor)
 
     def _default(self, kind: Kind) -> Routed:
         _, label, level = kind
         if label == ALLOWLISTED and level == "none":
-            rule, decision = "default:allowlist", self.allowlist
-        else:
-            rule, decision = self.routes.get(level, ("default:unknown_level", Decision.REVIEW))
-        return Routed(rule, decision, STRICTNESS[decision])
+            return self.allowlist
+        return self.routes.get(level, _UNKNOWN_LEVEL)
 
 
 class Policies:
@@ -155,15 +135,16 @@ def effective(settings: PolicySettings, overlays: Sequence[Overlay]) -> Effectiv
     for overlay in reversed(overlays):
         route |= overlay.route.model_dump(exclude_none=True)
         on_error |= overlay.on_error.model_dump(exclude_none=True)
-    routes = {level: (f"default:{level}", Decision(to)) for level, to in route.items()}
+    routes = {level: routed(f"default:{level}", Decision(to)) for level, to in route.items()}
     strict = first([overlay.strict_recall for overlay in overlays], settings.strict_recall)
-    if strict and routes["low"][1] is Decision.PASS:
-        routes["low"] = ("strict_recall:low", Decision.REVIEW)
+    if strict and routes["low"].decision is Decision.PASS:
+        routes["low"] = routed("strict_recall:low", Decision.REVIEW)
+    allowlist = first([overlay.allowlist for overlay in overlays], settings.allowlist)
     written = [*(rule for overlay in overlays for rule in overlay.rules), *settings.rules]
     return Effective(
         asked=asked_of(settings.asked, overlays),
         routes=routes,
-        allowlist=Decision(first([overlay.allowlist for overlay in overlays], settings.allowlist)),
+        allowlist=routed("default:allowlist", Decision(allowlist)),
         reviews_unseen=first([overlay.unseen_frames for overlay in overlays], settings.unseen_frames) == "review",
         on_error={kind: Decision(to) for kind, to in on_error.items()},
         rules=tuple(map(ready, written)),

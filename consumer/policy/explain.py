@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import orjson
 
 from consumer.hits import Hits
-from consumer.policy.effective import Effective, Routed
+from consumer.policy.effective import Effective
 from consumer.policy.language import OVERALL
-from consumer.policy.ready import RANK, Circumstances, Ready, libraries_of, value_of
+from consumer.policy.ready import RANK, Circumstances, Ready, Routed, libraries_of, value_of
 from consumer.records import Decision, Finding
 
 

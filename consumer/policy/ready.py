@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from consumer.hits import Hits
 from consumer.policy.language import OVERALL, Match, Rule
 from consumer.policy.patterns import compiled
-from consumer.records import STRICTNESS, Decision
+from consumer.records import STRICTNESS, Decision, Floor
 from consumer.rollout import is_in_share
 from consumer.vendor_facts.aliyun import ALLOWLISTED, LIBRARY, NOTHING_FOUND, TEXT_LIBRARY
 
@@ -45,12 +45,34 @@ class Circumstances:
         return self._context
 
 
+class Tried(NamedTuple):
+    """What a finding would lead to, were a rule to count that does not."""
+
+    rule: str
+    decision: Decision
+
+
+class Routed(NamedTuple):
+    """What a finding leads to, by which rule, and what no machine may make milder."""
+
+    rule: str
+    decision: Decision
+    strictness: int
+    floor: Floor | None = None
+    tried: Tried | None = None  # None where that is the same decision
+
+
+def routed(rule: str, decision: Decision, floor: Floor | None = None) -> Routed:
+    """Make what leads to a decision."""
+    return Routed(rule, decision, STRICTNESS[decision], floor)
+
+
 class Ready(NamedTuple):
     """A rule, made ready. Where a collection is empty anything will do."""
 
     id: str
     then: Decision
-    strictness: int
+    alone: Routed  # what a finding leads to that no other rule matches
     is_pinned: bool
     is_about: Callable[[str], object]  # labels: true of those that it is about
     is_by: Callable[[str], object]  # services
@@ -113,11 +135,11 @@ def value_of(value: Any) -> Value | None:
 
 def ready(rule: Rule) -> Ready:
     """Make a rule ready."""
-    match, confidence, until = rule.match, rule.match.confidence, expiry(rule)
+    match, confidence, then, until = rule.match, rule.match.confidence, Decision(rule.then), expiry(rule)
     return Ready(
         id=rule.id,
-        then=Decision(rule.then),
-        strictness=STRICTNESS[Decision(rule.then)],
+        then=then,
+        alone=routed(rule.id, then, Floor(rule.id, then) if rule.pin else None),
         is_pinned=rule.pin,
         is_about=compiled(match.label, ONLY_EXACTLY),
         is_by=compiled(match.service),
