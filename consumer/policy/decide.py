@@ -162,9 +162,8 @@ def outranks_overall(answer: ModerationResult) -> bool:
 def _strictest(outcomes: Sequence[Routed], failed: Sequence[Decision]) -> Decision:
     """The strictest decision; review where there is none."""
     if failed or not outcomes:
-        return max(
-            [*(each.decision for each in outcomes), *failed], key=STRICTNESS.__getitem__, default=Decision.REVIEW
-        )
+        decisions = [*(each.decision for each in outcomes), *failed]
+        return max(decisions, key=STRICTNESS.__getitem__, default=Decision.REVIEW)
     return DECISIONS[max([each.strictness for each in outcomes])]
 
 
