@@ -1,15 +1,11 @@
 """Rules and overlays: which findings they are about, which of them wins, and what none of them can do."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from consumer.config.problems import explained
@@ -19,9 +15,6 @@ from consumer.records import Assessment, Label, ModerationResult, Verdict
 from tests.rig.events import submission
 
 Tree = Mapping[str, Any]
-
-RANKS = ["none", "low", "medium", "high"]
-STRICTNESS = {"pass": 0, "review": 1, "block": 2}
 
 
 def rule(name: str, then: str, *labels: str, **others: Any) -> Tree:
@@ -295,145 +288,3 @@ def test_tenants_without_an_overlay_share_one_policy() -> None:
         deciding.decide(about, Assessment(answers=(answer("low", (f"x{nth}", 1.0)),)), 0.0)
 
     assert len(deciding._policies._made) == 2
-
-
-NAMES = ["x", "y_lib", "y_tii_lib", "nonLabel", "nonLabel_lib", "__overall__"]
-PATTERNS = [["x"], ["*"], ["y*", "!*_tii_lib"], ["nonLabel_lib", "x"], ["*_lib"]]
-
-rules = st.builds(
-    lambda labels, level, confidence, then, pin, service, way: {
-        "match": {
-            "label": labels,
-            **({"level": level} if level else {}),
-            **({"confidence": confidence} if confidence else {}),
-            **({"service": service} if service else {}),
-        },
-        "then": then,
-        **({"pin": True} if pin and then != "pass" else way),
-    },
-    st.sampled_from(PATTERNS),
-    st.lists(st.sampled_from(RANKS), max_size=2, unique=True),
-    st.sampled_from([None, {"lt": 50}, {"gte": 50}, {"gte": 20, "lt": 80}]),
-    st.sampled_from(["pass", "review", "block"]),
-    st.booleans(),
-    st.sampled_from([None, ["a"], ["*"], ["*", "!a"]]),
-    st.sampled_from([{}, {}, {"mode": "shadow"}, {"rollout": 0.0}, {"rollout": 0.5}, {"rollout": 1.0}]),
-)
-answers = st.lists(
-    st.tuples(
-        st.sampled_from(["a", "b"]),
-        st.sampled_from([*RANKS, None, "severe"]),
-        st.lists(
-            st.tuples(
-                st.sampled_from(NAMES[:-1]),
-                st.sampled_from([None, 0.0, 20.0, 50.0, 80.0, 100.0]),
-                st.sampled_from([*RANKS, None, "severe"]),
-            ),
-            min_size=1,
-            max_size=3,
-        ),
-    ),
-    min_size=1,
-    max_size=2,
-)
-
-
-def counts(each: Tree) -> bool:
-    """Whether a rule counts for the image that is decided about."""
-    hashed = hashlib.sha256(f"{each['id']}\0event:event-1/0".encode()).hexdigest()
-    in_share = (int(hashed, 16) >> 203) / 2**53 < each.get("rollout", 1)
-    return in_share and each.get("mode") != "shadow"
-
-
-def expected(tree: Tree, answered: Any, overlays: Sequence[Tree], *, all_count: bool = False) -> tuple[str, str | None]:
-    """The decision and its floor, from the tree as it is written: the oracle."""
-    route, strict = dict(tree["route"]), False
-    laid = [*overlays][::-1]
-    for overlay in laid:
-        route |= overlay.get("route", {})
-        strict = overlay.get("strict_recall", strict)
-    if strict and route["low"] == "pass":
-        route["low"] = "review"
-    written = [each for overlay in overlays for each in overlay.get("rules", [])] + list(tree["rules"])
-    written = [each for each in written if all_count or counts(each)]
-    found, floors = [], []
-    for service, overall, labels in answered:
-        levels = []
-        for name, confidence, level in labels:
-            reached = level or ("none" if name in ("nonLabel", "nonLabel_lib") else overall or "unknown")
-            levels.append(reached)
-            matching = [each for each in written if is_matched(each, service, name, confidence, reached)]
-            own = "pass" if name == "nonLabel_lib" and reached == "none" else route.get(reached, "review")
-            outcome = matching[0]["then"] if matching else own
-            pinned = [each["then"] for each in matching if each.get("pin")]
-            floors += pinned
-            found.append(max([outcome, *pinned], key=STRICTNESS.__getitem__))
-        top = max((RANKS.index(level) for level in levels if level in RANKS), default=-1)
-        if overall not in RANKS or RANKS.index(overall) > top:
-            found.append(route.get(overall or "unknown", "review"))
-    return max(found, key=STRICTNESS.__getitem__), max(floors, key=STRICTNESS.__getitem__, default=None)
-
-
-def is_matched(each: Tree, service: str, name: str, confidence: float | None, level: str) -> bool:
-    match = each["match"]
-    if level not in RANKS and each["then"] == "pass":
-        return False
-    if "level" in match and level not in match["level"]:
-        return False
-    if "service" in match and not is_named(match["service"], service):
-        return False
-    if "confidence" in match:
-        low, high = match["confidence"].get("gte", 0), match["confidence"].get("lt", 101)
-        if confidence is None or not low <= confidence < high:
-            return False
-    exactly = name in ("nonLabel", "nonLabel_lib")
-    return name in match["label"] if exactly else is_named(match["label"], name)
-
-
-def is_named(patterns: Sequence[str], name: str) -> bool:
-    given = [pattern for pattern in patterns if not pattern.startswith("!")]
-    without = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
-    return any(fnmatchcase(name, each) for each in given) and not any(fnmatchcase(name, each) for each in without)
-
-
-@given(
-    base=st.lists(rules, max_size=4),
-    layers=st.tuples(*[st.lists(rules, max_size=2)] * 3),
-    route=st.fixed_dictionaries({level: st.sampled_from(list(STRICTNESS)) for level in RANKS}),
-    routes=st.tuples(*[st.dictionaries(st.sampled_from(RANKS), st.sampled_from(list(STRICTNESS)), max_size=2)] * 3),
-    strict=st.tuples(*[st.sampled_from([None, True, False])] * 3),
-    present=st.tuples(st.booleans(), st.booleans(), st.booleans()),
-    answered=answers,
-)
-def test_it_decides_as_one_who_reads_the_file(
-    base: Any, layers: Any, route: Any, routes: Any, strict: Any, present: Any, answered: Any
-) -> None:
-    """
-    An oracle that reads the tree for itself reaches the same decision and the same floor, for any policy and answer;
-    and, where every rule counts, what is said of those in shadow and in a rollout, which never change the decision.
-    """
-    whens = [{"tenant": ["t"], "purpose": ["p"]}, {"tenant": ["t"]}, {"purpose": ["p"]}]
-    count = iter(range(100))
-
-    def named(some: Sequence[Tree]) -> list[Tree]:
-        return [{"id": f"r{next(count)}", **each} for each in some]
-
-    overlays = [
-        {"when": when, "rules": named(layer), "route": routed, **({} if recall is None else {"strict_recall": recall})}
-        for when, layer, routed, recall, is_there in zip(whens, layers, routes, strict, present, strict=True)
-        if is_there
-    ]
-    tree = {"route": route, "rules": named(base), "overlays": overlays}
-
-    reached = verdict(tree, *(answer(level, *labels, service=service) for service, level, labels in answered))
-
-    decision, floor = expected(tree, answered, overlays)
-    assert (reached.decision, reached.floor and reached.floor.decision) == (decision, floor)
-    would, same_floor = expected(tree, answered, overlays, all_count=True)
-    assert same_floor == floor
-    assert (reached.trial.decision if reached.trial else decision) == would
-    if reached.trial:
-        assert would != decision
-        held = {each["id"] for layer in (tree, *overlays) for each in layer["rules"] if not counts(each)}
-        assert reached.trial.rules
-        assert set(reached.trial.rules) <= held
