@@ -31,7 +31,7 @@ class Fault(NamedTuple):
 
 FRAMES = "tests/moderation/test_many_pictures.py"
 PREPARING = " ".join(f"tests/images/preparing/test_{name}.py" for name in ("plan", "wire", "decoding"))
-RULES = "tests/policy/test_rules.py"
+RULES, CONDITIONS = "tests/policy/test_rules.py tests/policy/test_oracle.py", "tests/policy/test_conditions.py"
 FETCHING, STORES = "tests/moderation/test_fetching.py", "tests/images/stores/test_reading.py"
 OWNERSHIP, TAKEOVER = "tests/intake/test_ownership.py", "tests/intake/test_source.py"
 FAULTS = (
@@ -143,14 +143,22 @@ FAULTS = (
     Fault("policy/decide.py", "default=Decision.REVIEW)", "default=Decision.PASS)", "tests/policy"),
     Fault("policy/decide.py", "policy.on_error.get(failure.kind, Decision.REVIEW)",
           "policy.on_error.get(failure.kind, Decision.PASS)", "tests/policy"),
-    Fault("policy/effective.py", "if finding.level not in RANK and self.then is Decision.PASS:", "if False:", RULES),
-    Fault("policy/effective.py", "STRICTNESS[floor.then] > STRICTNESS[decision]", "False", RULES),
-    Fault("policy/effective.py", "() if finding.label in _NEVER_MATCHED else ", "", RULES),
-    Fault("policy/effective.py", "not matching[counting].counts_for(identity)", "False", "tests/policy"),
+    Fault("policy/ready.py", "return level in RANK or self.then is not Decision.PASS", "return True", RULES),
+    Fault("policy/effective.py", "strictest.strictness > decided.strictness", "False", RULES),
+    Fault("policy/effective.py", "if label in NEVER_MATCHED:", "if False:", RULES),
+    Fault("policy/effective.py", "(not decided or rule.is_pinned)", "not decided", RULES),
+    Fault("policy/effective.py", "decided = decided or rule.always", "decided = True", RULES),
+    Fault("policy/effective.py", "not matching[counting].counts_for(image)", "False", "tests/policy"),
     Fault("rollout.py", ", _REWRITTEN)", ",)", "tests/policy"),
     Fault("policy/effective.py", "for overlay in reversed(overlays):", "for overlay in overlays:", RULES),
-    Fault("policy/effective.py", "now >= self.until or ", "", RULES),
-    Fault("policy/effective.py", "confidence is not None and self.low <= confidence",
+    Fault("policy/ready.py", "image.now < self.until", "True", RULES),
+    Fault("policy/ready.py", "hits.keyword_libraries if label.endswith(TEXT_LIBRARY) else ", "", CONDITIONS),
+    Fault("policy/ready.py", "label == ALLOWLISTED or ", "", CONDITIONS),
+    Fault("policy/ready.py", "(isinstance(value, bool), value)", "(False, value)", CONDITIONS),
+    Fault("policy/decide.py", '{} if "context" in submission.omitted else ', "", CONDITIONS),
+    Fault("policy/language.py", 'if self.then == "pass" and not self.match.label:', "if False:", CONDITIONS),
+    Fault("policy/contradictions.py", "(own is None or own in laid) and ", "", CONDITIONS),
+    Fault("policy/ready.py", "confidence is not None and self.low <= confidence",
           "confidence is None or self.low <= confidence", RULES),
     Fault("policy/patterns.py", "for each in only_exactly if each.startswith(first)", "for each in ()", RULES),
     Fault("policy/patterns.py", 'rf"(?s)(?!{taken_away}\\Z){wanted}" if taken_away else ', "", RULES),

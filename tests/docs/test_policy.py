@@ -105,6 +105,18 @@ def test_the_way_to_try_a_rule_out_works(tmp_path: Path) -> None:
     assert value["shadow"] == orjson.loads(block("json trial shadow"))
 
 
+def test_what_is_asked_and_known_of_an_image_can_be_tested(tmp_path: Path) -> None:
+    """
+    The page's policy is sound, and its tests pass.
+    """
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(block("yaml conditions policy"))
+    policy.with_name("policy.tests.yaml").write_text(block("yaml conditions tests"))
+
+    assert [each.differences for each in fixtures.run(policy, None)] == [(), (), (), ()]
+    assert [each for each in linting.lint(policy, None, None) if each.kind != "warning"] == []
+
+
 def test_a_policy_in_shadow_says_what_the_page_shows(tmp_path: Path) -> None:
     """
     With the page's configuration and candidate, about an image of low risk.

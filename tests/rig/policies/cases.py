@@ -19,6 +19,7 @@ LABELS = [
     "pt_logo", "QRCode", "violent_gun", "violent_gun_lib", "violent_x_tii_lib", "sexual_art_tii", "nonLabel",
     "nonLabel_lib", "a", "A",
 ]  # fmt: skip
+HITS = ["violent_gun_lib", "violent_x_tii_lib"]  # of libraries
 WANTED = [*LABELS, "*", "violent_*", "*_lib", "v*n", "*_tii*", "*n*b", "*a*", "non*"]
 PATTERNS = [*WANTED, "!*_tii_lib", "!a", "!v*", "!nonLabel"]
 SERVICES = ["one", "two", "two_global"]
@@ -118,8 +119,8 @@ def _rule(dice: Random, name: str) -> Tree:
         **_maybe(dice, 0.15, service=[dice.choice(["*", "t*", "one"]), *_some(dice, ["two", "!two", "!*_global"])]),
         **_maybe(dice, 0.3, level=_some(dice, LEVELS, 1)),
         **_maybe(dice, 0.25, confidence=dice.choice([{"lt": 50}, {"gte": 50}, {"gte": 20.5, "lt": 80}, {"gte": 100}])),
-        **_maybe(dice, 0.15, library=_some(dice, LIBRARIES, 1)),
-        **_maybe(dice, 0.15, context={name: _some(dice, CONTEXT[name], 1) for name in _some(dice, list(CONTEXT), 1)}),
+        **_maybe(dice, 0.2, library=_some(dice, LIBRARIES, 1)),
+        **_maybe(dice, 0.25, context={name: _some(dice, CONTEXT[name], 1) for name in _some(dice, list(CONTEXT), 1)}),
     }
     if then != "pass" or "label" in match:
         match |= _maybe(dice, 0.1, figure=True) | _maybe(dice, 0.1, logo=_some(dice, LOGOS, 1))
@@ -184,13 +185,13 @@ def _context(dice: Random) -> Tree:
 def _answer(dice: Random) -> Tree:
     data: Tree = {"Result": [_found(dice) for _ in range(dice.choice([1, 1, 2, 4]))]}
     data |= _maybe(dice, 0.95, RiskLevel=dice.choice([*LEVELS * 2, *LEVELS[:2] * 3, None, "severe"]))
-    data |= _maybe(dice, 0.5, Ext=_extension(dice))
+    data |= _maybe(dice, 0.7, Ext=_extension(dice))
     return {"Code": 200, "Msg": "OK", "RequestId": "R", "Data": data}
 
 
 def _found(dice: Random) -> Tree:
     return {
-        "Label": dice.choice(LABELS),
+        "Label": dice.choice([*LABELS, *HITS]),
         **_maybe(dice, 0.8, Confidence=dice.choice([None, 0, 20.5, 49.99, 50, 80, 100])),
         **_maybe(dice, 0.6, RiskLevel=dice.choice([*LEVELS * 2, *LEVELS[:2] * 3, None, "severe"])),
     }
