@@ -12,7 +12,7 @@ import structlog
 from consumer.observability import metrics
 from consumer.policy.decide import outranks_overall
 from consumer.records import Assessment, ModerationResult, Submission, Verdict
-from consumer.vendor_facts.aliyun import DEFAULT_SERVICE, is_listed
+from consumer.vendor_facts.aliyun import LISTED, is_listed
 
 log = structlog.get_logger()
 
@@ -36,14 +36,14 @@ class DriftWatch:
     def _watch(self, answer: ModerationResult) -> None:
         if outranks_overall(answer):
             metrics.STRICTER_LABELS.inc()
-        if answer.service != DEFAULT_SERVICE:
+        if answer.service not in LISTED:
             return
         for label in answer.labels:
-            if not is_listed(label.name):
+            if not is_listed(label.name, answer.service):
                 metrics.UNKNOWN_LABELS.inc()
-                self._log_once(label.name[:LONGEST_LOGGED])
+                self._log_once(label.name[:LONGEST_LOGGED], answer.service)
 
-    def _log_once(self, label: str) -> None:
+    def _log_once(self, label: str, service: str) -> None:
         if label not in self._logged and len(self._logged) < MOST_LOGGED:
             self._logged.add(label)
-            log.info("label.unknown", label=label, service=DEFAULT_SERVICE)
+            log.info("label.unknown", label=label, service=service)

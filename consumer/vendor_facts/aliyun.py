@@ -5,7 +5,7 @@ Alibaba Cloud, as its pages have it.
 from importlib.resources import files
 from typing import Literal
 
-import orjson
+from consumer.vendor_facts.catalogue import read
 
 PROVIDER = "aliyun-image-moderation-2.0"
 """What verdicts call it."""
@@ -57,6 +57,16 @@ def is_offered(service: str, region: str) -> bool:
     return not (service.endswith(_INTERNATIONAL) and region.startswith(_MAINLAND))
 
 
+_DOCUMENTED = frozenset({DEFAULT_SERVICE, "aigcDetector_global"})  # for each region outside of the mainland
+
+
+def is_documented(service: str, region: str | None) -> bool:
+    """Whether a page lists a service for a region; the mainland's are on no page in English. None: for any region."""
+    if region is None:
+        return service in _DOCUMENTED or not service.endswith(_INTERNATIONAL)
+    return service in _DOCUMENTED or region.startswith(_MAINLAND)
+
+
 ADVANCED_INFO = frozenset({"publicFigure", "logoData"})
 """Vendor: they need an advanced service."""
 InfoType = Literal["customImage", "textInImage", "publicFigure", "logoData"]
@@ -80,13 +90,24 @@ ALLOWLISTED = "nonLabel_lib"  # ends like a hit of a custom library, and is the 
 LIBRARY = "_lib"  # ends a label that stands for a hit of a custom library
 TEXT_LIBRARY = "_tii_lib"  # of one of keywords
 LABEL_SUFFIXES = (LIBRARY, "_tii")  # a hit of a custom library, text in the image; they stack
-LABELS = frozenset(orjson.loads(files(__package__).joinpath("labels.json").read_bytes())) | {NOTHING_FOUND}
-"""The labels of `DEFAULT_SERVICE`. Those that end in `_tii` stand for text in the image."""
+CATALOGUE = read(files(__package__).joinpath("labels.json").read_bytes())
+LISTED = {service: frozenset(labels) | {NOTHING_FOUND} for service, labels in CATALOGUE.services.items()}
+"""The labels of each service whose labels the vendor lists."""
+LABELS = LISTED[DEFAULT_SERVICE]
+"""Those of `DEFAULT_SERVICE`. Those that end in `_tii` stand for text in the image."""
+WITHOUT_CONFIDENCE = frozenset(
+    label
+    for labels in (*CATALOGUE.services.values(), CATALOGUE.shared)
+    for label, has_one in labels.items()
+    if not has_one
+)
+"""Labels whose findings have none."""
 
 
-def is_listed(label: str) -> bool:
-    """Whether the vendor lists a label, as it stands or without some of its suffixes."""
-    while label not in LABELS:
+def is_listed(label: str, service: str = DEFAULT_SERVICE) -> bool:
+    """Whether the vendor lists a label of a service in `LISTED`, as it stands or without some of its suffixes."""
+    labels = LISTED[service]
+    while label not in labels:
         suffix = next((suffix for suffix in LABEL_SUFFIXES if label.endswith(suffix)), None)
         if suffix is None:
             return False

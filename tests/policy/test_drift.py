@@ -1,7 +1,6 @@
 from collections.abc import Iterator
-from importlib.resources import files
+from datetime import date
 
-import orjson
 import pytest
 import structlog
 from prometheus_client import REGISTRY
@@ -10,7 +9,7 @@ from consumer.policy.decide import Deciding
 from consumer.policy.drift import MOST_LOGGED, DriftWatch
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Assessment, Decision, Label, ModerationResult
-from consumer.vendor_facts.aliyun import LABELS, is_listed
+from consumer.vendor_facts.aliyun import CATALOGUE, LABELS, LISTED, WITHOUT_CONFIDENCE, is_listed
 from tests.rig.events import submission
 
 DECIDING = Deciding(Policy(settings=PolicySettings(policy="test", version=1), sha256="ab"))
@@ -64,16 +63,13 @@ def test_what_is_not_listed_is_news(label: str) -> None:
 
 def test_the_list_is_the_vendors() -> None:
     """
-    Vendor: 73 labels, of which the 18 that end in `_tii` are for text in the image.
+    Vendor: 73 labels, of which the 18 that end in `_tii` are for text in the image; one finding has no confidence.
     """
-    listed = orjson.loads(files("consumer.vendor_facts").joinpath("labels.json").read_bytes())
-
-    assert listed.keys() | {"nonLabel"} == LABELS
-    assert len(listed) == 73
-    assert [name for name, label in listed.items() if label["text_in_image"]] == [
-        name for name in listed if name.endswith("_tii")
-    ]
-    assert sum(label["text_in_image"] for label in listed.values()) == 18
+    assert len(LABELS - {"nonLabel"}) == 73
+    assert sum(label.endswith("_tii") for label in LABELS) == 18
+    assert {"nonLabel"} == WITHOUT_CONFIDENCE
+    assert LISTED == {"baselineCheck_global": LABELS}
+    assert date(2026, 3, 3) <= CATALOGUE.updated
 
 
 def test_news_is_counted_each_time_and_logged_once(logged: list[structlog.typing.EventDict]) -> None:

@@ -28,24 +28,36 @@ def policy() -> None:
 
 @policy_app.command()
 def lint(
-    file: PolicyFile,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="The policies.", show_default=False)],
     tests: TestsFile = None,
     base: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The policy before it, to see whether the version was raised.")
+        Path | None,
+        typer.Option(metavar="FILE", help="The policy before it: whether the version was raised, and what is called."),
     ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The configuration that it is for: regions, sources, privacy."),
+    ] = None,
+    published: Annotated[
+        bool,
+        typer.Option("--published", help="Whether the version was raised since the newest verdict. Needs --config."),
+    ] = False,
+    lock: Annotated[Path | None, typer.Option(metavar="FILE", help="The ids of the libraries that there are.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """
-    Say what is wrong with a policy, and what is probably not meant.
+    Say what is wrong with policies, and what is probably not meant.
 
-    Exits with 2 where the service would refuse it, with 1 where something is unsafe and not acknowledged in the file,
+    Exits with 2 where the service would refuse one, with 1 where something is unsafe and not acknowledged in the file,
     and else with 0, warnings or not.
     """
     from consumer.commands.policy import linting as command
 
-    found = command.lint(file, tests, base)
-    typer.echo(command.as_json(found) if as_json else command.as_text(found, file))
-    sys.exit(command.exit_status(found))
+    options = command.options(files, tests=tests, base=base, config=config, published=published, lock=lock)
+    found = {file: command.lint(file, options) for file in files}
+    for file, each in found.items():
+        _print(command.as_json(each) if as_json else command.as_text(each, file))
+    sys.exit(max(map(command.exit_status, found.values())))
 
 
 @policy_app.command("test")
@@ -94,5 +106,37 @@ def diff(
     from consumer.commands.policy import diffing as command
 
     found = command.diff(current, candidate)
-    typer.echo(command.as_json(found) if as_json else command.as_text(found))
+    _print(command.as_json(found) if as_json else command.as_text(found))
     sys.exit(command.exit_status(found))
+
+
+@policy_app.command()
+def catalogue(
+    page: Annotated[
+        Path, typer.Argument(metavar="PAGE", help="The provider's page about Image Moderation 2.0, saved as text.")
+    ],
+    write: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the catalogue: in a checkout, consumer/vendor_facts/labels.json."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """
+    Say which labels the provider's page has that the catalogue of this release lacks, and the other way round.
+
+    Exits with 0 where they agree or the catalogue was written, with 1 where they do not, and with 2 where the page
+    cannot be read. No label is refused while the service runs: lint looks labels up, and a metric counts the others.
+    """
+    from consumer.commands.policy import cataloguing as command
+
+    listed, found = command.compared(page)
+    if write is not None:
+        command.write(listed, write)
+    _print(command.as_json(found) if as_json else command.as_text(found, listed))
+    sys.exit(1 if found and write is None else 0)
+
+
+def _print(text: str) -> None:
+    """Print what there is: a program that reads lines gets none where there is nothing to say."""
+    if text:
+        typer.echo(text)

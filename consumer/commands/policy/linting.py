@@ -1,58 +1,133 @@
 """Lint a policy's file: what the service refuses, what is unsafe, and what may be a slip, each with its line."""
 
+import asyncio
+import os
 import re
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import orjson
 
 from consumer.commands.policy.fixtures import read_fixtures, tests_beside
-from consumer.config.yaml_file import read_yaml
+from consumer.commands.policy.library_lock import read_lock
+from consumer.commands.policy.newest_verdict import newest_policy
+from consumer.config import Config
+from consumer.config.loading import load_config
+from consumer.config.yaml_file import YamlFile, read_yaml
 from consumer.errors import Misconfigured
-from consumer.policy.lint import concerns
-from consumer.policy.schema import load_policy, policy_in
+from consumer.policy.lint import Before, Beside, Concern, Published, concerns
+from consumer.policy.schema import Policy, load_policy, policy_in
+from consumer.records import PolicyName
 
+Kind = Literal["broken", "unsafe", "warning"]
 _CODE = re.compile(r" \((P\d{3})\)")
 _MARKS = {"broken": "✗", "unsafe": "✗", "warning": "!"}
 
 
-class Found(NamedTuple):
-    """One thing that is wrong: `text` begins with the place."""
+class Options(NamedTuple):
+    """What else lint looks at, where it is given."""
 
-    kind: Literal["broken", "unsafe", "warning"]
+    tests: Path | None = None
+    base: Path | None = None
+    lock: Path | None = None
+    config: Config | None = None
+    published: bool = False  # whether the newest verdict counts,
+    newest: PolicyName | None = None  # and its policy, where there is one
+    today: date | None = None
+
+
+def options(
+    files: Sequence[Path],
+    *,
+    tests: Path | None,
+    base: Path | None,
+    config: Path | None,
+    published: bool,
+    lock: Path | None,
+) -> "Options":
+    """
+    Read what is beside the policies.
+
+    Raises:
+        Misconfigured: something cannot be read, or is given for several files and is one file's.
+        NotAnswered: the newest verdict was asked for, and no broker answers.
+    """
+    problems = [
+        f"{name} is of one policy: name one FILE"
+        for name, given in (("--tests", tests), ("--base", base))
+        if given and len(files) > 1
+    ]
+    if published and config is None:
+        problems.append("--published needs --config, which says where the verdicts are")
+    if problems:
+        raise Misconfigured(problems)
+    settings = load_config(config, os.environ) if config else None
+    newest = asyncio.run(newest_policy(settings.kafka)) if settings and published else None
+    return Options(tests, base, lock, settings, published, newest)
+
+
+class Found(NamedTuple):
+    """One thing that is wrong. The text begins with the key, where it is one key's."""
+
+    kind: Kind
     code: str
+    file: str
+    line: int | None
     text: str
 
 
-def lint(path: Path, tests: Path | None, base: Path | None) -> list[Found]:
+def lint(path: Path, options: Options = Options()) -> list[Found]:  # noqa: B008 — a value
     """
     Look at a policy.
 
     Raises:
-        Misconfigured: the tests or the base cannot be read.
+        Misconfigured: the tests, the base or the lock cannot be read.
     """
-    file = read_yaml(path)
+    regions = [region.name for region in options.config.provider.regions] if options.config else ()
     try:
-        policy = policy_in(file)
+        file = read_yaml(path)
+        policy = policy_in(file, regions)
     except Misconfigured as error:
-        return [Found("broken", _code_of(problem), _CODE.sub("", problem)) for problem in error.problems]
-    before = load_policy(base) if base else None
-    beside = tests_beside(path, tests)
-    parts = [part for fixture in (read_fixtures(beside) if beside else ()) for part in (fixture, fixture.shadow)]
-    tested = {rule for part in parts if part for rule in part.rules or ()}
-    found = concerns(
-        policy.settings,
-        datetime.now(UTC).date(),
-        tested,
-        (before.settings, before.sha256 == policy.sha256) if before else None,
-    )
+        return [_placed("broken", _code_of(problem), path, _CODE.sub("", problem)) for problem in error.problems]
+    today = options.today or datetime.now(UTC).date()
+    found = concerns(policy.settings, today, _beside(path, policy, options))
     found.sort(key=lambda each: file.line(each.keys) or 0)
-    return [
-        *(Found(each.kind, each.code, f"{file.place(each.keys)}: {'.'.join(each.keys)} {each.text}") for each in found),
-        *(Found("warning", "P022", each) for each in policy.warnings),
-    ]
+    warned = (_placed("warning", "P022", path, each) for each in policy.warnings)
+    return [*(_concerned(file, each) for each in found), *warned]
+
+
+def _beside(path: Path, policy: Policy, options: Options) -> Beside:
+    base = load_policy(options.base) if options.base else None
+    newest = options.newest
+    return Beside(
+        tested=_tested(tests_beside(path, options.tests)),
+        before=Before(base.settings, base.sha256 == policy.sha256) if base else None,
+        published=Published(newest, newest is not None and newest.sha256 == policy.sha256)
+        if options.published
+        else None,
+        config=options.config,
+        libraries=read_lock(options.lock) if options.lock else None,
+    )
+
+
+def _tested(tests: Path | None) -> Collection[str]:
+    parts = [part for each in (read_fixtures(tests) if tests else ()) for part in (each, each.shadow)]
+    return {rule for part in parts if part for rule in part.rules or ()}
+
+
+def _concerned(file: YamlFile, concern: Concern) -> Found:
+    line = next(filter(None, (file.line(concern.keys[:depth]) for depth in range(len(concern.keys), 0, -1))), None)
+    return Found(concern.kind, concern.code, str(file.path), line, f"{'.'.join(concern.keys)}: {concern.text}")
+
+
+def _placed(kind: Kind, code: str, path: Path, problem: str) -> Found:
+    """Take the place off a problem in words."""
+    found = re.fullmatch(rf"(?s){re.escape(str(path))}(?::(\d+))?: (.*)", problem)
+    if found is None:
+        return Found(kind, code, str(path), None, problem)
+    return Found(kind, code, str(path), int(found[1]) if found[1] else None, found[2])
 
 
 def _code_of(problem: str) -> str:
@@ -79,7 +154,8 @@ def as_text(found: Sequence[Found], path: Path) -> str:
 
 def _lines(found: Sequence[Found], path: Path) -> Iterator[str]:
     for each in found:
-        yield f"{_MARKS[each.kind]} {each.code} {each.kind:<7}  {each.text}"
+        place = f"{each.file}:{each.line}" if each.line else each.file
+        yield f"{_MARKS[each.kind]} {each.code} {each.kind:<7}  {place}: {each.text}"
     counts = [(kind, sum(each.kind == kind for each in found)) for kind in _MARKS]
     said = ", ".join(f"{count} {kind}" for kind, count in counts if count)
     yield f"{path}: {said or 'nothing is wrong'}"

@@ -12,7 +12,7 @@ import yaml
 
 from consumer.commands.policy import explaining, fixtures, linting
 from consumer.errors import Misconfigured
-from consumer.policy.lint import concerns
+from consumer.policy.lint import Beside, concerns
 from consumer.policy.schema import PolicySettings, load_policy
 from tests.commands.cli import command
 from tests.rig.replica import ROOT
@@ -24,7 +24,7 @@ TODAY = date(2026, 11, 27)
 def linted(**tree: Any) -> dict[str, str]:
     """What is probably not meant in a policy whose rules are all tested: code and kind by key."""
     settings = PolicySettings.model_validate({"policy": "test", "version": 1, **tree})
-    found = concerns(settings, TODAY, {rule.id for rule in settings.rules})
+    found = concerns(settings, TODAY, Beside(tested={rule.id for rule in settings.rules}))
     return {".".join(each.keys): f"{each.code} {each.kind}" for each in found}
 
 
@@ -122,7 +122,7 @@ def test_a_rule_that_blocks_should_have_a_test(ways: dict[str, Any], tested: tup
     """
     tree = {"policy": "test", "version": 1, "rules": [rule("a", "block", label=["pt_logo"], **ways)]}
 
-    found = concerns(PolicySettings.model_validate(tree), TODAY, tested)
+    found = concerns(PolicySettings.model_validate(tree), TODAY, Beside(tested=tested))
 
     assert [each.code for each in found] == (["P014"] if is_told else [])
 
@@ -216,13 +216,13 @@ def test_what_is_unsafe_is_told_in_the_order_of_the_file(policy: Path) -> None:
     policy.write_text("route: {high: review}\n" + policy.read_text() + "  - {id: b, match: {label: [x]}, then: pass}\n")
     (policy.parent / "policy.tests.yaml").write_text("[]\n")
 
-    found = linting.lint(policy, None, None)
+    found = linting.lint(policy)
 
-    assert [(each.code, each.kind, each.text.split(" ")[0]) for each in found] == [
-        ("P008", "unsafe", f"{policy}:1:"),
-        ("P014", "warning", f"{policy}:5:"),
-        ("P002", "unsafe", f"{policy}:8:"),
-        ("P006", "unsafe", f"{policy}:8:"),
+    assert [(each.code, each.kind, each.line) for each in found] == [
+        ("P008", "unsafe", 1),
+        ("P014", "warning", 5),
+        ("P002", "unsafe", 8),
+        ("P006", "unsafe", 8),
     ]
     assert linting.exit_status(found) == 1
     assert linting.exit_status(found[1:2]) == 0
@@ -234,14 +234,14 @@ def test_a_version_must_rise_with_every_change(policy: Path, tmp_path: Path) -> 
     """
     base = tmp_path / "base.yaml"
     base.write_text(policy.read_text())
-    same = linting.lint(policy, None, base)
+    same = linting.lint(policy, linting.Options(base=base))
     policy.write_text(policy.read_text() + "services: [baselineCheck_global, aigcDetector_global]\n")
 
-    changed = linting.lint(policy, None, base)
+    changed = linting.lint(policy, linting.Options(base=base))
 
     assert same == []
     assert [(each.code, each.kind) for each in changed] == [("P016", "unsafe"), ("P017", "warning")]
-    assert "adds aigcDetector_global: 2 calls an image instead of 1, each billed" in changed[1].text
+    assert "adds aigcDetector_global: calls and cost grow from 1 to 2 an image (+100%)" in changed[1].text
 
 
 @pytest.mark.parametrize(
@@ -477,4 +477,4 @@ def test_the_shipped_policy_is_sound() -> None:
     """
     Lint has nothing to say about it.
     """
-    assert linting.lint(ROOT / "config" / "policy.yaml", None, None) == []
+    assert linting.lint(ROOT / "config" / "policy.yaml") == []
