@@ -6,10 +6,10 @@ from typing import Literal, NamedTuple
 
 import orjson
 
-from consumer.commands.policy.label_page import Unread, read_page
 from consumer.errors import Misconfigured
 from consumer.vendor_facts.aliyun import CATALOGUE
 from consumer.vendor_facts.catalogue import Catalogue, written
+from consumer.vendor_facts.label_page import Unread, read_page
 
 _MARKS = {"added": "+", "removed": "-", "changed": "~"}
 

@@ -23,6 +23,7 @@ from consumer.records import PolicyName
 
 Kind = Literal["broken", "unsafe", "warning"]
 _CODE = re.compile(r" \((P\d{3})\)")
+_PLACE = re.compile(r"(?s)(?::(\d+))?: (.*)")  # what follows the file's name
 _MARKS = {"broken": "✗", "unsafe": "✗", "warning": "!"}
 
 
@@ -124,7 +125,7 @@ def _concerned(file: YamlFile, concern: Concern) -> Found:
 
 def _placed(kind: Kind, code: str, path: Path, problem: str) -> Found:
     """Take the place off a problem in words."""
-    found = re.fullmatch(rf"(?s){re.escape(str(path))}(?::(\d+))?: (.*)", problem)
+    found = _PLACE.fullmatch(problem.removeprefix(str(path)))
     if found is None:
         return Found(kind, code, str(path), None, problem)
     return Found(kind, code, str(path), int(found[1]) if found[1] else None, found[2])

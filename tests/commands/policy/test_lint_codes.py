@@ -1,8 +1,8 @@
 """
-Every code of `policy lint`, in `tests/policy/lint/`: a file that raises it, the lines that it says, and the file mended.
+Every code of `policy lint`: a file that raises it, the lines that it says, and the file mended.
 
-`P006-why.yaml` is the policy, `P006-why.txt` what lint says, `P006-why.mended.yaml` the policy mended. `.tests`, `.base`,
-`.consumer`, `.lock` are what lint is given beside it, `.published` the policy of the newest verdict.
+In `tests/policy/lint/`: `P006-why.yaml` is the policy, `P006-why.txt` what lint says, `P006-why.mended.yaml` the policy
+mended. `.tests`, `.base`, `.consumer` and `.lock` are given beside it, `.published` is the newest verdict's policy.
 """
 
 import json
