@@ -58,7 +58,9 @@ def decided(moment: int, value: bytes | None) -> Iterator[Decided]:
         if not str(verdict["schema"]).startswith("moderation.verdict.v1") or verdict["decided_by"] == "human":
             return
         policy = verdict["policy"]
-        yield Decided(moment, PolicyName(str(policy["id"]), int(policy["version"]), str(policy["sha256"])))
+        yield Decided(
+            moment, PolicyName(id=str(policy["id"]), version=int(policy["version"]), sha256=str(policy["sha256"]))
+        )
     except (ValueError, TypeError, KeyError):
         return
 
