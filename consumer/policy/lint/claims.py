@@ -1,14 +1,15 @@
 """
-What is milder for whoever says so in an event, and what of that is not kept: P020. Pure.
+What is milder for whoever says so in an event, and what of that is not kept: P020, P021. Pure.
 
-Tenants and purposes are what producers claim. `sources` binds a topic to those that its producers may claim.
+Tenant, purpose and context are what producers claim. `sources` binds a topic to the tenants and purposes that its
+producers may claim; nothing binds context.
 """
 
 from collections.abc import Iterator, Sequence
 
 from consumer.config import Config
 from consumer.policy.language import Overlay, Rule
-from consumer.policy.lint.concern import Concern, Keys, said_as_list
+from consumer.policy.lint.concern import Concern, Keys, said_as_list, scopes
 from consumer.policy.lint.hiding import ONLY_EXACTLY
 from consumer.policy.lint.rules import KNOWN
 from consumer.policy.patterns import compiled
@@ -21,7 +22,13 @@ _SWITCHES = {"strict_recall": (False, True), "allowlist": ("pass", "review"), "u
 
 
 def claims(settings: PolicySettings, config: Config) -> Iterator[Concern]:
-    """Find overlays that are milder than the base, for whoever claims to be meant."""
+    """Find what is milder for whoever claims to be meant, and context that verdicts do not keep."""
+    yield from _overlays(settings, config)
+    yield from _context(settings, config)
+    yield from _not_kept(settings, config)
+
+
+def _overlays(settings: PolicySettings, config: Config) -> Iterator[Concern]:
     for nth, overlay in enumerate(settings.overlays):
         milder = list(_milder(settings, overlay))
         claimed = {key: names for key, names in overlay.when.model_dump().items() if names}
@@ -37,6 +44,29 @@ def _claimed(keys: Keys, milder: Sequence[str], unbound: dict[str, Sequence[str]
         f"{key}: name those that they may claim in sources.{topics[0]}.{key}s"
     )
     return Concern("P020", "warning", keys, what)
+
+
+def _context(settings: PolicySettings, config: Config) -> Iterator[Concern]:
+    for scope in scopes(settings):
+        for nth, rule in enumerate(scope.rules):
+            if rule.match.context and is_milder(settings, rule):
+                what = (
+                    f"is what an event says, and the rule is milder for those that say so: any producer of "
+                    f"{said_as_list(config.kafka.topics)} can. Let context only make a decision stricter, or say who "
+                    "is meant by a tenant, which `sources` binds"
+                )
+                yield Concern("P020", "warning", (*scope.keys, str(nth), "match", "context"), what)
+
+
+def _not_kept(settings: PolicySettings, config: Config) -> Iterator[Concern]:
+    kept = config.privacy.context
+    for nth, name in enumerate(settings.record_context):
+        if kept != "all" and (kept == "none" or name not in kept):
+            what = (
+                f"{name!r} is not kept in verdicts, so that nobody can explain or replay what rules made of it: add it "
+                "to privacy.context, or remove it here"
+            )
+            yield Concern("P021", "unsafe", ("record_context", str(nth)), what)
 
 
 def _unbound(config: Config, claim: str) -> Sequence[str]:
@@ -55,6 +85,10 @@ def _milder(settings: PolicySettings, overlay: Overlay) -> Iterator[str]:
     for name, (mild, strict) in _SWITCHES.items():
         if getattr(overlay, name) == mild and getattr(settings, name) == strict:
             yield name
+    if overlay.services is not None and (
+        dropped := [each for each in settings.services if each not in overlay.services]
+    ):
+        yield f"services without {', '.join(dropped)}"
     yield from (f"rule {rule.id}" for rule in overlay.rules if is_milder(settings, rule))
 
 

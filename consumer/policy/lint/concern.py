@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 
 from consumer.config import Config
 from consumer.policy.language import Rule
+from consumer.policy.overlays import OverlayIndex, asked_of
 from consumer.policy.schema import PolicySettings
 from consumer.records import PolicyName
 
@@ -49,13 +50,27 @@ class Scope(NamedTuple):
 
     keys: Keys
     rules: Sequence[Rule]
+    services: Collection[str]  # that are asked where they are in force
 
 
 def scopes(settings: PolicySettings) -> Iterator[Scope]:
     """The rules of the base, and of each overlay."""
-    yield Scope(("rules",), settings.rules)
-    for at, each in enumerate(settings.overlays):
-        yield Scope(("overlays", str(at), "rules"), each.rules)
+    overlays = settings.overlays
+    asked = {
+        laid: asked_of(settings.asked, [overlays[at] for at in laid]).services for laid in OverlayIndex(overlays).all()
+    }
+    yield Scope(("rules",), settings.rules, {service for services in asked.values() for service in services})
+    for at, each in enumerate(overlays):
+        services = {service for laid, services in asked.items() if at in laid for service in services}
+        yield Scope(("overlays", str(at), "rules"), each.rules, services)
+
+
+def all_services(settings: PolicySettings) -> Iterator[tuple[Keys, Sequence[str]]]:
+    """The services that the base names, and each overlay that names some, and where."""
+    yield ("services",), settings.services
+    for at, overlay in enumerate(settings.overlays):
+        if overlay.services is not None:
+            yield ("overlays", str(at), "services"), overlay.services
 
 
 def said_as_list(names: Sequence[str], most: int = 3) -> str:

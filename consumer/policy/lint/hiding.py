@@ -24,11 +24,18 @@ def hides(first: Rule, second: Rule) -> bool:
         and _covers_names(one.service, two.service)
         and _covers_values(one.level, two.level)
         and _covers_range(one.confidence, two.confidence)
+        and _covers_values(one.library, two.library)
+        and (not one.figure or bool(two.figure))
+        and _covers_values(one.logo, two.logo)
+        and all(_covers_values(values, two.context.get(name, ())) for name, values in one.context.items())
     )
 
 
-def _covers_values(wide: Sequence[str], narrow: Sequence[str]) -> bool:
-    return not wide or (bool(narrow) and set(narrow) <= set(wide))
+def _covers_values(wide: Sequence[object], narrow: Sequence[object]) -> bool:
+    # By their type too: 1 is not true in an event's context, and is in Python.
+    return not wide or (
+        bool(narrow) and {(type(each), each) for each in narrow} <= {(type(each), each) for each in wide}
+    )
 
 
 def _covers_names(wide: Sequence[str], narrow: Sequence[str], only_exactly: Collection[str] = ()) -> bool:

@@ -1,6 +1,6 @@
-"""Rules that are probably not meant as they stand: P002, P003, P005, P006, P014. Pure."""
+"""Rules that are probably not meant as they stand: P002, P003, P005, P006, P009, P014. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date, timedelta
 
 from consumer.policy.language import Rule
@@ -8,14 +8,13 @@ from consumer.policy.lint.concern import Beside, Concern, Keys, Scope, scopes
 from consumer.policy.lint.hiding import ONLY_EXACTLY, hides
 from consumer.policy.patterns import compiled
 from consumer.policy.schema import PolicySettings
-from consumer.vendor_facts.aliyun import LISTED, NOTHING_FOUND, WITHOUT_CONFIDENCE, is_listed
+from consumer.vendor_facts.aliyun import LIBRARY, LISTED, NOTHING_FOUND, WITHOUT_CONFIDENCE, is_listed
 
 SOON = timedelta(days=30)
 
-_LIBRARY = "_lib"  # ends a label that stands for a hit of a library
 _RISKY = {"high", "medium"}
 _BASES = frozenset(label for labels in LISTED.values() for label in labels)
-KNOWN = (*_BASES, *(f"{label}{_LIBRARY}" for label in _BASES if label != NOTHING_FOUND))
+KNOWN = (*_BASES, *(f"{label}{LIBRARY}" for label in _BASES if label != NOTHING_FOUND))
 """Every label that is listed, and what a hit of its library is called."""
 
 
@@ -24,17 +23,19 @@ def rules(settings: PolicySettings, today: date, beside: Beside) -> Iterator[Con
     for scope in scopes(settings):
         for nth, rule in enumerate(scope.rules):
             keys = (*scope.keys, str(nth))
-            yield from _labels(settings, rule, keys)
+            yield from _labels(settings, scope, rule, keys)
             yield from _confidence(rule, keys)
             if rule.mode != "shadow":  # it lets nothing pass
                 yield from _passing(settings, rule, keys, today)
             yield from _hidden(scope, nth, keys)
+            if beside.libraries is not None:
+                yield from _libraries(rule, keys, beside.libraries)
             if beside.tested is not None and rule.id not in beside.tested:
                 yield from _untested(rule, keys)
 
 
-def _labels(settings: PolicySettings, rule: Rule, keys: Keys) -> Iterator[Concern]:
-    listed, all_listed = _listed(settings, rule)
+def _labels(settings: PolicySettings, scope: Scope, rule: Rule, keys: Keys) -> Iterator[Concern]:
+    listed, all_listed = _listed(scope, rule)
     for nth, pattern in enumerate(rule.match.label):
         place, name = (*keys, "match", "label", str(nth)), pattern.removeprefix("!")
         if "*" in name:
@@ -46,9 +47,9 @@ def _labels(settings: PolicySettings, rule: Rule, keys: Keys) -> Iterator[Concer
             yield Concern("P002", "unsafe" if all_listed else "warning", place, what)
 
 
-def _listed(settings: PolicySettings, rule: Rule) -> tuple[Sequence[str], bool]:
+def _listed(scope: Scope, rule: Rule) -> tuple[Sequence[str], bool]:
     """The services that a rule is about whose labels are listed (all that are, where none is), and whether all are."""
-    about = list(filter(compiled(rule.match.service), settings.services))
+    about = list(filter(compiled(rule.match.service), scope.services))
     listed = [service for service in about if service in LISTED]
     return listed or tuple(LISTED), len(listed) == len(about)
 
@@ -58,6 +59,13 @@ def _confidence(rule: Rule, keys: Keys) -> Iterator[Concern]:
         names = " and ".join(rule.match.label)
         what = f"{names} has no confidence, so that this rule matches nothing: remove `confidence`"
         yield Concern("P005", "warning", (*keys, "match", "confidence"), what)
+
+
+def _libraries(rule: Rule, keys: Keys, locked: Collection[str]) -> Iterator[Concern]:
+    for nth, library in enumerate(rule.match.library):
+        if library not in locked:
+            what = f"{library!r} is not in the libraries' lock: look for a slip, or add the library first"
+            yield Concern("P009", "warning", (*keys, "match", "library", str(nth)), what)
 
 
 def _passing(settings: PolicySettings, rule: Rule, keys: Keys, today: date) -> Iterator[Concern]:
@@ -77,9 +85,9 @@ def _passing(settings: PolicySettings, rule: Rule, keys: Keys, today: date) -> I
 
 def _reaches_libraries(settings: PolicySettings, rule: Rule) -> bool:
     extra = settings.catalogue_extra
-    names = (*KNOWN, *extra, *(f"{label}{_LIBRARY}" for label in extra), *rule.match.label)
+    names = (*KNOWN, *extra, *(f"{label}{LIBRARY}" for label in extra), *rule.match.label)
     is_about = compiled(rule.match.label, ONLY_EXACTLY)
-    return any(is_about(name) for name in names if name.endswith(_LIBRARY) and name not in ONLY_EXACTLY)
+    return any(is_about(name) for name in names if name.endswith(LIBRARY) and name not in ONLY_EXACTLY)
 
 
 def _hidden(scope: Scope, nth: int, keys: Keys) -> Iterator[Concern]:

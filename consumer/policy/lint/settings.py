@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from consumer.config import Config
-from consumer.policy.lint.concern import Concern, Keys
+from consumer.policy.lint.concern import Concern, Keys, all_services
 from consumer.policy.schema import PolicySettings
 from consumer.records import STRICTNESS, Decision
 from consumer.vendor_facts.aliyun import is_documented
@@ -32,9 +32,10 @@ def routes(settings: PolicySettings) -> Iterator[Concern]:
 def services(settings: PolicySettings, config: Config | None) -> Iterator[Concern]:
     """Look whether the provider documents each service for the regions that are called, where these are known."""
     regions = [region.name for region in config.provider.regions] if config else [None]
-    for nth, service in enumerate(settings.services):
-        missing = [region for region in regions if not is_documented(service, region)]
-        if missing:
-            where = " and ".join(region for region in missing if region) or "any region"
-            what = f"{service!r} is no service that the provider's page has for {where}: look for a slip"
-            yield Concern("P015", "warning", ("services", str(nth)), what)
+    for keys, named in all_services(settings):
+        for nth, service in enumerate(named):
+            missing = [region for region in regions if not is_documented(service, region)]
+            if missing:
+                where = " and ".join(region for region in missing if region) or "any region"
+                what = f"{service!r} is no service that the provider's page has for {where}: look for a slip"
+                yield Concern("P015", "warning", (*keys, str(nth)), what)
