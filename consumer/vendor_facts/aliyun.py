@@ -57,14 +57,13 @@ def is_offered(service: str, region: str) -> bool:
     return not (service.endswith(_INTERNATIONAL) and region.startswith(_MAINLAND))
 
 
-_DOCUMENTED = frozenset({DEFAULT_SERVICE, "aigcDetector_global"})  # for each region outside of the mainland
+DOCUMENTED = (DEFAULT_SERVICE, "aigcDetector_global")
+"""The services that the page has for the regions outside of the mainland. It says nothing of those inside."""
 
 
-def is_documented(service: str, region: str | None) -> bool:
-    """Whether a page lists a service for a region; the mainland's are on no page in English. None: for any region."""
-    if region is None:
-        return service in _DOCUMENTED or not service.endswith(_INTERNATIONAL)
-    return service in _DOCUMENTED or region.startswith(_MAINLAND)
+def is_documented(service: str, region: str) -> bool:
+    """Whether the page has a service for a region, or says nothing of the region."""
+    return service in DOCUMENTED or region.startswith(_MAINLAND)
 
 
 ADVANCED_INFO = frozenset({"publicFigure", "logoData"})

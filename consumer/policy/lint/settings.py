@@ -1,12 +1,13 @@
 """Routes that are weaker than advised, and services that there may not be: P008, P015. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from consumer.config import Config
-from consumer.policy.lint.concern import Concern, Keys, all_services
+from consumer.config.problems import nearest
+from consumer.policy.lint.concern import Concern, Keys, all_services, said_as_list
 from consumer.policy.schema import PolicySettings
 from consumer.records import STRICTNESS, Decision
-from consumer.vendor_facts.aliyun import is_documented
+from consumer.vendor_facts.aliyun import DOCUMENTED, is_documented
 
 ADVISED = {"high": Decision.BLOCK, "medium": Decision.REVIEW}
 """Vendor: act on high, review medium, treat low as none."""
@@ -30,12 +31,20 @@ def routes(settings: PolicySettings) -> Iterator[Concern]:
 
 
 def services(settings: PolicySettings, config: Config | None) -> Iterator[Concern]:
-    """Look whether the provider documents each service for the regions that are called, where these are known."""
-    regions = [region.name for region in config.provider.regions] if config else [None]
+    """
+    Look whether the provider's page has each service for the regions that are called.
+
+    Where these are not known, only a name that is almost that of a service is told.
+    """
     for keys, named in all_services(settings):
         for nth, service in enumerate(named):
-            missing = [region for region in regions if not is_documented(service, region)]
-            if missing:
-                where = " and ".join(region for region in missing if region) or "any region"
-                what = f"{service!r} is no service that the provider's page has for {where}: look for a slip"
+            near = nearest(service, DOCUMENTED, likeness=0.85)
+            where = said_as_list(_missing_in(service, config)) if config else "any region" if near else ""
+            if service not in DOCUMENTED and where:
+                hint = f"did you mean {near}?" if near else "look for a slip"
+                what = f"{service!r} is no service that the provider's page has for {where}: {hint}"
                 yield Concern("P015", "warning", (*keys, str(nth)), what)
+
+
+def _missing_in(service: str, config: Config) -> Sequence[str]:
+    return [region.name for region in config.provider.regions if not is_documented(service, region.name)]
