@@ -61,14 +61,14 @@ def _same_ids(placed: Sequence[_Placed]) -> Iterator[Found]:
     first: dict[str, str] = {}
     for place, rule, _ in placed:
         if (earlier := first.setdefault(rule.id, place)) != place:
-            yield f"{place}.id", f"{rule.id!r} is the id of {earlier} already (P019)", f"{earlier}.id"
+            yield f"{place}.id", f"{rule.id!r} is the id of {earlier} already: choose another (P019)", f"{earlier}.id"
 
 
 def _equally_specific(overlays: Sequence[Overlay]) -> Iterator[Found]:
     for (one, a), (two, b) in combinations(enumerate(overlays), 2):
         if a.when.overlaps(b.when):
-            what = f"is as specific as overlays.{one}, and both can be about one image (P007)"
-            yield f"overlays.{two}.when", what, f"overlays.{one}.when"
+            what = f"is as specific as overlays.{one}, and both can be about one image"
+            yield f"overlays.{two}.when", f"{what}: take out of one what the other names (P007)", f"overlays.{one}.when"
 
 
 def _not_recorded(placed: Sequence[_Placed], recorded: Collection[str]) -> Iterator[Found]:

@@ -55,7 +55,8 @@ class Confidence(Settings):
             raise Contradictions(("gte", "is missing, and so is lt: name one or both (P004)", "lt"))
         low, high = self.gte or 0.0, 100.1 if self.lt is None else self.lt
         if low >= high:
-            raise Contradictions(("lt", f"nothing is {low:g} or more and less than {high:g} (P004)", "gte"))
+            what = f"nothing is {low:g} or more and less than {high:g}: raise lt, or lower gte (P004)"
+            raise Contradictions(("lt", what, "gte"))
         return self
 
 
@@ -99,7 +100,7 @@ class Match(Settings):
             if patterns and all(pattern.startswith("!") for pattern in patterns):
                 raise Contradictions((key, "names only what is taken away: write '*' before it"))
         if OVERALL in self.label:
-            what = f"{OVERALL} is what no label explains: it follows route alone, and no rule is about it (P012)"
+            what = f"{OVERALL} is what no label explains: it follows route, and no rule is about it: remove it (P012)"
             raise Contradictions(("label", what))
         return self
 
@@ -156,7 +157,7 @@ class Rule(Settings):
                     what = "lets findings of every label pass with it: name those that are meant in match.label"
                     yield f"match.{key}", what, "then"
         if self.pin and self.then == "pass":
-            yield "pin", "only block and review can be pinned (P018)", "then"
+            yield "pin", "only block and review can be pinned: remove it (P018)", "then"
         if self.mode == "shadow":
             if self.pin:
                 yield "pin", "stands beside mode: shadow, and such a rule decides nothing: remove one (P013)", "mode"

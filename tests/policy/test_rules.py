@@ -221,11 +221,12 @@ def test_a_rule_can_be_about_one_service() -> None:
     [
         (
             {"rules": [rule("a", "pass", "x"), rule("a", "pass", "y")]},
-            "rules.1.id: 'a' is the id of rules.0 already (P019)",
+            "rules.1.id: 'a' is the id of rules.0 already: choose another (P019)",
         ),
         (
             {"overlays": [{"when": {"tenant": [name, "b"]}, "rules": []} for name in "ac"]},
-            "overlays.1.when: is as specific as overlays.0, and both can be about one image (P007)",
+            "overlays.1.when: is as specific as overlays.0, and both can be about one image: take out of one what the "
+            "other names (P007)",
         ),
         (
             {"rules": [{**rule("a", "block", "x"), "mode": "shadow", "rollout": 0.5}]},
@@ -239,10 +240,13 @@ def test_a_rule_can_be_about_one_service() -> None:
             {"rules": [{**rule("a", "block", "x", pin=True), "rollout": 1}]},
             "rules.0.rollout: stands beside pin, which is for every image: remove one (P013)",
         ),
-        ({"rules": [rule("a", "pass", "x", pin=True)]}, "rules.0.pin: only block and review can be pinned (P018)"),
+        (
+            {"rules": [rule("a", "pass", "x", pin=True)]},
+            "rules.0.pin: only block and review can be pinned: remove it (P018)",
+        ),
         (
             {"rules": [rule("a", "block", "x", confidence={"gte": 90, "lt": 90})]},
-            "rules.0.match.confidence.lt: nothing is 90 or more and less than 90 (P004)",
+            "rules.0.match.confidence.lt: nothing is 90 or more and less than 90: raise lt, or lower gte (P004)",
         ),
         (
             {"rules": [rule("a", "block", "x", confidence={})]},
@@ -250,8 +254,8 @@ def test_a_rule_can_be_about_one_service() -> None:
         ),
         (
             {"rules": [rule("a", "block", "__overall__")]},
-            "rules.0.match.label: __overall__ is what no label explains: it follows route alone, and no rule is about "
-            "it (P012)",
+            "rules.0.match.label: __overall__ is what no label explains: it follows route, and no rule is about it: "
+            "remove it (P012)",
         ),
         (
             {"rules": [rule("a", "block", "!x")]},

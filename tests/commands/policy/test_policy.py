@@ -187,7 +187,7 @@ async def test_what_the_service_refuses_is_broken(policy: Path) -> None:
 
     assert ended.status == 2
     assert ended.output.splitlines() == [
-        f"✗ P018 broken   {policy}:7: rules.0.pin: only block and review can be pinned",
+        f"✗ P018 broken   {policy}:7: rules.0.pin: only block and review can be pinned: remove it",
         f"✗ P001 broken   {policy}:8: on_errors: is not a setting; did you mean on_error?",
         f"{policy}: 2 broken",
     ]
