@@ -42,7 +42,11 @@ async def newest_policy(settings: KafkaSettings) -> PolicyName | None:
     if refusal := await access.probe():
         raise NotAnswered(f"kafka.bootstrap_servers: {refusal.reason}")
     try:
-        async with asyncio.timeout(DEADLINE), admin_client(access) as admin, reader(access) as consumer:
+        async with (
+            asyncio.timeout(DEADLINE),
+            admin_client(access) as admin,
+            reader(access, isolation_level="read_committed") as consumer,
+        ):
             records = await _ends(consumer, await _partitions(admin, settings))
     except (KafkaError, TimeoutError) as error:
         servers = settings.bootstrap_servers
