@@ -39,6 +39,9 @@ class Options(NamedTuple):
     today: date | None = None
 
 
+NOTHING = Options()
+
+
 def options(
     files: Sequence[Path],
     *,
@@ -47,7 +50,7 @@ def options(
     config: Path | None,
     published: bool,
     lock: Path | None,
-) -> "Options":
+) -> Options:
     """
     Read what is beside the policies.
 
@@ -79,37 +82,35 @@ class Found(NamedTuple):
     text: str
 
 
-def lint(path: Path, options: Options = Options()) -> list[Found]:  # noqa: B008 — a value
+def lint(path: Path, beside: Options = NOTHING) -> list[Found]:
     """
     Look at a policy.
 
     Raises:
         Misconfigured: the tests, the base or the lock cannot be read.
     """
-    regions = [region.name for region in options.config.provider.regions] if options.config else ()
+    regions = [region.name for region in beside.config.provider.regions] if beside.config else ()
     try:
         file = read_yaml(path)
         policy = policy_in(file, regions)
     except Misconfigured as error:
         return [_placed("broken", _code_of(problem), path, _CODE.sub("", problem)) for problem in error.problems]
-    today = options.today or datetime.now(UTC).date()
-    found = concerns(policy.settings, today, _beside(path, policy, options))
+    today = beside.today or datetime.now(UTC).date()
+    found = concerns(policy.settings, today, _beside(path, policy, beside))
     found.sort(key=lambda each: file.line(each.keys) or 0)
     warned = (_placed("warning", "P022", path, each) for each in policy.warnings)
     return [*(_concerned(file, each) for each in found), *warned]
 
 
-def _beside(path: Path, policy: Policy, options: Options) -> Beside:
-    base = load_policy(options.base) if options.base else None
-    newest = options.newest
+def _beside(path: Path, policy: Policy, beside: Options) -> Beside:
+    base = load_policy(beside.base) if beside.base else None
+    newest, says_the_same = beside.newest, beside.newest is not None and beside.newest.sha256 == policy.sha256
     return Beside(
-        tested=_tested(tests_beside(path, options.tests)),
+        tested=_tested(tests_beside(path, beside.tests)),
         before=Before(base.settings, base.sha256 == policy.sha256) if base else None,
-        published=Published(newest, newest is not None and newest.sha256 == policy.sha256)
-        if options.published
-        else None,
-        config=options.config,
-        libraries=read_lock(options.lock) if options.lock else None,
+        published=Published(newest, says_the_same) if beside.published else None,
+        config=beside.config,
+        libraries=read_lock(beside.lock) if beside.lock else None,
     )
 
 
