@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import gc
 import signal
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from functools import partial
 from secrets import token_hex
 from socket import gethostname
@@ -19,6 +19,8 @@ import uvloop
 from consumer.clock import Clock, SystemClock
 from consumer.config import Config
 from consumer.config.credentials import Credentials
+from consumer.deadline.due import Deadlines, PerMinute
+from consumer.deadline.provisional import Open, Provisionals
 from consumer.dispatch.in_flight import InFlight
 from consumer.dispatch.quota import Due, Quota, WhilePublishing
 from consumer.dispatch.waits import InterruptibleWaits
@@ -51,6 +53,7 @@ from consumer.policy.candidate import Candidate
 from consumer.policy.decide import Deciding
 from consumer.policy.drift import DriftWatch
 from consumer.policy.schema import Policy
+from consumer.records import PolicyName
 from consumer.service import Service
 from consumer.tracing import tracing_of
 from consumer.unexpected import UnexpectedErrors
@@ -195,6 +198,7 @@ async def open_service(
         if keyring.signs:
             written = SigningSink(written, config.kafka.group_id, keyring, partitions.mark, clock)
         encoding = Encoding(group=config.kafka.group_id, privacy=config.privacy, provider=config.provider.name)
+        outcomes = Outcomes(encoding, config.kafka.outputs)
         pipeline = Pipeline(
             decode=partial(
                 decode,
@@ -211,7 +215,7 @@ async def open_service(
                 lane_of=config.lane_by_topic.__getitem__,
             ).assess,
             decisions=Decisions(DriftWatch(decide).decide, deciding.fall_back),
-            outcomes=Outcomes(encoding, config.kafka.outputs),
+            outcomes=outcomes,
             holding=holding,
             publisher=Publisher(journal, written, refused, clock),
             clock=clock,
@@ -236,7 +240,31 @@ async def open_service(
         await stack.enter_async_context(retention.watched())
         _show_headroom(retention, service, config.kafka.topics)
         await stack.enter_async_context(source.opened(service.drain))
+        if config.deadline.by_lane:
+            policy_name = lambda: deciding.name  # noqa: E731
+            provisionals = provisionals_of(config, service, outcomes, policy_name, pipeline.publisher, clock)
+            await stack.enter_async_context(provisionals.running())
         yield service
+
+
+def provisionals_of(
+    config: Config,
+    service: Service,
+    outcomes: Outcomes,
+    policy: Callable[[], PolicyName],
+    publisher: Publisher,
+    clock: Clock,
+) -> Provisionals:
+    """What tells subscribers of uploads without an answer; `policy` is the one in force."""
+    decoding = partial(decode, bindings=Bindings.of(config), group=config.kafka.group_id, rules=Rules.of(config))
+    return Provisionals(
+        deadlines=Deadlines(config.deadline.by_lane, Lanes(config.weights, config.lane_by_topic)),
+        room=PerMinute(config.deadline.per_minute),
+        open=Open(service.open_deliveries, service.may_tell_of, decoding),
+        outcome=lambda submission, now: outcomes.provisional(submission, policy(), now),
+        publisher=publisher,
+        clock=clock,
+    )
 
 
 def _lease_lost(quota: Quota, access: KafkaAccess, clock: Clock) -> list[str]:

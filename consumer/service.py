@@ -13,7 +13,7 @@ or had it meanwhile, an active message publishes nothing, and is started anew sh
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, NamedTuple, Protocol
@@ -108,6 +108,7 @@ class Service:
         self._arrived = asyncio.Event()
         self._active: dict[RecordName, ActiveMessage] = {}
         self._order = KeyOrder(ordering)
+        self._draining = 0  # a stop and a rebalance may both be under way
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -126,6 +127,7 @@ class Service:
         stopping.cancel()
         starter.cancel()
         self._source.stop_reading()
+        self._draining += 1
         self._drop(lambda _: True)
         self._calls.give_up_waiting()
         log.info("service.draining", active=len(self._active), timeout=self._limits.drain_timeout)
@@ -144,9 +146,11 @@ class Service:
     async def drain(self, revoked: Collection[Partition]) -> None:
         """Drop what waits of some partitions, and wait until nothing is in flight, at most `drain_on_revoke`."""
         self._drop(lambda record: record.delivery.topic_partition in revoked)
+        self._draining += 1
         drained = asyncio.create_task(self._in_flight.drained(), name="drained")
         await asyncio.wait([drained], timeout=self._limits.drain_on_revoke)
         drained.cancel()
+        self._draining -= 1
 
     def offsets(self) -> Sequence[Mapping[str, Any]]:
         """
@@ -171,11 +175,18 @@ class Service:
             for reading in self._source.readings(MOST_OPEN_SHOWN)
         ]
 
+    def open_deliveries(self) -> Iterator[Delivery]:
+        """The messages that have no outcome, as they are now: what is begun, and what waits."""
+        active = (each.delivery for each in self._active.values())
+        return chain(active, (record.delivery for record in self._waiting))
+
     def oldest_upload(self, topic: str) -> float | None:
         """From when on retention counts for the messages of a topic that have no outcome; None where all have one."""
-        active = (each.delivery for each in self._active.values())
-        waiting = (record.delivery for record in self._waiting)
-        return min((each.kept_from for each in chain(active, waiting) if each.topic == topic), default=None)
+        return min((each.kept_from for each in self.open_deliveries() if each.topic == topic), default=None)
+
+    def may_tell_of(self, delivery: Delivery) -> bool:
+        """Whether something may be published about an open message out of its turn: it is ours, and nothing drains."""
+        return not self._draining and self._source.is_certainly_ours(delivery.topic_partition, delivery.epoch)
 
     async def _read(self) -> None:
         async for batch in self._source.batches():

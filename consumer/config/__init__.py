@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from consumer.config.base import Contradictions, Settings
 from consumer.config.bindings import Binding, CloudEventsSettings, OssSettings
+from consumer.config.deadline import DeadlineSettings
 from consumer.config.identity import IdentitySettings
 from consumer.config.images import ImagesSettings
 from consumer.config.kafka import JournalSettings, KafkaSettings
@@ -60,6 +61,7 @@ class Config(Settings):
         "as they are decided.",
     )
     journal: JournalSettings = JournalSettings()
+    deadline: DeadlineSettings = DeadlineSettings()
     identity: IdentitySettings = IdentitySettings()
     shutdown: ShutdownSettings = ShutdownSettings()
     privacy: PrivacySettings = PrivacySettings()
@@ -93,7 +95,10 @@ class Config(Settings):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
-        problems = [*self._wrong_times(), *self._wrong_lanes(), *self._wrong_bindings(), *self._wrong_sources()]
+        problems = [
+            *self._wrong_times(), *self._wrong_lanes(), *self._wrong_deadlines(), *self._wrong_bindings(),
+            *self._wrong_sources(),
+        ]  # fmt: skip
         if problems:
             raise Contradictions(*problems)
         return self
@@ -137,6 +142,14 @@ class Config(Settings):
                     f"{self.lanes[name].weight:g} of all weights is less than one call a second of "
                     f"{self.quota.qps - self.quota.reserve}",
                 )
+
+    def _wrong_deadlines(self) -> Iterator[tuple[str, ...]]:
+        for name in self.deadline.by_lane:
+            if name not in self.all_lanes:
+                lanes = ", ".join(sorted(self.all_lanes))
+                yield f"deadline.{name}", f"is neither per_minute nor a lane: the lanes are {lanes}", "lanes"
+        if "per_minute" in self.lanes:
+            yield "lanes.per_minute", "cannot have this name: it is a setting of deadline"
 
     def _wrong_bindings(self) -> Iterator[tuple[str, ...]]:
         places = [(binding.bucket, binding.prefix) for binding in self.bindings]

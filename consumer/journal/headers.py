@@ -2,7 +2,8 @@
 The headers by which an outcome names its source: written with every verdict and dead letter, and read back as journal.
 
 A verdict names its message in `source_…`, a dead letter in `dlq_source_…`, because a dead letter keeps the headers of
-its message, and those of a message that was once an output of ours look like a verdict's.
+its message, and those of a message that was once an output of ours look like a verdict's. A provisional verdict names
+it in `provisional_…`: it is no outcome, and whoever reads outcomes must not take it for one.
 """
 
 from collections.abc import Mapping
@@ -34,7 +35,7 @@ class SourceHeaders:
     offset: str
 
     def journal_id(self, source_id: SourceId) -> SourceId:
-        """Name an outcome in the journal: a dead letter never counts as a verdict, nor a verdict as a dead letter."""
+        """Name an outcome in the journal: one of a kind never counts as one of another."""
         return source_id if self.kind == "verdict" else SourceId(f"{self.kind} {source_id}")
 
     def write(self, group: str, source_id: SourceId, delivery: Delivery) -> list[tuple[str, bytes]]:
@@ -75,6 +76,17 @@ OF_DEAD_LETTER = SourceHeaders(
     partition="dlq_source_partition",
     offset="dlq_source_offset",
 )
+OF_PROVISIONAL = SourceHeaders(
+    kind="provisional",
+    id="ce_id",
+    topic="provisional_topic",
+    partition="provisional_partition",
+    offset="provisional_offset",
+)
+"""
+No outcome: a verdict that another one follows. Its message is named apart from `source_…`, so that releases that do not
+know of it pass it over.
+"""
 OF_ACCEPTANCE = SourceHeaders(
     kind="acceptance",
     id="acceptance_id",

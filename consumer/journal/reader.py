@@ -31,7 +31,10 @@ MAX_POLL_RECORDS = 200  # looked at between two turns of the event loop; the few
 
 
 class Outcome(NamedTuple):
-    """A verdict or a dead letter that stands in an output topic; or an acceptance, which is no outcome of a message."""
+    """
+    A verdict or a dead letter that stands in an output topic; or what is no outcome of a message: a provisional
+    verdict, whose id in the journal is no outcome's, or an acceptance.
+    """
 
     id: SourceId
     partition: Partition  # of the message that it is about
@@ -164,6 +167,7 @@ class OutputReader:
     def _names(self, topic: str, told: Mapping[str, bytes | None]) -> headers.SourceHeaders:
         """By which headers a record names its source: a dead letter has those of its message as well."""
         if topic != self.settings.outputs.dead_letter:
-            return headers.OF_VERDICT
+            of_provisional = headers.OF_PROVISIONAL.topic in told and headers.OF_VERDICT.topic not in told
+            return headers.OF_PROVISIONAL if of_provisional else headers.OF_VERDICT
         of_acceptance = headers.OF_ACCEPTANCE.id in told and headers.OF_DEAD_LETTER.id not in told
         return headers.OF_ACCEPTANCE if of_acceptance else headers.OF_DEAD_LETTER

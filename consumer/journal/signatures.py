@@ -13,7 +13,7 @@ The outputs are the journal, so whoever may write to them could else make the se
 it would never be asked about. What is signed is a list of parts, each as its length in bytes, a colon and its bytes; a
 part that is null is a dash:
 
-    moderation-outcome-v1, group, kind (verdict or dead_letter), id, topic, partition and offset of the source,
+    moderation-outcome-v1, group, kind (of `headers.py`), id, topic, partition and offset of the source,
     topic of the outcome, its Kafka key, the SHA-256 of its value, published, committed, journal_from
 
 The decision stands in the value. A genuine outcome that is written again is the same outcome. Values only.

@@ -33,6 +33,14 @@ VERDICTS = _declared(
     "`fallback` means images that could not be judged.",
     ["decision", "decided_by"],
 )
+PROVISIONAL_VERDICTS = _declared(
+    Counter,
+    "moderation_provisional_verdicts_total",
+    "Images without an answer at their lane's deadline, by what became of their provisional verdicts: `published`, "
+    "`refused` by the review topic, `failed` (a bug); `held_back` counts messages for which deadline.per_minute left "
+    "no room at first. Rises: uploads wait too long for their answers.",
+    ["lane", "outcome"],
+)
 SHADOW_DISAGREEMENTS = _declared(
     Counter,
     "moderation_shadow_disagreements_total",

@@ -90,7 +90,7 @@ class Encoding:
             ("ce_type", b"moderation.verdict.v1"),
             ("ce_source", f"/moderation-consumer/{self.group}".encode()),
             ("content-type", CONTENT_TYPE),
-            *headers.OF_VERDICT.write(self.group, submission.id, delivery),
+            *names_of(verdict).write(self.group, submission.id, delivery),
             ("source_image", text(submission.image.id, 1_024).encode()),
             ("sequence", str(verdict.sequence).encode()),
             *of_key,
@@ -112,6 +112,11 @@ class Encoding:
             *headers.OF_DEAD_LETTER.write(self.group, source_id(self.group, delivery), delivery),
             *unreadable_headers(delivery.unreadable),
         ]
+
+
+def names_of(verdict: Verdict) -> headers.SourceHeaders:
+    """By which headers a verdict names its message."""
+    return headers.OF_PROVISIONAL if verdict.provisional else headers.OF_VERDICT
 
 
 _LEFT_OUT = "original_headers_omitted"

@@ -8,10 +8,11 @@ from functools import partial
 
 from consumer.config.kafka import OutputTopics
 from consumer.errors import Undecodable
-from consumer.journal.headers import OF_DEAD_LETTER, OF_VERDICT, Source, SourceHeaders
-from consumer.records import Delivery, SourceId, Verdict, source_id
+from consumer.journal.headers import OF_DEAD_LETTER, Source, SourceHeaders
+from consumer.records import Delivery, PolicyName, SourceId, Submission, Verdict, source_id
 from consumer.verdicts.bounds import MOST_DEAD_LETTER
-from consumer.verdicts.encode import Encoded, Encoding
+from consumer.verdicts.encode import Encoded, Encoding, names_of
+from consumer.verdicts.provisional import provisional_verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,14 @@ class Outcomes:
     def minimal_verdict(self, verdict: Verdict) -> Outcome:
         """Encode the least of a verdict: no URL, bounded texts. Nothing escapes, whatever stands in it."""
         return self._verdict(verdict, self._encoding.minimal_verdict(verdict))
+
+    def provisional(self, submission: Submission, policy: PolicyName, now: float) -> Outcome:
+        """Encode the provisional verdict about an image, at `now` (unix seconds)."""
+        verdict = provisional_verdict(submission, policy, now)
+        try:
+            return self.verdict(verdict)
+        except Exception:  # noqa: BLE001 — as of any verdict: what cannot be written whole is written in part
+            return self.minimal_verdict(verdict)
 
     def dead_letter(self, delivery: Delivery, reason: Undecodable, now: float) -> Outcome:
         """Wrap a message that cannot be read, or its beginning. `now` is unix seconds."""
@@ -85,7 +94,7 @@ class Outcomes:
     def _verdict(self, verdict: Verdict, record: Encoded) -> Outcome:
         return Outcome(
             source=self._source(verdict.submission.id, verdict.submission.delivery),
-            names=OF_VERDICT,
+            names=names_of(verdict),
             topic=self._topics.by_decision[verdict.decision],
             record=record,
             smaller=partial(self._encoding.minimal_verdict, verdict),

@@ -2,8 +2,9 @@
 Publish each outcome once: in the order of its key, while its partition is ours, and not where it stands already.
 """
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from consumer.clock import Clock
@@ -47,6 +48,7 @@ class Publisher:
     sink: Sink
     refused: RefusedOutcomes
     clock: Clock
+    _leaving: set[SourceId] = field(default_factory=set)  # handed to the sink, and not known to be durable
 
     def is_published(self, delivery: Delivery, outcome: SourceId) -> bool:
         """Whether an outcome of the message stands in its topic already, as far as the journal is read."""
@@ -67,9 +69,38 @@ class Publisher:
         if self.is_published(delivery, outcome):
             return False
         began = self.clock.wall()
-        await self._send(make(began), delivery, turn)
-        self.journal.note(delivery.topic_partition, delivery.offset, outcome, began)
+        with self._leaving_as(outcome):
+            await self._send(make(began), delivery, turn)
+            self.journal.note(delivery.topic_partition, delivery.offset, outcome, began)
         return True
+
+    def is_leaving(self, delivery: Delivery, outcome: SourceId) -> bool:
+        """Whether an outcome of the message is published, or may be at any moment."""
+        return outcome in self._leaving or self.journal.holds(delivery, outcome)
+
+    async def publish_out_of_turn(self, outcome: Outcome, delivery: Delivery) -> None:
+        """
+        Return once what is no outcome of the message is durable; whose the partition is, the caller has looked at.
+
+        It waits for no key. `OutcomeRefused` escapes where its topic does not take it.
+        """
+        began = self.clock.wall()
+        with self._leaving_as(outcome.id):
+            try:
+                await self.sink.publish(outcome)
+            except OutcomeRefused as refused:
+                if not refused.too_large or outcome.smaller is None:
+                    raise
+                await self.sink.publish(replace(outcome, record=outcome.smaller(), smaller=None))
+            self.journal.note(delivery.topic_partition, delivery.offset, outcome.id, began)
+
+    @contextmanager
+    def _leaving_as(self, outcome: SourceId) -> Iterator[None]:
+        self._leaving.add(outcome)
+        try:
+            yield
+        finally:
+            self._leaving.discard(outcome)
 
     async def _send(self, outcome: Outcome, delivery: Delivery, turn: PublishTurn) -> None:
         """Return once the outcome is durable. What its topic refuses is held, and tried again while it is ours."""

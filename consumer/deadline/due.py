@@ -1,0 +1,100 @@
+"""
+Which uploads have been without an answer for too long, and how many of them may be told of now. Values only.
+
+    read ──► watched ──(its lane's deadline)──► overdue ──► told; or held back, while the minute is used up
+                                                            in both cases until it leaves: it is told of once
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from consumer.fairness import Lanes
+from consumer.records import Delivery, Partition
+
+MINUTE = 60.0  # seconds
+
+
+class PerMinute:
+    """Places of any minute, at most so many."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._taken: deque[float] = deque()
+
+    def has_room(self, now: float) -> bool:
+        """Whether there is a place at `now`, which never falls."""
+        while self._taken and now - self._taken[0] >= MINUTE:
+            self._taken.popleft()
+        return len(self._taken) < self._most
+
+    def take(self, now: float) -> bool:
+        """Take a place; say whether there was one."""
+        if has_room := self.has_room(now):
+            self._taken.append(now)
+        return has_room
+
+
+@dataclass(slots=True)
+class Watched:
+    """What is known of one message that has no outcome."""
+
+    lane: str
+    due: float  # by the clock's `now`
+    told: bool = False
+    held_back: bool = False
+
+
+class Overdue(NamedTuple):
+    """A message whose deadline has passed."""
+
+    delivery: Delivery
+    watched: Watched
+
+
+_Name = tuple[Partition, int, float, int]
+
+
+class Deadlines:
+    """The deadlines of the messages that are open."""
+
+    def __init__(self, by_lane: Mapping[str, float], lanes: Lanes) -> None:
+        """`by_lane` are seconds from reading a message on; lanes that are not there have no deadline."""
+        self._by_lane = by_lane
+        self._lanes = lanes
+        self._watched: dict[_Name, Watched] = {}
+
+    def __len__(self) -> int:
+        """Messages that are watched."""
+        return len(self._watched)
+
+    def overdue(self, open_now: Iterable[Delivery], now: float, wall: float) -> list[Overdue]:
+        """
+        Return the open messages that are overdue and not told of: lanes in turn by weight, the oldest of each first.
+
+        `now` and `wall` are the clock's; a message's deadline does not move when the wall's clock is set.
+        """
+        watched: dict[_Name, Watched] = {}
+        by_lane: dict[str, list[Overdue]] = defaultdict(list)
+        for delivery in open_now:
+            lane = self._lanes.by_topic[delivery.topic]
+            if (seconds := self._by_lane.get(lane)) is None:
+                continue
+            name = (delivery.topic_partition, delivery.offset, delivery.timestamp, delivery.epoch)
+            each = self._watched.get(name)
+            if each is None:
+                each = Watched(lane, now + seconds - min(max(0.0, wall - delivery.received), seconds))
+            watched[name] = each
+            if each.due <= now and not each.told:
+                by_lane[lane].append(Overdue(delivery, each))
+        self._watched = watched
+        return self._in_turn(by_lane)
+
+    def _in_turn(self, by_lane: Mapping[str, list[Overdue]]) -> list[Overdue]:
+        turns: list[tuple[float, Overdue]] = []
+        for lane, overdue in by_lane.items():
+            overdue.sort(key=lambda each: each.watched.due)
+            turns += ((place / self._lanes.weights[lane], each) for place, each in enumerate(overdue, 1))
+        turns.sort(key=lambda turn: turn[0])
+        return [overdue for _, overdue in turns]
