@@ -84,7 +84,7 @@ class Deadlines:
             name = (delivery.topic_partition, delivery.offset, delivery.timestamp, delivery.epoch)
             each = self._watched.get(name)
             if each is None:
-                each = Watched(lane, now + seconds - min(max(0.0, wall - delivery.received), seconds))
+                each = Watched(lane, now + seconds - max(0.0, wall - delivery.received))
             watched[name] = each
             if each.due <= now and not each.told:
                 by_lane[lane].append(Overdue(delivery, each))
