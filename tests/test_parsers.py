@@ -24,7 +24,7 @@ from consumer.images.presigned import expiry
 from consumer.intake.decode import decode, members, urls
 from consumer.intake.decode.bindings import media_type
 from consumer.journal.commit_metadata import CommitMetadata
-from consumer.journal.headers import OF_DEAD_LETTER, OF_VERDICT, SourceHeaders
+from consumer.journal.headers import OF_DEAD_LETTER, OF_PROVISIONAL, OF_VERDICT, SourceHeaders
 from consumer.redaction import cut, presentable, redacted, shortened
 from consumer.urls import shown_url
 from consumer.verdicts.bounds import bounded_headers, bounded_key
@@ -75,6 +75,7 @@ TEXTS: Mapping[str, Callable[[str], object]] = {
     "commit metadata of ours": lambda text: CommitMetadata.read(f"mc1 {text}"),
     "signed commit metadata": lambda text: CommitMetadata.read(f"mc2 1763632801.123 0123abcd {text}"),
     "a verdict's headers": partial(lines_of_source, OF_VERDICT),
+    "a provisional verdict's headers": partial(lines_of_source, OF_PROVISIONAL),
     "a dead letter's headers": partial(lines_of_source, OF_DEAD_LETTER),
     "a header's name": header_name,
     "a header's name that is no UTF-8": lambda text: header_name(text.replace(text[0], "\udcff")),

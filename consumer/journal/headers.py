@@ -3,7 +3,7 @@ The headers by which an outcome names its source: written with every verdict and
 
 A verdict names its message in `source_…`, a dead letter in `dlq_source_…`, because a dead letter keeps the headers of
 its message, and those of a message that was once an output of ours look like a verdict's. A provisional verdict names
-it in `provisional_…`: it is no outcome, and whoever reads outcomes must not take it for one.
+it in `provisional_source_…`: it is no outcome, and whoever reads outcomes must not take it for one.
 """
 
 from collections.abc import Mapping
@@ -79,9 +79,9 @@ OF_DEAD_LETTER = SourceHeaders(
 OF_PROVISIONAL = SourceHeaders(
     kind="provisional",
     id="ce_id",
-    topic="provisional_topic",
-    partition="provisional_partition",
-    offset="provisional_offset",
+    topic="provisional_source_topic",
+    partition="provisional_source_partition",
+    offset="provisional_source_offset",
 )
 """
 No outcome: a verdict that another one follows. Its message is named apart from `source_…`, so that releases that do not

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from consumer.journal.headers import OF_DEAD_LETTER, OF_VERDICT, Source, SourceHeaders
+from consumer.journal.headers import OF_DEAD_LETTER, OF_PROVISIONAL, OF_VERDICT, Source, SourceHeaders
 from consumer.journal.signatures import HEADER, Claim, CommitMark, Keyring
 from consumer.records import SourceId
 from tests.rig.events import delivery
@@ -71,7 +71,7 @@ def records(names: SourceHeaders) -> Iterator[Record]:
             yield replace(ours, genuine=False, headers={**ours.headers, name: None})
 
 
-RECORDS = [*records(OF_VERDICT), *records(OF_DEAD_LETTER)]
+RECORDS = [*records(OF_VERDICT), *records(OF_PROVISIONAL), *records(OF_DEAD_LETTER)]
 
 
 def check(program: list[str], folder: Path) -> None:

@@ -1,5 +1,7 @@
 """What of the output topics counts as done."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ from structlog.testing import capture_logs
 
 from consumer.config.kafka import KafkaSettings, OutputTopics
 from consumer.journal.belief import Belief
-from consumer.journal.headers import OF_DEAD_LETTER, OF_VERDICT, Source, SourceHeaders
+from consumer.journal.headers import OF_DEAD_LETTER, OF_PROVISIONAL, OF_VERDICT, Source, SourceHeaders
 from consumer.journal.reader import OutputReader
 from consumer.journal.signatures import HEADER, Claim, Keyring
 from consumer.kafka.security import KafkaAccess
@@ -39,12 +41,18 @@ class Journal:
         self._reader = OutputReader(SETTINGS, KafkaAccess(SETTINGS), 5.0, belief)
 
     def reads(
-        self, topic: str, names: SourceHeaders, signer: Keyring | None, published: float = 1.5, wanted: int = 7
+        self,
+        topic: str,
+        names: SourceHeaders,
+        signer: Keyring | None,
+        published: float = 1.5,
+        wanted: int = 7,
+        more: Sequence[tuple[str, bytes]] = (),
     ) -> Any:
         """What it takes a record for that names the group, signed or not, when one offset is `wanted`."""
         message = delivery(b"{}", partition=3, offset=7)
         source = Source(SourceId("1f"), SOURCE, 7)
-        headers = names.write("group", source.id, message)
+        headers = [*names.write("group", source.id, message), *more]
         if signer is not None:
             claim = Claim("group", names, source, topic, b"key", b"value")
             headers.append((HEADER, signer.sign(claim, published, None)))
@@ -131,6 +139,46 @@ def test_an_outcome_of_one_kind_is_none_of_the_other() -> None:
     assert journal.reads("dead_letter", OF_VERDICT, OURS) is None
     assert letter is not None
     assert letter.id != "1f"
+
+
+def test_a_provisional_verdict_is_no_outcome() -> None:
+    """
+    Believed, it is known by a name that no outcome has. No key of ours makes one of it: neither where its headers are
+    those of a verdict, nor where it has both.
+    """
+    journal = Journal()
+    found = journal.reads("review", OF_PROVISIONAL, OURS)
+    assert found is not None
+    assert (
+        found.id == OF_PROVISIONAL.journal_id(SourceId("1f")) not in ("1f", OF_DEAD_LETTER.journal_id(SourceId("1f")))
+    )
+
+    for signed, shown in ((OF_PROVISIONAL, OF_VERDICT), (OF_VERDICT, OF_PROVISIONAL)):
+        assert journal.reads("review", replace(shown, kind=signed.kind), OURS) is None
+    assert journal.reads("dead_letter", OF_PROVISIONAL, OURS) is None
+
+
+@pytest.mark.parametrize("signer", [OURS, None])
+def test_a_verdict_that_is_dressed_up_as_a_provisional_one_is_the_verdict_still(signer: Keyring | None) -> None:
+    """
+    Headers are not covered by its signature: whoever writes it again with others must not have the journal miss it.
+    """
+    journal = Journal(UNTIL - 1.0)
+    others = OF_PROVISIONAL.write("group", SourceId("2e"), delivery(b"{}", partition=3, offset=7))
+
+    found = journal.reads("pass", OF_VERDICT, signer, more=[each for each in others if each[0] != "ce_id"])
+
+    assert found is not None
+    assert found.id == "1f"
+
+
+def test_releases_that_know_no_provisional_verdicts_pass_them_over() -> None:
+    """
+    In a rolling upgrade they read the outputs too: they look for a message's headers in `source_…` alone.
+    """
+    written = dict(OF_PROVISIONAL.write("group", SourceId("1f"), delivery(b"{}", partition=3, offset=7)))
+
+    assert OF_VERDICT.read("group", written) is None
 
 
 def test_who_floods_the_outputs_does_not_flood_the_log() -> None:

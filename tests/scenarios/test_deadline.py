@@ -96,9 +96,7 @@ async def test_a_provisional_verdict_comes_once_and_the_verdict_once_behind_it_t
     assert in_order.index(1) < in_order.index(2)
     assert in_order.index(0) < in_order.index(3)
     assert {each["verdict_id"] for each in told}.isdisjoint(each["verdict_id"] for each in final)
-    assert Counter(call.image for call in emulator.calls if call.billed) == Counter(
-        f"ugc/{name}" for name in NAMES
-    )
+    assert Counter(call.image for call in emulator.calls if call.billed) == Counter(f"ugc/{name}" for name in NAMES)
 
 
 @pytest.mark.scenario
