@@ -241,8 +241,9 @@ async def open_service(
         _show_headroom(retention, service, config.kafka.topics)
         await stack.enter_async_context(source.opened(service.drain))
         if config.deadline.by_lane:
-            policy_name = lambda: deciding.name  # noqa: E731
-            provisionals = provisionals_of(config, service, outcomes, policy_name, pipeline.publisher, clock)
+            provisionals = provisionals_of(
+                config, service, partitions, outcomes, lambda: deciding.name, pipeline.publisher, clock
+            )
             await stack.enter_async_context(provisionals.running())
         yield service
 
@@ -250,6 +251,7 @@ async def open_service(
 def provisionals_of(
     config: Config,
     service: Service,
+    partitions: Partitions,
     outcomes: Outcomes,
     policy: Callable[[], PolicyName],
     publisher: Publisher,
@@ -260,7 +262,11 @@ def provisionals_of(
     return Provisionals(
         deadlines=Deadlines(config.deadline.by_lane, Lanes(config.weights, config.lane_by_topic)),
         room=PerMinute(config.deadline.per_minute),
-        open=Open(service.open_deliveries, service.may_tell_of, decoding),
+        open=Open(
+            service.open_deliveries,
+            lambda delivery: not service.is_draining and partitions.is_certainly_ours(delivery),
+            decoding,
+        ),
         outcome=lambda submission, now: outcomes.provisional(submission, policy(), now),
         publisher=publisher,
         clock=clock,

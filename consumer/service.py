@@ -184,9 +184,10 @@ class Service:
         """From when on retention counts for the messages of a topic that have no outcome; None where all have one."""
         return min((each.kept_from for each in self.open_deliveries() if each.topic == topic), default=None)
 
-    def may_tell_of(self, delivery: Delivery) -> bool:
-        """Whether something may be published about an open message out of its turn: it is ours, and nothing drains."""
-        return not self._draining and self._source.is_certainly_ours(delivery.topic_partition, delivery.epoch)
+    @property
+    def is_draining(self) -> bool:
+        """Whether a stop or a rebalance waits for what is in flight: nothing more is to be begun."""
+        return self._draining > 0
 
     async def _read(self) -> None:
         async for batch in self._source.batches():

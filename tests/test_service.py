@@ -70,9 +70,6 @@ class ListedSource:
             )
         ]  # fmt: skip
 
-    def is_certainly_ours(self, partition: Partition, epoch: int) -> bool:
-        return self.settled.is_set() and partition not in self.lost and epoch == self.epoch
-
     async def settled_owner(self, partition: Partition, epoch: int) -> bool:
         await self.settled.wait()
         return partition not in self.lost and epoch == self.epoch
@@ -511,31 +508,26 @@ async def test_it_tells_the_oldest_upload_that_has_no_outcome() -> None:
     assert service.oldest_upload("uploads") is service.oldest_upload("another") is None
 
 
-async def test_what_is_open_may_be_told_of_while_it_is_certainly_ours_and_nothing_drains() -> None:
+async def test_it_says_what_is_open_and_whether_it_drains() -> None:
     """
-    Begun or waiting: but not in a rebalance, not once the partition is lost, and not when the service stops.
+    Open is what has begun and what waits. It drains in a rebalance, and from a stop on for good.
     """
     source = ListedSource([delivery(offset=0), delivery(offset=1)])
     pipeline, stop = GatedPipeline(1), asyncio.Event()
     service = service_of(source, pipeline)
     running = asyncio.create_task(service.run(stop))
     await pipeline.until(lambda: pipeline.begun == [0])
-    read = source.records[0].delivery
     assert [each.offset for each in service.open_deliveries()] == [0, 1]
-    assert service.may_tell_of(read)
+    assert not service.is_draining
 
-    source.settled.clear()
-    assert not service.may_tell_of(read)
-    source.settled.set()
-    assert not service.may_tell_of(replace(read, epoch=1))
     draining = asyncio.create_task(service.drain([Partition("uploads", 7)]))
     await asyncio.sleep(0)
-    assert not service.may_tell_of(read)
+    assert service.is_draining
     pipeline.open(0, 1)
     await draining
-    assert service.may_tell_of(read)
+    assert not service.is_draining
     stop.set()
     await running
 
-    assert not service.may_tell_of(read)
+    assert service.is_draining
     assert list(service.open_deliveries()) == []

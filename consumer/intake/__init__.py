@@ -67,10 +67,6 @@ class Source(Protocol):
         """How far each partition is read, with at most so many of its open records."""
         ...
 
-    def is_certainly_ours(self, partition: Partition, epoch: int) -> bool:
-        """Whether it is certain at this moment that a partition is this replica's, in that ownership epoch still."""
-        ...
-
     async def settled_owner(self, partition: Partition, epoch: int) -> bool:
         """Wait until it is certain whether a partition is this replica's, in that ownership epoch still, and say so."""
         ...

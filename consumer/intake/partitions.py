@@ -17,7 +17,7 @@ from consumer.intake.bases import Base
 from consumer.intake.committer import Commit, commit_of
 from consumer.intake.dating import RecordDates
 from consumer.intake.ledger import PartitionLedger
-from consumer.intake.ownership import Ownership, State
+from consumer.intake.ownership import Owner, Ownership, State
 from consumer.journal.commit_metadata import BEGINNING, CommitMetadata
 from consumer.journal.journal import Journal
 from consumer.journal.signatures import CommitMark
@@ -113,6 +113,11 @@ class Partitions:
     def is_owned(self, partition: Partition) -> bool:
         """Whether a partition is owned: its records may be handed on."""
         return self.ownership.state(partition) is State.OWNED
+
+    def is_certainly_ours(self, delivery: Delivery) -> bool:
+        """Whether it is certain at this moment that a message is this replica's, in its ownership epoch still."""
+        owner = self.ownership.owner(delivery.topic_partition, delivery.epoch, self._clock.now())
+        return owner is Owner.OURS
 
     def waits(self, partition: Partition) -> bool:
         """Whether a partition is not to be read at the moment, however much could be held."""

@@ -161,9 +161,6 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         """Whether a partition is assigned to this replica and taken over, in that ownership epoch still."""
         return self._ownership.owns(partition, epoch)
 
-    def is_certainly_ours(self, partition: Partition, epoch: int) -> bool:
-        return self._ownership.owner(partition, epoch, self._clock.now()) is Owner.OURS
-
     async def settled_owner(self, partition: Partition, epoch: int) -> bool:
         while (owner := self._ownership.owner(partition, epoch, self._clock.now())) is Owner.UNCERTAIN:
             moved = self._take_over.moved
