@@ -6,7 +6,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.deadline.due import Deadlines, PerMinute
+from consumer.deadline.due import MINUTE, Deadlines, PerMinute
 from consumer.fairness import Lanes
 from consumer.records import Delivery
 from tests.rig.events import delivery
@@ -27,18 +27,18 @@ def overdue(deadlines: Deadlines, open_now: list[Delivery], now: float, wall: fl
 @given(st.integers(1, 5), st.lists(st.floats(0, 30), max_size=60))
 def test_no_minute_has_more_than_its_places(most: int, steps: list[float]) -> None:
     """
-    Whenever places are asked for: any sixty seconds, and not only those of a clock's minutes. And none is kept back.
+    Whenever places are asked for: any sixty seconds, and one more, and not only those of a clock's minutes. And none is kept back.
     """
     room, now = PerMinute(most), 0.0
     taken: list[float] = []
     for step in steps:
         now += step
-        within = sum(now - at < 60.0 for at in taken)
+        within = sum(now - at < MINUTE for at in taken)
         if room.take(now):
             taken.append(now)
         else:
             assert within == most
-        assert sum(now - at < 60.0 for at in taken) <= most
+        assert sum(now - at < MINUTE for at in taken) <= most
 
 
 @settings(max_examples=50)

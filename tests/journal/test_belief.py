@@ -149,9 +149,7 @@ def test_a_provisional_verdict_is_no_outcome() -> None:
     journal = Journal()
     found = journal.reads("review", OF_PROVISIONAL, OURS)
     assert found is not None
-    assert (
-        found.id == OF_PROVISIONAL.journal_id(SourceId("1f")) not in ("1f", OF_DEAD_LETTER.journal_id(SourceId("1f")))
-    )
+    assert found.id not in ("1f", OF_DEAD_LETTER.journal_id(SourceId("1f")))
 
     for signed, shown in ((OF_PROVISIONAL, OF_VERDICT), (OF_VERDICT, OF_PROVISIONAL)):
         assert journal.reads("review", replace(shown, kind=signed.kind), OURS) is None
