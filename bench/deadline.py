@@ -2,8 +2,8 @@
 Whether an outage floods anybody who reads provisional verdicts: `python -m bench.deadline`.
 
 A backlog waits, every upload has a deadline of a few seconds, and the provider cannot be connected to. What counts is
-what stands in the review topic, by Kafka's own timestamps: how many in the worst sliding minute, and none about an image
-twice; and the service's memory. `--held` lets it read so many messages at once, where it holds 2,000 by default.
+what stands in the review topic, by Kafka's own timestamps: how many in the worst sliding minute, and none about an
+image twice; and the service's memory. `--held` lets it read so many messages at once, where it holds 2,000 by default.
 """
 
 import argparse

@@ -51,9 +51,10 @@ class Evidence(NamedTuple):
     uploads: Sequence[Upload]
     calls: Sequence[Arrival]
     outcomes: Sequence[Outcome]
-    """The verdicts."""
+    """The verdicts, without provisional ones: those are no outcomes."""
 
     dead_letters: int = 0
+    provisional: Sequence[Outcome] = ()
 
 
 def lost(evidence: Evidence) -> set[str]:

@@ -19,7 +19,7 @@ from bench.chaos.compare import Evidence, Outcome, Upload
 from bench.chaos.crew import SERVICE, Crew
 from bench.chaos.sampling import POLL, Watch
 from bench.chaos.work import BUCKET
-from consumer.journal.headers import OF_DEAD_LETTER, OF_VERDICT, SourceHeaders
+from consumer.journal.headers import OF_DEAD_LETTER, OF_PROVISIONAL, OF_VERDICT, SourceHeaders
 from consumer.journal.signatures import HEADER, Claim, Keyring
 from tests.rig.kafka import KafkaCluster, NewRecord, publish, read_all
 from tests.rig.outcomes import DECISIONS, OUTCOMES
@@ -201,12 +201,16 @@ class Stage:
         """
         servers = self.kafka.bootstrap_servers
         uploads = [_upload(record) for record in await read_all(servers, self.uploads)]
-        outcomes = [
-            _outcome(record)
-            for outcome in DECISIONS
-            for record in await read_all(servers, self.outputs[outcome])
-            if keyring is None or self._is_genuine(record, OF_VERDICT, keyring)
-        ]
+        verdicts = [record for outcome in DECISIONS for record in await read_all(servers, self.outputs[outcome])]
+        outcomes, provisional = (
+            [
+                _outcome(record, names)
+                for record in verdicts
+                if names.offset in dict(record.headers)
+                and (keyring is None or self._is_genuine(record, names, keyring))
+            ]
+            for names in (OF_VERDICT, OF_PROVISIONAL)
+        )
         dead_letters = sum(
             keyring is None or self._is_genuine(record, OF_DEAD_LETTER, keyring)
             for record in await read_all(servers, self.outputs["dead_letter"])
@@ -215,7 +219,7 @@ class Stage:
         if self.script.uploads:  # the provider knows copies by names that nobody else does, and images by their ids
             images = {outcome.id: outcome.image for outcome in outcomes}
             calls = [call._replace(image=images.get(call.data_id, call.image)) for call in calls]
-        return Evidence(uploads, calls, outcomes, dead_letters)
+        return Evidence(uploads, calls, outcomes, dead_letters, provisional)
 
     def _is_genuine(self, record: ConsumerRecord[Any, Any], names: SourceHeaders, keyring: Keyring) -> bool:
         headers = dict(record.headers)
@@ -236,15 +240,15 @@ def _name(image: Mapping[str, Any]) -> str:
     return str(image.get("url") or image["ref"]["key"])
 
 
-def _outcome(record: ConsumerRecord[Any, Any]) -> Outcome:
+def _outcome(record: ConsumerRecord[Any, Any], names: SourceHeaders) -> Outcome:
     headers = dict(record.headers)
     return Outcome(
         image=_name(orjson.loads(record.value)["image"]),
-        id=headers["ce_id"].decode(),
+        id=headers[names.id].decode(),
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
         at=record.timestamp / 1000,
         key=record.key,
-        source=(int(headers["source_partition"]), int(headers["source_offset"])),
+        source=(int(headers[names.partition]), int(headers[names.offset])),
     )

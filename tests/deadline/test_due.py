@@ -27,7 +27,7 @@ def overdue(deadlines: Deadlines, open_now: list[Delivery], now: float, wall: fl
 @given(st.integers(1, 5), st.lists(st.floats(0, 30), max_size=60))
 def test_no_minute_has_more_than_its_places(most: int, steps: list[float]) -> None:
     """
-    Whenever places are asked for: any sixty seconds, and one more, and not only those of a clock's minutes. And none is kept back.
+    Whenever places are asked for: any sixty seconds, not only those of a clock's minutes. And none is kept back.
     """
     room, now = PerMinute(most), 0.0
     taken: list[float] = []

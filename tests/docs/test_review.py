@@ -10,7 +10,7 @@ from consumer.errors import Undecodable
 from consumer.intake.decode import Bindings, decode
 from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
-from consumer.records import Assessment, Failure, Ignored
+from consumer.records import Assessment, Failure, Ignored, PolicyName
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.outcomes import Outcomes
 from tests.demo.test_uploads import SETTINGS, made
@@ -65,3 +65,28 @@ def test_each_image_of_an_event_waits_until_a_newer_upload_takes_its_place() -> 
     assert (taken, both) == ([True, True, False], [["0", "1"]])
     assert replaced == [True, False, False]
     assert [sorted(images) for images in queue.values()] == [["0"]]
+
+
+def test_an_image_without_an_answer_waits_until_it_has_one_in_whatever_order_they_are_read() -> None:
+    """
+    A provisional verdict gives way to the final one: in the queue where that is a review, else it leaves. Read behind
+    it, it does not come back.
+    """
+    [final] = verdicts(upload("e", "https://a/1", subject="u"))
+    [image] = decode(delivery(upload("e", "https://a/1", subject="u")), Bindings.of(SETTINGS), "group")  # type: ignore[misc]
+    told = OUTCOMES.provisional(image, PolicyName(id="test", version=1, sha256="ab"), 0.0)
+    provisional = orjson.loads(told.record.value or b"")
+    queue: dict[Any, Any] = {}
+
+    assert REVIEW["add"](queue, provisional)
+    assert REVIEW["why"](provisional) == "no answer yet"
+    assert REVIEW["add"](queue, final)
+    assert not REVIEW["add"](queue, provisional)
+    assert [images["0"]["provisional"] for images in queue.values()] == [False]
+
+    settled: set[Any] = set()
+    queue = {}
+    REVIEW["add"](queue, provisional, settled)
+    REVIEW["settle"](queue, settled, {**final, "decision": "pass"})
+    assert list(queue.values()) == [{}]
+    assert not REVIEW["add"](queue, provisional, settled)

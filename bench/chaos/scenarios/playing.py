@@ -58,6 +58,7 @@ def nothing_lost_or_repeated(evidence: Evidence, finished: bool) -> list[Check]:
     return [
         *nothing_lost(evidence, finished),
         none_of("verdict ids published twice", compare.published_twice(evidence.outcomes)),
+        none_of("provisional verdict ids published twice", compare.published_twice(evidence.provisional)),
         none_of("images billed more than once", compare.billed_twice(evidence.calls)),
     ]
 
