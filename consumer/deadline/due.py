@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from consumer.fairness import Lanes
-from consumer.records import Delivery, Partition
+from consumer.records import Delivery
 
 MINUTE = 61.0  # seconds: one longer than a minute, in which Kafka dates what was sent
 
@@ -42,6 +42,8 @@ class Watched:
 
     lane: str
     due: float  # by the clock's `now`
+    offset: int
+    received: float
     told: bool = False
     held_back: bool = False
 
@@ -53,17 +55,16 @@ class Overdue(NamedTuple):
     watched: Watched
 
 
-_Name = tuple[Partition, int, float, int]
-
-
 class Deadlines:
     """The deadlines of the messages that are open."""
 
     def __init__(self, by_lane: Mapping[str, float], lanes: Lanes) -> None:
         """`by_lane` are seconds from reading a message on; lanes that are not there have no deadline."""
-        self._by_lane = by_lane
-        self._lanes = lanes
-        self._watched: dict[_Name, Watched] = {}
+        self._weights = lanes.weights
+        self._by_topic = {topic: (lane, by_lane[lane]) for topic, lane in lanes.by_topic.items() if lane in by_lane}
+        # By the delivery's identity, because thousands are looked at every second. What takes the place of one that has
+        # left was read later, or has another offset.
+        self._watched: dict[int, Watched] = {}
 
     def __len__(self) -> int:
         """Messages that are watched."""
@@ -73,21 +74,22 @@ class Deadlines:
         """
         Return the open messages that are overdue and not told of: lanes in turn by weight, the oldest of each first.
 
-        `now` and `wall` are the clock's; a message's deadline does not move when the wall's clock is set.
+        `now` and `wall` are the clock's; a message's deadline does not move when the wall's clock is set. A message is
+        the same delivery for as long as it is open.
         """
-        watched: dict[_Name, Watched] = {}
+        before, watched, by_topic = self._watched, {}, self._by_topic
         by_lane: dict[str, list[Overdue]] = defaultdict(list)
         for delivery in open_now:
-            lane = self._lanes.by_topic[delivery.topic]
-            if (seconds := self._by_lane.get(lane)) is None:
+            if (deadline := by_topic.get(delivery.topic)) is None:
                 continue
-            name = (delivery.topic_partition, delivery.offset, delivery.timestamp, delivery.epoch)
-            each = self._watched.get(name)
-            if each is None:
-                each = Watched(lane, now + seconds - max(0.0, wall - delivery.received))
-            watched[name] = each
+            each = before.get(id(delivery))
+            if each is None or each.offset != delivery.offset or each.received != delivery.received:
+                lane, seconds = deadline
+                due = now + seconds - max(0.0, wall - delivery.received)
+                each = Watched(lane, due, delivery.offset, delivery.received)
+            watched[id(delivery)] = each
             if each.due <= now and not each.told:
-                by_lane[lane].append(Overdue(delivery, each))
+                by_lane[each.lane].append(Overdue(delivery, each))
         self._watched = watched
         return self._in_turn(by_lane)
 
@@ -95,6 +97,6 @@ class Deadlines:
         turns: list[tuple[float, Overdue]] = []
         for lane, overdue in by_lane.items():
             overdue.sort(key=lambda each: each.watched.due)
-            turns += ((place / self._lanes.weights[lane], each) for place, each in enumerate(overdue, 1))
+            turns += ((place / self._weights[lane], each) for place, each in enumerate(overdue, 1))
         turns.sort(key=lambda turn: turn[0])
         return [overdue for _, overdue in turns]

@@ -26,7 +26,7 @@ class Outcome:
     smaller: Callable[[], Encoded] | None = None
     """Makes what is written instead where the topic, or the producer, finds `record` too large."""
     about: Mapping[str, str] = field(default_factory=dict)
-    """Words of closed sets, for spans: decision and decided_by, or dead_letter_reason."""
+    """Words of closed sets, for spans: decision and decided_by, cause of a provisional one, or dead_letter_reason."""
 
     @property
     def id(self) -> SourceId:
@@ -98,5 +98,9 @@ class Outcomes:
             topic=self._topics.by_decision[verdict.decision],
             record=record,
             smaller=partial(self._encoding.minimal_verdict, verdict),
-            about={"decision": verdict.decision.value, "decided_by": verdict.decided_by},
+            about={
+                "decision": verdict.decision.value,
+                "decided_by": verdict.decided_by,
+                **({"cause": verdict.cause} if verdict.provisional else {}),
+            },
         )
