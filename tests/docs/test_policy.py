@@ -114,7 +114,7 @@ def test_what_is_asked_and_known_of_an_image_can_be_tested(tmp_path: Path) -> No
     policy.with_name("policy.tests.yaml").write_text(block("yaml conditions tests"))
 
     assert [each.differences for each in fixtures.run(policy, None)] == [(), (), (), ()]
-    assert [each for each in linting.lint(policy, None, None) if each.kind != "warning"] == []
+    assert [each for each in linting.lint(policy) if each.kind != "warning"] == []
 
 
 def test_a_policy_in_shadow_says_what_the_page_shows(tmp_path: Path) -> None:

@@ -151,7 +151,9 @@ def _image(dice: Random, nth: int) -> Image:
         "images": [_named(dice)],
         **_maybe(dice, 0.7, context=_context(dice)),
     }
-    answers = [(service, None) for service in _some(dice, SERVICES, dice.choice([0, 1, 1, 1]), dice.choice([1, 1, 3]))]
+    answers: list[tuple[Any, int | None]] = [
+        (service, None) for service in _some(dice, SERVICES, dice.choice([0, 1, 1, 1]), dice.choice([1, 1, 3]))
+    ]
     if answers and dice.random() < 0.2:
         answers = [(service, frame) for service, _ in answers for frame in (0, 4)]
     frames = dice.choice([None, 1, 3])

@@ -81,7 +81,7 @@ def _broken(tree: Tree) -> Iterator[str]:
     for one, other in combinations([overlay["when"] for overlay in overlays], 2):
         if one and set(one) == set(other) and all(set(one[key]) & set(other[key]) for key in one):
             yield "P007"
-    rules = [(rule, None) for rule in tree["rules"]]
+    rules: list[tuple[Tree, int | None]] = [(rule, None) for rule in tree["rules"]]
     rules += [(rule, at) for at, overlay in enumerate(overlays) for rule in overlay["rules"]]
     if len({rule["id"] for rule, _ in rules}) < len(rules):
         yield "P019"
@@ -162,13 +162,14 @@ class _Reading:
         self.event = json.loads(image.event)
         laid = _laid(tree, self.event["tenant"], self.event["purpose"])
         scopes = [*laid, tree]
-        self.services, self.info, strict, self.allowlist, self.unseen = (
+        said: list[Any] = [
             next((scope[key] for scope in scopes if key in scope), default)
             for key, default in (
                 ("services", ["baselineCheck_global"]), ("info", []), ("strict_recall", False), ("allowlist", "pass"),
                 ("unseen_frames", "pass"),
             )
-        )  # fmt: skip
+        ]  # fmt: skip
+        self.services, self.info, strict, self.allowlist, self.unseen = said
         self.route, self.on_error = dict(DEFAULT_ROUTE), dict.fromkeys(FAILURES, "review")
         for scope in reversed(scopes):
             self.route |= scope.get("route", {})
@@ -248,7 +249,7 @@ class _Reading:
         if rule.get("mode") == "shadow":
             return False
         digest = hashlib.sha256(rule["id"].encode() + b"\0" + self._identity().encode()).digest()
-        return (int.from_bytes(digest) >> 203) / 2**53 < rule.get("rollout", 1)
+        return (int.from_bytes(digest) >> 203) / 2**53 < float(rule.get("rollout", 1))
 
     def _identity(self) -> str:
         named = self.event["images"][0]

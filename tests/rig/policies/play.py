@@ -55,7 +55,7 @@ def _played(made: Case, file: Path, report: Report) -> Iterator[str]:
     file.write_text(made.policy)
     tree = oracle.read(made.policy)
     expected = oracle.broken(tree)
-    found = {each.code for each in linting.lint(file, None, None) if each.kind == "broken"}
+    found = {each.code for each in linting.lint(file) if each.kind == "broken"}
     try:
         policy = load_policy(file)
     except Misconfigured as error:
