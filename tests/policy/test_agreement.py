@@ -48,13 +48,15 @@ Mutation = Callable[[dict[str, Any]], object]
 
 
 def put(value: Any, *keys: str | int) -> Mutation:
-    """Write a value there."""
+    """Write a value there; `LookupError` or `TypeError` escapes where an earlier change has left no such place."""
 
     def mutate(tree: dict[str, Any]) -> None:
         at: Any = tree
         for key in keys[:-1]:
             at = at[key]
-        at[keys[-1]] = value
+        if isinstance(at, dict) is not isinstance(keys[-1], str):
+            raise KeyError(keys)
+        at[keys[-1]] = copy.deepcopy(value)
 
     return mutate
 
