@@ -15,6 +15,7 @@ from consumer.policy.lint.rules import KNOWN
 from consumer.policy.patterns import compiled
 from consumer.policy.schema import PolicySettings
 from consumer.records import STRICTNESS, Decision
+from consumer.vendor_facts.aliyun import ALLOWLISTED
 
 _LEVELS = ("none", "low", "medium", "high")
 _SWITCHES = {"strict_recall": (False, True), "allowlist": ("pass", "review"), "unseen_frames": ("pass", "review")}
@@ -96,9 +97,18 @@ def is_milder(settings: PolicySettings, rule: Rule) -> bool:
     """Whether something that a rule matches would lead to a stricter decision without it, by the base alone."""
     if rule.mode == "shadow":
         return False
-    routes = [getattr(settings.route, level) for level in rule.match.level or _LEVELS]
     rules = [each.then for each in settings.rules if each is not rule and each.share and _can_meet(each, rule)]
-    return any(_strictness(each) > _strictness(rule.then) for each in (*routes, *rules))
+    return any(_strictness(each) > _strictness(rule.then) for each in (*_routes(settings, rule), *rules))
+
+
+def _routes(settings: PolicySettings, rule: Rule) -> Iterator[str]:
+    """What the base leads to, without rules, for what a rule may match."""
+    levels = rule.match.level or _LEVELS
+    yield from (getattr(settings.route, level) for level in levels)
+    if settings.strict_recall and "low" in levels:
+        yield "review"
+    if compiled(rule.match.label, ONLY_EXACTLY)(ALLOWLISTED):
+        yield settings.allowlist
 
 
 def _can_meet(one: Rule, two: Rule) -> bool:
