@@ -31,9 +31,7 @@ def decided(watch: DriftWatch, *answers: ModerationResult) -> Decision:
 
 
 def counted(name: str) -> float:
-    value = REGISTRY.get_sample_value(name)
-    assert value is not None
-    return value
+    return REGISTRY.get_sample_value(name) or 0.0  # metrics are made when the first one counts
 
 
 @pytest.mark.parametrize(
