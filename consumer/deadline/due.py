@@ -70,12 +70,15 @@ class Deadlines:
         """Messages that are watched."""
         return len(self._watched)
 
-    def overdue(self, open_now: Iterable[Delivery], now: float, wall: float) -> list[Overdue]:
+    def overdue(
+        self, open_now: Iterable[Delivery], now: float, wall: float, *, with_held_back: bool = True
+    ) -> list[Overdue]:
         """
         Return the open messages that are overdue and not told of: lanes in turn by weight, the oldest of each first.
 
         `now` and `wall` are the clock's; a message's deadline does not move when the wall's clock is set. A message is
-        the same delivery for as long as it is open.
+        the same delivery for as long as it is open. Those that were held back are left out on demand: while there is no
+        room there may be thousands.
         """
         before, watched, by_topic = self._watched, {}, self._by_topic
         by_lane: dict[str, list[Overdue]] = defaultdict(list)
@@ -88,7 +91,7 @@ class Deadlines:
                 due = now + seconds - max(0.0, wall - delivery.received)
                 each = Watched(lane, due, delivery.offset, delivery.received)
             watched[id(delivery)] = each
-            if each.due <= now and not each.told:
+            if each.due <= now and not each.told and (with_held_back or not each.held_back):
                 by_lane[each.lane].append(Overdue(delivery, each))
         self._watched = watched
         return self._in_turn(by_lane)

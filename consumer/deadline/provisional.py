@@ -70,6 +70,8 @@ class Provisionals:
                 _, late = await asyncio.wait(self._sending, timeout=STOP_DEADLINE)
                 for each in late:
                     each.cancel()
+                if late:
+                    await asyncio.wait(late, timeout=STOP_DEADLINE)
 
     async def _look_on(self) -> None:
         while True:
@@ -84,11 +86,12 @@ class Provisionals:
     async def look(self) -> bool:
         """Publish what is due, or a part of it; say whether there is more for which there is room."""
         await self.publisher.sink.wait_for_capacity()
-        overdue = self.deadlines.overdue(self.open.deliveries(), self.clock.now(), self.clock.wall())
+        now, wall = self.clock.now(), self.clock.wall()
+        overdue = self.deadlines.overdue(self.open.deliveries(), now, wall, with_held_back=self.room.has_room(now))
         due = [each for each in overdue if self.open.may_tell_of(each.delivery)]
         for each in due[:AT_ONCE]:
-            self._tell_of(each)
-        has_room = self.room.has_room(self.clock.now())
+            self._tell_of(each, now)
+        has_room = self.room.has_room(now)
         if not has_room:
             self._hold_back(due)
         if self._sending:
@@ -96,10 +99,10 @@ class Provisionals:
         self._say()
         return has_room and len(due) > AT_ONCE
 
-    def _tell_of(self, overdue: Overdue) -> None:
+    def _tell_of(self, overdue: Overdue, now: float) -> None:
         """Send a provisional verdict about each image of a message, as far as there is room for them."""
         for submission in self._unanswered(overdue.delivery):
-            if not self.room.take(self.clock.now()):
+            if not self.room.take(now):
                 return
             sending = asyncio.create_task(self._publish(submission, overdue.watched.lane))
             self._sending.add(sending)

@@ -127,3 +127,16 @@ def test_a_message_that_is_read_again_is_another_one() -> None:
 
     assert overdue(deadlines, [message], 101.0, WALL + 9.0) == []
     assert overdue(deadlines, [replace(message, epoch=2)], 101.0, WALL + 9.0) == [1]
+
+
+def test_what_was_held_back_is_left_out_while_there_is_no_room() -> None:
+    """
+    In an outage there are thousands of them, and they are looked at every second.
+    """
+    deadlines, messages = Deadlines({"live": 5.0}, LANES), [read(1), read(2)]
+    deadlines.overdue(messages, 100.0, WALL + 9.0)[0].watched.held_back = True
+
+    found = deadlines.overdue(messages, 101.0, WALL + 10.0, with_held_back=False)
+
+    assert [each.delivery.offset for each in found] == [2]
+    assert overdue(deadlines, messages, 101.0, WALL + 10.0) == [1, 2]
