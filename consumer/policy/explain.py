@@ -3,7 +3,7 @@ Why a policy decides as it does: every finding, every rule that was looked at, a
 """
 
 import datetime
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import orjson
@@ -70,28 +70,31 @@ def _reasons(rule: Ready, finding: Finding, hits: Hits, image: Circumstances) ->
         has = "there is no confidence" if finding.confidence is None else f"the confidence is {finding.confidence:g}"
         yield f"{has}, not {rule.low:g} or more and less than {rule.high:g}"
     if rule.libraries and rule.libraries.isdisjoint(met := libraries_of(finding.label, hits)):
-        yield f"of libraries there is {_listed(met)}, not {_either(rule.libraries)}"
+        yield (
+            f"the libraries that were met are {_all(met)}, not {_any(rule.libraries)}" if met else "no library was met"
+        )
     if rule.figure and not hits.public_figures:
-        yield "nobody was recognised"
+        yield "no person was recognised"
     if rule.logos and rule.logos.isdisjoint(hits.logo_names):
-        yield f"of logos there is {_listed(hits.logo_names)}, not {_either(rule.logos)}"
+        others = f"the logos that were met are {_all(hits.logo_names)}, not {_any(rule.logos)}"
+        yield others if hits.logo_names else "no logo was met"
     for name, values in rule.context.items():
         is_there = image.context.get(name)
         if value_of(is_there) not in values:
-            yield f"context.{name} is {_shown(is_there)}, not {_either(_shown(each) for _, each in values)}"
+            yield f"context.{name} is {_shown(is_there)}, not {_any(_shown(each) for _, each in values)}"
     if image.now >= rule.until:
         last = datetime.datetime.fromtimestamp(rule.until, datetime.UTC).date() - datetime.timedelta(days=1)
         yield f"it expired on {last}"
 
 
-def _listed(names: Collection[str]) -> str:
-    return " and ".join(sorted(names)) or "none"
+def _all(names: Iterable[str]) -> str:
+    return " and ".join(sorted(names))
 
 
-def _either(names: Iterable[str]) -> str:
+def _any(names: Iterable[str]) -> str:
     return " or ".join(sorted(names))
 
 
 def _shown(value: Any) -> str:
     """A value as JSON has it; a text without its quotes."""
-    return value if isinstance(value, str) else "not there" if value is None else orjson.dumps(value).decode()
+    return value if isinstance(value, str) else "missing" if value is None else orjson.dumps(value).decode()
