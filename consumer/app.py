@@ -52,6 +52,7 @@ from consumer.pipeline import Decisions, Pipeline
 from consumer.policy.candidate import Candidate
 from consumer.policy.decide import Deciding
 from consumer.policy.drift import DriftWatch
+from consumer.policy.ready import expired
 from consumer.policy.schema import Policy
 from consumer.records import PolicyName
 from consumer.service import Service
@@ -67,6 +68,8 @@ from consumer.verdicts.sink import KafkaSink
 from consumer.verdicts.unconfirmed import UnconfirmedPublishes
 
 log = structlog.get_logger()
+
+DAY = 86_400.0  # seconds
 
 
 class ServiceFailed(ConsumerError):
@@ -230,9 +233,15 @@ async def open_service(
             ordering=config.ordering,
         )
         health.offsets = service.offsets
+
+        def expired_rules() -> list[str]:
+            return expired(policy.settings.all_rules, clock.wall())
+
+        metrics.POLICY_RULES_EXPIRED.set_function(lambda: len(expired_rules()))
         states = (
             State("readiness.lost", "readiness.regained", health.all_not_ready),
             State("degraded.began", "degraded.ended", health.all_degraded),
+            State("policy.rules_expired", "policy.rules_renewed", expired_rules, reminder=DAY),
             State("lease.lost", "lease.regained", lambda: quota.reasons_not_ready(clock.now())),
         )
         await stack.enter_async_context(told(states, clock))

@@ -31,6 +31,7 @@ class State:
     began: str
     ended: str
     reasons: Callable[[], Sequence[str]]
+    reminder: float = REMINDER  # seconds until the same reasons are logged again
     since: float = inf  # by the clock's `now`; for ever: it does not last
     said_at: float = -inf
     said: tuple[str, ...] = ()
@@ -45,7 +46,7 @@ class State:
             return
         self.since = min(self.since, now)
         kinds = tuple(_COUNTS.sub("", reason) for reason in reasons)  # without how long it lasts, and how many it is
-        if now - self.said_at >= (REMINDER if kinds == self.said else AGAIN):
+        if now - self.said_at >= (self.reminder if kinds == self.said else AGAIN):
             self.said_at, self.said = now, kinds
             log.warning(self.began, reasons=list(reasons), seconds=round(now - self.since, 3))
 

@@ -47,6 +47,11 @@ SHADOW_DISAGREEMENTS = _declared(
     "Verdicts that a rule in shadow or in a rollout, or (no rule) a policy in shadow, would have changed, and how.",
     ["rule", "decision", "instead_of"],
 )
+POLICY_RULES_EXPIRED = _declared(
+    Gauge,
+    "moderation_policy_rules_expired",
+    "Rules of the policy that have expired and match nothing. Renew or remove them.",
+)
 STRICTER_LABELS = _declared(
     Counter,
     "moderation_stricter_labels_total",

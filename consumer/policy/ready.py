@@ -3,7 +3,7 @@ A rule made ready to be asked, and what it may look at beside a finding. Pure.
 """
 
 import datetime
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from math import inf
 from typing import Any, NamedTuple
 
@@ -168,3 +168,8 @@ def expiry(rule: Rule) -> float:
         return inf
     midnight = datetime.datetime.combine(rule.why.expires, datetime.time(), datetime.UTC)
     return midnight.timestamp() + 86_400.0
+
+
+def expired(rules: Iterable[Rule], now: float) -> list[str]:
+    """The ids of the rules that match nothing any more, at `now` in unix seconds."""
+    return [rule.id for rule in rules if expiry(rule) <= now]

@@ -105,6 +105,11 @@ class PolicySettings(Settings):
         return self
 
     @property
+    def all_rules(self) -> list[Rule]:
+        """The base's, and those of the overlays."""
+        return [*self.rules, *(rule for overlay in self.overlays for rule in overlay.rules)]
+
+    @property
     def asked(self) -> Asked:
         """What the provider is asked where no overlay says something else."""
         return Asked(self.services, self.info)

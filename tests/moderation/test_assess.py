@@ -8,7 +8,7 @@ from consumer.errors import CallFailed, ImageRefused, Malformed, ProviderFailed
 from consumer.locations import ByUrl, NotAskable
 from consumer.moderation import CallContext, ModerationRequest
 from consumer.moderation.assess import Assessing
-from consumer.records import Assessment, Failure, Label, ModerationResult
+from consumer.records import Asked, Assessment, Failure, Label, ModerationResult
 from tests.rig.events import asking, submission
 
 BASELINE, AIGC, OTHER = "baselineCheck_global", "aigcDetector_global", "another"
@@ -68,6 +68,22 @@ async def test_every_service_is_asked_about_the_image() -> None:
     assert [request.service for request in moderator.asked] == [BASELINE, AIGC]
     assert [answer.service for answer in assessment.answers] == [BASELINE, AIGC]
     assert (assessment.failures, assessment.attempts, assessment.billed_calls) == ((), 4, 2)
+
+
+async def test_what_is_asked_is_what_the_policy_asks_for_the_submission() -> None:
+    """
+    Of each tenant and purpose its own services and information.
+    """
+    by_tenant = {"shop": Asked((AIGC,), ("logoData",)), "other": Asked((BASELINE, AIGC), ())}
+    moderator = ServiceModerator()
+    assessing = Assessing(moderator, lambda about: by_tenant[about.tenant])
+
+    for tenant in by_tenant:
+        await assessing.assess(replace(submission(), tenant=tenant))
+
+    assert [(each.service, each.info) for each in moderator.asked] == [
+        (AIGC, ("logoData",)), (BASELINE, ()), (AIGC, ()),
+    ]  # fmt: skip
 
 
 async def test_questions_use_the_part_of_the_quota_that_their_topic_is_in() -> None:

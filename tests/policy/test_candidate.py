@@ -109,6 +109,19 @@ def test_what_it_was_not_asked_for_is_unknown() -> None:
     assert less.unknown == ()
 
 
+def test_what_it_was_not_asked_for_is_that_of_its_tenant() -> None:
+    """
+    An overlay of either policy may ask for more, or for less.
+    """
+    less = {**MILD, "overlays": [{"when": {"tenant": ["t"]}, "info": []}]}
+    about = [replace(submission(), tenant=tenant) for tenant in ("t", "u")]
+    found = Assessment(answers=(answered("low", ("x", 90.0)),))
+
+    candidates = [watched(less, MILD).decide(each, found, 0.0).candidate for each in about]
+
+    assert [each and each.unknown for each in candidates] == [("info.customImage",), ()]
+
+
 def test_services_that_it_does_not_name_have_no_part_in_it() -> None:
     """
     Neither what they found, nor that they failed; a failure before any was asked is everyone's.

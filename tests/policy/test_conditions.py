@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -9,6 +10,7 @@ import pytest
 
 from consumer.hits import Hits
 from consumer.policy.decide import Deciding
+from consumer.policy.ready import expired
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Asked, Assessment, Decision
 from tests.policy.test_rules import Tree, answer, refusals, rule
@@ -193,6 +195,19 @@ def test_what_is_asked_follows_the_tenant_and_the_purpose() -> None:
     settings = PolicySettings.model_validate({"policy": "t", "version": 1, "services": ["a"], "overlays": overlays})
     assert settings.all_asked == Asked(("a", "aigc", "b"), ("publicFigure",))
     assert (settings.most_services, settings.asks_by_tenant) == (2, True)
+
+
+def test_expired_rules_are_named() -> None:
+    """
+    From the end of their last day on, those of overlays too.
+    """
+    why = {"owner": "o", "reason": "r", "expires": "2027-06-30"}
+    overlays = [{"when": {"tenant": ["t"]}, "rules": [rule("b", "pass", "x", why=why), rule("c", "pass", "x")]}]
+    tree = {"policy": "t", "version": 1, "rules": [rule("a", "pass", "x", why=why)], "overlays": overlays}
+    settings = PolicySettings.model_validate(tree)
+    midnight = datetime(2027, 7, 1, tzinfo=UTC).timestamp()
+
+    assert [expired(settings.all_rules, midnight + by) for by in (-0.1, 0)] == [[], ["a", "b"]]
 
 
 MET = {"library": ["x"], "figure": True, "logo": ["n"]}

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from consumer.errors import Misconfigured
 from consumer.policy.schema import load_policy
 
 
@@ -53,3 +54,22 @@ def test_what_needs_an_advanced_service_is_told_with_its_line(tmp_path: Path, in
 
     told = f"{file}:4: info: {needs} of the provider's: where x or y is none, verdicts tell nothing of them"
     assert load_policy(file).warnings == (() if needs is None else (told,))
+
+
+def test_services_and_information_of_overlays_are_looked_at_where_they_stand(tmp_path: Path) -> None:
+    """
+    Those that a region does not have refuse the start; what an overlay does not change is told of once.
+    """
+    file = tmp_path / "policy.yaml"
+    text = "policy: a\nversion: 1\nservices: [x]\ninfo: [logoData]\noverlays:\n  - when: {tenant: [t]}\n    "
+    file.write_text(text + "strict_recall: true\n  - when: {tenant: [u]}\n    services: [y_global]\n")
+
+    warned = load_policy(file).warnings
+    with pytest.raises(Misconfigured) as refused:
+        load_policy(file, ["cn-shanghai"])
+
+    assert [each.partition(": logoData")[0] for each in warned] == [f"{file}:4: info", f"{file}:8: overlays.1.info"]
+    assert refused.value.problems == (
+        f"{file}:9: overlays.1.services: y_global is for regions outside of the Chinese mainland, and cn-shanghai is "
+        "called",
+    )

@@ -1,12 +1,10 @@
 """What results depend on beside the image: where one of these is another, an earlier result says nothing. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from consumer.commands.scan.inputs import Inputs
-from consumer.policy.language import Rule
-from consumer.policy.ready import expiry
-from consumer.policy.schema import PolicySettings
+from consumer.policy.ready import expired
 
 Facts = Mapping[str, Any]
 
@@ -40,16 +38,10 @@ def facts_of(inputs: Inputs, now: float) -> Facts:
         "region": region,
         "endpoint": endpoint,
         "referer": provider.referer,
-        "expired": sorted(rule.id for rule in _rules(settings) if expiry(rule) <= now),
+        "expired": sorted(expired(settings.all_rules, now)),
         "images": inputs.config.images.model_dump(mode="json", include=_OF_PICTURES),
         "privacy": inputs.config.privacy.model_dump(mode="json", exclude=_TOLD_ANEW),
     }
-
-
-def _rules(settings: PolicySettings) -> Iterator[Rule]:
-    yield from settings.rules
-    for overlay in settings.overlays:
-        yield from overlay.rules
 
 
 def differences(ours: Facts, theirs: Facts) -> frozenset[str]:
