@@ -49,9 +49,11 @@ class Frames:
         )
 
 
-async def scan(frames: Frames, kept: Kept, *asked: tuple[str, int]) -> tuple[Copies, list[ModerationResult]]:
+async def scan(
+    frames: Frames, kept: Kept, *asked: tuple[str, int], last: str | None = "last"
+) -> tuple[Copies, list[ModerationResult]]:
     """What is known of a file, and the answers of services about its pictures."""
-    remembering, call = Remembering(frames, kept, "last"), context()
+    remembering, call = Remembering(frames, kept, last), context()
     results = []
     for service, nth in asked:
         request = ModerationRequest(submission="i", location=ByUpload("file:///i.gif", nth=nth), service=service)
@@ -120,3 +122,14 @@ async def test_of_one_picture_the_last_answer_is_kept_with_the_result() -> None:
     await scan(One(), kept, ("first", 0), ("last", 0))
 
     assert [service for _, service, _ in kept.answers] == ["first"]
+
+
+async def test_where_images_are_asked_by_different_services_every_answer_is_kept() -> None:
+    """
+    Which is the last one of an image is not known then.
+    """
+    kept = Kept()
+
+    await scan(Frames(), kept, ("first", 0), ("last", 0), last=None)
+
+    assert [service for _, service, _ in kept.answers] == ["first", "last"]

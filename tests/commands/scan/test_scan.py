@@ -218,6 +218,31 @@ async def test_a_dry_run_says_what_a_scan_costs_and_asks_nobody(tmp_path: Path) 
     }  # fmt: skip
 
 
+async def test_a_scan_asks_what_the_policy_asks_for_the_tenant(tmp_path: Path) -> None:
+    """
+    And counts those calls beforehand; the same file of another tenant is asked about for itself.
+    """
+    overlay = {"when": {"tenant": ["shop"]}, "services": ["baselineCheck_global", "aigcDetector_global"]}
+    async with account(tmp_path) as provider:
+        many(provider.images, 1)
+        [file] = provider.images.iterdir()
+        policy, listed, state = tmp_path / "overlay.yaml", tmp_path / "list", tmp_path / "state"
+        policy.write_text(yaml.safe_dump({**POLICY, "overlays": [overlay]}))
+        images = [{"image": str(file), "tenant": tenant} for tenant in ("shop", "other")]
+        listed.write_bytes(b"\n".join(map(orjson.dumps, images)))
+        options = ("--manifest", listed, "--policy", policy, "--state", state)
+
+        _, [plan] = await provider.scan(*options, "--dry-run")
+        ended, lines = await provider.scan(*options, "--alone")
+        _, again = await provider.scan(*options, "--alone")
+
+    assert (plan["images"], plan["calls"], plan["services"]) == (2, 3, overlay["services"])
+    assert ended.status == 0
+    asked = {line["tenant"]: [call["service"] for call in line["provider"]["calls"]] for line in lines}
+    assert asked == {"shop": overlay["services"], "other": ["baselineCheck_global"]}
+    assert [line["decision"] for line in again] == [line["decision"] for line in lines]
+
+
 async def test_images_of_every_format_are_judged_or_passed_over_as_the_provider_would(tmp_path: Path) -> None:
     """
     200 files of all formats that Pillow writes, without a suffix that tells: none fails, none is paid for in vain.
