@@ -12,8 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.rig.policies.cases import case
-from tests.rig.policies.play import Report, play
+from tests.rig.policy_cases.cases import case
+from tests.rig.policy_cases.play import Report, play
 
 MOST_SHOWN = 20
 

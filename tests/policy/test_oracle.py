@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.rig.policies.play import play
+from tests.rig.policy_cases.play import play
 
 SEED = 7
 POLICIES = 150

@@ -17,8 +17,8 @@ from consumer.policy.decide import Deciding
 from consumer.policy.schema import load_policy
 from consumer.records import Assessment, Coverage, Failure, Ignored, ModerationResult, Submission
 from tests.rig.events import delivery
-from tests.rig.policies import oracle
-from tests.rig.policies.cases import Case, Image, case
+from tests.rig.policy_cases import oracle
+from tests.rig.policy_cases.cases import Case, Image, case
 
 BINDINGS = Bindings([], ["ugc"])
 

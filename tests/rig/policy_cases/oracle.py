@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from tests.rig.policies.cases import FAILURES, LEVELS, Image
+from tests.rig.policy_cases.cases import FAILURES, LEVELS, Image
 
 Tree = Mapping[str, Any]
 
