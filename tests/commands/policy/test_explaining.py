@@ -88,7 +88,7 @@ def test_what_a_verdict_does_not_keep_is_said(tmp_path: Path) -> None:
     """
     policy = tmp_path / "policy.yaml"
     policy.write_text(CONDITIONS)
-    logos = {"logos": ("l",), "logo_hits": (LogoHit("l", name="brand"),), "logo_names": ("brand",)}
+    logos: dict[str, Any] = {"logos": ("l",), "logo_hits": (LogoHit("l", name="brand"),), "logo_names": ("brand",)}
     written = json.loads(answered(privacy=PrivacySettings(), **logos))
     verdict = tmp_path / "verdict.json"
     verdict.write_text(json.dumps({**written, "context": None, "omitted": ["context"]}))
