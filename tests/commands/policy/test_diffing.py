@@ -79,10 +79,12 @@ async def test_a_step_of_a_pipeline_can_ask(tmp_path: Path) -> None:
     """
     one, two = written(tmp_path, "one"), written(tmp_path, "two", rules=[CODES])
     same = await command("policy", "diff", str(one), str(one))
+    nothing = await command("policy", "diff", "--json", str(one), str(one))
     other = await command("policy", "diff", "--json", str(one), str(two))
     wrong = await command("policy", "diff", str(one), str(tmp_path / "none.yaml"))
 
     assert (same.status, same.output) == (0, "no difference\n")
+    assert (nothing.status, nothing.output) == (0, "")
     assert (other.status, wrong.status) == (1, 2)
     digest, added = map(json.loads, other.output.splitlines())
     assert (digest["keys"], len(digest["after"])) == (["sha256"], 64)

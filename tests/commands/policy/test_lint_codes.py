@@ -109,6 +109,7 @@ async def test_programs_get_an_object_a_line() -> None:
         (("a.yaml", "b.yaml", "--base", "c.yaml"), "--base is of one policy: name one FILE"),
         (("a.yaml", "b.yaml", "--tests", "c.yaml"), "--tests is of one policy: name one FILE"),
         (("a.yaml", "--published"), "--published needs --config, which says where the verdicts are"),
+        ((str(CASES / "P009.yaml"), "--lock", str(CASES / "P008.yaml")), "P008.yaml: libraries: is missing"),
         (("a.yaml", "--config", "none.yaml"), "none.yaml: cannot be read: No such file or directory"),
     ],
 )
