@@ -76,7 +76,7 @@ def _played(made: Case, file: Path, report: Report) -> Iterator[str]:
 
 def _decided(tree: oracle.Tree, image: Image, deciding: Deciding, report: Report) -> Iterator[str]:
     expected = oracle.expected(tree, image)
-    about, assessment = _submission(image), _assessment(image)
+    about, assessment = submission_of(image), assessment_of(image)
     asked = deciding.asked(about)
     verdict = deciding.decide(about, assessment, image.now)
     reasons = frozenset(reason.rule for reason in verdict.reasons)
@@ -98,14 +98,14 @@ def _decided(tree: oracle.Tree, image: Image, deciding: Deciding, report: Report
         yield f"{image}: names {trial.rules}, and {set(expected.held)} do not count"
 
 
-def _submission(image: Image) -> Submission:
+def submission_of(image: Image) -> Submission:
     decoded = decode(delivery(image.event.encode()), BINDINGS, "group")
     assert not isinstance(decoded, Ignored)
     [submission] = decoded
     return submission
 
 
-def _assessment(image: Image) -> Assessment:
+def assessment_of(image: Image) -> Assessment:
     failures = [Failure(kind=kind, code="c") for kind in image.failures]
     return Assessment(
         answers=tuple(_answer(*each) for each in image.answers),
