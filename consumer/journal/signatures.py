@@ -103,14 +103,14 @@ class Keyring:
         known = _NONE not in (offset, journal_from)
         return Signed(int(published) / 1000, CommitMark(int(offset), int(journal_from) / 1000) if known else None)
 
-    def seal(self, parts: Iterable[bytes]) -> str:
+    def seal(self, parts: Iterable[bytes | None]) -> str:
         """Return the key's id and the HMAC of a list of parts that is no outcome's, with a blank between them."""
         if self._sign_with is None:
             raise ValueError("no key signs")
         mac = _mac(self._keys[self._sign_with], b"".join(map(_part, parts)))
         return f"{self._sign_with.decode()} {mac.decode()}"
 
-    def is_seal(self, key_id: str, mac: str, parts: Iterable[bytes]) -> bool:
+    def is_seal(self, key_id: str, mac: str, parts: Iterable[bytes | None]) -> bool:
         """Whether one of these keys made that HMAC of these parts."""
         key = self._keys.get(key_id.encode())
         return key is not None and hmac.compare_digest(_mac(key, b"".join(map(_part, parts))), mac.encode())

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from consumer.commands.policy.redecide_command_line import redecide
+
 policy_app = typer.Typer(no_args_is_help=True)
 
 PolicyFile = Annotated[Path, typer.Argument(metavar="FILE", help="The policy.")]
@@ -140,3 +142,6 @@ def _print(text: str) -> None:
     """Print what there is: a program that reads lines gets none where there is nothing to say."""
     if text:
         typer.echo(text)
+
+
+policy_app.command()(redecide)

@@ -1,0 +1,104 @@
+"""
+Reading the topics of verdicts, from a moment to where they ended when the command began. Nothing is committed.
+"""
+
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import TopicPartition
+
+from consumer.commands.clients import reader
+from consumer.config.kafka import KafkaSettings
+from consumer.kafka import internals
+from consumer.kafka.security import KafkaAccess
+from consumer.records import SourceId
+
+POLL_TIMEOUT = 0.2  # seconds
+MOST_RECORDS = 1_000  # of one poll
+EMPTY_POLLS = 5  # after which it is asked again where the topics end
+CLOCK_SKEW = 60.0  # seconds by which this machine's clock and the brokers' may differ
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Where reading begins and ends, by partition."""
+
+    starts: Mapping[TopicPartition, int]
+    ends: Mapping[TopicPartition, int]
+
+    @property
+    def size(self) -> int:
+        """Offsets in it; records are as many, or fewer."""
+        return sum(end - self.starts[each] for each, end in self.ends.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """The topics of the verdicts of one group."""
+
+    settings: KafkaSettings
+    access: KafkaAccess
+
+    @property
+    def topics(self) -> Sequence[str]:
+        """Those of verdicts; dead letters are none."""
+        return tuple(self.settings.outputs.by_decision.values())
+
+    async def window(self, since: float) -> Window:
+        """What was published from a moment (unix seconds) on. `KafkaError` escapes."""
+        async with self._consumer() as consumer:
+            partitions = sorted(consumer.assignment())
+            ends: Mapping[TopicPartition, int] = await consumer.end_offsets(partitions)
+            begins: Mapping[TopicPartition, int] = await consumer.beginning_offsets(partitions)
+            filled = [each for each in partitions if begins[each] < ends[each]]
+            found = await consumer.offsets_for_times(dict.fromkeys(filled, round(max(0.0, since) * 1000)))
+            # None: all are older; or the broker knows no times, as librdkafka's mock cluster.
+            unsure = [each for each in filled if found[each] is None]
+            dated = await consumer.offsets_for_times(dict.fromkeys(unsure, 0)) if unsure else {}
+        starts = {
+            each: found[each].offset if found[each] is not None else begins[each]
+            for each in filled
+            if found[each] is not None or dated[each] is None
+        }
+        return Window(starts, {each: ends[each] for each in starts})
+
+    async def read(self, window: Window) -> AsyncGenerator[Sequence[Any]]:
+        """Yield the records of a window, as aiokafka has them, many at once. `KafkaError` escapes."""
+        if not window.starts:
+            return
+        async with self._consumer() as consumer:
+            for partition in consumer.assignment():
+                if partition in window.starts:
+                    consumer.seek(partition, window.starts[partition])
+                else:
+                    consumer.pause(partition)
+            ends, empty = dict(window.ends), 0
+            while ends:
+                polled = await consumer.getmany(*ends, timeout_ms=round(POLL_TIMEOUT * 1000), max_records=MOST_RECORDS)
+                yield [record for each, records in polled.items() for record in records if record.offset < ends[each]]
+                empty = 0 if polled else empty + 1
+                if empty % EMPTY_POLLS == EMPTY_POLLS - 1:  # a topic that was made again may never be as long
+                    now = await consumer.end_offsets(list(ends))
+                    ends = {each: min(end, now[each]) for each, end in ends.items()}
+                # Not the last record but the position shows the end: compaction and markers leave gaps.
+                at = {each: internals.position(consumer, each) for each in ends}
+                ends = {each: end for each, end in ends.items() if (place := at[each]) is None or place < end}
+
+    async def find(self, wanted: Collection[SourceId], since: float) -> Collection[SourceId]:
+        """Which of these verdicts stand there, published since a moment (unix seconds). `KafkaError` escapes."""
+        names = {each.encode(): each for each in wanted}
+        found = set[SourceId]()
+        async for records in self.read(await self.window(since - CLOCK_SKEW)):
+            told = [dict(record.headers).get("ce_id") for record in records]
+            found |= {names[each] for each in told if each is not None and each in names}
+        return found
+
+    def _consumer(self) -> Any:
+        return reader(
+            self.access,
+            *self.topics,
+            max_batch_bytes=self.settings.max_batch_bytes,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=100,
+        )

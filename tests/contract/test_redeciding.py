@@ -1,0 +1,159 @@
+"""
+`policy redecide` on a real Kafka: what it tells, what it publishes, and what it leaves alone.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+
+from consumer.clock import SystemClock
+from consumer.commands.policy.redecide.chains import Chains, TooMany
+from consumer.commands.policy.redecide.redeciding import Options, Redeciding
+from consumer.commands.policy.redecide.summary import Line, Summary
+from consumer.config import Config
+from consumer.errors import Misconfigured
+from consumer.journal.headers import OF_VERDICT, Source
+from consumer.journal.reader import OutputReader
+from consumer.journal.signatures import HEADER, Claim, Keyring
+from consumer.kafka.security import KafkaAccess
+from consumer.policy.decide import Deciding
+from consumer.policy.schema import Policy, PolicySettings
+from consumer.records import Assessment, Label, ModerationResult, Verdict
+from consumer.verdicts.encode import Encoding
+from tests.contract.reading import kafka_settings
+from tests.rig.events import delivery, submission
+from tests.rig.kafka import KafkaCluster, NewRecord, publish, read_all
+
+NO_KEYS = Keyring({})
+SERVICE = "baselineCheck_global"
+
+
+def policy(name: str, **members: Any) -> Policy:
+    settings = PolicySettings.model_validate({"policy": name, "version": 1, **members})
+    return Policy(settings=settings, sha256=name * 8)
+
+
+A = policy("a")
+B = policy("b", rules=[{"id": "art", "match": {"label": ["art*"]}, "then": "review"}])
+
+
+class Told:
+    """What a run told."""
+
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+        self.remembered = 0
+
+    def told(self, line: Line) -> None:
+        self.lines.append(line)
+
+    def gathered(self, chains: Chains) -> None:
+        self.remembered = len(chains)
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        assert done <= total
+
+
+class Stand:
+    """The outputs of one group, in which a policy's verdicts stand."""
+
+    def __init__(self, kafka: KafkaCluster, name: str, keyring: Keyring = NO_KEYS) -> None:
+        self.kafka = kafka
+        self.config = Config(kafka=kafka_settings(kafka, name))
+        self.group = name
+        self.keyring = keyring
+
+    async def set_up(self) -> None:
+        for each in self.config.kafka.outputs.all:
+            await self.kafka.create_topic(each, partitions=2, replication=1)
+
+    async def decided(self, by: Policy, labels: Iterable[tuple[str, str]], first: int = 0) -> None:
+        """Publish a verdict of a policy about each image: its label, and its level."""
+        for offset, (label, level) in enumerate(labels, first):
+            await self.put(verdict(by, offset, label, level))
+
+    async def put(self, decided: Verdict) -> None:
+        record = Encoding(group=self.group).verdict(decided)
+        topic = self.config.kafka.outputs.by_decision[decided.decision]
+        headers = list(record.headers)
+        if self.keyring.signs:
+            read = decided.submission.delivery
+            source = Source(decided.submission.id, read.topic_partition, read.offset)
+            claim = Claim(self.group, OF_VERDICT, source, topic, record.key, record.value)
+            headers.append((HEADER, self.keyring.sign(claim, 1.0, None)))
+        await self.write(topic, record.value, record.key, headers)
+
+    async def write(self, topic: str, value: bytes | None, key: bytes | None, headers: Sequence[Any]) -> None:
+        await publish(self.kafka.bootstrap_servers, topic, [NewRecord(value, key=key, headers=headers)])
+
+    async def person(self, about: Mapping[str, Any], decision: str) -> None:
+        """Publish what a person decides about a verdict."""
+        said = {**about, "decision": decision, "decided_by": "human", "verdict_id": f"{about['verdict_id']}-h",
+                "supersedes": about["verdict_id"], "cause": "human", "sequence": 2}  # fmt: skip
+        await self.write(self.config.kafka.outputs.by_decision[decision], orjson.dumps(said), b"k", [])
+
+    async def run(self, candidate: Policy, keyring: Keyring | None = None, **options: Any) -> tuple[Summary, Told]:
+        told = Told()
+        run = Redeciding(self.config, candidate, keyring or self.keyring, SystemClock(), told)
+        return await run.run(Options(since=0.0, **options)), told
+
+    async def applied(self, candidate: Policy) -> int:
+        """Publish what a policy decides otherwise; say how many that were."""
+        summary, _ = await self.run(candidate, apply=True, rate=10_000.0)
+        return summary.published
+
+    async def verdicts(self) -> list[Any]:
+        """All that stand there, by the order of their chains."""
+        read = [
+            await read_all(self.kafka.bootstrap_servers, each)
+            for each in self.config.kafka.outputs.by_decision.values()
+        ]
+        found = [orjson.loads(record.value) for records in read for record in records]
+        return sorted(found, key=lambda each: (each["event"]["offset"], each.get("sequence", 1)))
+
+    async def chain(self, offset: int) -> list[str]:
+        """What was decided about the image of a message, one after the other, and by which policy."""
+        found = [each for each in await self.verdicts() if each["event"]["offset"] == offset]
+        return [f"{each['decision']} by {each['policy']['id']}" for each in found]
+
+
+def verdict(by: Policy, offset: int, label: str, level: str) -> Verdict:
+    result = ModerationResult(service=SERVICE, request_id="R", risk_level=level, labels=(Label(label, 90.0, level),))
+    about = submission(delivery(offset=offset))
+    return Deciding(by).decide(
+        replace(about, event_id=f"event-{offset}"), Assessment(answers=(result,)), 1_763_632_900.0
+    )
+
+
+@pytest.fixture
+async def stand(kafka: KafkaCluster, topic: str) -> Stand:
+    made = Stand(kafka, topic)
+    await made.set_up()
+    return made
+
+
+async def test_each_flip_is_published_once_to_and_fro(stand: Stand) -> None:
+    """
+    From A to B and back to A: each time the flips alone are published, a repetition publishes nothing, and the newest
+    of each chain is what A decides.
+    """
+    await stand.decided(A, [("art_nude", "high"), ("violent_gun", "high"), ("art_fine", "low")])
+    listed, told = await stand.run(B)
+    before = await stand.verdicts()
+
+    published = [await stand.applied(each) for each in (B, B, A, A, B)]
+
+    assert (listed.flips, listed.published, len(before)) == ({("block", "review"): 1, ("pass", "review"): 1}, 0, 3)
+    assert [line.rules for line in told.lines] == [("art",), ("art",)]
+    assert published == [2, 0, 2, 0, 2]
+    assert await stand.chain(0) == ["block by a", "review by b", "block by a", "review by b"]
+    assert await stand.chain(1) == ["block by a"]
+    assert await stand.chain(2) == ["pass by a", "review by b", "pass by a", "review by b"]
+    chain = [each for each in await stand.verdicts() if each["event"]["offset"] == 0]
+    assert [each.get("supersedes") for each in chain[1:]] == [each["verdict_id"] for each in chain[:-1]]
+    assert [each["sequence"] for each in chain[1:]] == [2, 3, 4]
+    assert {each["cause"] for each in chain[1:]} == {"policy_change"}
