@@ -2,7 +2,6 @@
 `policy redecide` on a real Kafka: what it tells, what it publishes, and what it leaves alone.
 """
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -157,3 +156,122 @@ async def test_each_flip_is_published_once_to_and_fro(stand: Stand) -> None:
     assert [each.get("supersedes") for each in chain[1:]] == [each["verdict_id"] for each in chain[:-1]]
     assert [each["sequence"] for each in chain[1:]] == [2, 3, 4]
     assert {each["cause"] for each in chain[1:]} == {"policy_change"}
+
+
+async def test_a_person_is_never_answered(stand: Stand) -> None:
+    """
+    Where the policy decides otherwise than a person did, people are told and nothing is published; where it decides the
+    same, nothing is said. A second verdict of the machine changes neither.
+    """
+    await stand.decided(A, [("art_nude", "high"), ("art_fine", "high"), ("art_fine", "low")])
+    first, second, _ = await stand.verdicts()
+    await stand.person(first, "pass")
+    await stand.person(second, "review")
+
+    summary, told = await stand.run(B, apply=True)
+
+    assert (summary.people, summary.published, summary.for_people) == (2, 1, {"person": 1})
+    assert [(line.judged.kind, line.judged.before, line.judged.after) for line in told.lines] == [
+        ("for_people", "pass", "review"),
+        ("flip", "pass", "review"),
+    ]
+
+
+async def test_no_flip_lowers_a_floor(stand: Stand) -> None:
+    """
+    The floor of the policy that decided first holds, through any number of later ones, also of those without the rule.
+    """
+    pinned = policy("p", rules=[{"id": "gun", "match": {"label": ["*gun"]}, "then": "review", "pin": True}])
+    mild = policy("m", route={"high": "pass", "medium": "pass"})
+    await stand.decided(pinned, [("violent_gun", "medium")])
+
+    summary, told = await stand.run(mild, apply=True)
+    raised = await stand.applied(policy("x", route={"medium": "block"}))
+    again, _ = await stand.run(mild, apply=True)
+
+    assert (summary.for_people, again.for_people, raised) == ({"floor": 1}, {"floor": 1}, 1)
+    assert (told.lines[0].judged.why, told.lines[0].judged.detail) == ("floor", "gun")
+    assert [each["floor"] for each in await stand.verdicts()] == [{"rule": "gun", "decision": "review"}] * 2
+
+
+async def test_without_the_services_key_nothing_is_published(stand: Stand, kafka: KafkaCluster, topic: str) -> None:
+    """
+    Where the verdicts are signed. With the key what is published is signed too, and only what was genuine takes part:
+    what somebody else wrote is not decided again, and keeps no genuine verdict from it.
+    """
+    keyring = Keyring({"k": b"k" * 32}, "k")
+    signing = Stand(kafka, topic, keyring)
+    await signing.decided(A, [("art_nude", "high")])
+    await stand.decided(A, [("art_fine", "low")], first=1)  # by somebody without the key
+    genuine = next(each for each in await stand.verdicts() if each["event"]["offset"] == 0)
+    forged = {**genuine, "verdict_id": "f" * 32, "supersedes": genuine["verdict_id"], "sequence": 9}
+    headers = [("superseding_group", topic.encode()), ("ce_id", b"f" * 32), (HEADER, b"v1 k 1 - - " + b"0" * 64)]
+    await stand.write(f"{topic}.block", orjson.dumps(forged), b"k", headers)
+
+    with pytest.raises(Misconfigured, match=r"identity\.sign"):
+        await stand.run(B, apply=True)
+    summary, _ = await signing.run(B, apply=True)
+    repeated, _ = await signing.run(B, apply=True)
+
+    assert (summary.published, repeated.published) == (1, 0)
+    assert summary.set_aside["not_believed"] >= 1
+    assert await signing.chain(1) == ["pass by a"]
+
+
+async def test_no_journal_takes_it_for_an_outcome(stand: Stand) -> None:
+    """
+    The service reads its outputs back and finds the outcomes of uploads, and none else.
+    """
+    await stand.decided(A, [("art_nude", "high"), ("violent_gun", "high")])
+    await stand.applied(B)
+    reader = OutputReader(stand.config.kafka, KafkaAccess(stand.config.kafka), 1.0)
+
+    found = [outcome.id async for outcomes in reader.read(0.0, lambda *_: True) for outcome in outcomes]
+
+    stood = await stand.verdicts()
+    assert sorted(found) == sorted(each["verdict_id"] for each in stood if "supersedes" not in each)
+    assert len(stood) == 3
+
+
+async def test_what_cannot_be_remembered_is_said_before_anything_is_published(stand: Stand) -> None:
+    """
+    With what to do about it.
+    """
+    await stand.decided(A, [("art_nude", "high"), ("art_fine", "low")])
+    await stand.applied(B)
+    stood = len(await stand.verdicts())
+
+    with pytest.raises(TooMany, match="--memory"):
+        await stand.run(A, apply=True, most_bytes=300)
+
+    assert len(await stand.verdicts()) == stood
+
+
+async def test_what_is_written_twice_is_decided_once(stand: Stand) -> None:
+    """
+    A verdict that a service published twice, as one that outlived its session may.
+    """
+    for _ in range(2):
+        await stand.decided(A, [("art_nude", "high")])
+
+    assert [await stand.applied(B), await stand.applied(B)] == [1, 0]
+
+
+async def test_what_needs_calls_or_lacks_something_is_counted(stand: Stand) -> None:
+    """
+    By what would have to be asked, or what is not there; provisional ones are set aside.
+    """
+    more = policy("m", services=[SERVICE, "aigcDetector_global"])
+    await stand.decided(A, [("art_nude", "high"), ("art_fine", "low")])
+    for index, changes in enumerate(({"omitted": ["findings"]}, {"provisional": True}, {"findings": 3}), 2):
+        about = verdict(A, index, "x", "low")
+        record = Encoding(group=stand.group).verdict(about)
+        value = orjson.dumps({**orjson.loads(record.value or b""), **changes})
+        await stand.write(f"{stand.group}.pass", value, record.key, list(record.headers))
+
+    summary, told = await stand.run(more)
+
+    assert summary.needs_calls == {"services: aigcDetector_global": 1}
+    assert summary.not_replayable == {"omitted": 1, "not_a_verdict": 1}
+    assert summary.set_aside == {"provisional": 1}
+    assert [line.judged.kind for line in told.lines].count("flip") == 0
