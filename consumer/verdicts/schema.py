@@ -188,6 +188,13 @@ def verdict_schema() -> Schema:
             ),
             timing=_object(
                 "When and how long.",
+                {
+                    "as_of": {
+                        "description": "Where it supersedes another: for which moment rules that end were looked at.",
+                        "type": "string",
+                        "pattern": _MOMENT,
+                    }
+                },
                 received={"description": "When the message was read.", "type": "string", "pattern": _MOMENT},
                 decided={"description": "When the decision was made.", "type": "string", "pattern": _MOMENT},
                 queued_ms=_or_null("From reading to the call that was answered.", "integer"),

@@ -79,7 +79,8 @@ def test_every_block_is_looked_at() -> None:
     kinds = {kind for kind, _ in BLOCKS}
 
     assert kinds == {
-        "sh", "text", "python verify", "java verify", "go verify", "yaml", "yaml bindings",
+        "sh", "text", "python verify", "java verify", "go verify", "python order", "java order", "go order",
+        "yaml", "yaml bindings",
         "json message", "json headers", "json decoded", "json decoded with bindings",
         "json verdict", "json hits", "json dead-letter-headers",
     }  # fmt: skip

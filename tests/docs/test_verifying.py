@@ -11,6 +11,7 @@ from typing import Any
 
 from consumer.journal.headers import OF_DEAD_LETTER, OF_PROVISIONAL, OF_VERDICT, Source, SourceHeaders
 from consumer.journal.signatures import HEADER, Claim, CommitMark, Keyring
+from consumer.journal.superseding import SupersedingClaim
 from consumer.records import SourceId
 from tests.rig.events import delivery
 from tests.rig.replica import ROOT
@@ -71,7 +72,25 @@ def records(names: SourceHeaders) -> Iterator[Record]:
             yield replace(ours, genuine=False, headers={**ours.headers, name: None})
 
 
-RECORDS = [*records(OF_VERDICT), *records(OF_PROVISIONAL), *records(OF_DEAD_LETTER)]
+def superseding_records() -> Iterator[Record]:
+    """Genuine ones that supersede others, and what a forger could make of them."""
+    headers: dict[str, bytes | None] = {"ce_id": b"1f", "superseding_group": b"group"}
+    for key in (b"key", None):
+        claim = SupersedingClaim("group", "1f", "moderation.block", key, b"value")
+        ours = Record(True, claim.topic, "superseding", key, b"value", {**headers, HEADER: claim.sign(KEYRING, 1.5)})
+        yield ours
+        yield replace(ours, genuine=False, kind="verdict", headers={**ours.headers, "source_group": b"group"})
+        yield replace(ours, genuine=False, topic="moderation.pass")
+        yield replace(ours, genuine=False, value=b"x")
+        yield replace(ours, genuine=False, key=b"x")
+        for name in ours.headers:
+            yield replace(ours, genuine=False, headers={**ours.headers, name: b"1"})
+            yield replace(ours, genuine=False, headers={**ours.headers, name: None})
+
+
+RECORDS = [
+    *records(OF_VERDICT), *records(OF_PROVISIONAL), *records(OF_DEAD_LETTER), *superseding_records(),
+]  # fmt: skip
 
 
 def check(program: list[str], folder: Path) -> None:
