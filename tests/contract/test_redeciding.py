@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from consumer.clock import SystemClock
+from consumer.commands.decode import show
 from consumer.commands.policy.redecide.chains import Chains, TooMany
 from consumer.commands.policy.redecide.redeciding import Options, Redeciding
 from consumer.commands.policy.redecide.summary import Line, Summary
@@ -19,6 +20,7 @@ from consumer.journal.headers import OF_VERDICT, Source
 from consumer.journal.reader import OutputReader
 from consumer.journal.signatures import HEADER, Claim, Keyring
 from consumer.kafka.security import KafkaAccess
+from consumer.locations import Image, ObjectRef
 from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Assessment, Label, ModerationResult, Verdict
@@ -46,6 +48,7 @@ class Told:
     def __init__(self) -> None:
         self.lines: list[Line] = []
         self.remembered = 0
+        self.cost: tuple[int, int] | None = None
 
     def told(self, line: Line) -> None:
         self.lines.append(line)
@@ -55,6 +58,10 @@ class Told:
 
     def progress(self, what: str, done: int, total: int) -> None:
         assert done <= total
+
+    def may_rescan(self, summary: Summary, services: int) -> bool:
+        self.cost = summary.rescans, services
+        return True
 
 
 class Stand:
@@ -263,7 +270,8 @@ async def test_what_needs_calls_or_lacks_something_is_counted(stand: Stand) -> N
     """
     more = policy("m", services=[SERVICE, "aigcDetector_global"])
     await stand.decided(A, [("art_nude", "high"), ("art_fine", "low")])
-    for index, changes in enumerate(({"omitted": ["findings"]}, {"provisional": True}, {"findings": 3}), 2):
+    broken: list[dict[str, Any]] = [{"omitted": ["findings"]}, {"provisional": True}, {"findings": 3}]
+    for index, changes in enumerate(broken, 2):
         about = verdict(A, index, "x", "low")
         record = Encoding(group=stand.group).verdict(about)
         value = orjson.dumps({**orjson.loads(record.value or b""), **changes})
@@ -275,3 +283,45 @@ async def test_what_needs_calls_or_lacks_something_is_counted(stand: Stand) -> N
     assert summary.not_replayable == {"omitted": 1, "not_a_verdict": 1}
     assert summary.set_aside == {"provisional": 1}
     assert [line.judged.kind for line in told.lines].count("flip") == 0
+
+
+async def test_what_needs_calls_can_be_asked_about_again_once(stand: Stand) -> None:
+    """
+    As an upload event that names the same object, tenant, purpose and subject, with the same key; what it will cost is
+    said first. A URL, of which verdicts keep no query, cannot be asked about again, and a person's image is not.
+    """
+    lane = stand.config.kafka.topics[0]
+    await stand.kafka.create_topic(lane, partitions=1, replication=1)
+    more = policy("m", services=[SERVICE, "aigcDetector_global"])
+    ref = ObjectRef(store="oss", bucket="ugc", key="a/1.jpg", region="ap-southeast-1", version="v1")
+    for offset in range(3):
+        decided = verdict(A, offset, "art_fine", "low")
+        image = (
+            Image(id="0", ref=ref, mime="image/jpeg") if offset else Image(id="0", url="https://a.example/1?token=s")
+        )
+        await stand.put(replace(decided, submission=replace(decided.submission, image=image)))
+    await stand.person(next(each for each in await stand.verdicts() if each["event"]["offset"] == 2), "pass")
+
+    first, told = await stand.run(more, rescan=lane)
+    second, _ = await stand.run(more, rescan=lane)
+
+    [event] = await read_all(stand.kafka.bootstrap_servers, lane)
+    said = orjson.loads(event.value)
+    assert (first.rescanned, second.rescanned, second.rescanned_before, told.cost) == (1, 0, 1, (1, 2))
+    assert first.needs_calls == {"services: aigcDetector_global": 2}
+    assert (said["schema"], said["tenant"], said["purpose"], event.key) == (
+        "image.uploaded.v1",
+        "shop-eu",
+        "avatar",
+        b"k",
+    )
+    assert said["subject"] == {"id": "u_1/avatar", "type": "user_avatar", "revision": 3}
+    assert said["images"] == [{
+        "id": "0", "mime": "image/jpeg",
+        "ref": {"store": "oss", "bucket": "ugc", "key": "a/1.jpg", "region": "ap-southeast-1", "version": "v1"},
+    }]  # fmt: skip
+    shown, was_read = show(event.value, (), None, None)
+    assert was_read
+    assert [(each["bucket"], each["key"], each["version"], each["of"]) for each in shown] == [
+        ("ugc", "a/1.jpg", "v1", 1)
+    ]

@@ -92,8 +92,8 @@ def arrivals() -> Iterator[Sequence[Said]]:
     for count in range(1, 4):
         for some in combinations(EVERY, count):
             yield from permutations(some)
-    for some, _ in CASES:
-        yield from permutations(some)
+    for case, _ in CASES:
+        yield from permutations(case)
 
 
 ARRIVALS = [*arrivals()]
@@ -166,7 +166,8 @@ def test_in_java(javac: str, tmp_path: Path) -> None:
     """
     (tmp_path / "Verdicts.java").write_text(function("java"))
     shutil.copy(PROGRAMS / "Main.java", tmp_path)
-    subprocess.run([javac, "-proc:none", "-J-XX:TieredStopAtLevel=1", "Verdicts.java", "Main.java"], cwd=tmp_path, check=True)
+    quickly = ["-proc:none", "-J-XX:TieredStopAtLevel=1"]
+    subprocess.run([javac, *quickly, "Verdicts.java", "Main.java"], cwd=tmp_path, check=True)
 
     check([str(Path(javac).with_name("java")), "Main"], tmp_path)
 

@@ -29,6 +29,8 @@ def redecide(
     rate: float,
     memory: int,
     as_json: bool,
+    rescan: str | None = None,
+    yes: bool = False,
 ) -> Summary:
     """
     Decide again what was published in the time before now. `memory` is in MiB.
@@ -42,8 +44,11 @@ def redecide(
     config = load_config(config_file, environment, overrides)
     policy = load_policy(candidate, [region.name for region in config.provider.regions])
     keyring = Keyring(read_keys(config.identity), config.identity.sign)
-    options = Options(began, apply, rate, memory << 20)
-    with Showing(as_json=as_json) as showing:
+    if rescan is not None and rescan not in config.kafka.topics:
+        known = ", ".join(config.kafka.topics)
+        raise Misconfigured([f"--rescan: {rescan!r} is none of kafka.topics, which the service reads: {known}"])
+    options = Options(began, apply, rate, memory << 20, rescan)
+    with Showing(as_json=as_json, is_confirmed=yes, qps=config.quota.qps) as showing:
         return asyncio.run(Redeciding(config, policy, keyring, clock, showing).run(options))
 
 

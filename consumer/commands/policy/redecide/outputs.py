@@ -1,5 +1,5 @@
 """
-Reading the topics of verdicts, from a moment to where they ended when the command began. Nothing is committed.
+Reading topics from a moment to where they ended when the command began. Nothing is committed.
 """
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
@@ -34,16 +34,18 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Outputs:
-    """The topics of the verdicts of one group."""
+class Topics:
+    """Topics whose records have a name of their own in a header."""
 
     settings: KafkaSettings
     access: KafkaAccess
+    topics: Sequence[str]
+    header: str
 
-    @property
-    def topics(self) -> Sequence[str]:
-        """Those of verdicts; dead letters are none."""
-        return tuple(self.settings.outputs.by_decision.values())
+    @classmethod
+    def of_verdicts(cls, settings: KafkaSettings, access: KafkaAccess) -> "Topics":
+        """The outputs, but for dead letters."""
+        return cls(settings, access, tuple(settings.outputs.by_decision.values()), "ce_id")
 
     async def window(self, since: float) -> Window:
         """What was published from a moment (unix seconds) on. `KafkaError` escapes."""
@@ -86,13 +88,16 @@ class Outputs:
                 ends = {each: end for each, end in ends.items() if (place := at[each]) is None or place < end}
 
     async def find(self, wanted: Collection[SourceId], since: float) -> Collection[SourceId]:
-        """Which of these verdicts stand there, published since a moment (unix seconds). `KafkaError` escapes."""
+        """Which of these records stand there, published since a moment (unix seconds). `KafkaError` escapes."""
         names = {each.encode(): each for each in wanted}
-        found = set[SourceId]()
-        async for records in self.read(await self.window(since - CLOCK_SKEW)):
-            told = [dict(record.headers).get("ce_id") for record in records]
-            found |= {names[each] for each in told if each is not None and each in names}
-        return found
+        return {names[each] async for each in self.names(since - CLOCK_SKEW) if each in names}
+
+    async def names(self, since: float) -> AsyncGenerator[bytes]:
+        """Yield the names of the records since a moment (unix seconds). `KafkaError` escapes."""
+        async for records in self.read(await self.window(since)):
+            for record in records:
+                if (name := dict(record.headers).get(self.header)) is not None:
+                    yield name
 
     def _consumer(self) -> Any:
         return reader(

@@ -8,13 +8,11 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from consumer.clock import Clock
-from consumer.commands.policy.redecide.outputs import Outputs
-from consumer.config.kafka import KafkaSettings
+from consumer.commands.policy.redecide.outputs import Topics
 from consumer.dispatch.in_flight import InFlight
 from consumer.errors import ConsumerError, OutcomeRefused
 from consumer.journal import superseding
 from consumer.journal.headers import Source, SourceHeaders
-from consumer.kafka.security import KafkaAccess
 from consumer.records import Partition, SourceId
 from consumer.verdicts.encode import Encoded
 from consumer.verdicts.outcomes import Outcome
@@ -28,7 +26,7 @@ _NAMES = SourceHeaders(kind="verdict", id="ce_id", topic="", partition="", offse
 
 
 class NotTaken(ConsumerError):
-    """A topic does not take a verdict."""
+    """A topic does not take a record."""
 
 
 @dataclass(slots=True)
@@ -44,21 +42,19 @@ class Publishing:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def opened(
-        cls, settings: KafkaSettings, access: KafkaAccess, outputs: Outputs, clock: Clock, rate: float
-    ) -> AsyncIterator["Publishing"]:
+    async def opened(cls, topics: Topics, clock: Clock, rate: float) -> AsyncIterator["Publishing"]:
         """Publish until the block ends, and wait for what is not acknowledged then. `NotTaken` escapes, in a group."""
-        unconfirmed = UnconfirmedPublishes(outputs.find, clock)
+        unconfirmed = UnconfirmedPublishes(topics.find, clock)
         async with (
-            KafkaSink.open(settings, access, unconfirmed, InFlight(clock), clock) as sink,
+            KafkaSink.open(topics.settings, topics.access, unconfirmed, InFlight(clock), clock) as sink,
             asyncio.TaskGroup() as tasks,
         ):
             yield cls(sink, clock, rate, tasks)
 
-    async def publish(self, verdict_id: str, topic: str, record: Encoded, published: Callable[[], None]) -> None:
-        """Begin to publish a verdict, when its turn has come; `published` is told once it is durable."""
+    async def publish(self, name: str, topic: str, record: Encoded, published: Callable[[], None]) -> None:
+        """Begin to publish a record, when its turn has come; `published` is told once it is durable."""
         await self._turn()
-        source = Source(SourceId(verdict_id), Partition(superseding.KIND, 0), 0)
+        source = Source(SourceId(name), Partition(superseding.KIND, 0), 0)
         outcome = Outcome(source=source, names=_NAMES, topic=topic, record=record)
         self.tasks.create_task(self._publish(outcome, published))
 
@@ -74,7 +70,7 @@ class Publishing:
         try:
             await self.sink.publish(outcome)
         except OutcomeRefused as refused:
-            what = f"{outcome.topic}: does not take a verdict: {refused.word}: {REMEDIES[refused.word]}"
+            what = f"{outcome.topic}: does not take a record: {refused.word}: {REMEDIES[refused.word]}"
             raise NotTaken(what) from refused
         finally:
             self._free.release()

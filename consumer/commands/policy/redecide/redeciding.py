@@ -5,17 +5,18 @@ Reads what is published twice, tells what a policy would decide otherwise, and p
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 from aiokafka.errors import KafkaError
 
 from consumer.clock import Clock
 from consumer.commands.offsets import NotAnswered
+from consumer.commands.policy.redecide import rescans
 from consumer.commands.policy.redecide.belief import Believing, Met, met
-from consumer.commands.policy.redecide.chains import HUMAN, Chains, about_of, sequence_of
+from consumer.commands.policy.redecide.chains import HUMAN, Chains, about_of, packed, sequence_of
 from consumer.commands.policy.redecide.flips import Judged, judge
-from consumer.commands.policy.redecide.outputs import Outputs, Window
+from consumer.commands.policy.redecide.outputs import Topics, Window
 from consumer.commands.policy.redecide.publishing import Publishing
 from consumer.commands.policy.redecide.summary import Line, Summary
 from consumer.commands.policy.redecide.writing import encoded, signed, superseding_id, superseding_value
@@ -25,6 +26,7 @@ from consumer.journal.signatures import Keyring
 from consumer.kafka.security import KafkaAccess
 from consumer.policy.replay import Replaying
 from consumer.policy.schema import Policy
+from consumer.verdicts.encode import Encoded
 
 
 class Telling(Protocol):
@@ -36,6 +38,18 @@ class Telling(Protocol):
 
     def progress(self, what: str, done: int, total: int) -> None: ...
 
+    def may_rescan(self, summary: Summary, services: int) -> bool:
+        """Say what it will cost to ask about images again, each by so many services, and ask whether to."""
+        ...
+
+
+class Found(NamedTuple):
+    """A verdict that is not decided as before."""
+
+    judged: Judged
+    verdict: Mapping[str, Any]
+    record: Met
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -45,6 +59,7 @@ class Options:
     apply: bool = False
     rate: float = 100.0  # verdicts a second that are published
     most_bytes: int = 512 << 20  # for what took others' places
+    rescan: str | None = None  # the topic for upload events of images that must be asked about again
 
 
 class Redeciding:
@@ -54,6 +69,7 @@ class Redeciding:
         self._config = config
         self._group = config.kafka.group_id
         self._replaying = Replaying(policy)
+        self._services = len(policy.settings.services)
         self._keyring = keyring
         self._clock = clock
         self._telling = telling
@@ -71,7 +87,7 @@ class Redeciding:
         access = KafkaAccess(self._config.kafka)
         if refusal := await access.probe():
             raise NotAnswered(f"kafka.bootstrap_servers: {refusal.reason}")
-        outputs = Outputs(self._config.kafka, access)
+        outputs = Topics.of_verdicts(self._config.kafka, access)
         try:
             return await self._run(options, outputs)
         except KafkaError as error:
@@ -80,26 +96,25 @@ class Redeciding:
         except BaseExceptionGroup as errors:
             raise next((each for each in errors.exceptions if isinstance(each, ConsumerError)), errors) from errors
 
-    async def _run(self, options: Options, outputs: Outputs) -> Summary:
+    async def _run(self, options: Options, outputs: Topics) -> Summary:
         summary, window = Summary(), await outputs.window(options.since)
         chains = await self._gathered(outputs, window, options)
         summary.people, summary.memory = chains.people, chains.size
         self._telling.gathered(chains)
-        if not options.apply:
-            async for judged, verdict, record in self._judged(outputs, window, chains, summary):
-                self._tell(judged, verdict, record)
-            return summary
-        async with Publishing.opened(
-            self._config.kafka, outputs.access, outputs, self._clock, options.rate
-        ) as publishing:
-            async for judged, verdict, record in self._judged(outputs, window, chains, summary):
-                if judged.kind == "flip":
-                    await self._publish(judged, verdict, record, publishing, summary)
-                else:
-                    self._tell(judged, verdict, record)
+        judged = self._judged(outputs, window, chains, summary)
+        if options.apply:
+            async with Publishing.opened(outputs, self._clock, options.rate) as publishing:
+                async for each in judged:
+                    await self._publish(each, publishing, summary)
+        else:
+            async for each in judged:
+                self._tell(each)
+        if options.rescan and summary.rescans and self._telling.may_rescan(summary, self._services):
+            lane = Topics(self._config.kafka, outputs.access, (options.rescan,), rescans.HEADER)
+            await self._rescan(self._judged(outputs, window, chains, Summary()), lane, options, summary)
         return summary
 
-    async def _gathered(self, outputs: Outputs, window: Window, options: Options) -> Chains:
+    async def _gathered(self, outputs: Topics, window: Window, options: Options) -> Chains:
         """The first pass."""
         chains, is_signed = Chains(options.most_bytes), False
         async for record in self._records(outputs, window, "what took others' places"):
@@ -118,10 +133,8 @@ class Redeciding:
             )
         return chains
 
-    async def _judged(
-        self, outputs: Outputs, window: Window, chains: Chains, summary: Summary
-    ) -> AsyncIterator[tuple[Judged, Mapping[str, Any], Met]]:
-        """The second pass: every newest verdict that is not decided as before."""
+    async def _judged(self, outputs: Topics, window: Window, chains: Chains, summary: Summary) -> AsyncIterator[Found]:
+        """Later passes: every newest verdict that is not decided as before."""
         async for record in self._records(outputs, window, "verdicts decided again", summary):
             if (verdict := _read(record)) is None or (about := _about(verdict)) is None:
                 summary.set_aside["unreadable"] += 1
@@ -137,13 +150,15 @@ class Redeciding:
                     summary.set_aside["not_believed"] += 1
                     continue
                 summary.count(judged)
+                if judged.kind == "needs_calls" and self._event(verdict, record) is not None:
+                    summary.rescans += 1
                 if judged.kind != "same":
-                    yield judged, verdict, record
+                    yield Found(judged, verdict, record)
                 if judged.after is not None and judged.kind == "flip":
                     chains.replace(about, self._id(verdict), verdict, judged.after)
 
     async def _records(
-        self, outputs: Outputs, window: Window, what: str, summary: Summary | None = None
+        self, outputs: Topics, window: Window, what: str, summary: Summary | None = None
     ) -> AsyncIterator[Met]:
         done, total = 0, window.size
         async for records in outputs.read(window):
@@ -158,29 +173,53 @@ class Redeciding:
     def _id(self, verdict: Mapping[str, Any]) -> str:
         return superseding_id(verdict["verdict_id"], self._replaying.name)
 
-    def _tell(self, judged: Judged, verdict: Mapping[str, Any], record: Met) -> None:
-        name = self._id(verdict) if judged.kind == "flip" else None
-        self._telling.told(Line.of(judged, verdict, record, name))
+    def _tell(self, found: Found) -> None:
+        name = self._id(found.verdict) if found.judged.kind == "flip" else None
+        self._telling.told(Line.of(found.judged, found.verdict, found.record, name))
 
-    async def _publish(
-        self, judged: Judged, verdict: Mapping[str, Any], record: Met, publishing: Publishing, summary: Summary
-    ) -> None:
-        now, name, after = self._clock.wall(), self._id(verdict), judged.after
-        assert after is not None
+    async def _publish(self, found: Found, publishing: Publishing, summary: Summary) -> None:
+        judged, verdict, record = found
+        if judged.kind != "flip" or judged.after is None:
+            return self._tell(found)
+        now, name = self._clock.wall(), self._id(verdict)
         value = superseding_value(verdict, judged, self._replaying.name, now)
         if value is None:
             summary.not_replayable["too_large"] += 1
-            return
-        topic = self._config.kafka.outputs.by_decision[after]
+            return None
+        topic = self._config.kafka.outputs.by_decision[judged.after]
         written = encoded(value, name, sequence_of(verdict) + 1, self._group, record.key, record.headers)
         if self._keyring.signs:
             written = signed(written, self._group, name, topic, self._keyring, now)
 
         def published() -> None:
             summary.published += 1
-            self._tell(judged, verdict, record)
+            self._tell(found)
 
-        await publishing.publish(name, topic, written, published)
+        return await publishing.publish(name, topic, written, published)
+
+    async def _rescan(self, judged: AsyncIterator[Found], lane: Topics, options: Options, summary: Summary) -> None:
+        """The third pass: upload events for what needs calls, but for those that an earlier run has published."""
+        before = {packed(each.decode(errors="replace")) async for each in lane.names(options.since)}
+
+        def published() -> None:
+            summary.rescanned += 1
+
+        async with Publishing.opened(lane, self._clock, options.rate) as publishing:
+            async for found in judged:
+                event = self._event(found.verdict, found.record) if found.judged.kind == "needs_calls" else None
+                if event is None:
+                    continue
+                name = rescans.rescan_id(found.verdict["verdict_id"], self._replaying.name)
+                if packed(name) in before:
+                    summary.rescanned_before += 1
+                    continue
+                before.add(packed(name))
+                await publishing.publish(name, lane.topics[0], event, published)
+
+    def _event(self, verdict: Mapping[str, Any], record: Met) -> Encoded | None:
+        name = rescans.rescan_id(verdict["verdict_id"], self._replaying.name)
+        keeps_query = self._config.privacy.keep_query
+        return rescans.rescan_of(verdict, record.key, name, self._clock.wall(), keeps_query=keeps_query)
 
 
 def _read(record: Met) -> Mapping[str, Any] | None:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -11,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from consumer.commands.policy.redecide.chains import Chains
 from consumer.commands.policy.redecide.summary import Line, Summary
+from consumer.errors import Misconfigured
 
 MOST_SHOWN = 80  # characters of a producer's text
 _TOLD = frozenset({"flip", "for_people"})
@@ -26,8 +28,11 @@ _SET_ASIDE = {
 class Showing:
     """Shows lines on standard output, and progress on standard error where that is a terminal."""
 
-    def __init__(self, *, as_json: bool) -> None:
+    def __init__(self, *, as_json: bool, is_confirmed: bool = False, qps: int = 0) -> None:
+        """`is_confirmed` asks nobody whether to have images asked about again, at `qps` calls a second."""
         self._as_json = as_json
+        self._is_confirmed = is_confirmed
+        self._qps = qps
         console = Console(stderr=True, highlight=False)
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
         self._bar = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
@@ -64,6 +69,28 @@ class Showing:
         if what not in self._tasks:
             self._tasks[what] = self._bar.add_task(what, total=total)
         self._bar.update(self._tasks[what], completed=done)
+
+    def may_rescan(self, summary: Summary, services: int) -> bool:
+        """
+        Say what it will cost, and ask whether to.
+
+        Raises:
+            Misconfigured: nobody can be asked, and --yes is not given.
+        """
+        self._bar.stop()
+        typer.echo(_cost(summary.rescans, services, self._qps), err=True)
+        if self._is_confirmed:
+            return True
+        if not sys.stdin.isatty():
+            raise Misconfigured(["--rescan: costs calls, and nobody can be asked here: give --yes too"])
+        return typer.confirm("Have them asked about again?", err=True)
+
+
+def _cost(images: int, services: int, qps: int) -> str:
+    calls = images * services
+    each = "one call" if services == 1 else f"{services} calls"
+    took = f"{timedelta(seconds=round(calls / max(1, qps)))} at the account's {qps:,} a second"
+    return f"{images:,} images are asked about again, {each} each: {calls:,} billed calls, {took}"
 
 
 def as_json(line: Line) -> Mapping[str, Any]:
@@ -114,6 +141,9 @@ def summary_as_json(summary: Summary, *, applied: bool) -> str:
             "not_replayable": summary.not_replayable,
             "set_aside": summary.set_aside,
             "published": summary.published if applied else None,
+            "can_be_rescanned": summary.rescans,
+            "rescanned": summary.rescanned,
+            "rescanned_before": summary.rescanned_before,
         }
     ).decode()
 
@@ -133,6 +163,12 @@ def _lines(summary: Summary, applied: bool) -> Iterator[str]:
         yield f"left to people: {person:,} that a person decided, {floor:,} below the floor of a pinned rule"
     if summary.needs_calls:
         yield f"cannot be known without new calls: {_counted(summary.needs_calls)}"
+        rescanned = summary.rescanned or summary.rescanned_before
+        yield (
+            f"  asked about again: {summary.rescanned:,}, and {summary.rescanned_before:,} by an earlier run"
+            if rescanned
+            else f"  --rescan TOPIC has those asked about again whose image verdicts name: {summary.rescans:,}"
+        )
     if summary.not_replayable:
         yield f"cannot be decided again: {_counted(summary.not_replayable)}"
     for why, count in summary.set_aside.items():
