@@ -13,9 +13,8 @@ What it is about stands in the value. Values only.
 """
 
 import re
-from collections.abc import Mapping
+from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import NamedTuple
 
 from consumer.journal.signatures import Keyring
 
@@ -25,14 +24,15 @@ _HEADER = re.compile(rb"v1 ([A-Za-z0-9._-]{1,32}) (\d{1,16}) - - ([0-9a-f]{64})"
 _NOTHING = b"-"
 
 
-class SupersedingClaim(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SupersedingClaim:
     """What such a verdict says of itself, before anybody knows who wrote it."""
 
     group: str
     id: str
     topic: str
-    key: bytes | None
-    value: bytes
+    key: bytes | None = field(repr=False)
+    value: bytes = field(repr=False)
 
     def sign(self, keyring: Keyring, published: float) -> bytes:
         """Return the header of a verdict that is published at that moment (unix seconds)."""
@@ -50,9 +50,3 @@ class SupersedingClaim(NamedTuple):
             b"moderation-outcome-v1", self.group.encode(), KIND.encode(), self.id.encode(), None, None, None,
             self.topic.encode(), self.key, sha256(self.value).digest(), said, _NOTHING, _NOTHING,
         ]  # fmt: skip
-
-
-def group_of(headers: Mapping[str, bytes | None]) -> str | None:
-    """The group whose verdict another one takes the place of; None where the headers are an outcome's, or nothing's."""
-    group = headers.get(GROUP)
-    return None if group is None else group.decode(errors="replace")

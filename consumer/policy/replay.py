@@ -55,6 +55,9 @@ class Recorded(NamedTuple):
     decided_by: str
     floor: Floor | None
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.decision} by {self.decided_by})"  # the context is the producer's
+
     @property
     def could_be_asked(self) -> bool:
         """Whether any policy could have learned something of the image."""

@@ -6,7 +6,8 @@ not get its signature that way, nor keep a genuine verdict from being decided ag
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from consumer.journal import headers, superseding
 from consumer.journal.signatures import HEADER, Claim, Keyring
@@ -15,7 +16,8 @@ Kind = Literal["upload", "superseding", "other"]
 _PERSON = b'"human"'
 
 
-class Met(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Met:
     """A record of an output."""
 
     kind: Kind  # by its headers; what is neither can only be a person's verdict
@@ -23,8 +25,8 @@ class Met(NamedTuple):
     partition: int
     offset: int
     key: bytes | None
-    value: bytes
-    headers: Mapping[str, bytes | None]
+    value: bytes = field(repr=False)  # a URL in it may have its query
+    headers: Mapping[str, bytes | None] = field(repr=False)
 
     @property
     def may_be_a_persons(self) -> bool:

@@ -4,8 +4,8 @@ Reads what is published twice, tells what a policy would decide otherwise, and p
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import orjson
 from aiokafka.errors import KafkaError
@@ -43,11 +43,12 @@ class Telling(Protocol):
         ...
 
 
-class Found(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Found:
     """A verdict that is not decided as before."""
 
     judged: Judged
-    verdict: Mapping[str, Any]
+    verdict: Mapping[str, Any] = field(repr=False)  # a URL in it may have its query
     record: Met
 
 
@@ -178,7 +179,7 @@ class Redeciding:
         self._telling.told(Line.of(found.judged, found.verdict, found.record, name))
 
     async def _publish(self, found: Found, publishing: Publishing, summary: Summary) -> None:
-        judged, verdict, record = found
+        judged, verdict, record = found.judged, found.verdict, found.record
         if judged.kind != "flip" or judged.after is None:
             return self._tell(found)
         now, name = self._clock.wall(), self._id(verdict)
