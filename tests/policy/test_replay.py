@@ -208,7 +208,7 @@ def test_rules_that_look_beyond_findings_decide_as_from_the_answers(tmp_path: Pa
                 assert reasons == [(each.rule, each.finding.label) for each in expected.reasons], made.policy
 
     assert looking > 20
-    assert decided["Replayed"] > 3 * (decided.total() - decided["Replayed"])
+    assert decided["Replayed"] > 100
 
 
 def test_what_a_rule_would_look_at_and_the_verdict_does_not_keep_is_not_guessed() -> None:

@@ -69,8 +69,8 @@ class Redeciding:
     def __init__(self, config: Config, policy: Policy, keyring: Keyring, clock: Clock, telling: Telling) -> None:
         self._config = config
         self._group = config.kafka.group_id
-        self._replaying = Replaying(policy)
-        self._services = len(policy.settings.services)
+        self._replaying = Replaying(policy, config.privacy.context)
+        self._services = policy.settings.most_services
         self._keyring = keyring
         self._clock = clock
         self._telling = telling

@@ -14,7 +14,7 @@ from consumer.commands.policy.redecide.chains import sequence_of
 from consumer.commands.policy.redecide.flips import Judged, stricter
 from consumer.journal import superseding
 from consumer.journal.signatures import HEADER, Keyring
-from consumer.policy.effective import UNSEEN
+from consumer.policy.ready import UNSEEN
 from consumer.records import Finding, PolicyName, Reason
 from consumer.verdicts.bounds import MOST_VALUE, rfc3339
 from consumer.verdicts.encode import Encoded, EncodedHeaders
