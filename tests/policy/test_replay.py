@@ -22,8 +22,8 @@ from tests.policy.test_candidate import answers, rules
 from tests.policy.test_rules import Tree, rule
 from tests.policy.test_rules import answer as answered
 from tests.rig.events import submission
-from tests.rig.policies.cases import case
-from tests.rig.policies.play import assessment_of, submission_of
+from tests.rig.policy_cases.cases import case
+from tests.rig.policy_cases.play import assessment_of, submission_of
 
 MOMENT = 1_763_632_801.25
 BOTH: Tree = {"services": ["a", "b"]}
