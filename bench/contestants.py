@@ -5,12 +5,14 @@ Who takes part: how each contestant is started for a course. Everything else abo
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
 import yaml
 
-_POLICY = Path(__file__).parents[1] / "config" / "policy.yaml"
+ROOT = Path(__file__).parents[1]
+_POLICY = ROOT / "config" / "policy.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +35,19 @@ class Course:
     dead_letter: str
     group: str
     in_flight: int
-    """How many calls there may be at once; nothing else may limit the pace."""
+    """How many calls there may be at once."""
+
+    quota: int
+    """Calls a second that a contestant with a pace may make; the bare loop has none."""
 
     events: int
     folder: Path
     """An empty folder of the run's own, for a configuration file or the like; gone after it."""
+
+    @property
+    def edge(self) -> int:
+        """Events at either end that do not count: the first calls, with their connections and imports, and the last."""
+        return max(2 * self.in_flight, self.events // 10)
 
     @property
     def outputs(self) -> tuple[str, str, str, str]:
@@ -72,8 +82,8 @@ def bare(course: Course) -> Start:
     )
 
 
-def service(course: Course) -> Start:
-    """Start the service with its defaults, but for a quota that is out of the way."""
+def service(course: Course, tree: Path = ROOT) -> Start:
+    """Start the service of a working tree with its defaults."""
     file = course.folder / "consumer.yaml"
     file.write_text(
         yaml.safe_dump(
@@ -90,17 +100,38 @@ def service(course: Course) -> Start:
                     },
                 },
                 "provider": {"endpoint": course.provider, "max_in_flight": course.in_flight},
-                "quota": {"qps": 100_000},
+                "quota": {"qps": course.quota},
                 "health": {"host": "127.0.0.1", "port": 0, "metrics_port": 0},
                 "policy": str(_POLICY),
             }
         )
     )
     return Start(
-        [sys.executable, "-m", "consumer", "run", "--config", str(file)],
-        {"ALIBABA_CLOUD_ACCESS_KEY_ID": "bench", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "bench"},
+        # -P: the folder that it is started in is this tree, whichever is meant.
+        [sys.executable, "-P", "-m", "consumer", "run", "--config", str(file)],
+        {
+            "ALIBABA_CLOUD_ACCESS_KEY_ID": "bench",
+            "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "bench",
+            "PYTHONPATH": str(tree),
+        },
     )
 
 
 # The first is the floor that the others are compared with.
 CONTESTANTS: Mapping[str, Contestant] = {"bare": bare, "service": service}
+
+
+def contestant(name: str) -> Contestant:
+    """
+    Find a contestant by its name; `service@FOLDER` is the service of another working tree.
+
+    Raises:
+        KeyError: there is none.
+    """
+    kind, _, tree = name.partition("@")
+    if not tree:
+        return CONTESTANTS[name]
+    folder = Path(tree).resolve()
+    if kind != "service" or not (folder / "consumer").is_dir():
+        raise KeyError(name)
+    return partial(service, tree=folder)

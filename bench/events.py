@@ -2,10 +2,12 @@
 Upload events as the pipelines publish them: native events, one image each, every one with a key of its own.
 """
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import orjson
+from aiokafka import AIOKafkaProducer
 
 from tests.rig.kafka import NewRecord
 
@@ -36,3 +38,15 @@ def upload_events(count: int) -> Iterator[NewRecord]:
             "context": {"country": "DE", "trust": "new"},
         }
         yield NewRecord(orjson.dumps(event), key=f"shop-eu|{subject}".encode())
+
+
+async def publish_steadily(bootstrap_servers: str, topic: str, events: Iterable[NewRecord], rate: float) -> None:
+    """Publish so many events a second, one by one; return once all are acknowledged."""
+    now = asyncio.get_running_loop().time
+    sent = []
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap_servers, acks="all") as producer:
+        began = now()
+        for number, event in enumerate(events):
+            await asyncio.sleep(began + number / rate - now())
+            sent.append(await producer.send(topic, event.value, key=event.key))
+        await asyncio.gather(*sent)

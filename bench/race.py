@@ -9,7 +9,7 @@ import ctypes
 import time
 from asyncio.subprocess import Process
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -25,13 +25,20 @@ _START_ALLOWANCE = 60.0
 _SLOWEST_RATE = 50.0
 
 
+Uploading = Callable[[], Coroutine[Any, Any, None]]
+
+
 class Disqualified(RuntimeError):
     """A contestant did not do the work; its figures mean nothing. The message ends with its last lines of output."""
 
 
-async def run(contestant: Contestant, course: Course, provider: QuickProvider) -> Steady:
+async def run(
+    contestant: Contestant, course: Course, provider: QuickProvider, upload: Uploading | None = None
+) -> Steady:
     """
     Let `contestant` run `course` and return what its steady part cost.
+
+    `upload` publishes while it runs what is not in the topic yet, once the first outcome is there.
 
     Raises:
         Disqualified: it ended early, took too long, or did too little, too much or something else.
@@ -46,14 +53,13 @@ async def run(contestant: Contestant, course: Course, provider: QuickProvider) -
                 _observed(course) as outcomes,
             ):
                 samples: list[Sample] = []
-                times = await _all_outcomes(course, outcomes, process, samples)
+                times = await _all_outcomes(course, outcomes, process, samples, upload)
                 status = await stop(process)
                 await _check_work(course, outcomes, provider, status)
     except Disqualified as fault:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
         raise Disqualified(f"{fault}\n{tail}") from fault
-    # Past the first calls, with their connections and imports, on either end.
-    return steady_part(times, samples, edge=max(2 * course.in_flight, course.events // 10))
+    return steady_part(times, samples, edge=course.edge)
 
 
 @asynccontextmanager
@@ -70,13 +76,15 @@ async def _observed(course: Course) -> AsyncIterator[Any]:
         yield consumer
 
 
-async def _all_outcomes(course: Course, outcomes: Any, process: Process, samples: list[Sample]) -> list[float]:
+async def _all_outcomes(
+    course: Course, outcomes: Any, process: Process, samples: list[Sample], upload: Uploading | None
+) -> list[float]:
     """Return when each outcome was produced, in seconds since the epoch, while `samples` gets the CPU clock's state."""
-    reading = asyncio.create_task(_read(outcomes, course.events))
+    reading = asyncio.create_task(_read(outcomes, course.events, upload))
     ending = asyncio.create_task(process.wait())
     sampling = asyncio.create_task(_sample(_cpu_clock(process.pid), samples))
     try:
-        allowed = _START_ALLOWANCE + course.events / _SLOWEST_RATE
+        allowed = _START_ALLOWANCE + course.events / min(_SLOWEST_RATE, course.quota / 2)
         await asyncio.wait({reading, ending}, timeout=allowed, return_when=asyncio.FIRST_COMPLETED)
         if ending.done():
             raise Disqualified(f"it ended with status {process.returncode} before every outcome was there")
@@ -90,11 +98,16 @@ async def _all_outcomes(course: Course, outcomes: Any, process: Process, samples
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _read(outcomes: Any, count: int) -> list[float]:
+async def _read(outcomes: Any, count: int, upload: Uploading | None) -> list[float]:
     times: list[float] = []
+    uploading: asyncio.Task[None] | None = None
     while len(times) < count:
         batches = await outcomes.getmany(timeout_ms=200)
         times += [record.timestamp / 1_000 for records in batches.values() for record in records]
+        if times and upload and uploading is None:
+            uploading = asyncio.create_task(upload())
+    if uploading is not None:
+        await uploading
     return times
 
 

@@ -46,6 +46,13 @@ def comparison(standings: Sequence[Standing]) -> dict[str, Any]:
     }
 
 
+def load(in_flight: int, quota: int | None, rate: float | None, latency: float) -> str:
+    """Say under which load figures were measured: a cost means nothing without it."""
+    paced = "unpaced" if quota is None else f"at a quota of {quota} calls a second"
+    come = "all uploads waiting" if rate is None else f"{rate:g} uploads a second"
+    return f"{in_flight} in flight, {paced}, {come}, a provider of {latency * 1_000:g} ms"
+
+
 def table(standings: Sequence[Standing]) -> str:
     """Return what `comparison` holds, to be read by people; CPU in milliseconds."""
     figures = comparison(standings)

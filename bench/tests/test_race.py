@@ -44,6 +44,7 @@ async def course(broker: EmbeddedBroker, provider: QuickProvider, tmp_path: Path
         dead_letter="moderation.dead-letter",
         group="bench",
         in_flight=8,
+        quota=100_000,
         events=EVENTS,
         folder=tmp_path,
     )
