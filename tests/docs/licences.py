@@ -25,7 +25,6 @@ LOCKS = {
 
 READ_BY_HAND = {
     "colorama": "BSD-3-Clause",  # for Windows only, and installed nowhere else
-    "httpx-aiohttp": "BSD-3-Clause",  # its metadata has the text and no name
     "python-dateutil": "Apache-2.0 AND BSD-3-Clause",  # of its newer and its older parts
 }
 """Licences of packages whose metadata do not name them, by their licence files."""

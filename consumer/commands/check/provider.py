@@ -102,7 +102,7 @@ class _Asking:
                 return f"{NOT_REACHED} {error.code}: {error.detail}: {UNREACHED[error.code]}"
             return f"gives an answer that cannot be read ({error.code})"
         except (httpx.TransportError, aiohttp.ClientError, OSError) as error:
-            return f"cannot be reached ({type(error.__cause__ or error).__name__})"
+            return f"cannot be reached ({type(error).__name__})"
         except Exception as error:  # noqa: BLE001 — whatever a peer can make the HTTP library raise
             return f"gives an answer that cannot be read ({type(error).__name__})"
 
