@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Coroutine
 from datetime import UTC, datetime
+from math import ceil
 from typing import Any, Protocol
 
 
@@ -24,6 +25,9 @@ while the group has long given the partitions, and their part of the quota, to a
 """
 
 
+TICKS = 1_000  # a second: of the event loop's timers
+
+
 class SystemClock:
     """The machine's clock, which goes on while the machine is suspended, and the event loop's sleep."""
 
@@ -34,7 +38,8 @@ class SystemClock:
         return time.time()
 
     async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+        # uvloop rounds to milliseconds, 0.4 to none: who waits for a moment would look at the clock again and again.
+        await asyncio.sleep(ceil(seconds * TICKS) / TICKS)
 
 
 def utc(moment: float) -> str:

@@ -194,7 +194,7 @@ def layers(
         waits.close()
         line.close()
 
-    _show(shares, pace, clock, config.weights)
+    _show(shares, pace, gate, clock, config.weights)
     # `Limited` may stand anywhere: out here the region is chosen once there is a slot.
     limited: Moderator = Limited(regions, slots, hosts, line)
     # An image that waits for its turn holds no slot.
@@ -225,8 +225,8 @@ def unbilled_call(config: Config, credentials: Credentials) -> EmptyCall:
     return EmptyCall(credentials)
 
 
-def _show(shares: Shares, pace: Pace, clock: Clock, lanes: Iterable[str]) -> None:
-    """Let the metrics of the quota be read when they are scraped: a lease runs out though nothing happens."""
+def _show(shares: Shares, pace: Pace, gate: Gate, clock: Clock, lanes: Iterable[str]) -> None:
+    """Let the metrics of quota and gate be read when they are scraped: a lease runs out though nothing happens."""
 
     def lane_share(lane: str) -> int:
         return shares.share(clock.now()).by_lane[lane]
@@ -236,3 +236,4 @@ def _show(shares: Shares, pace: Pace, clock: Clock, lanes: Iterable[str]) -> Non
     metrics.QUOTA_LEASE_SECONDS.set_function(lambda: max(0.0, shares.ends - clock.now()))
     for lane in lanes:
         metrics.LANE_SHARE.labels(lane).set_function(partial(lane_share, lane))
+        metrics.LANE_WAITING.labels(lane).set_function(partial(gate.waiting, lane))

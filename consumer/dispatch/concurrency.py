@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from prometheus_client import Gauge
 
 from consumer.dispatch.flows import Flow, FlowQueue
+from consumer.dispatch.waits import Changes
 from consumer.fairness import DEFAULT, FairQueue, ReservedCapacity
 from consumer.observability import metrics
 
@@ -27,14 +29,13 @@ class ShownSlots(NamedTuple):
     """The metrics of a limit: slots held, in all and by lane, and what waits for one, by lane."""
 
     held_in_all: Gauge
-    held: Gauge
-    waiting: Gauge
+    held: Gauge | None = None
+    waiting: Gauge | None = None
 
 
 SLOTS_OF_CALLS = ShownSlots(metrics.CALLS_IN_FLIGHT, metrics.LANE_CALLS_IN_FLIGHT, metrics.LANE_CALLS_WAITING)
 SLOTS_OF_FETCHES = ShownSlots(metrics.FETCHES_IN_FLIGHT, metrics.LANE_FETCHES_IN_FLIGHT, metrics.LANE_FETCHES_WAITING)
-_NOT_SHOWN = Gauge("not_shown", "By lane.", ["lane"], registry=None)
-SLOTS_OF_WORKERS = ShownSlots(metrics.WORKERS_BUSY, _NOT_SHOWN, _NOT_SHOWN)
+SLOTS_OF_WORKERS = ShownSlots(metrics.WORKERS_BUSY)
 
 
 class Unfinished:
@@ -50,16 +51,14 @@ class ConcurrencyLimit:
 
     def __init__(self, size: int, weights: Mapping[str, float] | None = None, shown: ShownSlots | None = None) -> None:
         self.size = size
-        shown = shown or SLOTS_OF_CALLS
         weights = weights or {DEFAULT: 1.0}
         self._capacity = ReservedCapacity(size, weights)
         self._turns = FairQueue(weights)
         self._queues: dict[str, FlowQueue[_Waiter]] = {lane: FlowQueue() for lane in weights}
         self.unfinished: Counter[Unfinished] = Counter()
         """Images whose calls a stop would wait for: those with a slot, and those that are next to have one."""
-        self._changed = asyncio.Event()
-        self._held_in_all = shown.held_in_all
-        self._shown = {lane: (shown.held.labels(lane), shown.waiting.labels(lane)) for lane in weights}
+        self._moved = Changes()
+        self._show(shown or SLOTS_OF_CALLS)
 
     @property
     def held(self) -> int:
@@ -73,7 +72,7 @@ class ConcurrencyLimit:
     async def wait_for_capacity(self, lanes: Collection[str] = ()) -> None:
         """Wait until another message of one of the lanes may begin; of any lane where none is named."""
         while not any(self.has_capacity(lane) for lane in lanes or self._queues):
-            await self._changed.wait()
+            await self._moved.wait()
 
     @contextlib.asynccontextmanager
     async def slot(
@@ -92,14 +91,18 @@ class ConcurrencyLimit:
 
     async def take(self, lane: str, flow: Flow, *, first: bool, ahead: bool) -> None:
         """Wait for a slot, and take it; see `Slot`."""
+        if not self._queues[lane].waiting and self._capacity.free(lane):
+            self._turns.served(lane)
+            self._capacity.take(lane)
+            self._queues[lane].take(flow)
+            return
         taken: _Waiter = asyncio.get_running_loop().create_future()
         self._queues[lane].wait(taken, flow, first=first, ahead=ahead)
-        self._move()
         try:
             await taken
         except BaseException:
             if self._queues[lane].give_up(taken, flow):
-                self._move()
+                self._moved.notify()
             else:  # it was given in the same moment
                 self.give_back(lane, flow)
             raise
@@ -111,7 +114,11 @@ class ConcurrencyLimit:
         self._move()
 
     def _move(self) -> None:
-        """Give free slots to waiting callers, and wake those that wait for capacity."""
+        """
+        Give free slots to waiting callers, and wake those that wait for capacity.
+
+        To be called when a slot becomes free: otherwise no lane has both free slots and callers that wait for one.
+        """
         while lanes := [lane for lane, queue in self._queues.items() if queue.waiting and self._capacity.free(lane)]:
             lane = self._turns.first(lanes)
             self._turns.served(lane)
@@ -119,12 +126,16 @@ class ConcurrencyLimit:
             caller = self._queues[lane].next()
             if not caller.cancelled():  # or else it gives its slot back as soon as it runs
                 caller.set_result(None)
-        for lane, (in_flight, waiting) in self._shown.items():
-            in_flight.set(self._capacity.held_by(lane))
-            waiting.set(self._queues[lane].waiting)
-        self._held_in_all.set(self._capacity.held)
-        self._changed.set()
-        self._changed = asyncio.Event()
+        self._moved.notify()
+
+    def _show(self, shown: ShownSlots) -> None:
+        """Let the metrics be worked out when they are scraped."""
+        shown.held_in_all.set_function(lambda: self._capacity.held)
+        for lane in self._queues:
+            if shown.held is not None:
+                shown.held.labels(lane).set_function(partial(self._capacity.held_by, lane))
+            if shown.waiting is not None:
+                shown.waiting.labels(lane).set_function(partial(getattr, self._queues[lane], "waiting"))
 
 
 class Slot:
@@ -161,6 +172,8 @@ class Slot:
 
     def _count(self, counts: bool) -> None:
         """Say whether a stop would wait for this call."""
+        if counts == self._counts:
+            return
         unfinished = self._limit.unfinished
         unfinished[self._image] += counts - self._counts
         if not unfinished[self._image]:

@@ -68,9 +68,13 @@ class FlowQueue(Generic[Caller]):
             line = self._waiting[flow]
             caller = next(iter(line.ahead or line.others))
         self.give_up(caller, flow)
+        self.take(flow)
+        return caller
+
+    def take(self, flow: Flow) -> None:
+        """Note that a call of the flow holds a slot."""
         self._held[flow] += 1
         self._held_by_topic[flow.topic] += 1
-        return caller
 
     def give_up(self, caller: Caller, flow: Flow) -> bool:
         """Let a call wait no longer, and return whether it did: False where it has its slot."""

@@ -11,7 +11,7 @@ again in the last moment before its bytes go out, which is much later for a call
 
 import asyncio
 import contextlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -53,8 +53,10 @@ class Gate:
         self._waits = waits
         self._turns = FairQueue({})
         self._waiting: dict[tuple[str, str], deque[Waiter]] = {}  # by lane and region
+        self._callers: Counter[str] = Counter()  # that have not departed, by lane
         self._opened = asyncio.Event()  # there is a share
         self._shut_out = 0  # callers that wait for that
+        self._next_look = 0.0  # the moment, while there is a task that looks
         self._waking: asyncio.Task[None] | None = None
         self._withheld: tuple[float, str] | None = None  # since when nothing may leave though calls wait, and by what
 
@@ -64,11 +66,18 @@ class Gate:
 
         The wait is interruptible, as it has cost nothing; but where something is `paid`, only while there is no share.
         """
-        with metrics.LANE_WAITING.labels(lane).track_inprogress():
+        self._callers[lane] += 1
+        try:
             if paid:
                 return await self._next(lane, region, self._waits.interruptible)
             with self._waits.interruptible():
                 return await self._next(lane, region, contextlib.nullcontext)
+        finally:
+            self._callers[lane] -= 1
+
+    def waiting(self, lane: str) -> int:
+        """How many calls of a lane wait for their moment."""
+        return self._callers[lane]
 
     def send(self, grant: Grant) -> None:
         """Let the call be sent now. Where its lease is over, withdraw it and raise `GrantRevoked`."""
@@ -80,25 +89,31 @@ class Gate:
 
     async def _next(self, lane: str, region: str, shut_out: Callable[[], AbstractContextManager[None]]) -> Grant:
         while True:
-            if not self._look().total:
+            now = self._clock.now()
+            share = self._look(now)
+            if not share.total:
                 await self._until_opened(shut_out)
-            if grant := await self._in_line(lane, region):
+                continue
+            if self._pace.earliest() <= now and not any(self._waiting.values()):
+                self._turns.served(lane)
+                return Grant(self._pace.depart(now), share.lease, lane)
+            if grant := await self._in_line((lane, region), now, share):
                 return grant
 
     async def _until_opened(self, shut_out: Callable[[], AbstractContextManager[None]]) -> None:
         self._shut_out += 1
         try:
             with shut_out():
-                self._look()
+                self._look(self._clock.now())
                 await self._opened.wait()  # wakes in the order they came
         finally:
             self._shut_out -= 1
 
-    async def _in_line(self, lane: str, region: str) -> Grant | None:
+    async def _in_line(self, line: tuple[str, str], now: float, share: Share) -> Grant | None:
         """Return when a call of this lane to this region departs, or None when there is no share any more."""
         waiter: Waiter = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault((lane, region), deque()).append(waiter)
-        self._look()
+        self._waiting.setdefault(line, deque()).append(waiter)
+        self._look_again(now, share)
         try:
             return await waiter
         except asyncio.CancelledError:
@@ -106,9 +121,8 @@ class Gate:
                 grant.departure.withdrawn()
             raise
 
-    def _look(self) -> Share:
+    def _look(self, now: float) -> Share:
         """Let calls depart that may depart now, and schedule the next look."""
-        now = self._clock.now()
         share = self._shares.share(now)
         self._pace.change(share.total)
         self._turns.change(share.by_lane)
@@ -128,10 +142,15 @@ class Gate:
             waiters.popleft().set_result(Grant(self._pace.depart(now), share.lease, lane))
             self._waiting[waiting[lane]] = waiters
             waiting = self._those_in_line()
-        if (waiting or self._shut_out) and self._waking is None:
-            moment = min(self._pace.earliest() if share.total else share.until, now + LONGEST_LOOK)
-            self._waking = asyncio.create_task(self._wake(moment - now), name="next departure")
+        if waiting or self._shut_out:
+            self._look_again(now, share)
         return share
+
+    def _look_again(self, now: float, share: Share) -> None:
+        """See to it that somebody looks when the next call may depart."""
+        self._next_look = min(self._pace.earliest() if share.total else share.until, now + LONGEST_LOOK)
+        if self._waking is None:
+            self._waking = asyncio.create_task(self._keep_looking(), name="departures")
 
     def _count_withheld(self, now: float, share: Share, is_waited_for: bool) -> None:
         if self._withheld is not None:
@@ -139,10 +158,14 @@ class Gate:
             metrics.QUOTA_WITHHELD_SECONDS.labels(by).inc(max(0.0, now - since))
         self._withheld = (now, share.withheld_by) if is_waited_for and not share.total else None
 
-    async def _wake(self, seconds: float) -> None:
-        await self._clock.sleep(seconds)
-        self._waking = None
-        self._look()
+    async def _keep_looking(self) -> None:
+        """Look again at each moment at which a call may depart, for as long as calls wait."""
+        try:
+            while self._shut_out or any(self._waiting.values()):
+                await self._clock.sleep(max(0.0, self._next_look - self._clock.now()))
+                self._look(self._clock.now())
+        finally:
+            self._waking = None
 
     def _those_in_line(self) -> Mapping[str, tuple[str, str]]:
         """

@@ -20,17 +20,16 @@ class InFlight:
         self._count = 0
         self._landed = asyncio.Event()
         self._landed.set()
+        metrics.IN_FLIGHT.set_function(lambda: self._count)
 
     def __enter__(self) -> None:
         self._count += 1
         self._landed.clear()
-        metrics.IN_FLIGHT.set(self._count)
 
     def __exit__(self, *_: object) -> None:
         self._count -= 1
         if not self._count:
             self._landed.set()
-        metrics.IN_FLIGHT.set(self._count)
 
     async def drained(self) -> None:
         """Return once nothing is in flight, for long enough that one message of a key hands over to the next."""

@@ -1,8 +1,7 @@
 """Waits with nothing in flight, which a stop interrupts instead of waiting for their end."""
 
 import asyncio
-import contextlib
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
 
 class InterruptibleWaits:
@@ -17,21 +16,61 @@ class InterruptibleWaits:
         """Whether a task waits."""
         return bool(self._waiting)
 
-    @contextlib.contextmanager
-    def interruptible(self) -> Iterator[None]:
+    def interruptible(self) -> AbstractContextManager[None]:
         """Count the current task as waiting; it is cancelled when this is closed."""
+        return _Interruptible(self)
+
+    def begin(self) -> asyncio.Task[object]:
+        """See `interruptible`."""
         if self._closed:
             raise asyncio.CancelledError
         task = asyncio.current_task()
         assert task is not None
         self._waiting.add(task)
-        try:
-            yield
-        finally:
-            self._waiting.discard(task)
+        return task
+
+    def end(self, task: asyncio.Task[object]) -> None:
+        """See `interruptible`."""
+        self._waiting.discard(task)
 
     def close(self) -> None:
         """Cancel every task that waits, and every one that tries to."""
         self._closed = True
         for task in self._waiting:
             task.cancel()
+
+
+class _Interruptible(AbstractContextManager[None]):
+    """A class and no generator: three of them are entered for every call."""
+
+    __slots__ = ("_task", "_waits")
+
+    def __init__(self, waits: InterruptibleWaits) -> None:
+        self._waits = waits
+
+    def __enter__(self) -> None:
+        self._task = self._waits.begin()
+
+    def __exit__(self, *_: object) -> None:
+        self._waits.end(self._task)
+
+
+class Changes:
+    """Wakes those that wait for a change. Where nobody waits, a change costs nothing."""
+
+    __slots__ = ("_next",)
+
+    def __init__(self) -> None:
+        self._next: asyncio.Event | None = None
+
+    async def wait(self) -> None:
+        """Return at the next change."""
+        if self._next is None:
+            self._next = asyncio.Event()
+        await self._next.wait()
+
+    def notify(self) -> None:
+        """Wake all that wait now."""
+        if self._next is not None:
+            self._next.set()
+            self._next = None

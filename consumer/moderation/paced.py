@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from consumer.clock import Clock
-from consumer.dispatch.concurrency import ConcurrencyLimit
+from consumer.dispatch.concurrency import ConcurrencyLimit, Slot
 from consumer.dispatch.flows import Flow
 from consumer.dispatch.gate import Gate, Grant, GrantRevoked
 from consumer.dispatch.hosts import Hosts
@@ -49,15 +49,16 @@ class Limited:
         while True:
             fails = hosts.fails(host)
             flow = Flow(topic, None if fails else call.tenant)
-            async with contextlib.AsyncExitStack() as stack:
-                slot = self._limit.slot(call.lane, flow, call.image, first=call.paid and not later, ahead=later)
+            slot = Slot(self._limit, call.lane, flow, call.image, first=call.paid and not later, ahead=later)
+            try:
                 with contextlib.nullcontext() if call.paid else self._waits.interruptible():
-                    call.slot = await stack.enter_async_context(slot)
-                try:
-                    if fails == hosts.fails(host):  # or else it waits once more, with the others like it
-                        return await self._ask(request, call, host)
-                finally:
-                    call.slot = None
+                    await slot.take()
+                call.slot = slot
+                if fails == hosts.fails(host):  # or else it waits once more, with the others like it
+                    return await self._ask(request, call, host)
+            finally:
+                call.slot = None
+                slot.give_back()
 
     async def _ask(self, request: ModerationRequest, call: CallContext, host: str) -> ModerationResult:
         try:
@@ -75,9 +76,11 @@ class Limited:
     def _note(self, call: CallContext, host: str, *, fetched: bool) -> None:
         if host:
             topic, hosts = call.partition.topic, self._hosts[call.partition.topic]
+            failing = hosts.failing
             if hosts.note(host, fetched=fetched):
                 log.warning("host.failing" if hosts.fails(host) else "host.recovered", topic=topic, host=host)
-            metrics.HOSTS_FAILING.labels(topic).set(hosts.failing)
+            if hosts.failing != failing:
+                metrics.HOSTS_FAILING.labels(topic).set(hosts.failing)
 
 
 def _is_later_frame(location: ImageLocation) -> bool:

@@ -32,7 +32,7 @@ from typing import Any, NamedTuple
 
 from consumer.clock import Clock
 from consumer.dispatch.gate import GrantRevoked
-from consumer.dispatch.waits import InterruptibleWaits
+from consumer.dispatch.waits import Changes, InterruptibleWaits
 from consumer.errors import AccountRefused, CallFailed, CopyUnreachable, InputRefused, ProviderFailed, Unreachable
 from consumer.locations import ByObject, ByUpload
 from consumer.moderation import CallContext, ModerationRequest, Moderator
@@ -94,7 +94,7 @@ class Regions:
         self._waits = waits
         self._turns: dict[_Line, asyncio.Lock] = defaultdict(asyncio.Lock)  # wake in the order they came
         self._new = {False: 0, True: 0}  # requests that wait for a permit and have not been sent yet; True: uploads
-        self._moved = asyncio.Event()
+        self._moved = Changes()
         self._changes = BreakerChanges()
 
     async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
@@ -112,7 +112,7 @@ class Regions:
             finally:
                 permit.abandoned()  # a request that was cancelled on its way has returned it nowhere else
                 self._changes.look(region.name, name, region.breakers[name], self._clock.now())
-                self._wake()
+                self._moved.notify()
 
     def has_capacity(self) -> bool:
         """Whether no request waits for a permit, but for those that have failed before, and some uploads."""
@@ -169,7 +169,7 @@ class Regions:
                     return found
             finally:
                 self._new[uploads] -= is_new
-                self._wake()
+                self._moved.notify()
 
     def _line(self, request: ModerationRequest, call: CallContext) -> _Line:
         if not isinstance(request.location, ByUpload):
@@ -209,11 +209,6 @@ class Regions:
         finally:
             for wait in waits:
                 wait.cancel()
-
-    def _wake(self) -> None:
-        """Wake all waiting requests."""
-        self._moved.set()
-        self._moved = asyncio.Event()
 
 
 def _must_upload(request: ModerationRequest, call: CallContext, region: Region, now: float) -> bool:

@@ -10,7 +10,6 @@ so the output topics are read before it is sent again. After a refusal nothing w
 """
 
 import contextlib
-from asyncio import Event
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from math import inf
@@ -22,6 +21,7 @@ from aiokafka.structs import RecordMetadata
 from consumer.clock import Clock
 from consumer.config.kafka import KafkaSettings
 from consumer.dispatch.in_flight import InFlight
+from consumer.dispatch.waits import Changes
 from consumer.errors import OutcomeRefused
 from consumer.kafka.producing import Refused
 from consumer.kafka.security import KafkaAccess
@@ -61,7 +61,7 @@ class KafkaSink:
     """Told when a record was sent (unix seconds), and the timestamp (milliseconds) and its type that it got."""
     _sending: dict[Sending, None] = field(default_factory=dict)  # the oldest first
     _acknowledged_at: float = -inf  # by the clock's `now`
-    _moved: Event = field(default_factory=Event)  # one of them has ended
+    _moved: Changes = field(default_factory=Changes)  # one of them has ended
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -83,7 +83,9 @@ class KafkaSink:
         try:
             await access.wait_until_connected(clock)
             await producers.open()
-            yield cls(settings, producers, unconfirmed, in_flight, clock)
+            sink = cls(settings, producers, unconfirmed, in_flight, clock)
+            metrics.PUBLISHES_PENDING.set_function(lambda: len(sink._sending))
+            yield sink
         finally:
             await producers.close()
 
@@ -119,7 +121,6 @@ class KafkaSink:
         is_large = len(outcome.record.value or b"") > LARGE
         sending, began = Sending(outcome.topic, self.clock.now(), alone=is_large), self.clock.wall()
         self._sending[sending] = None
-        metrics.PUBLISHES_PENDING.set(len(self._sending))
         try:
             with self.in_flight:
                 while not await self._is_sent(outcome, sending):
@@ -127,8 +128,7 @@ class KafkaSink:
                         return
         finally:
             del self._sending[sending]
-            self._something_moved()
-            metrics.PUBLISHES_PENDING.set(len(self._sending))
+            self._moved.notify()
 
     async def _is_sent(self, outcome: Outcome, sending: Sending) -> bool:
         """Send until it is written or refused; False if that is not known."""
@@ -155,7 +155,3 @@ class KafkaSink:
                 raise
             sending.alone = True  # another record of its batch may be what is refused
             return await self.producers.send(outcome.topic, outcome.record, alone=True)
-
-    def _something_moved(self) -> None:
-        self._moved.set()
-        self._moved = Event()
