@@ -150,11 +150,12 @@ async def open_service(
         commits = Commits(config.kafka.group_id, replica, keyring, until, clock.wall)
         outputs = OutputReader(config.kafka, access, config.journal.clock_skew, belief)
         read_back = ReadBack(outputs, journal, config.journal, clock)
-        quota = quota_of(config)
+        quota, admission = quota_of(config), Admission(config.admission, config.weights)
+        _show_held(admission, config.weights)
         partitions = Partitions(
             Ownership(config.kafka.session_timeout),
             journal,
-            Admission(config.admission, config.weights, _show_held),
+            admission,
             config.lane_by_topic,
             config.journal.max_outcomes_per_partition,
             clock,
@@ -302,11 +303,12 @@ def count_format(name: str) -> None:
     metrics.EVENTS.labels(name).inc()
 
 
-def _show_held(admission: Admission, lane: str) -> None:
-    """Let the metrics say what is held, whenever that changes."""
-    metrics.RECORDS_HELD.set(admission.records_held)
-    metrics.BYTES_HELD.set(admission.bytes_held)
-    metrics.LANE_RECORDS_HELD.labels(lane).set(admission.records_held_by(lane))
+def _show_held(admission: Admission, lanes: Iterable[str]) -> None:
+    """Let the metrics of what is held be worked out when they are scraped."""
+    metrics.RECORDS_HELD.set_function(lambda: admission.records_held)
+    metrics.BYTES_HELD.set_function(lambda: admission.bytes_held)
+    for lane in lanes:
+        metrics.LANE_RECORDS_HELD.labels(lane).set_function(partial(admission.records_held_by, lane))
 
 
 def _show_headroom(retention: Retention, service: Service, topics: Iterable[str]) -> None:

@@ -63,6 +63,8 @@ class Holding:
 
     def forget(self, image: SourceId) -> None:
         """Hold an image no longer."""
+        if not self.errors.held:
+            return  # on the path of every image
         self.errors.forget(image)
         metrics.INTERNAL_HELD.set(self.errors.held)
 

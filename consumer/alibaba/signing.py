@@ -11,6 +11,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from urllib.parse import quote
 
 from consumer.config.credentials import Credentials
@@ -20,7 +21,12 @@ ALGORITHM = "ACS3-HMAC-SHA256"
 
 def timestamp(unix_seconds: float) -> str:
     """Write a moment as `x-acs-date` wants it: `2026-01-02T03:04:05Z`."""
-    return datetime.fromtimestamp(unix_seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _written(int(unix_seconds))
+
+
+@lru_cache(maxsize=8)
+def _written(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def authorization(

@@ -6,7 +6,7 @@ every other lane. Reading pauses when a limit is reached and goes on when half o
 resumed at one mark, a partition would throw its fetched records away with every settled one.
 """
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 
 from consumer.config.operation import AdmissionSettings
 from consumer.fairness import DEFAULT, ReservedCapacity
@@ -15,15 +15,9 @@ from consumer.fairness import DEFAULT, ReservedCapacity
 class Admission:
     """Counts what is held, by partition (one assignment of it) and by lane."""
 
-    def __init__(
-        self,
-        limits: AdmissionSettings,
-        weights: Mapping[str, float] | None = None,
-        changed: "Callable[[Admission, str], None] | None" = None,
-    ) -> None:
-        """`weights` are the lanes'; without them there is one. `changed` is called when a lane holds more, or less."""
+    def __init__(self, limits: AdmissionSettings, weights: Mapping[str, float] | None = None) -> None:
+        """`weights` are the lanes'; without them there is one."""
         self._limits = limits
-        self._changed = changed
         weights = weights or {DEFAULT: 1.0}
         self._records = ReservedCapacity(limits.max_records, weights)
         self._bytes = ReservedCapacity(limits.max_bytes, weights)
@@ -85,10 +79,8 @@ class Admission:
         for each in self._crowded:
             if not (self._records.free(each) and self._bytes.free(each)):
                 self._crowded[each] = True
-            elif _half_is_free(self._records, each) and _half_is_free(self._bytes, each):
+            elif self._crowded[each] and _half_is_free(self._records, each) and _half_is_free(self._bytes, each):
                 self._crowded[each] = False
-        if self._changed:
-            self._changed(self, lane)
 
 
 def _half_is_free(portions: ReservedCapacity, lane: str) -> bool:
