@@ -75,4 +75,5 @@ def signed_call(
     )
     headers["accept"] = "application/json"
     headers["accept-encoding"] = "identity"  # an answer is smaller than what packing could save
-    return httpx.Request("POST", url, headers=headers, content=body)
+    # As a stream: for a content httpx makes headers anew, to add two that aiohttp adds anyway, for 35 µs.
+    return httpx.Request("POST", url, headers=headers, stream=httpx.ByteStream(body))

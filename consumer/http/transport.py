@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 import httpx
@@ -177,11 +177,8 @@ class _Routed(httpx.AsyncBaseTransport):
 
     async def _send(self, request: httpx.Request, proxy: Proxy | None) -> aiohttp.ClientResponse:
         """Return the answer's head; its body is as it came, and no redirect is followed."""
-        try:
-            body: bytes | httpx.AsyncByteStream = request.content
-        except httpx.RequestNotRead:
-            assert isinstance(request.stream, httpx.AsyncByteStream)
-            body = request.stream
+        is_whole = isinstance(request.stream, httpx.ByteStream)
+        body: Any = request.read() if is_whole else request.stream
         encoding = request.headers.encoding
         timeouts = request.extensions.get("timeout", {})
         return await self._session.request(

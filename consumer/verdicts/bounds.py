@@ -7,6 +7,8 @@ carried on. A part that is larger is replaced or left out, and a header or `omit
 
 import hashlib
 from datetime import UTC, datetime
+from functools import lru_cache
+from math import modf
 
 from consumer.records import Headers
 from consumer.verdicts.foreign import EncodedHeaders, header_name
@@ -61,5 +63,11 @@ def text(value: object, most: int) -> str:
 def rfc3339(unix_seconds: float) -> str:
     """Write a moment in UTC, with milliseconds: `2026-11-20T10:00:00.000Z`. The years are 1970 to 9999."""
     bounded = min(max(unix_seconds, 0.0), _LAST_MOMENT) if unix_seconds == unix_seconds else 0.0
-    moment = datetime.fromtimestamp(bounded, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    fraction, whole = modf(bounded)
+    carry, microseconds = divmod(round(fraction * 1_000_000), 1_000_000)
+    return f"{_second(int(whole) + carry)}.{microseconds // 1_000:03}Z"
+
+
+@lru_cache(maxsize=64)
+def _second(unix_seconds: int) -> str:
+    return datetime.fromtimestamp(unix_seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -95,7 +95,7 @@ class Encoding:
             ("sequence", str(verdict.sequence).encode()),
             *of_key,
         ]
-        names = {name for name, _ in ours} | {signatures.HEADER}
+        names = {name for name, _ in ours} | {signatures.HEADER} if delivery.headers else set[str]()
         theirs = [(name, content) for name, content in delivery.headers if name.lower() in names]
         kept = [
             (written_name(name if name == _LEFT_OUT else f"original_{name}"), content)
