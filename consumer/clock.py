@@ -38,8 +38,9 @@ class SystemClock:
         return time.time()
 
     async def sleep(self, seconds: float) -> None:
-        # uvloop rounds to milliseconds, 0.4 to none: who waits for a moment would look at the clock again and again.
-        await asyncio.sleep(ceil(seconds * TICKS) / TICKS)
+        # uvloop's timers count whole milliseconds and begin with the one that has begun: who waits for a moment would
+        # wake before it, and look at the clock again and again.
+        await asyncio.sleep((ceil(seconds * TICKS) + 1) / TICKS if seconds > 0 else 0)
 
 
 def utc(moment: float) -> str:

@@ -5,12 +5,13 @@ A whole run, on the embedded broker: what is weighed, and what is not let throug
 import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from bench.contestants import Course, Start, bare
-from bench.events import upload_events
+from bench.contestants import Course, Start, bare, contestant
+from bench.events import publish_steadily, upload_events
 from bench.race import Disqualified, run
 from consumer.emulator.broker import EmbeddedBroker
 from tests.rig.kafka import publish
@@ -58,6 +59,42 @@ async def test_the_bare_loop_is_weighed(course: Course, provider: QuickProvider)
 
     assert cost.events == EVENTS - 1 - 2 * (EVENTS // 10)
     assert 0 < cost.cpu_seconds <= cost.wall_seconds * 1.5
+
+
+async def test_uploads_may_come_while_it_runs(course: Course, provider: QuickProvider) -> None:
+    """
+    What is published at a rate once the first outcome is there is carried and weighed like what waited.
+    """
+
+    course = replace(course, events=EVENTS + 40)
+    events = islice(upload_events(EVENTS + 40), EVENTS, None)
+
+    async def steadily() -> None:
+        await publish_steadily(course.bootstrap_servers, course.uploads, events, 400.0)
+
+    cost = await run(bare, course, provider, steadily)
+
+    assert cost.events == EVENTS + 40 - 1 - 2 * course.edge
+
+
+def test_the_service_of_another_tree_is_a_contestant(tmp_path: Path) -> None:
+    """
+    `service@FOLDER` runs the sources in that folder, wherever the bench itself stands; without sources there is none.
+    """
+    (tmp_path / "consumer").mkdir()
+
+    course = Course(
+        bootstrap_servers="", provider="", uploads="", passed="", review="", block="", dead_letter="", group="",
+        in_flight=1, quota=1, events=1, folder=tmp_path,
+    )  # fmt: skip
+
+    start = contestant(f"service@{tmp_path}")(course)
+
+    assert start.environment["PYTHONPATH"] == str(tmp_path)
+    with pytest.raises(KeyError):
+        contestant(f"service@{tmp_path / 'consumer'}")
+    with pytest.raises(KeyError):
+        contestant(f"bare@{tmp_path}")
 
 
 async def test_outcomes_in_another_topic_do_not_count(course: Course, provider: QuickProvider) -> None:

@@ -2,7 +2,7 @@
 The comparison of the contestants' figures.
 """
 
-from bench.report import Standing, comparison, table
+from bench.report import Standing, comparison, load, table
 from bench.steady import Steady
 
 
@@ -46,3 +46,13 @@ def test_a_single_contestant_has_no_ratio() -> None:
 
     assert comparison([floor])["cpu_ratios"] == []
     assert "÷" not in text
+
+
+def test_figures_name_their_load() -> None:
+    """
+    Calls at once, quota, rate of uploads and the provider's time: a cost means nothing without them.
+    """
+    assert load(64, None, None, 0.05) == "64 in flight, unpaced, all uploads waiting, a provider of 50 ms"
+    assert load(64, 100, 50.0, 0.05) == (
+        "64 in flight, at a quota of 100 calls a second, 50 uploads a second, a provider of 50 ms"
+    )

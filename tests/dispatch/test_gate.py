@@ -277,3 +277,34 @@ async def test_a_stop_lets_go_of_who_waits_for_a_share_whatever_was_paid() -> No
     await paced.pass_time(0.1)
 
     assert [each.cancelled() for each in waiting] == [True, True]
+
+
+async def test_a_call_that_may_depart_does_so_at_once() -> None:
+    """
+    Where none waits and its moment has come, a call waits for nothing: it costs no turn of the loop.
+    """
+    paced = PacedProvider(GivenShares({"live": 10}))
+
+    going = paced.gate.next("live")
+
+    with pytest.raises(StopIteration):
+        going.send(None)
+    assert paced.gate.waiting("live") == 0
+
+
+async def test_a_call_never_overtakes_one_that_waits() -> None:
+    """
+    A moment that has come is of the call that waited for it, not of one that comes by just then.
+    """
+    paced = PacedProvider(GivenShares({"live": 10}))
+    asked = [paced.ask("first"), paced.ask("second")]
+    await paced.pass_time(0.05)
+    assert paced.gate.waiting("live") == 1
+    paced.clock.time += 1.0  # a stall: nothing has looked since
+
+    asked.append(paced.ask("third"))
+    await paced.pass_time(1.0)
+
+    assert paced.provider.asked == ["first", "second", "third"]
+    for each in asked:
+        each.cancel()
