@@ -12,7 +12,6 @@ from typing import TypeAlias
 import yaml
 
 ROOT = Path(__file__).parents[1]
-_POLICY = ROOT / "config" / "policy.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +101,7 @@ def service(course: Course, tree: Path = ROOT) -> Start:
                 "provider": {"endpoint": course.provider, "max_in_flight": course.in_flight},
                 "quota": {"qps": course.quota},
                 "health": {"host": "127.0.0.1", "port": 0, "metrics_port": 0},
-                "policy": str(_POLICY),
+                "policy": str(tree / "config" / "policy.yaml"),
             }
         )
     )
