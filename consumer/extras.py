@@ -8,7 +8,7 @@ from consumer.errors import Misconfigured
 
 
 @contextlib.contextmanager
-def extra(name: Literal["demo", "images", "otel", "stores"], what: str) -> Iterator[None]:
+def extra(name: Literal["backtest", "demo", "images", "otel", "stores"], what: str) -> Iterator[None]:
     """Import what an extra installs. `Misconfigured` escapes where it is not installed, and says how to."""
     try:
         yield

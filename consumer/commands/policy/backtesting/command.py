@@ -1,0 +1,218 @@
+"""What `policy backtest` does, but for how it is shown."""
+
+import asyncio
+import random
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from consumer.commands.policy.backtesting.files import Line, lines, size_of
+from consumer.commands.policy.backtesting.progress import Watching
+from consumer.config.loading import load_config, validated
+from consumer.config.origins import Origins
+from consumer.config.yaml_file import read_yaml
+from consumer.errors import ConsumerError, Misconfigured
+from consumer.policy.backtest.alike import moment_of
+from consumer.policy.backtest.counts import NOT_VERDICTS, Counts
+from consumer.policy.backtest.gates import Gates, GatesFile
+from consumer.policy.backtest.intervals import BLOCKS, ROUNDS
+from consumer.policy.backtest.people import People, TooManyDecisions
+from consumer.policy.backtest.result import result_of
+from consumer.policy.schema import Policy, load_policy
+
+_UNITS = {"m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_USUAL = 14 * 86_400.0
+"""Seconds back, where topics are read and nothing is said."""
+_PIECE = 2_000  # lines of a file between two looks at the progress bar
+
+
+class NothingReplayed(ConsumerError):
+    """There is no result."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What is asked for."""
+
+    candidate: Path
+    current: Path
+    verdicts: Sequence[Path] = ()  # files; none: the topics of the configuration
+    config: Path | None = None
+    overrides: Sequence[str] = ()
+    since: str | None = None
+    share: float = 1.0
+    decisions: Sequence[Path] = ()
+    decisions_topic: str | None = None
+    gates: Path | None = None
+    gates_given: Mapping[str, float] | None = None
+    seconds_per_review: float | None = None
+
+
+def backtest(options: Options, environment: Mapping[str, str], watching: Callable[[str, int | None], Any]) -> dict[str, Any]:
+    """
+    Read, decide, count. `watching` shows how far it is.
+
+    Raises:
+        Misconfigured: what is asked for is wrong, or a file cannot be read.
+        NotAnswered: Kafka does not answer.
+        NothingReplayed: nothing that was read could be decided about again.
+        TooManyDecisions: people's decisions do not fit into memory.
+    """
+    current, candidate, gates = _read(options)
+    since = since_of(options.since, time.time(), _USUAL if not options.verdicts else None)
+    people = People()
+    counts = Counts(
+        current, candidate, share=options.share, since=moment_of(since) if since else "", people=people
+    )  # fmt: skip
+    began = time.monotonic()
+    source = _from_files(options, counts, watching) if options.verdicts else None
+    if source is None:
+        source = asyncio.run(_from_topics(options, environment, counts, since, watching))
+    counts.end()
+    if not counts.replayed:
+        raise NothingReplayed(_why_nothing(counts))
+    source = {**source, "seconds": round(time.monotonic() - began, 3)}
+    return result_of(counts, draws(), gates, options.seconds_per_review, source)
+
+
+def _read(options: Options) -> tuple[Policy, Policy, Gates]:
+    """Load all that is given; `Misconfigured` has every problem."""
+    problems: list[str] = []
+    loaded: list[Any] = []
+    parts: list[Callable[[], Any]] = [
+        lambda: load_policy(options.current),
+        lambda: load_policy(options.candidate),
+        lambda: _gates(options),
+    ]
+    for load in parts:
+        try:
+            loaded.append(load())
+        except Misconfigured as error:
+            problems += [each for each in error.problems if each not in problems]
+    if problems:
+        raise Misconfigured(problems)
+    return loaded[0], loaded[1], loaded[2]
+
+
+def _gates(options: Options) -> Gates:
+    given = dict(options.gates_given or {})
+    if options.gates is None:
+        return Gates.model_validate(given)
+    file = read_yaml(options.gates)
+    named = validated(GatesFile, file.tree, Origins(file)).gates
+    return Gates.model_validate(named.model_dump(exclude_unset=True) | given)
+
+
+def since_of(text: str | None, now: float, usual: float | None) -> float:
+    """
+    Return a moment in unix seconds: so long ago as `14d` or `6h` says; 0 where nothing is said, and nothing is usual.
+
+    Raises:
+        Misconfigured: it says nothing.
+    """
+    if text is None:
+        return now - usual if usual else 0.0
+    told = re.fullmatch(r"(\d{1,5})([mhdw])", text)
+    if told is None:
+        raise Misconfigured([f"--since {text}: is no time, such as 14d, 6h, 30m or 2w"])
+    return now - int(told[1]) * _UNITS[told[2]]
+
+
+def draws() -> list[list[int]]:
+    """Blocks drawn by lot for the bootstrap: the same in every run."""
+    lot = random.Random(16)  # noqa: S311 — no secret
+    return [lot.choices(range(BLOCKS), k=BLOCKS) for _ in range(ROUNDS)]
+
+
+def _from_files(options: Options, counts: Counts, watching: Callable[[str, int | None], Any]) -> dict[str, Any]:
+    verdicts, decisions = list(options.verdicts), list(options.decisions)
+    total = size_of([*verdicts, *decisions])
+    _read_decisions(options, counts.people)
+    with watching("B", total) as progress:
+        before = 0
+        for path in verdicts:
+            read = 0
+            for number, line in enumerate(lines(path)):
+                _count(counts, line)
+                if not number % _PIECE:
+                    read = line.read
+                    progress.told(before + read, counts.read)
+            before += size_of([path]) or read
+    return {"files": [str(each) for each in verdicts]}
+
+
+def _read_decisions(options: Options, people: People) -> None:
+    """`Misconfigured` escapes with the first lines that are none, `TooManyDecisions` where there are too many."""
+    problems: list[str] = []
+    for path in options.decisions:
+        for line in lines(path):
+            if problem := _took(people, line):
+                problems.append(problem)
+                if len(problems) == 10:
+                    break
+    if problems:
+        raise Misconfigured(problems)
+
+
+def _took(people: People, line: Line) -> str | None:
+    try:
+        people.add(line.value)
+    except NOT_VERDICTS as error:
+        what = f"{error} is missing or not known" if isinstance(error, KeyError) else type(error).__name__
+        return f"{line.place}: is no decision of moderation.review.v1: {what}"
+    return None
+
+
+async def _from_topics(
+    options: Options,
+    environment: Mapping[str, str],
+    counts: Counts,
+    since: float,
+    watching: Callable[[str, int | None], Any],
+) -> dict[str, Any]:
+    from consumer.commands.policy.backtesting.topics import opened
+
+    settings = load_config(options.config, environment, options.overrides).kafka
+    _read_decisions(options, counts.people)
+    if options.decisions_topic:
+        async with opened(settings, [options.decisions_topic], since) as reading:
+            async for piece in reading.pieces():
+                for line in piece.lines:
+                    if _took(counts.people, line):
+                        counts.left_out["not_a_decision"] += 1
+    topics = list(settings.outputs.by_decision.values())
+    async with opened(settings, topics, since) as reading:
+        with watching("records", reading.total) as progress:
+            async for piece in reading.pieces():
+                for line in piece.lines:
+                    _count(counts, line)
+                progress.told(piece.read, counts.read)
+    return {"topics": topics, "since": moment_of(since)}
+
+
+def _count(counts: Counts, line: Line) -> None:
+    if line.value is None:
+        counts.read += 1
+        counts.unreadable(line.place)
+    else:
+        counts.add(line.value, line.place)
+
+
+def _why_nothing(counts: Counts) -> str:
+    if not counts.read:
+        return "there is no verdict to replay: look at --since, or name other files"
+    why = {**counts.left_out, **counts.not_replayed}
+    told = ", ".join(f"{name} {count:,}" for name, count in sorted(why.items(), key=lambda each: -each[1])[:5])
+    at = f"; first at {counts.not_verdicts[0]}" if counts.not_verdicts else ""
+    return f"none of {counts.read:,} records could be replayed: {told}{at}"
+
+
+def exit_status(result: Mapping[str, Any]) -> int:
+    """3 where a gate does not hold, else 0."""
+    return 0 if all(each["held"] for each in result["gates"]) else 3
+
+
+__all__ = ["Iterator", "Options", "TooManyDecisions", "Watching", "backtest", "exit_status"]

@@ -1,0 +1,257 @@
+"""
+Records that neither of two policies can tell apart, so that each kind of them is decided about once.
+
+Two records are of a kind where the same labels and levels were found, with confidences between the same bounds of the
+rules about these labels, and where all else is the same that a rule, an overlay or `on_error` looks at. The first of a
+kind is decided about by `Replaying`, as a single verdict would be; what that comes to holds for the others.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Any, NamedTuple
+
+import orjson
+
+from consumer.policy.effective import expiry
+from consumer.policy.language import Match, Rule
+from consumer.policy.patterns import compiled
+from consumer.policy.replay import NotReplayable, Replayed, Replaying, recorded
+from consumer.policy.schema import Policy, PolicySettings
+from consumer.records import STRICTNESS, Decision
+from consumer.rollout import is_in_share
+from consumer.verdicts.bounds import rfc3339
+
+DECISIONS = (Decision.PASS, Decision.REVIEW, Decision.BLOCK)
+"""By their strictness."""
+
+MOST_KINDS = 50_000  # remembered at a time
+_MOST_LABELS = 4_096
+_KNOWN = {"label", "service", "level", "confidence"}
+"""Conditions of a rule that the key of a kind has by itself; with others, all of hits and context is part of it."""
+
+Steps = Sequence[float]
+"""Bounds of confidences, rising."""
+
+
+class Marginal(NamedTuple):
+    """What the candidate would decide without one of its rules, where that is another decision."""
+
+    rule: str
+    without: int
+
+
+class Kind:
+    """A kind of records, how many there are, and what both policies decide about them, as places in `DECISIONS`."""
+
+    __slots__ = ("candidate", "count", "current", "labels", "marginals", "rules", "why", "why_not")
+
+    def __init__(
+        self,
+        current: int,
+        candidate: int,
+        *,
+        rules: tuple[str, str] = ("", ""),
+        why: tuple[str, str] = ("", ""),
+        labels: Sequence[str] = (),
+        marginals: Sequence[Marginal] = (),
+        why_not: str | None = None,
+    ) -> None:
+        self.current = current
+        self.candidate = candidate
+        self.rules = rules  # that decide, of either policy; empty where a failure does
+        self.why = why  # the labels that decide, likewise
+        self.labels = labels  # each of the findings', once
+        self.marginals = marginals
+        self.why_not = why_not  # it cannot be replayed: then nothing but the count has a meaning
+        self.count = 0
+
+    @property
+    def cell(self) -> int:
+        """The place in a matrix of nine numbers, by the current decision and then the candidate's."""
+        return 3 * self.current + self.candidate
+
+
+class Kinds:
+    """Finds the kind of a record. A kind that is forgotten, because there are too many, is handed to `folded`."""
+
+    def __init__(self, current: Policy, candidate: Policy, folded: Callable[[Kind], None]) -> None:
+        self._differences = _Differences((current.settings, candidate.settings))
+        self._replaying = Replaying(current), Replaying(candidate)
+        self._candidate = candidate
+        self._without: dict[str, Replaying] = {}
+        self._folded = folded
+        self._kinds: dict[Hashable, Kind] = {}
+
+    def of(self, verdict: Mapping[str, Any]) -> Kind:
+        """Return the kind of a verdict, and count it. `KeyError`, `TypeError` and the like escape where it is none."""
+        key = self._differences.key(verdict)
+        kind = self._kinds.get(key)
+        if kind is None:
+            if len(self._kinds) >= MOST_KINDS:
+                self.fold()
+            kind = self._kinds[key] = self._decided(verdict)
+        kind.count += 1
+        return kind
+
+    def fold(self) -> None:
+        """Hand over every kind, and forget it."""
+        for kind in self._kinds.values():
+            self._folded(kind)
+        self._kinds.clear()
+
+    def _decided(self, verdict: Mapping[str, Any]) -> Kind:
+        record = recorded(verdict)
+        if isinstance(record, NotReplayable):
+            raise ValueError(record.detail)
+        decided = []
+        for whose, replaying in zip(("current", "candidate"), self._replaying, strict=True):
+            replayed = replaying.decide(record)
+            if isinstance(replayed, NotReplayable):
+                return Kind(0, 0, why_not=f"{whose}: {_told(replayed)}")
+            decided.append(replayed)
+        current, candidate = decided
+        return Kind(
+            STRICTNESS[current.decision],
+            STRICTNESS[candidate.decision],
+            rules=(_rule(current), _rule(candidate)),
+            why=(_label(current), _label(candidate)),
+            labels=tuple(dict.fromkeys(each.label for each in record.findings)),
+            marginals=tuple(self._marginals(candidate, record)),
+        )
+
+    def _marginals(self, candidate: Replayed, record: Any) -> Iterator[Marginal]:
+        """Leave out each rule that a finding, or the floor, was decided by; no other one makes a difference."""
+        rules = {each.rule for each in candidate.routed}
+        rules |= {each.floor.rule for each in candidate.routed if each.floor}
+        for rule in sorted(rules & self._differences.ids):
+            without = self._replaying_without(rule).decide(record)
+            if isinstance(without, Replayed) and without.decision is not candidate.decision:
+                yield Marginal(rule, STRICTNESS[without.decision])
+
+    def _replaying_without(self, rule: str) -> Replaying:
+        if (made := self._without.get(rule)) is None:
+            settings = _left_out(self._candidate.settings, rule)
+            made = self._without[rule] = Replaying(Policy(settings=settings, sha256=self._candidate.sha256))
+        return made
+
+
+class _Differences:
+    """What policies look at in a verdict."""
+
+    def __init__(self, policies: Sequence[PolicySettings]) -> None:
+        rules = [rule for policy in policies for rule in _rules(policy)]
+        overlays = [overlay.when for policy in policies for overlay in policy.overlays]
+        self.ids = {rule.id for rule in _rules(policies[-1])}
+        self._tenants = {name for when in overlays for name in when.tenant}
+        self._purposes = {name for when in overlays for name in when.purpose}
+        self._bounded = [_Bounded(rule) for rule in rules if rule.match.confidence]
+        self._ends = sorted({rfc3339(end) for rule in rules if isfinite(end := expiry(rule))})
+        self._rollouts = sorted({(rule.share, rule.id) for rule in rules if 0 < rule.share < 1})
+        self._looks_at_frames = any(
+            each.unseen_frames == "review" for policy in policies for each in (policy, *policy.overlays)
+        )
+        self._looks_beyond = any(rule.match.model_fields_set - _KNOWN for rule in rules)
+        self._steps: dict[tuple[str, str], Steps] = {}
+
+    def key(self, verdict: Mapping[str, Any]) -> Hashable:
+        """Return what all records of a kind have in common."""
+        steps, found = self._steps, []
+        for finding in verdict["findings"]:
+            about = finding["service"], finding["label"]
+            bounds = steps.get(about)
+            if bounds is None:
+                bounds = self._learnt(about)
+            confidence = finding["confidence"]
+            between = 0 if not bounds else -1 if confidence is None else bisect_right(bounds, confidence)
+            found.append((about, finding["level"], between))
+        tenant, purpose, asked = verdict["tenant"], verdict["purpose"], verdict.get("asked")
+        return (
+            frozenset(found),
+            tenant if tenant in self._tenants else None,
+            purpose if purpose in self._purposes else None,
+            None if asked is None else (*asked["services"], None, *asked["info"]),
+            None if verdict["error"] is None else _failures(verdict),
+            self._rest(verdict),
+        )
+
+    def _rest(self, verdict: Mapping[str, Any]) -> Hashable:
+        """What most policies do not look at."""
+        rest: list[Hashable] = []
+        if self._ends:
+            timing = verdict["timing"]
+            rest.append(bisect_right(self._ends, timing.get("as_of") or timing["decided"]))
+        if self._rollouts:
+            identity = verdict.get("identity") or ""
+            rest.append(tuple(bool(identity) and is_in_share(*each, identity) for each in self._rollouts))
+        if self._looks_at_frames:
+            rest.append(orjson.dumps(verdict.get("coverage")))
+        if self._looks_beyond:
+            rest.append(orjson.dumps([verdict["hits"], verdict["context"]]))
+        return tuple(rest)
+
+    def _learnt(self, about: tuple[str, str]) -> Steps:
+        if len(self._steps) >= _MOST_LABELS:
+            self._steps.clear()
+        found = {bound for rule in self._bounded if rule.is_about(*about) for bound in rule.bounds}
+        made = self._steps[about] = sorted(found)
+        return made
+
+
+class _Bounded:
+    """A rule with a condition on the confidence."""
+
+    def __init__(self, rule: Rule) -> None:
+        self._label, self._service = compiled(rule.match.label), compiled(rule.match.service)
+        self.bounds = list(bounds_of(rule.match))
+
+    def is_about(self, service: str, label: str) -> bool:
+        """Whether it may be: a pattern that matches too much only makes more kinds."""
+        return bool(self._label(label) and self._service(service))
+
+
+def bounds_of(match: Match) -> Iterator[float]:
+    """The confidences at which a rule begins or ends to match."""
+    if match.confidence:
+        yield from (each for each in (match.confidence.gte, match.confidence.lt) if each is not None)
+
+
+def _rules(settings: PolicySettings) -> Iterator[Rule]:
+    yield from settings.rules
+    for overlay in settings.overlays:
+        yield from overlay.rules
+
+
+def _left_out(settings: PolicySettings, rule: str) -> PolicySettings:
+    """The policy without one rule."""
+    overlays = tuple(
+        overlay.model_copy(update={"rules": tuple(each for each in overlay.rules if each.id != rule)})
+        for overlay in settings.overlays
+    )
+    rules = tuple(each for each in settings.rules if each.id != rule)
+    return settings.model_copy(update={"rules": rules, "overlays": overlays})
+
+
+def _failures(verdict: Mapping[str, Any]) -> Hashable:
+    error, calls = verdict["error"], verdict["provider"].get("calls") or ()
+    failed = tuple((call["service"], call["code"]) for call in calls if call["code"] != "200")
+    return (error["class"], error["code"], error.get("service"), failed)
+
+
+def _told(why: NotReplayable) -> str:
+    return f"{why.reason}: {why.detail}" if why.detail else why.reason
+
+
+def _rule(replayed: Replayed) -> str:
+    return next((each.rule for each in replayed.routed if each.decision is replayed.decision), "")
+
+
+def _label(replayed: Replayed) -> str:
+    pairs = zip(replayed.routed, replayed.findings, strict=True)
+    return next((found.label for each, found in pairs if each.decision is replayed.decision), "")
+
+
+def moment_of(unix_seconds: float) -> str:
+    """A moment as verdicts write it; such texts have the order of their moments."""
+    return datetime.fromtimestamp(unix_seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
