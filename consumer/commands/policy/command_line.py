@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from consumer.commands.policy.redecide_command_line import redecide
+from consumer.commands.policy.backtesting.command_line import backtest
 
 policy_app = typer.Typer(no_args_is_help=True)
 
@@ -145,3 +146,6 @@ def _print(text: str) -> None:
 
 
 policy_app.command()(redecide)
+
+
+policy_app.command("backtest")(backtest)

@@ -4,7 +4,8 @@ import asyncio
 import random
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from consumer.policy.backtest.alike import moment_of
 from consumer.policy.backtest.counts import NOT_VERDICTS, Counts
 from consumer.policy.backtest.gates import Gates, GatesFile
 from consumer.policy.backtest.intervals import BLOCKS, ROUNDS
-from consumer.policy.backtest.people import People, TooManyDecisions
+from consumer.policy.backtest.people import People
 from consumer.policy.backtest.result import result_of
 from consumer.policy.schema import Policy, load_policy
 
@@ -27,6 +28,8 @@ _UNITS = {"m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _USUAL = 14 * 86_400.0
 """Seconds back, where topics are read and nothing is said."""
 _PIECE = 2_000  # lines of a file between two looks at the progress bar
+
+Watch = Callable[[int | None], AbstractContextManager[Watching]]
 
 
 class NothingReplayed(ConsumerError):
@@ -51,7 +54,7 @@ class Options:
     seconds_per_review: float | None = None
 
 
-def backtest(options: Options, environment: Mapping[str, str], watching: Callable[[str, int | None], Any]) -> dict[str, Any]:
+def backtest(options: Options, environment: Mapping[str, str], watching: Watch) -> dict[str, Any]:
     """
     Read, decide, count. `watching` shows how far it is.
 
@@ -127,11 +130,11 @@ def draws() -> list[list[int]]:
     return [lot.choices(range(BLOCKS), k=BLOCKS) for _ in range(ROUNDS)]
 
 
-def _from_files(options: Options, counts: Counts, watching: Callable[[str, int | None], Any]) -> dict[str, Any]:
+def _from_files(options: Options, counts: Counts, watching: Watch) -> dict[str, Any]:
     verdicts, decisions = list(options.verdicts), list(options.decisions)
     total = size_of([*verdicts, *decisions])
     _read_decisions(options, counts.people)
-    with watching("B", total) as progress:
+    with watching(total) as progress:
         before = 0
         for path in verdicts:
             read = 0
@@ -171,7 +174,7 @@ async def _from_topics(
     environment: Mapping[str, str],
     counts: Counts,
     since: float,
-    watching: Callable[[str, int | None], Any],
+    watching: Watch,
 ) -> dict[str, Any]:
     from consumer.commands.policy.backtesting.topics import opened
 
@@ -185,7 +188,7 @@ async def _from_topics(
                         counts.left_out["not_a_decision"] += 1
     topics = list(settings.outputs.by_decision.values())
     async with opened(settings, topics, since) as reading:
-        with watching("records", reading.total) as progress:
+        with watching(reading.total) as progress:
             async for piece in reading.pieces():
                 for line in piece.lines:
                     _count(counts, line)
@@ -213,6 +216,3 @@ def _why_nothing(counts: Counts) -> str:
 def exit_status(result: Mapping[str, Any]) -> int:
     """3 where a gate does not hold, else 0."""
     return 0 if all(each["held"] for each in result["gates"]) else 3
-
-
-__all__ = ["Iterator", "Options", "TooManyDecisions", "Watching", "backtest", "exit_status"]
