@@ -7,9 +7,9 @@ until they are clicked, unless `--show`; they are in the file all the same.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 
+from consumer.commands.pages import template
 from consumer.commands.scan.items import printable
 from consumer.commands.scan.lines import Result
 from consumer.commands.scan.progress import STYLES
@@ -46,7 +46,7 @@ def write_page(path: Path, tally: Tally, told: str, picture: PictureOf, *, show:
 
 def page(tally: Tally, results: Sequence[Result], told: str, picture: PictureOf, *, show: bool) -> Iterator[str]:
     """Make the page, piece by piece."""
-    before, after = files(__package__).joinpath("page.html").read_text("utf-8").split("<!-- cards -->")
+    before, after = template("consumer.commands.scan", "page.html").split("<!-- cards -->")
     more = tally.told_of - len(results)
     filled = {
         "{told}": escape(told),

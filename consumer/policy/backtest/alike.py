@@ -1,9 +1,10 @@
 """
 Records that neither of two policies can tell apart, so that each kind of them is decided about once.
 
-Two records are of a kind where the same labels and levels were found, with confidences between the same bounds of the
-rules about these labels, and where all else is the same that a rule, an overlay or `on_error` looks at. The first of a
-kind is decided about by `Replaying`, as a single verdict would be; what that comes to holds for the others.
+Two findings are alike where the same rules are about their labels, the level is the same, and the confidences lie
+between the same bounds of these rules. Two records are of a kind where their findings are alike, and all else is the
+same that a rule, an overlay or `on_error` looks at. The first of a kind is decided about by `Replaying`, as a single
+verdict would be; what that comes to holds for the others.
 """
 
 from bisect import bisect_right
@@ -14,13 +15,14 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from consumer.policy.effective import expiry
-from consumer.policy.language import Match, Rule
+from consumer.policy.effective import UNSEEN, expiry
+from consumer.policy.language import OVERALL, Match, Rule
 from consumer.policy.patterns import compiled
 from consumer.policy.replay import NotReplayable, Replayed, Replaying, recorded
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import STRICTNESS, Decision
 from consumer.rollout import is_in_share
+from consumer.vendor_facts.aliyun import ALLOWLISTED, NOTHING_FOUND
 from consumer.verdicts.bounds import rfc3339
 
 DECISIONS = (Decision.PASS, Decision.REVIEW, Decision.BLOCK)
@@ -31,8 +33,11 @@ _MOST_LABELS = 4_096
 _KNOWN = {"label", "service", "level", "confidence"}
 """Conditions of a rule that the key of a kind has by itself; with others, all of hits and context is part of it."""
 
-Steps = Sequence[float]
-"""Bounds of confidences, rising."""
+_WITH_A_MEANING = {NOTHING_FOUND, ALLOWLISTED, OVERALL, UNSEEN}
+"""Labels of which a policy knows more than which rules are about them."""
+
+Likeness = tuple[Hashable, ...]
+"""What findings that are alike have in common."""
 
 
 class Marginal(NamedTuple):
@@ -45,7 +50,7 @@ class Marginal(NamedTuple):
 class Kind:
     """A kind of records, how many there are, and what both policies decide about them, as places in `DECISIONS`."""
 
-    __slots__ = ("candidate", "count", "current", "labels", "marginals", "rules", "why", "why_not")
+    __slots__ = ("candidate", "cell", "count", "current", "marginals", "rules", "why", "why_not")
 
     def __init__(
         self,
@@ -53,24 +58,18 @@ class Kind:
         candidate: int,
         *,
         rules: tuple[str, str] = ("", ""),
-        why: tuple[str, str] = ("", ""),
-        labels: Sequence[str] = (),
+        why: tuple[Likeness | None, Likeness | None] = (None, None),
         marginals: Sequence[Marginal] = (),
         why_not: str | None = None,
     ) -> None:
         self.current = current
         self.candidate = candidate
         self.rules = rules  # that decide, of either policy; empty where a failure does
-        self.why = why  # the labels that decide, likewise
-        self.labels = labels  # each of the findings', once
+        self.why = why  # the findings that decide, likewise
         self.marginals = marginals
         self.why_not = why_not  # it cannot be replayed: then nothing but the count has a meaning
         self.count = 0
-
-    @property
-    def cell(self) -> int:
-        """The place in a matrix of nine numbers, by the current decision and then the candidate's."""
-        return 3 * self.current + self.candidate
+        self.cell = 3 * current + candidate  # the place in a matrix of nine numbers
 
 
 class Kinds:
@@ -95,6 +94,12 @@ class Kinds:
         kind.count += 1
         return kind
 
+    def deciding_label(self, verdict: Mapping[str, Any], kind: Kind, whose: int) -> str:
+        """The label that decides about a verdict of this kind, by the current policy (0) or the candidate (1)."""
+        why = kind.why[whose]
+        alike = (each["label"] for each in verdict["findings"] if self._differences.likeness(each) == why)
+        return next(alike, "")
+
     def fold(self) -> None:
         """Hand over every kind, and forget it."""
         for kind in self._kinds.values():
@@ -116,10 +121,17 @@ class Kinds:
             STRICTNESS[current.decision],
             STRICTNESS[candidate.decision],
             rules=(_rule(current), _rule(candidate)),
-            why=(_label(current), _label(candidate)),
-            labels=tuple(dict.fromkeys(each.label for each in record.findings)),
+            why=(self._why(current), self._why(candidate)),
             marginals=tuple(self._marginals(candidate, record)),
         )
+
+    def _why(self, replayed: Replayed) -> Likeness | None:
+        pairs = zip(replayed.routed, replayed.findings, strict=True)
+        found = next((found for each, found in pairs if each.decision is replayed.decision), None)
+        if found is None:
+            return None
+        names = ("service", "label", "level", "confidence")
+        return self._differences.likeness({name: getattr(found, name) for name in names})
 
     def _marginals(self, candidate: Replayed, record: Any) -> Iterator[Marginal]:
         """Leave out each rule that a finding, or the floor, was decided by; no other one makes a difference."""
@@ -146,35 +158,47 @@ class _Differences:
         self.ids = {rule.id for rule in _rules(policies[-1])}
         self._tenants = {name for when in overlays for name in when.tenant}
         self._purposes = {name for when in overlays for name in when.purpose}
-        self._bounded = [_Bounded(rule) for rule in rules if rule.match.confidence]
+        self._rules = [_About(rule) for rule in rules]
         self._ends = sorted({rfc3339(end) for rule in rules if isfinite(end := expiry(rule))})
         self._rollouts = sorted({(rule.share, rule.id) for rule in rules if 0 < rule.share < 1})
         self._looks_at_frames = any(
             each.unseen_frames == "review" for policy in policies for each in (policy, *policy.overlays)
         )
         self._looks_beyond = any(rule.match.model_fields_set - _KNOWN for rule in rules)
-        self._steps: dict[tuple[str, str], Steps] = {}
+        self._has_rest = bool(self._ends or self._rollouts or self._looks_at_frames or self._looks_beyond)
+        self._learnt: dict[tuple[str, str, str], tuple[Likeness, Sequence[float]]] = {}
 
     def key(self, verdict: Mapping[str, Any]) -> Hashable:
         """Return what all records of a kind have in common."""
-        steps, found = self._steps, []
-        for finding in verdict["findings"]:
-            about = finding["service"], finding["label"]
-            bounds = steps.get(about)
-            if bounds is None:
-                bounds = self._learnt(about)
-            confidence = finding["confidence"]
-            between = 0 if not bounds else -1 if confidence is None else bisect_right(bounds, confidence)
-            found.append((about, finding["level"], between))
-        tenant, purpose, asked = verdict["tenant"], verdict["purpose"], verdict.get("asked")
+        tenant, purpose, findings = verdict["tenant"], verdict["purpose"], verdict["findings"]
         return (
-            frozenset(found),
+            self.likeness(findings[0]) if len(findings) == 1 else frozenset(map(self.likeness, findings)),
             tenant if tenant in self._tenants else None,
             purpose if purpose in self._purposes else None,
-            None if asked is None else (*asked["services"], None, *asked["info"]),
+            tuple(verdict["asked"]["services"]),
             None if verdict["error"] is None else _failures(verdict),
-            self._rest(verdict),
+            self._rest(verdict) if self._has_rest else None,
         )
+
+    def likeness(self, finding: Mapping[str, Any]) -> Likeness:
+        """Return what a finding has in common with those that are alike."""
+        name = finding["service"], finding["label"], finding["level"]
+        learnt = self._learnt
+        likeness, bounds = learnt[name] if name in learnt else self._learn(name)
+        if not bounds:
+            return likeness
+        confidence = finding["confidence"]
+        return (*likeness, -1 if confidence is None else bisect_right(bounds, confidence))
+
+    def _learn(self, name: tuple[str, str, str]) -> tuple[Likeness, Sequence[float]]:
+        if len(self._learnt) >= _MOST_LABELS:
+            self._learnt.clear()
+        service, label, level = name
+        about = [at for at, rule in enumerate(self._rules) if rule.is_about(service, label)]
+        named = label if self._looks_beyond or label in _WITH_A_MEANING else None
+        bounds = {bound for at in about for bound in self._rules[at].bounds}
+        made = self._learnt[name] = (service, level, named, *about), sorted(bounds)
+        return made
 
     def _rest(self, verdict: Mapping[str, Any]) -> Hashable:
         """What most policies do not look at."""
@@ -188,26 +212,18 @@ class _Differences:
         if self._looks_at_frames:
             rest.append(orjson.dumps(verdict.get("coverage")))
         if self._looks_beyond:
-            rest.append(orjson.dumps([verdict["hits"], verdict["context"]]))
+            rest.append(orjson.dumps([verdict["hits"], verdict["context"], verdict["asked"]]))
         return tuple(rest)
 
-    def _learnt(self, about: tuple[str, str]) -> Steps:
-        if len(self._steps) >= _MOST_LABELS:
-            self._steps.clear()
-        found = {bound for rule in self._bounded if rule.is_about(*about) for bound in rule.bounds}
-        made = self._steps[about] = sorted(found)
-        return made
 
-
-class _Bounded:
-    """A rule with a condition on the confidence."""
+class _About:
+    """Which labels a rule is about, and from which confidence to which."""
 
     def __init__(self, rule: Rule) -> None:
         self._label, self._service = compiled(rule.match.label), compiled(rule.match.service)
         self.bounds = list(bounds_of(rule.match))
 
     def is_about(self, service: str, label: str) -> bool:
-        """Whether it may be: a pattern that matches too much only makes more kinds."""
         return bool(self._label(label) and self._service(service))
 
 
@@ -245,11 +261,6 @@ def _told(why: NotReplayable) -> str:
 
 def _rule(replayed: Replayed) -> str:
     return next((each.rule for each in replayed.routed if each.decision is replayed.decision), "")
-
-
-def _label(replayed: Replayed) -> str:
-    pairs = zip(replayed.routed, replayed.findings, strict=True)
-    return next((found.label for each, found in pairs if each.decision is replayed.decision), "")
 
 
 def moment_of(unix_seconds: float) -> str:

@@ -2,24 +2,25 @@
 Counts what two policies decide about the verdicts that it is given: one a submission, each in constant memory.
 """
 
-from array import array
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from operator import add
 from typing import Any, NamedTuple
 from zlib import crc32
 
-from consumer.policy.backtest.alike import Kind, Kinds
+from consumer.policy.backtest.alike import DECISIONS, Kind, Kinds
 from consumer.policy.backtest.intervals import BLOCKS
 from consumer.policy.backtest.people import People
 from consumer.policy.backtest.samples import Samples
 from consumer.policy.schema import Policy
+from consumer.records import Decision
 from consumer.rollout import is_in_share
-from consumer.vendor_facts.aliyun import NOTHING_FOUND
 from consumer.verdicts.value import SCHEMA
 
 MOST_NAMES = 10_000
 """Tenants, purposes and labels that are counted by themselves; `…` has the others."""
 OTHERS = "…"
+LATEST = "9999-12-31T23:59:59.999Z"
 BINS = 20
 """Of confidences, five wide each; what has 100 is in the last."""
 _MOST_REASONS = 1_000
@@ -42,27 +43,27 @@ class Place(NamedTuple):
 
 class Seen:
     """
-    Which submissions were met, in 32 MB: some four million of the latest ones.
+    Which submissions were met, in 64 MB: each may stand in two places, where those that come later push it out.
 
-    That one was met is certain (64 bits); that one was not is so among the last million, give or take, and likely
-    among four.
+    That one was met is certain, by 64 bits. That one was not is likely among the last four million.
     """
 
-    WAYS = 4
-    _BUCKETS = 1 << 20
+    _PLACES = 1 << 23
 
     def __init__(self) -> None:
-        self._table = array("Q", bytes(8 * self.WAYS * self._BUCKETS))
+        self._table = memoryview(bytearray(8 * self._PLACES)).cast("Q")
 
     def is_new(self, submission: tuple[Any, ...]) -> bool:
         """Whether it was not met before, and take note of it."""
+        table = self._table
         mark = (hash(submission) & 0xFFFFFFFFFFFFFFFF) or 1
-        start = (mark % self._BUCKETS) * self.WAYS
-        ways = self._table[start : start + self.WAYS]
-        if mark in ways:
+        first = mark & (self._PLACES - 1)
+        met = table[first]
+        if met == mark or table[first ^ 1] == mark:
             return False
-        ways.insert(0, mark)
-        self._table[start : start + self.WAYS] = ways[: self.WAYS]
+        if met:
+            table[first ^ 1] = met
+        table[first] = mark
         return True
 
 
@@ -81,8 +82,9 @@ class Counts:
         self.not_replayed: Counter[str] = Counter()
         self.not_verdicts: list[str] = []  # where the first ones were
         self.read = self.replayed = 0
-        self.period = ["", ""]
+        self.first, self.last = LATEST, ""  # moments, as verdicts write them
         self.blocks = [[0] * BLOCKS for _ in range(9)]
+        self._groups: dict[tuple[str, str], list[int]] = {}
         self.tenants: dict[str, list[int]] = {}
         self.purposes: dict[str, list[int]] = {}
         self.labels: dict[str, list[int]] = {}
@@ -92,97 +94,87 @@ class Counts:
         self.agreed = 0
         self.disagreed: Counter[str] = Counter()
 
-    def add(self, verdict: Any, place: Place) -> None:
-        """Count a verdict that was read, whatever it is."""
+    def add(self, verdict: Any, source: str, partition: int | None, at: int) -> None:
+        """Count what was read, whatever it is; None stands for what is not JSON. For the others see `Place`."""
         self.read += 1
         try:
-            self._add(verdict, place)
+            self._add(verdict, source, partition, at)
         except NOT_VERDICTS:
-            self.unreadable(place)
-
-    def unreadable(self, place: Place) -> None:
-        """Count what was read and is no verdict."""
-        self.left_out["not_a_verdict"] += 1
-        if len(self.not_verdicts) < _MOST_EXAMPLES:
-            self.not_verdicts.append(str(place))
+            self.left_out["not_a_verdict"] += 1
+            if len(self.not_verdicts) < _MOST_EXAMPLES:
+                self.not_verdicts.append(str(Place(source, partition, at)))
 
     def end(self) -> None:
         """Finish counting."""
         self._kinds.fold()
+        for (tenant, purpose), cells in self._groups.items():
+            for rows, name in ((self.tenants, tenant), (self.purposes, purpose)):
+                of_name = row(rows, name)
+                of_name[:] = map(add, of_name, cells)
+        self._groups.clear()
 
-    def _add(self, verdict: Mapping[str, Any], place: Place) -> None:
+    def _add(self, verdict: Mapping[str, Any], source: str, partition: int | None, at: int) -> None:
         if verdict["schema"] != SCHEMA:
             raise ValueError
-        decided = verdict["timing"]["decided"]
+        decided, event = verdict["timing"]["decided"], verdict["event"]
         if decided < self._since:
             self.left_out["before"] += 1
-            return
-        event, image = verdict["event"], verdict["image"]
-        if self.share < 1 and not is_in_share(self.share, "backtest", _identity(verdict)):
+        elif self.share < 1 and not is_in_share(self.share, "backtest", _identity(verdict)):
             self.left_out["not_sampled"] += 1
-            return
-        if why := _why_left_out(verdict):
+        elif why := _why_left_out(verdict):
             self.left_out[why] += 1
-            return
-        if not self._seen.is_new((event["topic"], event["partition"], event["offset"], image["id"])):
-            self.left_out["repeated"] += 1
-            self._match_again(verdict)
-            return
-        self._count(verdict, self._kinds.of(verdict), decided, place)
+        else:
+            kind = self._kinds.of(verdict)
+            if not self._seen.is_new((event["topic"], event["partition"], event["offset"], verdict["image"]["id"])):
+                kind.count -= 1
+                self.left_out["repeated"] += 1
+            elif kind.why_not is None:
+                self._count(verdict, kind, decided)
+                if kind.current != kind.candidate:
+                    self._sample(verdict, kind, Place(source, partition, at))
+            if self.people.are_any and kind.why_not is None:
+                self.people.match(verdict["verdict_id"], kind.cell, verdict["decision"])
 
-    def _count(self, verdict: Mapping[str, Any], kind: Kind, decided: str, place: Place) -> None:
-        if kind.why_not is not None:
-            return  # it is counted when the kind is folded
+    def _count(self, verdict: Mapping[str, Any], kind: Kind, decided: str) -> None:
         self.replayed += 1
         cell = kind.cell
         self.blocks[cell][crc32(verdict["subject"]["id"].encode()) % BLOCKS] += 1
-        _row(self.tenants, verdict["tenant"])[cell] += 1
-        _row(self.purposes, verdict["purpose"])[cell] += 1
-        self._note_confidences(verdict)
-        self._note_period(decided)
-        if kind.current != kind.candidate:
-            self.samples.offer(verdict, kind, place)
-        self.people.match(verdict["verdict_id"], cell, verdict["decision"])
+        whose = verdict["tenant"], verdict["purpose"]
+        groups = self._groups
+        (groups[whose] if whose in groups else self._group(whose))[cell] += 1
+        findings = verdict["findings"]
+        for label in {finding["label"] for finding in findings} if len(findings) > 1 else (findings[0]["label"],):
+            row(self.labels, label)[cell] += 1
+        for finding in findings:
+            if (confidence := finding["confidence"]) is not None:
+                into = row(self.confidences, finding["label"], BINS)
+                into[min(int(confidence * BINS / 100), BINS - 1)] += 1
+        if not self.first <= decided <= self.last:
+            self.first, self.last = min(decided, self.first), max(decided, self.last)
         if verdict["policy"]["sha256"] == self.current.sha256 and verdict["decided_by"] == "policy":
             self._note_agreement(verdict["decision"], kind)
 
-    def _match_again(self, verdict: Mapping[str, Any]) -> None:
-        """A person may have decided about the superseding verdict of a submission that is counted already."""
-        if self.people.is_about(verdict["verdict_id"]):
-            kind = self._kinds.of(verdict)
-            kind.count -= 1
-            if kind.why_not is None:
-                self.people.match(verdict["verdict_id"], kind.cell, verdict["decision"])
+    def _group(self, whose: tuple[str, str]) -> list[int]:
+        """A row for a tenant's purpose; those that find no room have one together."""
+        return self._groups.setdefault(whose if len(self._groups) < MOST_NAMES else (OTHERS, OTHERS), [0] * 9)
 
-    def _note_confidences(self, verdict: Mapping[str, Any]) -> None:
-        for finding in verdict["findings"]:
-            confidence = finding["confidence"]
-            if confidence is not None and finding["label"] != NOTHING_FOUND:
-                row = _row(self.confidences, finding["label"], BINS)
-                row[min(int(confidence * BINS / 100), BINS - 1)] += 1
-
-    def _note_period(self, decided: str) -> None:
-        first, last = self.period
-        if decided < first or not first:
-            self.period[0] = decided
-        if decided > last:
-            self.period[1] = decided
+    def _sample(self, verdict: Mapping[str, Any], kind: Kind, place: Place) -> None:
+        label = self._kinds.deciding_label(verdict, kind, int(kind.candidate > kind.current))
+        self.samples.offer(verdict, kind, label, place)
 
     def _note_agreement(self, published: str, kind: Kind) -> None:
-        if (was := ("pass", "review", "block").index(published)) == kind.current:
+        if published == DECISIONS[kind.current]:
             self.agreed += 1
         else:
-            self.disagreed[f"{('pass', 'review', 'block')[was]}→{('pass', 'review', 'block')[kind.current]}"] += 1
+            self.disagreed[f"{Decision(published).value}→{DECISIONS[kind.current].value}"] += 1
 
     def _fold(self, kind: Kind) -> None:
         if kind.why_not is not None:
             name = kind.why_not if len(self.not_replayed) < _MOST_REASONS else OTHERS
             self.not_replayed[name] += kind.count
             return
-        for label in kind.labels:
-            _row(self.labels, label)[kind.cell] += kind.count
         for rule, without in kind.marginals:
-            _row(self.marginals, rule)[3 * without + kind.candidate] += kind.count
+            row(self.marginals, rule)[3 * without + kind.candidate] += kind.count
 
 
 def _why_left_out(verdict: Mapping[str, Any]) -> str:
@@ -199,10 +191,9 @@ def _identity(verdict: Mapping[str, Any]) -> str:
     return verdict.get("identity") or f"event:{verdict['event']['id']}/{verdict['image']['id']}"
 
 
-def _row(rows: dict[str, list[int]], name: str, size: int = 9) -> list[int]:
-    row = rows.get(name)
-    if row is None:
-        if len(rows) >= MOST_NAMES:
-            name = OTHERS
-        row = rows.setdefault(name, [0] * size)
-    return row
+def row(rows: dict[str, list[int]], name: str, size: int = 9) -> list[int]:
+    """The row of a name, which may be that of all others."""
+    found = rows.get(name)
+    if found is None:
+        found = rows.setdefault(name if len(rows) < MOST_NAMES else OTHERS, [0] * size)
+    return found

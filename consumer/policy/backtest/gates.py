@@ -18,7 +18,10 @@ class Gates(Settings):
         None, ge=-1, description="How much the reviews may grow, as a share of today's: 0.10 is a tenth."
     )
     min_block_precision: float | None = Field(
-        None, ge=0, le=1, description="Of the images that would be blocked and people decided about: those they removed."
+        None,
+        ge=0,
+        le=1,
+        description="Of the images that would be blocked and people decided about: those they removed.",
     )
     max_not_replayed: float = Field(
         0.1,

@@ -62,7 +62,7 @@ class People:
 
     def match(self, verdict_id: str, cell: int, published: str) -> None:
         """Compare with what somebody decided about a verdict, where somebody did. Each decision is compared once."""
-        found = self._decided.pop(mark_of(verdict_id), None) if self._decided else None
+        found = self._decided.pop(mark_of(verdict_id), None)
         if found is None:
             return
         removed = found[1]
@@ -72,9 +72,10 @@ class People:
         self.matched[removed][cell] += 1
         self.of_blocked += published == "block"
 
-    def is_about(self, verdict_id: str) -> bool:
-        """Whether somebody decided about this verdict, which was not compared yet."""
-        return bool(self._decided) and mark_of(verdict_id) in self._decided
+    @property
+    def are_any(self) -> bool:
+        """Whether there is a decision that was not compared yet."""
+        return bool(self._decided)
 
     @property
     def not_matched(self) -> int:

@@ -18,7 +18,7 @@ SCHEMA = "moderation.backtest.v1"
 SECONDS_PER_REVIEW = 20.0
 MOST_ROWS = 200
 """Tenants, purposes and labels that are told of, those with the most differences first."""
-MOST_HISTOGRAMS = 24
+MOST_HISTOGRAMS = 12
 
 Draws = Sequence[Sequence[int]]
 Row = Mapping[str, Any]
@@ -27,7 +27,9 @@ _NAMES = [each.value for each in DECISIONS]
 _PASS, _REVIEW, _BLOCK = range(3)
 
 
-def result_of(counts: Counts, draws: Draws, gates: Gates, seconds_per_review: float | None, source: Row) -> dict[str, Any]:
+def result_of(
+    counts: Counts, draws: Draws, gates: Gates, seconds_per_review: float | None, source: Row
+) -> dict[str, Any]:
     """Make the result of what was counted; `seconds_per_review` beats what people took."""
     matrix = _Matrix(counts.blocks, draws, 1 / counts.share)
     result: dict[str, Any] = {
@@ -36,7 +38,7 @@ def result_of(counts: Counts, draws: Draws, gates: Gates, seconds_per_review: fl
         "candidate": _policy(counts.candidate),
         "source": source,
         "sample": counts.share,
-        "period": {"from": counts.period[0] or None, "to": counts.period[1] or None},
+        "period": {"from": counts.first, "to": counts.last},
         "records": _records(counts),
         "matrix": {
             before: {after: matrix.sum_of([(now, then)]) for then, after in enumerate(_NAMES)}
@@ -133,7 +135,9 @@ def _records(counts: Counts) -> Row:
         "read": counts.read,
         "replayed": counts.replayed,
         "left_out": dict(sorted(counts.left_out.items())),
-        "not_replayed": sum(counts.not_replayed.values()) + counts.left_out["asked_not_said"] + counts.left_out["omitted"],
+        "not_replayed": sum(counts.not_replayed.values())
+        + counts.left_out["asked_not_said"]
+        + counts.left_out["omitted"],
         "reasons": dict(counts.not_replayed.most_common(50)),
         "not_verdicts": counts.not_verdicts,
         "decided_by_current": {

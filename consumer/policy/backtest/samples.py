@@ -33,9 +33,8 @@ class Samples:
         self._kept: dict[Stratum, list[tuple[bytes, int, dict[str, Any]]]] = {}
         self.counts: dict[Stratum, int] = {}
 
-    def offer(self, verdict: Mapping[str, Any], kind: Kind, place: Any) -> None:
-        """Take a verdict into account about which the policies differ."""
-        label = kind.why[1 if kind.candidate > kind.current else 0]
+    def offer(self, verdict: Mapping[str, Any], kind: Kind, label: str, place: object) -> None:
+        """Take a verdict into account about which the policies differ, by the label that the stricter one decides by."""
         stratum = Stratum(kind.current, kind.candidate, label)
         if stratum not in self.counts and len(self.counts) >= MOST_STRATA:
             stratum = Stratum(kind.current, kind.candidate, "…")
@@ -52,7 +51,7 @@ class Samples:
             yield stratum, [shown for _, _, shown in self._kept[stratum]]
 
 
-def _shown(verdict: Mapping[str, Any], kind: Kind, place: Any) -> dict[str, Any]:
+def _shown(verdict: Mapping[str, Any], kind: Kind, place: object) -> dict[str, Any]:
     """What somebody needs who wants to see the image: never a URL's query, which may be a credential."""
     image = verdict["image"]
     ref, url = image["ref"], image["url"]

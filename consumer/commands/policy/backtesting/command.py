@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from consumer.commands.policy.backtesting.files import Line, lines, size_of
+from consumer.commands.policy.backtesting.files import lines, size_of
 from consumer.commands.policy.backtesting.progress import Watching
 from consumer.config.loading import load_config, validated
 from consumer.config.origins import Origins
@@ -137,13 +137,12 @@ def _from_files(options: Options, counts: Counts, watching: Watch) -> dict[str, 
     with watching(total) as progress:
         before = 0
         for path in verdicts:
-            read = 0
-            for number, line in enumerate(lines(path)):
-                _count(counts, line)
+            name, read = str(path), 0
+            for value, number, read in lines(path):
+                counts.add(value, name, None, number)
                 if not number % _PIECE:
-                    read = line.read
                     progress.told(before + read, counts.read)
-            before += size_of([path]) or read
+            before += read
     return {"files": [str(each) for each in verdicts]}
 
 
@@ -151,21 +150,23 @@ def _read_decisions(options: Options, people: People) -> None:
     """`Misconfigured` escapes with the first lines that are none, `TooManyDecisions` where there are too many."""
     problems: list[str] = []
     for path in options.decisions:
-        for line in lines(path):
-            if problem := _took(people, line):
-                problems.append(problem)
+        for value, number, _ in lines(path):
+            if why := _refused(people, value):
+                problems.append(f"{path}:{number}: is no decision of moderation.review.v1: {why}")
                 if len(problems) == 10:
                     break
     if problems:
         raise Misconfigured(problems)
 
 
-def _took(people: People, line: Line) -> str | None:
+def _refused(people: People, decision: Any) -> str | None:
+    """Take a decision; say why it is none."""
     try:
-        people.add(line.value)
+        people.add(decision)
+    except KeyError as error:
+        return f"{error} is missing, or not known there"
     except NOT_VERDICTS as error:
-        what = f"{error} is missing or not known" if isinstance(error, KeyError) else type(error).__name__
-        return f"{line.place}: is no decision of moderation.review.v1: {what}"
+        return type(error).__name__ if decision is not None else "not JSON"
     return None
 
 
@@ -183,25 +184,16 @@ async def _from_topics(
     if options.decisions_topic:
         async with opened(settings, [options.decisions_topic], since) as reading:
             async for piece in reading.pieces():
-                for line in piece.lines:
-                    if _took(counts.people, line):
-                        counts.left_out["not_a_decision"] += 1
+                for value, *_ in piece.records:
+                    counts.left_out["not_a_decision"] += _refused(counts.people, value) is not None
     topics = list(settings.outputs.by_decision.values())
     async with opened(settings, topics, since) as reading:
         with watching(reading.total) as progress:
             async for piece in reading.pieces():
-                for line in piece.lines:
-                    _count(counts, line)
+                for record in piece.records:
+                    counts.add(*record)
                 progress.told(piece.read, counts.read)
     return {"topics": topics, "since": moment_of(since)}
-
-
-def _count(counts: Counts, line: Line) -> None:
-    if line.value is None:
-        counts.read += 1
-        counts.unreadable(line.place)
-    else:
-        counts.add(line.value, line.place)
 
 
 def _why_nothing(counts: Counts) -> str:

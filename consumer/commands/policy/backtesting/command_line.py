@@ -42,9 +42,7 @@ def backtest(
     ] = None,
     seconds_per_review: Annotated[
         float | None,
-        typer.Option(
-            min=0.1, help="How long a look takes. [default: people's median, else 20]", show_default=False
-        ),
+        typer.Option(min=0.1, help="How long a look takes. [default: people's median, else 20]", show_default=False),
     ] = None,
     gates: Annotated[
         Path | None, typer.Option(metavar="FILE", help="`gates: {…}`: bounds, as the next options.", show_default=False)

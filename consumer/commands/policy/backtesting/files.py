@@ -11,13 +11,12 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import orjson
 
 from consumer.commands.policy.backtesting.parquet import mended, parquet_rows
 from consumer.errors import Misconfigured
-from consumer.policy.backtest.counts import Place
 
 LONGEST_LINE = 8_388_608
 """Bytes. A verdict has 64 KiB at the most."""
@@ -25,12 +24,8 @@ _GZIP, _ZSTANDARD, _PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
 STDIN = Path("-")
 
 
-class Line(NamedTuple):
-    """One that was read: None where it is not JSON."""
-
-    value: Any
-    place: Place
-    read: int = 0  # bytes of the file so far, as it is stored
+Line = tuple[Any, int, int]
+"""One that was read: its value, None where it is not JSON; its number from 1; bytes of the file so far, as stored."""
 
 
 def size_of(paths: list[Path]) -> int | None:
@@ -69,22 +64,22 @@ def lines(path: Path) -> Iterator[Line]:
             if first == _PARQUET:
                 yield from _rows(path)
             elif first == _ZSTANDARD:
-                yield from _lines(_zstandard(file), path, file.tell)
+                yield from _lines(_zstandard(file), file.tell)
             elif first.startswith(_GZIP):
                 with gzip.open(file) as plain:
-                    yield from _lines(plain, path, file.tell)
+                    yield from _lines(plain, file.tell)
             else:
-                yield from _lines(file, path, None)
+                yield from _lines(file, None)
     except (OSError, EOFError, zlib.error) as error:
         raise Misconfigured([f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}"]) from error
 
 
-def _lines(plain: Any, path: Path, position: Callable[[], int] | None) -> Iterator[Line]:
-    read, name = 0, str(path)
+def _lines(plain: Any, position: Callable[[], int] | None) -> Iterator[Line]:
+    read = 0
     for number, line in enumerate(_split(plain), 1):
         read = position() if position else read + len(line)
         if not line.isspace():
-            yield Line(_parsed(line), Place(name, None, number), read)
+            yield _parsed(line), number, read
 
 
 def _split(plain: Any) -> Iterator[bytes]:
@@ -110,7 +105,7 @@ def _rows(path: Path) -> Iterator[Line]:
     size = path.stat().st_size
     with closing(parquet_rows(path)) as rows:
         for number, total, text in rows:
-            yield Line(mended(_parsed(text)), Place(str(path), None, number), size * number // total)
+            yield mended(_parsed(text)), number, size * number // total
 
 
 def _zstandard(file: BinaryIO) -> BinaryIO:
@@ -124,7 +119,9 @@ def _zstandard(file: BinaryIO) -> BinaryIO:
         from compression import zstd  # type: ignore[import-not-found, unused-ignore]  # Python 3.14
     except ImportError:
         raise Misconfigured(
-            [f"{getattr(file, 'name', 'the file')}: is Zstandard, which this Python cannot read: zstd -dc FILE | … --verdicts -"]
+            [
+                f"{getattr(file, 'name', 'the file')}: is Zstandard, which this Python cannot read: zstd -dc FILE | … --verdicts -"
+            ]
         ) from None
     plain: BinaryIO = zstd.open(file)
     return plain

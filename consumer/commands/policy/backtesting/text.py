@@ -85,7 +85,11 @@ def reviews(result: Row) -> str:
     told = result["reviews"]
     growth = f" ({told['growth']['value']:+.1%})" if told["growth"] else ""
     hours, source = told["hours"], told["seconds_from"]
-    by = {"option": "as given", "people": "the median of people's decisions", "default": "assumed: --seconds-per-review"}
+    by = {
+        "option": "as given",
+        "people": "the median of people's decisions",
+        "default": "assumed: --seconds-per-review",
+    }
     return (
         f"Reviews: {_count(told['current'])} → {_count(told['candidate'])}{growth}, "
         f"{hours['value']:+,.1f} hours ({hours['low']:+,.1f} to {hours['high']:+,.1f}) at "

@@ -12,11 +12,9 @@ from aiokafka.errors import KafkaError
 
 from consumer.commands.clients import reader
 from consumer.commands.offsets import NotAnswered
-from consumer.commands.policy.backtesting.files import Line
 from consumer.config.kafka import KafkaSettings
 from consumer.kafka.security import KafkaAccess
 from consumer.kafka.unreadable import UnreadableRecord
-from consumer.policy.backtest.counts import Place
 
 FETCHED = 4_194_304
 """Bytes that are fetched ahead for each partition."""
@@ -35,7 +33,7 @@ class Span(NamedTuple):
 class Piece(NamedTuple):
     """What a fetch has brought, and how many offsets are read so far."""
 
-    lines: Sequence[Line]
+    records: Sequence[tuple[Any, str, int, int]]  # the value, None where it is not JSON; topic, partition, offset
     read: int
 
 
@@ -70,8 +68,9 @@ class Reading:
                 positions[partition] = min(await consumer.position(partition), spans[partition].end)
                 if positions[partition] == spans[partition].end:
                     consumer.pause(partition)
-            lines = [line for each, records in fetched.items() for line in _lines(records, spans[each].end)]
-            yield Piece(lines, sum(at - spans[each].begin for each, at in positions.items()))
+            records = [record for each, found in fetched.items() for record in found if record.offset < spans[each].end]
+            parsed = [(_parsed(each), each.topic, each.partition, each.offset) for each in records]
+            yield Piece(parsed, sum(at - spans[each].begin for each, at in positions.items()))
 
 
 @contextlib.asynccontextmanager
@@ -101,7 +100,9 @@ async def _spans(consumer: Any, topics: Sequence[str], since: float) -> dict[Top
     if missing := [each for each in topics if each not in there]:
         raise NotAnswered(f"there is no topic {', '.join(missing)}: see kafka.outputs, or name files with --verdicts")
     partitions = [
-        TopicPartition(topic, number) for topic in topics for number in sorted(consumer.partitions_for_topic(topic) or ())
+        TopicPartition(topic, number)
+        for topic in topics
+        for number in sorted(consumer.partitions_for_topic(topic) or ())
     ]
     ends = await consumer.end_offsets(partitions)
     begins = await consumer.beginning_offsets(partitions)
@@ -109,12 +110,6 @@ async def _spans(consumer: Any, topics: Sequence[str], since: float) -> dict[Top
         found = await consumer.offsets_for_times(dict.fromkeys(partitions, round(since * 1000)))
         begins |= {each: at.offset if at else ends[each] for each, at in found.items()}
     return {each: Span(begins[each], ends[each]) for each in partitions}
-
-
-def _lines(records: Sequence[Any], end: int) -> list[Line]:
-    return [
-        Line(_parsed(each), Place(each.topic, each.partition, each.offset)) for each in records if each.offset < end
-    ]
 
 
 def _parsed(record: Any) -> Any:
