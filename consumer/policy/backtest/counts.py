@@ -3,7 +3,7 @@ Counts what two policies decide about the verdicts that it is given: one a submi
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from operator import add
 from typing import Any, NamedTuple
 from zlib import crc32

@@ -101,7 +101,7 @@ def test_every_decision_has_its_colour() -> None:
     Tables and pages have a line for each.
     """
     assert set(STYLES) == set(Decision)
-    page = (ROOT / "consumer" / "commands" / "scan" / "page.html").read_text()
+    page = template("consumer.commands.scan", "page.html")
     assert [each for each in Decision if f".card.{each.value} " not in page or f"--{each.value}:" not in page] == []
 
 

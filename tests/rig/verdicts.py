@@ -7,19 +7,16 @@ are alike but by chance, and which ones there are depends on nothing but their n
 
 from collections.abc import Iterator
 from random import Random
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from consumer.locations import ByUrl, Image, ObjectRef
 from consumer.policy.decide import Deciding
-from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import (
     Assessment,
-    ByUrl,
     Coverage,
     Delivery,
-    Image,
     Label,
     ModerationResult,
-    ObjectRef,
     Subject,
     Submission,
     Verdict,
@@ -43,11 +40,13 @@ class Uploaded(NamedTuple):
     decided: float  # unix seconds
 
 
-def uploads(count: int, *, began: float = BEGAN, harmless: float = 0.85, tenants: int = 20) -> Iterator[Uploaded]:
-    """Yield so many, the same ones every time."""
-    lot = Random(1)
+def uploads(
+    count: int, *, began: float = BEGAN, apart: float = APART, harmless: float = 0.85, tenants: int = 20, seed: int = 1
+) -> Iterator[Uploaded]:
+    """Yield so many, the same ones every time: in so many nothing is found, and so many seconds lie between two."""
+    lot = Random(seed)
     for number in range(count):
-        at = began + number * APART
+        at = began + number * apart
         read = Delivery(
             topic="uploads", partition=number % 12, offset=number // 12, timestamp=at, key=f"s{number}".encode(),
             value=b"{}", headers=(), received=at,
@@ -78,12 +77,6 @@ def published(uploaded: Uploaded, deciding: Deciding, encoding: Encoding) -> tup
     """Decide and encode."""
     verdict = deciding.decide(uploaded.submission, uploaded.assessment, uploaded.decided)
     return verdict, encoding.verdict(verdict)
-
-
-def policy(**tree: Any) -> Policy:
-    """A policy with these members."""
-    settings = PolicySettings.model_validate({"policy": "bench", "version": 1, **tree})
-    return Policy(settings=settings, sha256=f"{settings.version:064x}")
 
 
 def _assessment(lot: Random, harmless: float, number: int) -> Assessment:
