@@ -40,6 +40,10 @@ Likeness = tuple[Hashable, ...]
 """What findings that are alike have in common."""
 
 
+class NotAVerdict(ValueError):
+    """Something in it is not what it should be."""
+
+
 class Marginal(NamedTuple):
     """What the candidate would decide without one of its rules, where that is another decision."""
 
@@ -109,7 +113,7 @@ class Kinds:
     def _decided(self, verdict: Mapping[str, Any]) -> Kind:
         record = recorded(verdict)
         if isinstance(record, NotReplayable):
-            raise ValueError(record.detail)
+            raise NotAVerdict(record.detail)
         decided = []
         for whose, replaying in zip(("current", "candidate"), self._replaying, strict=True):
             replayed = replaying.decide(record)

@@ -34,7 +34,7 @@ class Samples:
         self.counts: dict[Stratum, int] = {}
 
     def offer(self, verdict: Mapping[str, Any], kind: Kind, label: str, place: object) -> None:
-        """Take a verdict into account about which the policies differ, by the label that the stricter one decides by."""
+        """Take a verdict into account about which the policies differ; `label` is what the stricter one decides by."""
         stratum = Stratum(kind.current, kind.candidate, label)
         if stratum not in self.counts and len(self.counts) >= MOST_STRATA:
             stratum = Stratum(kind.current, kind.candidate, "…")

@@ -5,13 +5,13 @@ from typing import Any
 
 from rich.console import Console
 
+from consumer.commands.pages import template
 from consumer.commands.scan.plan import duration
 from consumer.commands.scan.progress import STYLES, watched
 from consumer.commands.scan.table import MOST_ROWS, summary, table
 from consumer.commands.scan.tally import Tally
 from consumer.records import Decision
 from tests.commands.scan.test_page import HOSTILE, result
-from tests.rig.replica import ROOT
 
 
 def tallied(*results: Any, total: int = 1_000) -> Tally:

@@ -120,7 +120,8 @@ def _zstandard(file: BinaryIO) -> BinaryIO:
     except ImportError:
         raise Misconfigured(
             [
-                f"{getattr(file, 'name', 'the file')}: is Zstandard, which this Python cannot read: zstd -dc FILE | … --verdicts -"
+                f"{getattr(file, 'name', 'the file')}: is Zstandard, which Python reads from 3.14 on: say "
+                "zstd -dc FILE | … --verdicts -"
             ]
         ) from None
     plain: BinaryIO = zstd.open(file)

@@ -172,8 +172,8 @@ def _not_counted(result: Row) -> Iterator[str]:
     same = records["decided_by_current"]
     if same["disagreed"]:
         yield (
-            f'<p class="warning">{same["disagreed"]:,} verdicts of the current policy itself are replayed otherwise than '
-            "they were decided: do not trust this backtest.</p>"
+            f'<p class="warning">{same["disagreed"]:,} verdicts of the current policy itself are replayed otherwise '
+            "than they were decided: do not trust this backtest.</p>"
         )
 
 

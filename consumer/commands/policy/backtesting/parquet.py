@@ -1,5 +1,5 @@
 """
-Verdicts out of Parquet, through DuckDB: a column `value` that holds them as JSON, or a column for each of their members.
+Verdicts out of Parquet, through DuckDB: a column `value` that holds them as JSON, or a column for each member.
 """
 
 import glob

@@ -81,9 +81,8 @@ def _histogram(row: Row) -> Iterator[str]:
         for bound in row["bounds"][whose]:
             x = 10 + bound["at"] * 3
             told = f"{bound['rule']} ({whose}): {bound['at']:g} → {bound['then']}"
-            yield (
-                f'<line class="{kind}" x1="{x:.1f}" y1="{top}" x2="{x:.1f}" y2="112"><title>{escape(told)}</title></line>'
-            )
+            line = f'<line class="{kind}" x1="{x:.1f}" y1="{top}" x2="{x:.1f}" y2="112">'
+            yield f"{line}<title>{escape(told)}</title></line>"
 
 
 def _svg(width: int, height: int, title: str, parts: Iterator[str]) -> str:

@@ -111,8 +111,8 @@ def people(result: Row) -> Iterator[str]:
             f"({part['removed']:,} of {part['blocked']:,} removed by people)"
         )
     yield (
-        f"  ! Blocked images are seldom reviewed ({told['of_blocked']:,} of {told['compared']:,} here), so that precision "
-        "is of the doubtful ones, and recall of what people were shown."
+        f"  ! Blocked images are seldom reviewed ({told['of_blocked']:,} of {told['compared']:,} here), so that "
+        "precision is of the doubtful ones, and recall of what people were shown."
     )
 
 
@@ -163,9 +163,8 @@ def _rows(rows: Sequence[Row], title: str) -> Table:
     for each in wanted[:_FEW]:
         numbers = [each[name] for name in ("images", "flips", "to_block", "to_review", "to_pass")]
         table.add_row(Text(printable(each["name"])), *(f"{number:,}" for number in numbers))
-    if more := len(wanted) - _FEW:
-        if more > 0:
-            table.add_row(Text(f"… and {more:,} more", "dim"))
+    if len(wanted) > _FEW:
+        table.add_row(Text(f"… and {len(wanted) - _FEW:,} more", "dim"))
     return table
 
 

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from consumer.commands.clients import reader
 from consumer.commands.offsets import NotAnswered
 from consumer.config.kafka import KafkaSettings
+from consumer.kafka.admin import admin_client
 from consumer.kafka.security import KafkaAccess
 from consumer.kafka.unreadable import UnreadableRecord
 
@@ -42,9 +43,9 @@ class Reading:
 
     def __init__(self, consumer: Any, spans: Mapping[TopicPartition, Span], servers: str) -> None:
         self._consumer = consumer
-        self._spans = {each: span for each, span in spans.items() if span.begin < span.end}
+        self._spans = spans
         self._servers = servers
-        self.total = sum(span.end - span.begin for span in self._spans.values())
+        self.total = sum(span.end - span.begin for span in spans.values())
         """Offsets; some may have no record."""
 
     async def pieces(self) -> AsyncIterator[Piece]:
@@ -55,9 +56,10 @@ class Reading:
             NotAnswered: no more comes though the end is not reached.
         """
         consumer, spans = self._consumer, self._spans
-        consumer.assign(list(spans))
         for partition, span in spans.items():
             consumer.seek(partition, span.begin)
+            if span.begin == span.end:
+                consumer.pause(partition)
         positions, silent = {each: span.begin for each, span in spans.items()}, 0
         while left := [each for each, at in positions.items() if at < spans[each].end]:
             fetched = await consumer.getmany(*left, timeout_ms=_PATIENCE)
@@ -85,8 +87,13 @@ async def opened(settings: KafkaSettings, topics: Sequence[str], since: float) -
     if refusal := await access.probe():
         raise NotAnswered(f"kafka.bootstrap_servers: {refusal.reason}")
     try:
+        async with admin_client(access) as admin:
+            there = set(await admin.list_topics())  # a topic that is asked for by name may be created by that
+        if missing := [each for each in topics if each not in there]:
+            names = ", ".join(missing)
+            raise NotAnswered(f"there is no topic {names}: see kafka.outputs, or name files with --verdicts")
         async with reader(
-            access, max_partition_fetch_bytes=FETCHED, fetch_max_bytes=_MOST_FETCHED, fetch_max_wait_ms=200,
+            access, *topics, max_partition_fetch_bytes=FETCHED, fetch_max_bytes=_MOST_FETCHED, fetch_max_wait_ms=200,
             max_batch_bytes=settings.max_batch_bytes,
         ) as consumer:  # fmt: skip
             yield Reading(consumer, await _spans(consumer, topics, since), settings.bootstrap_servers)
@@ -96,9 +103,6 @@ async def opened(settings: KafkaSettings, topics: Sequence[str], since: float) -
 
 
 async def _spans(consumer: Any, topics: Sequence[str], since: float) -> dict[TopicPartition, Span]:
-    there = await consumer.topics()
-    if missing := [each for each in topics if each not in there]:
-        raise NotAnswered(f"there is no topic {', '.join(missing)}: see kafka.outputs, or name files with --verdicts")
     partitions = [
         TopicPartition(topic, number)
         for topic in topics
