@@ -81,7 +81,8 @@ def published(uploaded: Uploaded, deciding: Deciding, encoding: Encoding) -> tup
 
 def _assessment(lot: Random, harmless: float, number: int) -> Assessment:
     if lot.random() < harmless:
-        labels, overall = (Label(NOTHING_FOUND, None, "none"),), "none"
+        labels: tuple[Label, ...] = (Label(NOTHING_FOUND, None, "none"),)
+        overall = "none"
     else:
         found = lot.sample(_LISTED, lot.choice((1, 1, 1, 2, 2, 3, 4)))
         labels = tuple(Label(each, round(lot.uniform(30, 100), 2), lot.choice(_LEVELS)) for each in found)

@@ -23,13 +23,13 @@ from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import STRICTNESS, Decision
 from consumer.rollout import is_in_share
 from consumer.vendor_facts.aliyun import ALLOWLISTED, NOTHING_FOUND
-from consumer.verdicts.bounds import rfc3339
 
 DECISIONS = (Decision.PASS, Decision.REVIEW, Decision.BLOCK)
 """By their strictness."""
 
 MOST_KINDS = 50_000  # remembered at a time
 _MOST_LABELS = 4_096
+_LAST_MOMENT = 253_402_300_799.0  # unix seconds: the year 9999 ends
 _KNOWN = {"label", "service", "level", "confidence"}
 """Conditions of a rule that the key of a kind has by itself; with others, all of hits and context is part of it."""
 
@@ -163,11 +163,11 @@ class _Differences:
         self._tenants = {name for when in overlays for name in when.tenant}
         self._purposes = {name for when in overlays for name in when.purpose}
         self._rules = [_About(rule) for rule in rules]
-        self._ends = sorted({rfc3339(end) for rule in rules if isfinite(end := expiry(rule))})
+        self._ends = sorted({moment_of(end) for rule in rules if isfinite(end := expiry(rule))})
         self._rollouts = sorted({(rule.share, rule.id) for rule in rules if 0 < rule.share < 1})
-        self._looks_at_frames = any(
-            each.unseen_frames == "review" for policy in policies for each in (policy, *policy.overlays)
-        )
+        frames = [policy.unseen_frames for policy in policies]
+        frames += [overlay.unseen_frames or "pass" for policy in policies for overlay in policy.overlays]
+        self._looks_at_frames = "review" in frames
         self._looks_beyond = any(rule.match.model_fields_set - _KNOWN for rule in rules)
         self._has_rest = bool(self._ends or self._rollouts or self._looks_at_frames or self._looks_beyond)
         self._learnt: dict[tuple[str, str, str], tuple[Likeness, Sequence[float]]] = {}
@@ -269,4 +269,5 @@ def _rule(replayed: Replayed) -> str:
 
 def moment_of(unix_seconds: float) -> str:
     """A moment as verdicts write it; such texts have the order of their moments."""
-    return datetime.fromtimestamp(unix_seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    bounded = min(unix_seconds, _LAST_MOMENT)
+    return datetime.fromtimestamp(bounded, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

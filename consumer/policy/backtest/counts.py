@@ -15,11 +15,12 @@ from consumer.policy.backtest.samples import Samples
 from consumer.policy.schema import Policy
 from consumer.records import Decision
 from consumer.rollout import is_in_share
-from consumer.verdicts.value import SCHEMA
 
 MOST_NAMES = 10_000
 """Tenants, purposes and labels that are counted by themselves; `…` has the others."""
 OTHERS = "…"
+SCHEMA = "moderation.verdict.v1"
+"""Of the verdicts that are read."""
 LATEST = "9999-12-31T23:59:59.999Z"
 BINS = 20
 """Of confidences, five wide each; what has 100 is in the last."""

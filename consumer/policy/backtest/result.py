@@ -166,7 +166,7 @@ def _reviews(counts: Counts, matrix: _Matrix, given: float | None) -> Row:
     }
 
 
-def _rows(rows: Mapping[str, Sequence[int]]) -> list[Row]:
+def _rows(rows: Mapping[str, Sequence[int]]) -> Sequence[Row]:
     """Names with their matrices: those with the most differences first, then those with the most images."""
     made = [_row(name, cells) for name, cells in rows.items()]
     return sorted(made, key=lambda each: (-each["flips"], -each["images"], each["name"]))[:MOST_ROWS]

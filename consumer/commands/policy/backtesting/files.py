@@ -92,7 +92,7 @@ def _split(plain: Any) -> Iterator[bytes]:
         yield line
 
 
-def _parsed(line: bytes) -> Any:
+def _parsed(line: bytes | str) -> Any:
     try:
         return orjson.loads(line)
     except orjson.JSONDecodeError:

@@ -4,7 +4,7 @@ Verdicts out of Parquet, through DuckDB: a column `value` that holds them as JSO
 
 import glob
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ _TEXTS = {"VARCHAR", "BLOB", "JSON"}
 _MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2})(\.\d{1,6})?(\+00(:00)?)?")
 
 
-def parquet_rows(path: Path) -> Iterator[tuple[int, int, bytes | str]]:
+def parquet_rows(path: Path) -> Generator[tuple[int, int, bytes | str]]:
     """
     Yield each row's number from 1, how many there are, and the verdict as JSON.
 
@@ -53,9 +53,9 @@ def _has_values(columns: list[tuple[Any, ...]]) -> bool:
 
 def mended(verdict: Any) -> Any:
     """Write the moments of a verdict as verdicts have them, which a column of timestamps has not."""
-    timing = verdict.get("timing") if isinstance(verdict, dict) else None
-    for name in ("decided", "as_of") if isinstance(timing, dict) else ():
-        moment = timing.get(name)
-        if isinstance(moment, str) and (told := _MOMENT.fullmatch(moment)):
-            timing[name] = f"{told[1]}T{told[2]}{(told[3] or '.')[:4].ljust(4, '0')}Z"
+    if isinstance(verdict, dict) and isinstance(timing := verdict.get("timing"), dict):
+        for name in ("decided", "as_of"):
+            moment = timing.get(name)
+            if isinstance(moment, str) and (told := _MOMENT.fullmatch(moment)):
+                timing[name] = f"{told[1]}T{told[2]}{(told[3] or '.')[:4].ljust(4, '0')}Z"
     return verdict
