@@ -17,7 +17,7 @@ _TEXTS = {"VARCHAR", "BLOB", "JSON"}
 _MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2})(\.\d{1,6})?(\+00(:00)?)?")
 
 
-def parquet_rows(path: Path) -> Generator[tuple[int, int, bytes | str]]:
+def parquet_rows(path: Path) -> Generator[tuple[int, int, bytes | str], None, None]:
     """
     Yield each row's number from 1, how many there are, and the verdict as JSON.
 
