@@ -34,7 +34,7 @@ class Span(NamedTuple):
 class Piece(NamedTuple):
     """What a fetch has brought, and how many offsets are read so far."""
 
-    records: Sequence[tuple[Any, str, int, int]]  # the value, None where it is not JSON; topic, partition, offset
+    records: Sequence[Any]  # Kafka's
     read: int
 
 
@@ -71,8 +71,7 @@ class Reading:
                 if positions[partition] == spans[partition].end:
                     consumer.pause(partition)
             records = [record for each, found in fetched.items() for record in found if record.offset < spans[each].end]
-            parsed = [(_parsed(each), each.topic, each.partition, each.offset) for each in records]
-            yield Piece(parsed, sum(at - spans[each].begin for each, at in positions.items()))
+            yield Piece(records, sum(at - spans[each].begin for each, at in positions.items()))
 
 
 @contextlib.asynccontextmanager
@@ -116,7 +115,8 @@ async def _spans(consumer: Any, topics: Sequence[str], since: float) -> dict[Top
     return {each: Span(begins[each], ends[each]) for each in partitions}
 
 
-def _parsed(record: Any) -> Any:
+def parsed(record: Any) -> Any:
+    """What is in a record; None where it is not JSON."""
     if isinstance(record, UnreadableRecord) or record.value is None:
         return None
     try:
