@@ -169,7 +169,7 @@ class _Differences:
         frames += [overlay.unseen_frames or "pass" for policy in policies for overlay in policy.overlays]
         self._looks_at_frames = "review" in frames
         self._looks_beyond = any(rule.match.model_fields_set - _KNOWN for rule in rules)
-        self._has_rest = bool(self._ends or self._rollouts or self._looks_at_frames or self._looks_beyond)
+        self._has_more = bool(self._rollouts or self._looks_at_frames or self._looks_beyond)
         self._learnt: dict[tuple[str, str, str], tuple[Likeness, Sequence[float]]] = {}
 
     def key(self, verdict: Mapping[str, Any]) -> Hashable:
@@ -181,7 +181,8 @@ class _Differences:
             purpose if purpose in self._purposes else None,
             tuple(verdict["asked"]["services"]),
             None if verdict["error"] is None else _failures(verdict),
-            self._rest(verdict) if self._has_rest else None,
+            self._days(verdict["timing"]) if self._ends else 0,
+            self._more(verdict) if self._has_more else None,
         )
 
     def likeness(self, finding: Mapping[str, Any]) -> Likeness:
@@ -204,12 +205,13 @@ class _Differences:
         made = self._learnt[name] = (service, level, named, *about), sorted(bounds)
         return made
 
-    def _rest(self, verdict: Mapping[str, Any]) -> Hashable:
+    def _days(self, timing: Mapping[str, str]) -> int:
+        """How many rules had expired by then."""
+        return bisect_right(self._ends, timing["as_of"] if "as_of" in timing else timing["decided"])
+
+    def _more(self, verdict: Mapping[str, Any]) -> Hashable:
         """What most policies do not look at."""
         rest: list[Hashable] = []
-        if self._ends:
-            timing = verdict["timing"]
-            rest.append(bisect_right(self._ends, timing.get("as_of") or timing["decided"]))
         if self._rollouts:
             identity = verdict.get("identity") or ""
             rest.append(tuple(bool(identity) and is_in_share(*each, identity) for each in self._rollouts))

@@ -52,12 +52,12 @@ class Seen:
     _PLACES = 1 << 23
 
     def __init__(self) -> None:
-        self._table = memoryview(bytearray(8 * self._PLACES)).cast("Q")
+        self._table = memoryview(bytearray(8 * self._PLACES)).cast("q")
 
     def is_new(self, submission: tuple[Any, ...]) -> bool:
         """Whether it was not met before, and take note of it."""
         table = self._table
-        mark = (hash(submission) & 0xFFFFFFFFFFFFFFFF) or 1
+        mark = hash(submission) or 1
         first = mark & (self._PLACES - 1)
         met = table[first]
         if met == mark or table[first ^ 1] == mark:
@@ -76,7 +76,7 @@ class Counts:
     ) -> None:
         """`share` of the images, by their identity; `since` when they were decided about, as verdicts write it."""
         self.current, self.candidate, self.share, self.people = current, candidate, share, people or People()
-        self._since = since
+        self._since, self._digest = since, current.sha256
         self._kinds = Kinds(current, candidate, self._fold)
         self._seen = Seen()
         self.left_out: Counter[str] = Counter()
@@ -144,15 +144,16 @@ class Counts:
         groups = self._groups
         (groups[whose] if whose in groups else self._group(whose))[cell] += 1
         findings = verdict["findings"]
+        labels = self.labels
         for label in {finding["label"] for finding in findings} if len(findings) > 1 else (findings[0]["label"],):
-            row(self.labels, label)[cell] += 1
+            (labels[label] if label in labels else row(labels, label))[cell] += 1
         for finding in findings:
             if (confidence := finding["confidence"]) is not None:
                 into = row(self.confidences, finding["label"], BINS)
                 into[min(int(confidence * BINS / 100), BINS - 1)] += 1
         if not self.first <= decided <= self.last:
             self.first, self.last = min(decided, self.first), max(decided, self.last)
-        if verdict["policy"]["sha256"] == self.current.sha256 and verdict["decided_by"] == "policy":
+        if verdict["policy"]["sha256"] == self._digest and verdict["decided_by"] == "policy":
             self._note_agreement(verdict["decision"], kind)
 
     def _group(self, whose: tuple[str, str]) -> list[int]:
