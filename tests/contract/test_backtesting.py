@@ -40,7 +40,7 @@ def configuration(folder: Path, kafka: KafkaCluster, topic: str) -> Path:
     return path
 
 
-def tested(policies: tuple[Path, Path], **options: Any) -> dict[str, Any]:
+def result_of(policies: tuple[Path, Path], **options: Any) -> dict[str, Any]:
     current, candidate = policies
     asked = Options(current=current, candidate=candidate, **options)
     return backtest(asked, {}, lambda total: watched(Console(stderr=True), total))
@@ -64,12 +64,12 @@ async def test_topics_and_files_say_the_same(
         record = NewRecord(encoded.value, encoded.key, encoded.headers, timestamp=round(each.decided * 1000))
         by_topic.setdefault(f"{topic}.{verdict.decision}", []).append(record)
     for name, records in by_topic.items():
-        await publish(kafka.bootstrap_servers, name, [*records, NewRecord(b"no JSON"), NewRecord(None)])
+        await publish(kafka.bootstrap_servers, name, [*records, NewRecord(b"no JSON"), NewRecord(None, b"k")])
     (tmp_path / "verdicts.jsonl").write_bytes(b"\n".join(values))
 
-    from_topics = await asyncio.to_thread(tested, policies, config=config, since="9999w")
-    from_file = await asyncio.to_thread(tested, policies, verdicts=[tmp_path / "verdicts.jsonl"])
-    recent = await asyncio.to_thread(tested, policies, config=config, since=_days_until_half())
+    from_topics = await asyncio.to_thread(result_of, policies, config=config, since="9999w")
+    from_file = await asyncio.to_thread(result_of, policies, verdicts=[tmp_path / "verdicts.jsonl"])
+    recent = await asyncio.to_thread(result_of, policies, config=config, since=_days_until_half())
 
     assert from_topics["matrix"] == from_file["matrix"]
     for name in ("flips", "reviews", "labels", "tenants", "confidences", "rules", "people", "period"):
@@ -99,7 +99,7 @@ async def test_a_topic_that_is_not_there_is_named_and_not_made(
     config = configuration(tmp_path, kafka, topic)
 
     with pytest.raises(NotAnswered, match=rf"there is no topic {topic}\.block, {topic}\.review, {topic}\.pass"):
-        await asyncio.to_thread(tested, policies, config=config)
+        await asyncio.to_thread(result_of, policies, config=config)
 
     async with admin_client(kafka.bootstrap_servers) as admin:
         assert [each for each in await admin.list_topics() if each.startswith(topic)] == []

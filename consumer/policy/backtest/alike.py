@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from consumer.policy.effective import UNSEEN, expiry
 from consumer.policy.language import OVERALL, Match, Rule
 from consumer.policy.patterns import compiled
+from consumer.policy.ready import UNSEEN, expiry
 from consumer.policy.replay import NotReplayable, Replayed, Replaying, recorded
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import STRICTNESS, Decision

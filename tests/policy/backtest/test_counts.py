@@ -19,7 +19,8 @@ from consumer.policy.replay import NotReplayable, Replaying, recorded
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import STRICTNESS, Assessment, Coverage, Failure
 from consumer.verdicts.encode import Encoding
-from tests.policy.test_rules import Tree, rules
+from tests.policy.drawn import rules
+from tests.policy.test_rules import Tree
 from tests.rig.verdicts import Uploaded, published, uploads
 
 ENCODING = Encoding(group="group")
@@ -104,7 +105,7 @@ def test_a_kind_is_decided_about_as_each_of_its_records(written: Any, rolled: An
         assert [getattr(one, "decision", None) for one in each] == [DECISIONS[kind.current], DECISIONS[kind.candidate]]
 
 
-LABELS = ["a", "ab", "b", "a_lib", "a_tii_lib", "nonLabel", "nonLabel_lib"]
+LABELS = ["x", "z", "y", "y_lib", "y_tii_lib", "nonLabel", "nonLabel_lib"]
 
 
 def varied(count: int, seed: int) -> list[Uploaded]:
