@@ -64,7 +64,7 @@ def test_what_is_replayed_is_what_the_service_decides(privacy: PrivacySettings) 
     Where the verdict leaves something open nothing is said, unless it is blocked anyway. Kinds of the backtest agree.
     """
     replayed, not_replayed = Counter[str](), Counter[str]()
-    for current, candidate, images in pairs(range(60)):
+    for current, candidate, images in pairs(range(36)):
         deciding, other, replaying = Deciding(current), Deciding(candidate), Replaying(candidate)
         kinds = Kinds(current, candidate, lambda _: None)
         for image in images:
