@@ -33,6 +33,8 @@ HARMLESS = {
     ("consumer.config.privacy", "PrivacySettings", "context"): "names of members",
     ("consumer.intake.decode.cloudevents", "Envelope", "data"): "a function",
     ("consumer.moderation.fetching", "FetchedImage", "format_name"): "one of a few words of ours",
+    ("consumer.policy.backtest.gates", "Gate", "value"): "a number",
+    ("consumer.policy.backtest.intervals", "Interval", "value"): "a number",
     ("consumer.emulator.faults", "Match", "url"): "a pattern of the tests'",
     ("consumer.emulator.rules", "Match", "url"): "a pattern of the rules'",
     ("consumer.emulator.faults", "What", "body"): "what a test has it answer",

@@ -20,7 +20,7 @@ class Told(NamedTuple):
 
     info: frozenset[str]  # that was asked for, and is told by service
     names_logos: bool  # whether the logos that were met have their names
-    context: frozenset[str]  # members that were kept: another may have been there
+    kept: frozenset[str]  # members of the context: another may have been there
 
 
 def open_question(policy: Effective, finding: Finding, hits: Hits, image: Circumstances, told: Told) -> str | None:
@@ -68,9 +68,9 @@ def _conditions(rule: Ready, label: str, hits: Hits, image: Circumstances, told:
         met = not rule.logos.isdisjoint(hits.logo_names)
         yield met or _unless(True, "logoData" in told.info and told.names_logos and complete, "info.logoData")
     for name in rule.context:
-        if name not in told.context:
+        if name not in told.kept:
             yield f"context.{name}"
-    if rule.context and rule.context.keys() <= told.context:
+    if rule.context and rule.context.keys() <= told.kept:
         yield rule.is_in(image.context)
 
 
