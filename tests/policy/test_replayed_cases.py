@@ -16,8 +16,8 @@ from consumer.policy.replay import NotReplayable, Replayed, Replaying, recorded
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import Assessment, Submission
 from consumer.verdicts.encode import Encoding
-from tests.rig.policies.cases import INFO, Image, case
-from tests.rig.policies.play import assessment_of, submission_of
+from tests.rig.policy_cases.cases import INFO, Image, case
+from tests.rig.policy_cases.play import assessment_of, submission_of
 
 TOLD = PrivacySettings(context="all", logos=True)
 HIDDEN = PrivacySettings(context="none")

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from consumer.commands.policy.redecide_command_line import redecide
 from consumer.commands.policy.backtesting.command_line import backtest
+from consumer.commands.policy.redecide_command_line import redecide
 
 policy_app = typer.Typer(no_args_is_help=True)
 
