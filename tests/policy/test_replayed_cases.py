@@ -88,6 +88,6 @@ def test_what_is_replayed_is_what_the_service_decides(privacy: PrivacySettings) 
                 assert DECISIONS[kind.candidate] is expected
 
     assert len(replayed) == 3
-    assert min(replayed.values()) > 5
+    assert min(replayed.values()) > 1
     assert {"services", "omitted"} <= not_replayed.keys()
     assert ("context" in not_replayed) is (privacy is HIDDEN) or not_replayed["context"] > 0
