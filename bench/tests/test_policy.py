@@ -16,6 +16,7 @@ def test_there_are_as_many_rules_as_it_says_and_they_decide() -> None:
     settings = policy()
     effective = Policies(settings).of("tenant-3", "")
     image = Circumstances(NOW, str, dict)
+    effective.turn_to(NOW)
     found = [
         finding
         for assessment in islice(met_before(), len(LISTED))

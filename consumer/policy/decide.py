@@ -57,6 +57,7 @@ class Deciding:
     def decide(self, submission: Submission, assessment: Assessment, now: float) -> Verdict:
         """Reach the verdict at `now` (unix seconds): the strictest that the findings, or a failure, ask for."""
         policy = self._policies.of(submission.tenant, submission.purpose)
+        policy.turn_to(now)
         image = Circumstances(now, partial(identity_of, submission, assessment), partial(_context, submission))
         findings: list[Finding] = []
         outcomes: list[Routed] = []

@@ -10,6 +10,7 @@ to is said beside.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from consumer.hits import Hits
 from consumer.policy.language import Overlay
@@ -28,9 +29,13 @@ Kind = tuple[str, str, str]
 """Service, label and level of a finding: its first three members."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Effective:
-    """The policy for one tenant and purpose."""
+    """
+    The policy for one tenant and purpose.
+
+    What kinds of findings lead to is remembered, from when to when the same rules have expired.
+    """
 
     asked: Asked
     routes: dict[str, Routed]
@@ -40,32 +45,44 @@ class Effective:
     rules: Sequence[Ready]
     tries: bool  # whether some of the rules do not count for every image
     index: PatternIndex  # of the rules' labels
+    since: float = inf  # unix seconds: what is remembered holds from here
+    until: float = -inf  # to here
     constant: dict[Kind, Routed] = field(default_factory=dict)  # what findings lead to whatever else is so
     _depends: dict[Kind, Sequence[Ready]] = field(default_factory=dict)  # the rules to look at for others
+
+    def turn_to(self, now: float) -> None:
+        """Let rules that have expired at `now`, in unix seconds, match nothing, and no others."""
+        if not self.since <= now < self.until:
+            self.since = max((rule.until for rule in self.rules if rule.until <= now), default=-inf)
+            self.until = min((rule.until for rule in self.rules if rule.until > now), default=inf)
+            self._forget()
 
     def route(self, finding: Finding, hits: Hits, image: Circumstances) -> Routed:
         """Say what a finding leads to that is in an answer with these hits."""
         kind = finding[:3]
-        if (known := self.constant.get(kind)) is not None:
-            return known
         rules = self._depends.get(kind)
         if rules is None:
+            if (known := self.constant.get(kind)) is not None:
+                return known
             rules = self._look_up(kind)
             if all(rule.always for rule in rules):
                 known = self.constant[kind] = self._routed(kind, rules)
                 return known
             self._depends[kind] = rules
-        _, label, _, confidence, *_ = finding
+        label, confidence = finding[1], finding[3]
         matching = [rule for rule in rules if rule.always or rule.matches(label, confidence, hits, image)]
         if self.tries and matching and matching[0].share < 1:
             return self._tried(kind, matching, image)
         return self._routed(kind, matching)
 
+    def _forget(self) -> None:
+        self.constant.clear()
+        self._depends.clear()
+
     def _look_up(self, kind: Kind) -> Sequence[Ready]:
         """Return the rules that may match findings of a kind, without those that another one leaves nothing."""
         if len(self.constant) + len(self._depends) >= _MOST_KNOWN:
-            self.constant.clear()
-            self._depends.clear()
+            self._forget()
         service, label, level = kind
         if label in NEVER_MATCHED:
             return ()
@@ -73,7 +90,7 @@ class Effective:
         decided = False
         for place in self.index.about(label):
             rule = self.rules[place]
-            if (not decided or rule.is_pinned) and rule.may_match(service, level):
+            if (not decided or rule.is_pinned) and rule.until > self.since and rule.may_match(service, level):
                 found.append(rule)
                 decided = decided or rule.always
         return found

@@ -96,10 +96,9 @@ class Ready(NamedTuple):
         return level in RANK or self.then is not Decision.PASS
 
     def matches(self, label: str, confidence: float | None, hits: Hits, image: Circumstances) -> bool:
-        """Whether it matches a finding that it may match, in an answer with these hits."""
+        """Whether it matches a finding that it may match, in an answer with these hits; while it has not expired."""
         return (
-            image.now < self.until
-            and (self.any_confidence or self.has_in_range(confidence))
+            (self.any_confidence or self.has_in_range(confidence))
             and (not self.libraries or not self.libraries.isdisjoint(libraries_of(label, hits)))
             and (not self.figure or hits.public_figures > 0)
             and (not self.logos or not self.logos.isdisjoint(hits.logo_names))
@@ -135,7 +134,7 @@ def value_of(value: Any) -> Value | None:
 
 def ready(rule: Rule) -> Ready:
     """Make a rule ready."""
-    match, confidence, then, until = rule.match, rule.match.confidence, Decision(rule.then), expiry(rule)
+    match, confidence, then = rule.match, rule.match.confidence, Decision(rule.then)
     return Ready(
         id=rule.id,
         then=then,
@@ -151,10 +150,10 @@ def ready(rule: Rule) -> Ready:
         figure=bool(match.figure),
         logos=frozenset(match.logo),
         context={name: frozenset((isinstance(each, bool), each) for each in of) for name, of in match.context.items()},
-        until=until,
+        until=expiry(rule),
         in_shadow=rule.mode == "shadow",
         share=rule.share,
-        always=until == inf and rule.share >= 1 and confidence is None and not _has_conditions(match),
+        always=rule.share >= 1 and confidence is None and not _has_conditions(match),
     )
 
 
