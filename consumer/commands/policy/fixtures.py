@@ -48,7 +48,7 @@ class FixtureEvent(Settings):
 
     tenant: str = ""
     purpose: str = ""
-    context: dict[str, Any] = Field({}, description="What rules look at.")
+    context: dict[str, Any] = Field({}, repr=False, description="What rules look at.")
 
 
 class FixtureShadow(Settings):
