@@ -49,10 +49,12 @@ from consumer.observability.changes import State, told
 from consumer.observability.health import Health, serving
 from consumer.observability.log_context import say_in_every_line
 from consumer.pipeline import Decisions, Pipeline
+from consumer.policy.block_shares import BlockLimits
 from consumer.policy.candidate import Candidate
 from consumer.policy.decide import Deciding
 from consumer.policy.drift import DriftWatch
 from consumer.policy.ready import expired
+from consumer.policy.mass_action import MassActionBreaker
 from consumer.policy.schema import Policy
 from consumer.records import PolicyName
 from consumer.service import Service
@@ -198,6 +200,11 @@ async def open_service(
         decide = deciding.decide
         if policy.shadow is not None:
             decide = Candidate(decide, deciding.asked, policy.shadow).decide
+        if (share := config.breaker_of_blocks.share) is not None:
+            limits = BlockLimits(config.breaker_of_blocks.window, config.breaker_of_blocks.least, share)
+            breaker = MassActionBreaker(decide, limits, clock)
+            decide = breaker.decide
+            health.degraded.append(breaker.degraded)
         written: Sink = tracing.sink(sink)
         if keyring.signs:
             written = SigningSink(written, config.kafka.group_id, keyring, partitions.mark, clock)

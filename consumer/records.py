@@ -308,7 +308,7 @@ class Verdict:
     submission: Submission
     assessment: Assessment
     decision: Decision
-    decided_by: str  # "policy", or "fallback" where the image could not be judged
+    decided_by: str  # "policy"; "fallback" where it could not be judged; "breaker" where the policy says block
     cause: str = "upload"  # why there is a verdict: a word of `verdicts/schema.py`
     sequence: int = 1  # of verdicts about one image the higher one counts; a provisional one has 0
     provisional: bool = False

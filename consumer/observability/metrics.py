@@ -29,8 +29,8 @@ SUBMISSIONS = _declared(Counter, "moderation_submissions_total", "Images asked a
 VERDICTS = _declared(
     Counter,
     "moderation_verdicts_total",
-    "Verdicts acknowledged by Kafka, by decision, and by whether the policy or the fallback decided. A rise of "
-    "`fallback` means images that could not be judged.",
+    "Verdicts acknowledged by Kafka, by decision, and by what decided: the policy, the fallback or the breaker of "
+    "blocks. A rise of `fallback` means images that could not be judged.",
     ["decision", "decided_by"],
 )
 PROVISIONAL_VERDICTS = _declared(
@@ -51,6 +51,11 @@ POLICY_RULES_EXPIRED = _declared(
     Gauge,
     "moderation_policy_rules_expired",
     "Rules of the policy that have expired and match nothing. Renew or remove them.",
+)
+BREAKER_OF_BLOCKS = _declared(
+    Gauge,
+    "moderation_breaker_of_blocks_open",
+    "Tenants whose blocks are published as reviews, because more is blocked than breaker_of_blocks allows.",
 )
 STRICTER_LABELS = _declared(
     Counter,

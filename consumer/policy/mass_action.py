@@ -1,0 +1,63 @@
+"""
+Decide as another does, but let people look at what would be blocked while too much is.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Final
+
+import structlog
+
+from consumer.clock import Clock
+from consumer.observability import metrics
+from consumer.observability.harmless import harmless
+from consumer.policy.block_shares import BlockLimits, BlockShares, Change
+from consumer.records import Assessment, Decision, Submission, Verdict
+
+log = structlog.get_logger()
+
+DECIDED_BY: Final = "breaker"
+OTHERS: Final = "(others)"  # how the tenants are shown that share a count
+MOST_SHOWN = 3  # tenants, in a reason
+
+
+class MassActionBreaker:
+    """Turns blocks that are no floor into reviews while the breaker of their tenant is open. See `block_shares.py`."""
+
+    def __init__(
+        self, decide: Callable[[Submission, Assessment, float], Verdict], limits: BlockLimits, clock: Clock
+    ) -> None:
+        self._decide = decide
+        self._limits = limits
+        self._shares = BlockShares(limits)
+        self._clock = clock
+
+    def decide(self, submission: Submission, assessment: Assessment, now: float) -> Verdict:
+        """Reach the other's verdict; where it is a block that nothing pins, perhaps a review instead."""
+        verdict = self._decide(submission, assessment, now)
+        is_block = verdict.decision is Decision.BLOCK
+        subject = f"{submission.subject.type or ''}\0{submission.subject.id}"
+        self._tell(self._shares.note(submission.tenant, subject, self._clock.now(), is_block=is_block))
+        is_pinned = verdict.floor is not None and verdict.floor.decision is Decision.BLOCK
+        if not is_block or is_pinned or not self._shares.is_open(submission.tenant):
+            return verdict
+        return replace(verdict, decision=Decision.REVIEW, decided_by=DECIDED_BY)
+
+    def degraded(self) -> list[str]:
+        """Say whose blocks are reviews at the moment."""
+        self._tell(self._shares.look(self._clock.now()))
+        if not (tenants := self._shares.open):
+            return []
+        shown = ", ".join(each or OTHERS for each in tenants[:MOST_SHOWN])
+        more = f" and {len(tenants) - MOST_SHOWN} more" if len(tenants) > MOST_SHOWN else ""
+        return [f"breaker_of_blocks: more is blocked than usual: blocks are published as reviews, of {shown}{more}"]
+
+    def _tell(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            metrics.BREAKER_OF_BLOCKS.set(len(self._shares.open))
+            with harmless("log"):
+                log.warning(
+                    "blocks.held_back" if change.is_open else "blocks.let_through",
+                    tenant=OTHERS if change.tenant is None else change.tenant[:64], blocks=change.blocks,
+                    images=change.images, share=self._limits.share, window=self._limits.window,
+                )  # fmt: skip
