@@ -16,6 +16,8 @@ from socket import gethostname
 import structlog
 import uvloop
 
+from consumer.canaries.asking import Asker, CanaryCalls
+from consumer.canaries.rounds import Canaries
 from consumer.clock import Clock, SystemClock
 from consumer.config import Config
 from consumer.config.credentials import Credentials
@@ -31,6 +33,7 @@ from consumer.http.transport import Ways, open_transport
 from consumer.intake.admission import Admission
 from consumer.intake.decode import Bindings, Rules, decode
 from consumer.intake.ownership import Ownership
+from consumer.intake.ownership import State as PartitionState
 from consumer.intake.partitions import Partitions
 from consumer.intake.readback import ReadBack
 from consumer.intake.retention import Retention, retention_of
@@ -56,7 +59,7 @@ from consumer.policy.drift import DriftWatch
 from consumer.policy.ready import expired
 from consumer.policy.mass_action import MassActionBreaker
 from consumer.policy.schema import Policy
-from consumer.records import PolicyName
+from consumer.records import Partition, PolicyName
 from consumer.service import Service
 from consumer.tracing import tracing_of
 from consumer.unexpected import UnexpectedErrors
@@ -231,6 +234,10 @@ async def open_service(
             publisher=Publisher(journal, written, refused, clock),
             clock=clock,
         )
+        calls = CanaryCalls(provider.apart, info=policy.settings.info, referer=config.provider.referer)
+        asker = partial(_asker, partitions.ownership, config)
+        canaries = Canaries(config.canaries, calls, lambda: policy.settings.services, asker, clock)
+        health.degraded.append(canaries.degraded)
         service = Service(
             source,
             tracing.pipeline(pipeline),
@@ -262,6 +269,7 @@ async def open_service(
                 config, service, partitions, outcomes, lambda: deciding.name, pipeline.publisher, clock
             )
             await stack.enter_async_context(provisionals.running())
+        await stack.enter_async_context(canaries.watched())
         yield service
 
 
@@ -293,6 +301,15 @@ def provisionals_of(
 def _lease_lost(quota: Quota, access: KafkaAccess, clock: Clock) -> list[str]:
     """Say that nothing is sent for want of a commit, where that is not for want of a broker, which is said already."""
     return [] if access.reasons_not_ready() else quota.reasons_not_ready(clock.now())
+
+
+def _asker(ownership: Ownership, config: Config) -> Asker | None:
+    """In whose name canaries are asked about, where that is this replica: one of the group has the partition."""
+    topic = config.kafka.topics[0]
+    first = Partition(topic, 0)
+    if ownership.state(first) is not PartitionState.OWNED:
+        return None
+    return Asker(first, ownership.epoch(first), config.lane_by_topic[topic])
 
 
 def quota_of(config: Config) -> Quota:

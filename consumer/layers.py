@@ -11,6 +11,7 @@ import contextlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 
 import httpx
@@ -39,6 +40,7 @@ from consumer.images.held import OF_CONNECTIONS, BytesHeld
 from consumer.images.preparing.workers import Preparing
 from consumer.keys import Keys
 from consumer.moderation import Layer, Moderator, stacked
+from consumer.moderation.apart import Apart
 from consumer.moderation.breaker import BreakerLimits
 from consumer.moderation.fetching import Fetching, ImageFetcher, InTurn
 from consumer.moderation.origins import OriginLookup, Origins
@@ -62,6 +64,8 @@ class Provider(NamedTuple):
     give_up_waiting: Callable[[], None]
     """Cancels requests that wait for a provider that is away."""
     reasons_not_ready: Callable[[], list[str]]
+    apart: Mapping[str, Apart] = MappingProxyType({})
+    """By region: asks it about images that are no uploads."""
 
 
 def while_held(provider: Provider, holding: Holding, held: InterruptibleWaits) -> Provider:
@@ -161,9 +165,13 @@ def layers(
     def uploaded(inner: Moderator, name: str, base_url: str) -> Moderator:
         assert uploads is not None
         assert fetching is not None
-        tokens = UploadTokens(uploads.exchanges, base_url, keys, clock, vpc=config.provider.network == "vpc")
-        store = UploadStore(tokens, uploads.exchanges, name, clock)
-        return Uploaded(inner, name, store, fetching, waits, clock)
+        return Uploaded(inner, name, store_of(uploads.exchanges, name, base_url), fetching, waits, clock)
+
+    def store_of(exchanges: Exchanges, name: str, base_url: str) -> UploadStore:
+        tokens = UploadTokens(exchanges, base_url, keys, clock, vpc=config.provider.network == "vpc")
+        return UploadStore(tokens, exchanges, name, clock)
+
+    apart: dict[str, Apart] = {}
 
     def region(name: str, base_url: str) -> Region:
         echoes = LearnedEchoes() if config.provider.data_id == "learn" else None
@@ -177,7 +185,11 @@ def layers(
         if uploads is not None:
             around.insert(1, lambda inner: CopiesKept(inner, name, clock))
             around.insert(0, lambda inner: uploaded(inner, name, base_url))
-        return Region(name, stacked(client, around), breaker)
+        asked = Region(name, stacked(client, around), breaker)
+        traced = tracing.moderator(client, ACTION, name, base_url)
+        paced = Paced(traced, gate, pace, in_flight, owns, clock, name)
+        apart[name] = Apart(paced, asked, store_of(exchanges, name, base_url), slots)
+        return asked
 
     regions = Regions([region(*each) for each in config.provider.regions], clock, waits)
 
@@ -217,6 +229,7 @@ def layers(
             *origins.reasons_not_ready(),
             *(uploads.preparing.reasons_not_ready() if uploads is not None and uploads.preparing else ()),
         ],
+        apart=apart,
     )
 
 

@@ -22,7 +22,7 @@ from consumer.config.operation import AdmissionSettings, HealthSettings, LogSett
 from consumer.config.privacy import PrivacySettings
 from consumer.config.problems import nearest, shown
 from consumer.config.provider import BreakerSettings, LaneSettings, ProviderSettings, QuotaSettings, RetrySettings
-from consumer.config.safety_nets import BreakerOfBlocksSettings
+from consumer.config.safety_nets import BreakerOfBlocksSettings, CanariesSettings
 from consumer.config.sources import SourceSettings
 from consumer.config.stores import StoreName, StoreSettings
 from consumer.fairness import DEFAULT, whole_parts
@@ -84,6 +84,7 @@ class Config(Settings):
         "`not_allowed`. The producers of a topic that is not here may speak for every tenant.",
     )
     breaker_of_blocks: BreakerOfBlocksSettings = BreakerOfBlocksSettings()
+    canaries: CanariesSettings = CanariesSettings()
     policy: Path | PolicyFiles = Field(
         Path("policy.yaml"),
         description="The policy's file, relative to this file's folder; or `file`, and `shadow`, a whole second policy "

@@ -119,7 +119,7 @@ class Retrying:
                 answer = await self._inner.ask(request, call)
             except CallFailed as error:
                 failure = self._explained(error, request)
-                _count(failure)
+                count_failure(failure)
                 call.unreachable += isinstance(failure, Unreachable)
                 call.throttled += isinstance(failure, Throttled | StoreBusy)
                 delay = delay_before_retry(
@@ -154,7 +154,8 @@ class Retrying:
         return failure.sorted_as(Expired, "expired")
 
 
-def _count(failure: CallFailed) -> None:
+def count_failure(failure: CallFailed) -> None:
+    """Count a call that was not answered, and what it may have cost."""
     metrics.CALL_FAILURES.labels(failure.kind).inc()
     if failure.billed == "yes":
         metrics.CALLS_BILLED.inc()

@@ -57,6 +57,20 @@ BREAKER_OF_BLOCKS = _declared(
     "moderation_breaker_of_blocks_open",
     "Tenants whose blocks are published as reviews, because more is blocked than breaker_of_blocks allows.",
 )
+CANARIES = _declared(
+    Counter,
+    "moderation_canaries_total",
+    "Times that an image of `canaries` was asked about, by what came of it: `as_expected`, `missed` (known to be bad, "
+    "and let through), `flagged` (known to be good, and not let through) or `unanswered`.",
+    ["canary", "service", "region", "result"],
+)
+CANARIES_WRONG = _declared(
+    Gauge,
+    "moderation_canaries_wrong",
+    "Images of `canaries` whose latest answer was wrong, by how: `missed` or `flagged`. Above 0: the account's items "
+    "are not switched on as they were, or the provider's answers have changed.",
+    ["result"],
+)
 STRICTER_LABELS = _declared(
     Counter,
     "moderation_stricter_labels_total",
