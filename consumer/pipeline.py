@@ -103,9 +103,9 @@ class Pipeline:
         metrics.VERDICTS.labels(verdict.decision.value, verdict.decided_by).inc()
         if trial := verdict.trial:
             for rule in trial.rules:
-                metrics.SHADOW_DISAGREEMENTS.labels(rule, trial.decision.value, verdict.decision.value).inc()
-        if (candidate := verdict.candidate) and candidate.decision is not verdict.decision:
-            metrics.SHADOW_DISAGREEMENTS.labels("", candidate.decision.value, verdict.decision.value).inc()
+                metrics.SHADOW_DISAGREEMENTS.labels(rule, trial.decision.value, verdict.of_policy.value).inc()
+        if (candidate := verdict.candidate) and candidate.decision is not verdict.of_policy:
+            metrics.SHADOW_DISAGREEMENTS.labels("", candidate.decision.value, verdict.of_policy.value).inc()
         metrics.SECONDS_TO_VERDICT.observe(self.clock.wall() - submission.delivery.received)
         with harmless("log"):
             log.debug("verdict.published", submission=submission.id, decision=verdict.decision.value)

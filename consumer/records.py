@@ -321,3 +321,8 @@ class Verdict:
     floor: Floor | None = None
     trial: Trial | None = None  # with the rules that do not count for this image; None where all is the same
     candidate: Trial | None = None  # by the policy in shadow
+
+    @property
+    def of_policy(self) -> Decision:
+        """What the policy decides, whatever has become of that."""
+        return Decision.BLOCK if self.decided_by == "breaker" else self.decision

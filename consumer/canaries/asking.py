@@ -12,11 +12,12 @@ from consumer.config.safety_nets import CanaryImage
 from consumer.errors import CallFailed
 from consumer.fairness import DEFAULT
 from consumer.images.formats import format_of
+from consumer.locations import ByObject, ByUrl
 from consumer.moderation import CallContext, ModerationRequest
 from consumer.moderation.apart import Apart, HeldBack
 from consumer.moderation.retries import count_failure
 from consumer.observability import metrics
-from consumer.records import ByObject, ByUrl, Partition
+from consumer.records import Partition
 from consumer.vendor_facts.images import MOST_BYTES
 
 

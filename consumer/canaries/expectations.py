@@ -6,9 +6,10 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from consumer.config.safety_nets import CanaryImage
+from consumer.locations import ByObject, ByUrl
 from consumer.policy.decide import findings_of
 from consumer.policy.effective import RANK
-from consumer.records import ByObject, ByUrl, ModerationResult
+from consumer.records import ModerationResult
 
 UNKNOWN = "unknown"
 

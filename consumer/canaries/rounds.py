@@ -81,7 +81,8 @@ class Canaries:
                 with contextlib.suppress(Lost):
                     await self._round(asker)
             self._show()
-            await self._clock.sleep(LOOK)
+            wait = LOOK if asker is None else min(LOOK, max(0.0, self._due - self._clock.now()))
+            await self._clock.sleep(wait)
 
     def _is_due(self, epoch: int) -> bool:
         if epoch != self._epoch:

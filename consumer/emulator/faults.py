@@ -5,6 +5,7 @@ of the API, and uploads.py's for uploads.
     [{"match": {"region": "eu-west-1"}, "what": {"gateway_code": "ServiceUnavailable", "http_status": 503}},
      {"match": {"object": "slow/*"}, "what": {"latency": 2.5}, "times": 3},
      {"match": {"action": "DescribeUploadToken"}, "what": {"code": 500}},
+     {"match": {"service": "baselineCheck_global"}, "what": {"items_off": true}},
      {"match": {"action": "PutObject"}, "what": {"store_code": {"code": "SecurityTokenExpired"}}, "times": 1},
      {"what": {"throttle": {"retry_after": 1.5}}, "probability": 0.1, "seed": 7}]
 
@@ -12,7 +13,7 @@ Each call meets at most one fault at each of three moments, the first in the lis
 
     before its body is read     drop before_reading
     before the gateway          drop after_reading, never_answer, gateway_code, throttle, signature_refused, store_code
-    inside the quota            code, latency, slow_drip, garbage, body, truncated, drop after_judging
+    inside the quota            code, items_off, latency, slow_drip, garbage, body, truncated, drop after_judging
 
 What fires inside the quota is judged and billed like any call, except a `code` and an answer whose HTTP status is not
 200: the answer is changed on its way, as a network or a proxy would. DescribeUploadToken has no quota and costs
@@ -41,6 +42,8 @@ from pydantic import (
     TypeAdapter,
     model_validator,
 )
+
+from consumer.emulator.calls import METERED
 
 
 class Moment(Enum):
@@ -115,6 +118,9 @@ class What(_Strict):
     latency: PositiveFloat | None = Field(None, description="Seconds added before the answer.")
     code: int | None = Field(None, description="The service's own refusal, with HTTP status 200.")
     gateway_code: str | None = Field(None, description="The gateway's refusal, with `http_status` (400).")
+    items_off: Literal[True] | None = Field(
+        None, description="As if every item were off in the account's console: `nonLabel`, judged and billed."
+    )
     throttle: Throttle | None = None
     signature_refused: Literal[True] | None = Field(None, description="As if the secret were wrong.")
     drop: Literal["before_reading", "after_reading", "after_judging"] | None = Field(
@@ -163,6 +169,8 @@ class What(_Strict):
 
     def can_strike(self, action: str) -> bool:
         """Whether this is something that can happen to a call of that action."""
+        if self.items_off and action != METERED:
+            return False
         if action not in STORE_ACTIONS:
             return self.kind not in _OF_THE_STORE_ALONE
         return self.kind not in _NOT_OF_THE_STORE and (self.truncated is None or action == PUT_OBJECT)

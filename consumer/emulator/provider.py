@@ -14,7 +14,7 @@ import asyncio
 import random
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl
@@ -29,7 +29,7 @@ from consumer.emulator.images import Gallery
 from consumer.emulator.parameters import Asked, ImageUrl, OssObject, read_asked, read_parameters
 from consumer.emulator.quota import SlidingQuota
 from consumer.emulator.replies import Reply, Silence, gateway_reply, service_reply
-from consumer.emulator.rules import judgement
+from consumer.emulator.rules import Rule, judgement
 from consumer.emulator.settings import EmulatorSettings
 from consumer.emulator.signatures import Credentials, NonceLedger, SignedRequest, verify
 from consumer.emulator.sources import ImageSource
@@ -129,7 +129,9 @@ class Provider:
             raise ServiceError(fault.what.code, "a fault of the emulator")
         try:
             if call.action == METERED:
-                reply = service_reply(200, "OK", request_id, await self._judge(form, call.region), billed=True)
+                rules = () if fault and fault.what.items_off else self._rules
+                data = await self._judge(form, call.region, rules)
+                reply = service_reply(200, "OK", request_id, data, billed=True)
             else:
                 token = self._uploads.hand_out(call.region)
                 # Where the caller reached this region, it reaches its store.
@@ -141,14 +143,14 @@ class Provider:
         await asyncio.sleep(fault.what.latency or 0.0)
         return spoiled(reply, fault)
 
-    async def _judge(self, form: Mapping[str, str], region: str) -> dict[str, JsonValue]:
+    async def _judge(self, form: Mapping[str, str], region: str, rules: Sequence[Rule]) -> dict[str, JsonValue]:
         parameters = read_parameters(form, region)
         # The latency is the whole call's: what the image takes is part of it, not added to it.
         answer_at = asyncio.get_running_loop().time() + self._latency.draw()
         data = await self._source.fetch(parameters.image, region)
         picture = await asyncio.to_thread(self._gallery.look, data)
         await asyncio.sleep(answer_at - asyncio.get_running_loop().time())
-        return judgement(self._rules, parameters, picture)
+        return judgement(rules, parameters, picture)
 
 
 def subject_of(call: Call, asked: Asked | None = None) -> Subject:

@@ -72,6 +72,7 @@ def test_a_fault_strikes_what_it_matches(match: dict[str, str], strikes: bool) -
         ({"drop": "after_judging"}, Moment.INSIDE_QUOTA),
         ({"latency": 1.0, "code": None}, Moment.INSIDE_QUOTA),
         ({"code": 408}, Moment.INSIDE_QUOTA),
+        ({"items_off": True}, Moment.INSIDE_QUOTA),
         ({"slow_drip": 1.0}, Moment.INSIDE_QUOTA),
         ({"garbage": True}, Moment.INSIDE_QUOTA),
         ({"body": ""}, Moment.INSIDE_QUOTA),
@@ -101,6 +102,7 @@ def test_a_fault_strikes_at_its_moment(what: dict[str, Any], moment: Moment) -> 
         ({"slow_drip": 1.0}, Moment.INSIDE_QUOTA),
         ({"garbage": True}, Moment.INSIDE_QUOTA),
         ({"body": ""}, Moment.INSIDE_QUOTA),
+        ({"items_off": True}, None),
         ({"code": 500}, None),
         ({"gateway_code": "InternalError"}, None),
         ({"throttle": {}}, None),
@@ -328,6 +330,22 @@ async def test_a_slow_call_is_answered_late(http: aiohttp.ClientSession) -> None
     assert (quick.code, slow.code) == (200, 200)
     assert between - started < 30.0  # what the first fault would take, on any machine
     assert 0.8 <= ended - between < 30.0
+    assert emulator.stats()["billed"] == 2
+
+
+async def test_an_account_whose_items_are_off_finds_nothing(http: aiohttp.ClientSession) -> None:
+    """
+    What a rule finds is answered as `nonLabel`, by a service that is named or by all, and billed as ever.
+    """
+    found = {"match": {}, "labels": [{"label": "violent_bloody", "confidence": 91.0, "risk_level": "high"}]}
+    settings = EmulatorSettings.model_validate({**SETTINGS.model_dump(exclude_unset=True), "rules": [found]})
+    async with running(settings) as emulator:
+        before = await ask(http, emulator.endpoint, **oss("a.png"))
+        emulator.faults.add(fault({"items_off": True}, match={"service": "baselineCheck*"}))
+        off = await ask(http, emulator.endpoint, **oss("a.png"))
+
+    assert (before.json["Data"]["RiskLevel"], off.json["Data"]["RiskLevel"]) == ("high", "none")
+    assert [label["Label"] for label in off.json["Data"]["Result"]] == ["nonLabel"]
     assert emulator.stats()["billed"] == 2
 
 

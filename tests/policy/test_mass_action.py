@@ -125,6 +125,7 @@ def test_what_others_would_have_decided_is_as_without_it() -> None:
     assert (before.decision, during.decision) == ("block", "review")
     assert before.trial is not None
     assert (during.trial, during.candidate) == (before.trial, before.candidate)
+    assert before.of_policy is during.of_policy is Decision.BLOCK
 
 
 def test_a_change_is_logged_once_and_readiness_says_whose_blocks_are_reviews() -> None:
