@@ -88,12 +88,16 @@ def check(
     outage: Annotated[
         float, typer.Option(min=0.0, help="Longest outage that must not lose an upload, in hours.")
     ] = 24.0,
+    canary: Annotated[
+        bool, typer.Option("--canary", help="Ask about each of canaries.images once, too; these calls are billed.")
+    ] = False,
 ) -> None:
     """
     Check everything that the service needs before it runs, and say how to correct what is wrong.
 
     Configuration, policy, key, topics and their limits, quota, retention, clock. Nothing is changed in Kafka, and the
-    one call to the provider names no image, so it is not billed. Exits with 2 if `run` would refuse the configuration,
+    one call to the provider names no image, so it is not billed; with --canary images whose answer is known are asked
+    about, which is. Exits with 2 if `run` would refuse the configuration,
     with 1 if anything else is wrong.
     """
     import asyncio
@@ -101,7 +105,10 @@ def check(
     from consumer.commands.check import check as look
     from consumer.commands.check.findings import exit_status, lines
 
-    findings = asyncio.run(look(usual(config), os.environ, overrides or (), latency=latency, outage=outage * 3600))
+    looked = look(
+        usual(config), os.environ, overrides or (), latency=latency, outage=outage * 3600, canary=canary
+    )  # fmt: skip
+    findings = asyncio.run(looked)
     for line in lines(findings):
         output.print(line)
     sys.exit(exit_status(findings))

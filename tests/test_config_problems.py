@@ -57,6 +57,7 @@ def ways(model: type[BaseModel], above: Way = ()) -> Iterator[Way]:
 
 ELEMENTS: Mapping[str, Mapping[str, Any]] = {
     "bindings": VALID[Binding],
+    "images": {"name": "x", "expect": "clean", "url": "https://img.example.com/a.jpg"},
     "rules": {"id": "r", "match": {"label": ["x"]}, "then": "review"},
     "overlays": {"when": {"tenant": ["t"]}},
 }

@@ -145,6 +145,8 @@ def _seen_from(folder: Path, settings: Model) -> Model:
             seen[name] = folder / value
         elif isinstance(value, dict):
             seen[name] = {key: _below(folder, each) for key, each in value.items()}
+        elif isinstance(value, tuple):
+            seen[name] = tuple(_below(folder, each) for each in value)
         elif isinstance(value, Settings):
             seen[name] = _seen_from(folder, value)
     return settings.model_copy(update=seen)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from consumer.emulator import Fault
 from tests.rig.emulated import BUCKET, KEY, REGION, emulated
 from tests.rig.events import upload
 from tests.rig.kafka import NewRecord, publish
@@ -99,3 +100,53 @@ async def test_blocks_are_reviews_while_two_fifths_of_all_is_blocked(
     assert {(each["risk_level"], each["reasons"][0]["rule"]) for each in held_back} == {("high", "default:high")}
     assert (quiet, tripped[0], shown) == ((200, "ok\n"), 200, 1.0)
     assert (log.count("blocks.held_back"), log.count("blocks.let_through")) == (1, 1)
+
+
+INTERVAL = 2.0  # seconds
+SLACK = 3.0  # for a slow machine
+CANARIES = [
+    {"name": name, "expect": expect, "object": {"bucket": BUCKET, "key": key, "region": REGION}}
+    for name, expect, key in (("blood", "flagged", "bad"), ("sky", "clean", "good"))
+]
+
+
+@pytest.mark.scenario
+async def test_an_account_whose_items_are_off_is_noticed_within_an_interval(
+    stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    All is answered as harmless, and only the image that is known to be bad shows it: readiness, metric and log say so.
+    Uploads go on meanwhile; the canaries' calls are billed, and no verdict is published about them.
+    """
+    async with emulated(["good", "bad"], latency=0.02, rules=RULES) as emulator:
+        canaries = {"interval": INTERVAL, "images": CANARIES}
+        config = stage.config(emulator.url, quota={"qps": 20}, canaries=canaries)
+        async with Replica.started(tmp_path, config, environment=KEY) as replica:
+            await replica.until_metric("moderation_canaries_total", at_least=2)
+            quiet = await replica.readiness()
+            emulator.faults.add(Fault.model_validate({"what": {"items_off": True}}))
+            began = time.monotonic()
+            await upload_round(stage, "off", ["bad"] * 20)
+            await replica.until(lambda _, said: "canaries: blood is known to be bad" in said)
+            noticed = time.monotonic() - began
+            missed = await replica.metric("moderation_canaries_wrong", result="missed")
+            status = (await replica.readiness())[0]
+            emulator.faults.replace([])
+            await replica.until(lambda _, said: "canaries: " not in said)
+            await stage.until(lambda ids: len(ids) >= 20)
+            replica.terminate()
+            await replica.ended()
+            log = replica.log.read_text()
+    outcomes = await stage.outcomes()
+    calls = Counter(call.data_id for call in emulator.calls if (call.data_id or "").startswith("canary-"))
+    with capsys.disabled():
+        print(f"\n  noticed after {noticed:.1f} s of an interval of {INTERVAL:.0f} s; calls {dict(calls)}")
+
+    assert (quiet, missed, status) == ((200, "ok\n"), 1.0, 200)
+    assert noticed < INTERVAL + SLACK
+    assert {name: len(found) for name, found in outcomes.items()} == {
+        "pass": 20, "review": 0, "block": 0, "dead_letter": 0,
+    }  # fmt: skip
+    assert emulator.stats()["billed"] == 20 + calls["canary-blood"] + calls["canary-sky"]
+    assert abs(calls["canary-blood"] - calls["canary-sky"]) <= 1
+    assert (log.count("canary.missed"), log.count("canary.as_expected"), log.count("canary.flagged")) == (1, 1, 0)

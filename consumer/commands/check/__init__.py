@@ -2,7 +2,7 @@
 Check everything that the service needs before it runs: one line each, and how to correct what is wrong.
 
 Everything that can be looked at is, whatever else is wrong: a broken section of the configuration leaves out what it
-concerns and no more. Nothing is changed, and nothing is billed.
+concerns and no more. Nothing is changed, and nothing is billed but canaries, where they are asked about.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from consumer.clock import SystemClock
+from consumer.commands.check.canaries import look_at_canaries
 from consumer.commands.check.disclosure import not_told
 from consumer.commands.check.findings import Finding, ok, refused, skipped, warning
 from consumer.commands.check.identity import identity
@@ -33,12 +34,19 @@ from consumer.vendor_facts.aliyun import DEFAULT_SERVICE
 
 
 async def check(
-    path: Path | None, environment: Mapping[str, str], overrides: Sequence[str], *, latency: float, outage: float
+    path: Path | None,
+    environment: Mapping[str, str],
+    overrides: Sequence[str],
+    *,
+    latency: float,
+    outage: float,
+    canary: bool = False,
 ) -> list[Finding]:
     """
     Look at everything; ends within half a minute or so, whatever does not answer.
 
-    `latency` is how long a call takes, `outage` the longest one to survive, both in seconds.
+    `latency` is how long a call takes, `outage` the longest one to survive, both in seconds. With `canary` canaries are
+    asked about as well, each in at most a quarter of a minute.
     """
     findings: list[Finding] = []
     config, broken = _configuration(path, environment, overrides, findings)
@@ -59,7 +67,8 @@ async def check(
         _provider(config, broken, policy, credentials, environment),
         _stores(config, broken, environment),
     )
-    return [*findings, *kafka, *provider, *stores]
+    canaries = await _canaries(config, broken, policy, credentials, environment) if canary else []
+    return [*findings, *kafka, *provider, *stores, *canaries]
 
 
 def _configuration(
@@ -129,6 +138,18 @@ async def _kafka(config: Config, broken: frozenset[str], outage: float) -> list[
     if {"kafka", "quota"} & broken:
         return [skipped("Kafka", "needs correct sections kafka and quota")]
     return await look_at_kafka(config, outage, time.time())
+
+
+async def _canaries(
+    config: Config,
+    broken: frozenset[str],
+    policy: Policy | None,
+    credentials: Credentials | None,
+    environment: Mapping[str, str],
+) -> list[Finding]:
+    if policy is None or credentials is None or {"provider", "quota", "canaries", "kafka", "lanes", "images"} & broken:
+        return [skipped("canaries", "needs the account's key, the policy, and correct sections canaries, provider …")]
+    return await look_at_canaries(config, policy.settings, credentials, environment)
 
 
 async def _stores(config: Config, broken: frozenset[str], environment: Mapping[str, str]) -> list[Finding]:

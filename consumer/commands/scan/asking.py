@@ -46,8 +46,8 @@ LOOK = 0.2  # seconds after which it is looked again whether anything is answere
 class ConstantShare:
     """Calls a second that do not change. See `Shares`."""
 
-    def __init__(self, calls: int) -> None:
-        self._share = Share({DEFAULT: calls}, inf, lease=0)
+    def __init__(self, calls: int, lane: str = DEFAULT) -> None:
+        self._share = Share({lane: calls}, inf, lease=0)
 
     def share(self, now: float) -> Share:
         """See `Shares`."""
