@@ -50,7 +50,7 @@ class CanaryObject(Settings):
 
     bucket: str = Field(min_length=1)
     key: str = Field(min_length=1)
-    region: str = Field(min_length=1, description="The bucket's, such as ap-southeast-1.")
+    region: str = Field(min_length=1, description="That the bucket is in.")
 
 
 class CanaryImage(Settings):

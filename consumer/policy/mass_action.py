@@ -49,8 +49,8 @@ class MassActionBreaker:
         if not (tenants := self._shares.open):
             return []
         shown = ", ".join(each or OTHERS for each in tenants[:MOST_SHOWN])
-        more = f" and {len(tenants) - MOST_SHOWN} more" if len(tenants) > MOST_SHOWN else ""
-        return [f"breaker_of_blocks: more is blocked than usual: blocks are published as reviews, of {shown}{more}"]
+        whose = f"{shown} and {len(tenants) - MOST_SHOWN} more" if len(tenants) > MOST_SHOWN else shown
+        return [f"breaker_of_blocks: more is blocked than usual: blocks are published as reviews, of {whose}"]
 
     def _tell(self, changes: Iterable[Change]) -> None:
         for change in changes:

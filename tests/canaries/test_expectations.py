@@ -2,7 +2,7 @@
 
 import pytest
 
-from consumer.canaries.expectations import Told, told_by
+from consumer.canaries.expectations import Result, Told, told_by
 from consumer.config.safety_nets import CanaryImage
 from tests.policy.test_rules import answer
 
@@ -33,4 +33,7 @@ def test_an_answer_is_compared_with_what_is_known(
     """
     answered = answer(overall, *labels)
 
-    assert (told_by(answered, BAD), told_by(answered, GOOD)) == (Told(of_bad, level), Told(of_good, level))
+    assert (told_by(answered, BAD), told_by(answered, GOOD)) == (
+        Told(Result(of_bad), level),
+        Told(Result(of_good), level),
+    )

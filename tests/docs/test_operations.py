@@ -18,7 +18,9 @@ PAGE = (ROOT / "docs" / "operations.md").read_text()
 FLOWING = " ".join(PAGE.split())
 """The page without its line breaks."""
 
-BEGINNINGS = ("kafka: ", "provider: ", "images: ", "quota: ", "stopping: ", "internal: ")
+BEGINNINGS = (
+    "kafka: ", "provider: ", "images: ", "quota: ", "stopping: ", "internal: ", "breaker_of_blocks: ", "canaries: ",
+)  # fmt: skip
 """Of every reason: the page is ordered by them."""
 
 
