@@ -11,7 +11,7 @@ What is counted is what the policy would do, so that what the breaker does canno
 begins empty. The caller passes the time, in monotonic seconds.
 """
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -77,7 +77,7 @@ class BlockShares:
         self._bounds = bounds
         self._counted: deque[_Counted] = deque()  # the oldest first
         self._tenants: dict[str | None, _Tenant] = {}
-        self._of_subject: Counter[int] = Counter()
+        self._of_subject: dict[int, int] = {}
 
     @property
     def open(self) -> list[str | None]:
@@ -103,8 +103,8 @@ class BlockShares:
         """Count an image for which the policy decided, and return whose breaker has changed with that."""
         touched = self._let_go(now)
         name = hash((tenant, subject))
-        if self._of_subject[name] < self._bounds.of_subject:
-            self._of_subject[name] += 1
+        if (before := self._of_subject.get(name, 0)) < self._bounds.of_subject:
+            self._of_subject[name] = before + 1
             image = _Counted(now, self._tenant(tenant), name, is_block)
             image.tenant.count(image, 1)
             self._counted.append(image)
@@ -117,7 +117,9 @@ class BlockShares:
 
     def _tenant(self, name: str) -> _Tenant:
         key = name if name in self._tenants or len(self._tenants) < self._bounds.tenants else None
-        return self._tenants.setdefault(key, _Tenant(key))
+        if (found := self._tenants.get(key)) is None:
+            found = self._tenants[key] = _Tenant(key)
+        return found
 
     def _let_go(self, now: float) -> dict[_Tenant, None]:
         touched: dict[_Tenant, None] = {}
@@ -127,9 +129,8 @@ class BlockShares:
             image = self._counted.popleft()
             image.tenant.count(image, -1)
             touched[image.tenant] = None
-            self._of_subject[image.subject] -= 1
-            if not self._of_subject[image.subject]:
-                del self._of_subject[image.subject]
+            if left := self._of_subject.pop(image.subject) - 1:
+                self._of_subject[image.subject] = left
         return touched
 
     def _changes(self, touched: Iterable[_Tenant]) -> list[Change]:

@@ -4,6 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from consumer.policy.block_shares import BlockLimits
@@ -20,6 +22,8 @@ LIMITS = BlockLimits(window=600.0, least=4, share=0.25)
 GOOD = Assessment(answers=(answer("none", ("nonLabel", None)),))
 BAD = Assessment(answers=(answer("high", ("violent_bloody", 91.0)),))
 KNOWN = Assessment(answers=(answer("high", ("terror_lib", 99.0)),))
+ODD = Assessment(answers=(answer("critical", ("new", None)),))
+UNJUDGED = Assessment(failure=Failure(kind="provider", code="500"))
 PINNED = {"services": ["a"], "rules": [rule("terror", "block", "terror_lib", pin=True)]}
 
 
@@ -168,3 +172,22 @@ def test_a_subject_is_its_type_and_id(types: tuple[str | None, str | None]) -> N
     verdicts = [judged(types[n % 2]) for n in range(20)]
 
     assert any(each.decided_by == "breaker" for each in verdicts) is (types[0] != types[1])
+
+
+@given(st.lists(st.tuples(st.sampled_from([GOOD, BAD, KNOWN, UNJUDGED, ODD]), st.sampled_from("ab")), max_size=40))
+def test_it_only_ever_turns_a_block_into_a_review(images: list[tuple[Assessment, str]]) -> None:
+    """
+    Whatever comes: nothing becomes milder than review or below its floor, and nothing but decision and its author is
+    another than without it.
+    """
+    rig, alone = Rig(policy(on_error={"provider": "block"})), Deciding(policy(on_error={"provider": "block"}))
+
+    for assessment, tenant in images:
+        verdict = rig.judged(assessment, tenant=tenant)
+        plain = alone.decide(verdict.submission, assessment, 0.0)
+
+        if verdict.decided_by == "breaker":
+            assert (verdict.decision, plain.decision) == ("review", "block")
+            assert plain.floor is None
+            verdict = replace(verdict, decision=plain.decision, decided_by=plain.decided_by)
+        assert verdict == plain

@@ -40,11 +40,13 @@ def explain(policy_file: Path, verdict_file: Path) -> str:
         unseen = verdict["coverage"] is not None and not _coverage(verdict["coverage"]).is_whole
         kind = verdict["error"] and verdict["error"]["class"]
         omitted = verdict["omitted"]
-        decided = verdict["decision"]
+        decided, by_breaker = verdict["decision"], verdict.get("decided_by") == "breaker"
         by = verdict["policy"]
         said = [f"decided: {decided}, by {by['id']} version {by['version']}{_same(by['sha256'], policy.sha256)}"]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Misconfigured([f"{verdict_file}: is no verdict of moderation.verdict.v1: {error!r}"]) from error
+    if by_breaker:
+        said.append("it was blocked, and the breaker of blocks made a review of it: what follows is the policy's")
     if omitted and not found:
         said.append("its findings were too large to be written: nothing can be explained")
     said += said_less

@@ -319,6 +319,25 @@ def test_a_test_decides_as_the_service_does(policy: Path, test: dict[str, Any], 
     assert ended.differences == differences
 
 
+def test_a_block_that_the_breaker_held_back_is_explained_as_one(policy: Path, tmp_path: Path) -> None:
+    """
+    The verdict's review is the breaker's, and what the policy makes of it is a block.
+    """
+    written = {
+        "tenant": "t", "purpose": "p", "decision": "review", "decided_by": "breaker", "omitted": [], "error": None,
+        "coverage": None, "timing": {"decided": "2026-11-27T12:00:00.000Z"},
+        "policy": {"id": "other", "version": 3, "sha256": "ab"},
+        "findings": [{"service": "s", "label": "violent_bloody", "confidence": 97, "level": "high"}],
+    }  # fmt: skip
+    verdict = tmp_path / "verdict.json"
+    verdict.write_text(json.dumps(written))
+
+    said = explaining.explain(policy, verdict).splitlines()
+
+    assert said[1] == "it was blocked, and the breaker of blocks made a review of it: what follows is the policy's"
+    assert said[-1].endswith("the strictest of these: block.")
+
+
 def test_a_verdict_is_explained_rule_by_rule(policy: Path, tmp_path: Path) -> None:
     """
     What each rule was about, why it did not match, and what the policy makes of all.
