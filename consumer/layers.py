@@ -5,6 +5,7 @@ The layers around the provider's client, in their order. See `moderation/`.
         of each region: Uploaded ─► Paced ─► CopiesKept ─► Guarded ─► span ─► the client
 
 `InTurn`, `Uploaded`, `CopiesKept`, and `OrUploaded` around all of them, stand there only where a binding uploads.
+Images that are no uploads go another way to each region, `moderation/apart.py`, which shares gate, slots and client.
 """
 
 import contextlib

@@ -7,10 +7,12 @@ import pytest
 import yaml
 
 from consumer.commands.check.canaries import look_at_canaries
-from consumer.commands.check.findings import Finding, exit_status
+from consumer.commands.check.findings import Finding, Level, exit_status
+from consumer.commands.check.sizing import canary_calls
 from consumer.config import Config
 from consumer.config.credentials import load_credentials
 from consumer.config.loading import load_config
+from consumer.config.safety_nets import CanariesSettings
 from consumer.emulator import Emulator, Fault
 from consumer.errors import Misconfigured
 from consumer.policy.schema import PolicySettings
@@ -71,6 +73,21 @@ async def test_each_is_asked_about_once(tmp_path: Path) -> None:
     assert off[0].text.startswith(f"{WHERE} answers none, and it is known to be bad: see which items are switched on")
     assert [exit_status(each) for each in (sound, wrong, off)] == [0, 1, 1]
     assert billed == 5
+
+
+def test_what_they_cost_is_said() -> None:
+    """
+    By every `check`, before the bill says so.
+    """
+    images = [image("a", "clean", "a"), image("b", "flagged", "b")]
+    two = CanariesSettings.model_validate({"images": images, "interval": 300})
+    one = CanariesSettings.model_validate({"images": images[:1]})
+
+    assert canary_calls(two, 2, 2) == Finding(
+        Level.OK, "canaries",
+        "2 images every 300 s, by 2 services in 2 regions: 2,304 calls a day, billed; --canary asks now",
+    )  # fmt: skip
+    assert canary_calls(one, 1, 1).text.startswith("1 image every 600 s, by 1 service in 1 region: 144 calls")
 
 
 async def test_asking_about_none_is_wrong() -> None:

@@ -135,14 +135,14 @@ async def test_an_account_whose_items_are_off_is_noticed_within_an_interval(
             await replica.until(lambda _, said: "canaries: " not in said)
             await stage.until(lambda ids: len(ids) >= 20)
             replica.terminate()
-            await replica.ended()
+            ended = await replica.ended()
             log = replica.log.read_text()
     outcomes = await stage.outcomes()
     calls = Counter(call.data_id for call in emulator.calls if (call.data_id or "").startswith("canary-"))
     with capsys.disabled():
         print(f"\n  noticed after {noticed:.1f} s of an interval of {INTERVAL:.0f} s; calls {dict(calls)}")
 
-    assert (quiet, missed, status) == ((200, "ok\n"), 1.0, 200)
+    assert (quiet, missed, status, ended) == ((200, "ok\n"), 1.0, 200, 0)
     assert noticed < INTERVAL + SLACK
     assert {name: len(found) for name, found in outcomes.items()} == {
         "pass": 20, "review": 0, "block": 0, "dead_letter": 0,

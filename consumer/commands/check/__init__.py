@@ -20,7 +20,7 @@ from consumer.commands.check.key_files import open_to_others
 from consumer.commands.check.networks import endpoints
 from consumer.commands.check.places import bindings, role_for_objects, sources
 from consumer.commands.check.provider import look_at_provider
-from consumer.commands.check.sizing import calls_at_once
+from consumer.commands.check.sizing import calls_at_once, canary_calls
 from consumer.commands.check.stores import look_at_stores
 from consumer.commands.check.uploads import look_at_uploads
 from consumer.config import Config
@@ -59,6 +59,9 @@ async def check(
     if not {"identity", "kafka"} & broken:
         findings += identity(config.identity, config.kafka)
     _figures(config, broken, latency, findings)
+    if config.canaries.images and policy and not {"canaries", "provider"} & broken:
+        services, regions = len(policy.settings.services), len(config.provider.regions)
+        findings.append(canary_calls(config.canaries, services, regions))
     if "provider" not in broken:
         findings += endpoints(config.provider)
     findings += open_to_others(config)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from consumer.commands.check.findings import Finding, ok, wrong
 from consumer.config import Config
+from consumer.config.safety_nets import CanariesSettings
 
 
 def calls_at_once(config: Config, latency: float) -> Finding:
@@ -22,6 +23,19 @@ def calls_at_once(config: Config, latency: float) -> Finding:
             f"{allowed / latency:.0f} calls a second: set it to {needed} or more (1.5 × {qps}/s × {latency:g} s)",
         )
     return ok("calls in flight", f"{allowed}; {qps} calls a second of {latency:g} s need {needed}")
+
+
+def canary_calls(settings: CanariesSettings, services: int, regions: int) -> Finding:
+    """What asking about canaries costs."""
+    images = len(settings.images)
+    calls = round(86_400 / settings.interval * images * services * regions)
+    what = f"{counted(images, 'image')} every {settings.interval:g} s, by {counted(services, 'service')}"
+    return ok("canaries", f"{what} in {counted(regions, 'region')}: {calls:,} calls a day, billed; --canary asks now")
+
+
+def counted(number: int, what: str) -> str:
+    """Write how many there are of something."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def partitions_and_journal(partitions: int, per_partition: int, most: int) -> Iterator[Finding]:
@@ -42,5 +56,4 @@ def partitions_and_quota(lane: str, partitions: int, calls: int) -> Finding:
             f"lane {lane}: {partitions} input partitions share {calls} calls a second, and each needs at least one: "
             "raise quota.qps or the lane's weight, or read topics with fewer partitions",
         )
-    plural = "" if partitions == 1 else "s"
-    return ok("quota", f"lane {lane}: {calls} calls a second for {partitions} input partition{plural}")
+    return ok("quota", f"lane {lane}: {calls} calls a second for {counted(partitions, 'input partition')}")
