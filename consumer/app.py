@@ -234,9 +234,9 @@ async def open_service(
             publisher=Publisher(journal, written, refused, clock),
             clock=clock,
         )
-        calls = CanaryCalls(provider.apart, info=policy.settings.info, referer=config.provider.referer)
+        calls = CanaryCalls(provider.apart, config.provider.referer)
         asker = partial(_asker, partitions.ownership, config)
-        canaries = Canaries(config.canaries, calls, lambda: policy.settings.services, asker, clock)
+        canaries = Canaries(config.canaries, calls, lambda: policy.settings.all_asked.services, asker, clock)
         health.degraded.append(canaries.degraded)
         service = Service(
             source,

@@ -36,10 +36,9 @@ class Unreadable(Exception):
 class CanaryCalls:
     """Asks about canaries, region by region."""
 
-    def __init__(self, regions: Mapping[str, Apart], *, info: tuple[str, ...] = (), referer: str | None = None) -> None:
-        """`info` and `referer` are those of calls about uploads."""
+    def __init__(self, regions: Mapping[str, Apart], referer: str | None = None) -> None:
+        """`referer` is that of calls about uploads."""
         self._regions = regions
-        self._info = info
         self._referer = referer
 
     @property
@@ -64,7 +63,6 @@ class CanaryCalls:
             submission=f"canary-{canary.name}",
             location=await self._located(canary, region),
             service=service,
-            info=self._info,
             referer=self._referer,
         )
         call = CallContext(partition=asker.partition, epoch=asker.epoch, lane=asker.lane)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from consumer.config.safety_nets import CanaryImage
 from consumer.locations import ByObject, ByUrl
 from consumer.policy.decide import findings_of
-from consumer.policy.effective import RANK
+from consumer.policy.ready import RANK
 from consumer.records import ModerationResult
 
 UNKNOWN = "unknown"

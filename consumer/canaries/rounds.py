@@ -27,8 +27,8 @@ log = structlog.get_logger()
 LOOK = 1.0  # seconds after which it is looked again whether a round is due, and whose it is
 
 
-class Asked(NamedTuple):
-    """An image, and who was asked about it."""
+class Question(NamedTuple):
+    """An image, and who is asked about it."""
 
     canary: CanaryImage
     service: str
@@ -46,7 +46,7 @@ class Canaries:
         asker: Callable[[], Asker | None],
         clock: Clock,
     ) -> None:
-        """`services` are those that uploads are asked about; `asker` is None while another replica is to ask."""
+        """`services` are all that some upload is asked about; `asker` is None while another replica is to ask."""
         self._settings = settings
         self._calls = calls
         self._services = services
@@ -54,7 +54,7 @@ class Canaries:
         self._clock = clock
         self._due = -inf
         self._epoch: int | None = None  # in which the latest round began
-        self._wrong: dict[Asked, Told] = {}
+        self._wrong: dict[Question, Told] = {}
 
     @contextlib.asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
@@ -97,10 +97,10 @@ class Canaries:
         for canary in self._settings.images:
             for service in services:
                 for region in self._calls.regions:
-                    asked = Asked(canary, service, region)
+                    asked = Question(canary, service, region)
                     self._note(asked, await self._ask(asked, asker))
 
-    async def _ask(self, asked: Asked, asker: Asker) -> Told:
+    async def _ask(self, asked: Question, asker: Asker) -> Told:
         try:
             return await self._calls.ask(*asked, asker)
         except Lost:
@@ -111,7 +111,7 @@ class Canaries:
                 log.error("canary.unexpected_error", error=type(error).__name__, frames=frames_of(error))  # noqa: TRY400
             return Told(Result.UNANSWERED, code=type(error).__name__)
 
-    def _note(self, asked: Asked, told: Told) -> None:
+    def _note(self, asked: Question, told: Told) -> None:
         name = asked.canary.name
         metrics.CANARIES.labels(name, asked.service, asked.region, told.result.value).inc()
         before = self._wrong.get(asked)
@@ -136,7 +136,7 @@ class Canaries:
             metrics.CANARIES_WRONG.labels(result.value).set(count)
 
 
-def _reason(asked: Asked, told: Told) -> str:
+def _reason(asked: Question, told: Told) -> str:
     name, where = asked.canary.name, f"{asked.service} in {asked.region}"
     if told.result is Result.MISSED:
         return f"canaries: {name} is known to be bad, and {where} answers {told.level}: see which items are switched on"

@@ -86,7 +86,9 @@ class CanariesSettings(Settings):
         600.0, ge=1, description="Seconds from one round to the next: so late it may be noticed. Every call is billed."
     )
     images: tuple[CanaryImage, ...] = Field(
-        (), description="Each is one call by each of the policy's services in each region, in each interval."
+        (),
+        description="Each is one call by each of the policy's services, those of overlays too, in each region, in each "
+        "interval.",
     )
 
     @model_validator(mode="after")

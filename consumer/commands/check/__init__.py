@@ -60,7 +60,7 @@ async def check(
         findings += identity(config.identity, config.kafka)
     _figures(config, broken, latency, findings)
     if config.canaries.images and policy and not {"canaries", "provider"} & broken:
-        services, regions = len(policy.settings.services), len(config.provider.regions)
+        services, regions = len(policy.settings.all_asked.services), len(config.provider.regions)
         findings.append(canary_calls(config.canaries, services, regions))
     if "provider" not in broken:
         findings += endpoints(config.provider)

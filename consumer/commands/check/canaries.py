@@ -48,7 +48,7 @@ async def look_at_canaries(
             lambda partition, epoch: True,
             calls=1,
         )
-        calls = CanaryCalls(provider.apart, info=policy.info, referer=config.provider.referer)
+        calls = CanaryCalls(provider.apart, config.provider.referer)
         return [
             _finding(canary, f"{service} in {region}", await calls.ask(canary, service, region, asker))
             for canary, service, region in _each(config, policy, calls)
@@ -57,7 +57,7 @@ async def look_at_canaries(
 
 def _each(config: Config, policy: PolicySettings, calls: CanaryCalls) -> Iterator[tuple[CanaryImage, str, str]]:
     for canary in config.canaries.images:
-        for service in policy.services:
+        for service in policy.all_asked.services:
             for region in calls.regions:
                 yield canary, service, region
 
