@@ -125,9 +125,9 @@ class Canaries:
             if told.result is Result.UNANSWERED:
                 log.warning("canary.unanswered", **about, code=told.code)
             elif told.result.is_wrong and (before is None or before.result is not told.result):
-                log.error(f"canary.{told.result.value}", **about, level=told.level)
+                log.error(f"canary.{told.result.value}", **about, answered=told.level)
             elif before is not None and not told.result.is_wrong:
-                log.info("canary.as_expected", **about, level=told.level)
+                log.info("canary.as_expected", **about, answered=told.level)
 
     def _show(self) -> None:
         wrong = {} if self._asker() is None else self._wrong

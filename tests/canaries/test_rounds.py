@@ -157,9 +157,9 @@ async def test_items_that_are_switched_off_are_noticed_within_an_interval() -> N
     ]
     assert said == [[], reasons, reasons, []]
     assert count("bad", "missed") - before == 4
-    assert [(each["event"], each["log_level"], each["region"]) for each in lines] == [
-        ("canary.missed", "error", "first"), ("canary.missed", "error", "second"),
-        ("canary.as_expected", "info", "first"), ("canary.as_expected", "info", "second"),
+    assert [(each["event"], each["log_level"], each["region"], each["answered"]) for each in lines] == [
+        ("canary.missed", "error", "first", "none"), ("canary.missed", "error", "second", "none"),
+        ("canary.as_expected", "info", "first", "high"), ("canary.as_expected", "info", "second", "high"),
     ]  # fmt: skip
     assert "secret" not in str(lines)
 

@@ -38,9 +38,10 @@ class Rig:
     def __init__(self, current: Policy | None = None, candidate: Policy | None = None) -> None:
         self.clock = ManualClock()
         current = current or policy()
-        decide = Deciding(current).decide
+        deciding = Deciding(current)
+        decide = deciding.decide
         if candidate is not None:
-            decide = Candidate(decide, current.settings, candidate).decide
+            decide = Candidate(decide, deciding.asked, candidate).decide
         self.breaker = MassActionBreaker(decide, LIMITS, self.clock)
         self._number = 0
 

@@ -151,7 +151,8 @@ async def _canaries(
     environment: Mapping[str, str],
 ) -> list[Finding]:
     if policy is None or credentials is None or {"provider", "quota", "canaries", "kafka", "lanes", "images"} & broken:
-        return [skipped("canaries", "needs the account's key, the policy, and correct sections canaries, provider …")]
+        sections = "canaries, images, kafka, lanes, provider and quota"
+        return [skipped("canaries", f"needs the account's key, the policy, and correct sections {sections}")]
     return await look_at_canaries(config, policy.settings, credentials, environment)
 
 
