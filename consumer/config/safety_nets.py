@@ -56,13 +56,17 @@ class CanaryObject(Settings):
 class CanaryImage(Settings):
     """An image of which it is known what it is; exactly one of `url`, `object` and `file` says where it is."""
 
-    name: CanaryName = Field(description="Shown in metrics, logs and readiness.")
+    name: CanaryName = Field(
+        description="1 to 40 lower-case letters, digits, dots, hyphens and underscores; in metrics, logs and readiness."
+    )
     expect: Literal["flagged", "clean"] = Field(
         description="`flagged`: it is known to be bad, so that medium or high risk must be answered. `clean`: it is "
         "known to be good, so that none or low must be."
     )
-    url: Annotated[str, AfterValidator(_web_url)] | None = Field(
-        None, repr=False, description="Where the provider downloads it; it must stay there."
+    url: Annotated[str, Field(json_schema_extra={"writeOnly": True}), AfterValidator(_web_url)] | None = Field(
+        None,
+        repr=False,
+        description="Where the provider downloads it; it must stay there.",
     )
     object: CanaryObject | None = None
     file: Path | None = Field(

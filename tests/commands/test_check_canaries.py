@@ -118,6 +118,11 @@ async def test_asking_about_none_is_wrong() -> None:
             [image("x", "clean", url="ftp://a.example/x.jpg?token=secret")],
             "canaries.images.0.url: must begin with http:// or https://",
         ),
+        (
+            [image("x", "clean", url="https://a example/x.jpg?token=secret")],
+            "canaries.images.0.url: must be of at most 2048 visible ASCII characters",
+        ),
+        ([image("x", "clean", url="https:///x.jpg?token=secret")], "canaries.images.0.url: must name a host"),
     ],
 )
 def test_what_is_wrong_is_said(images: list[dict[str, Any]], problem: str, tmp_path: Path) -> None:
