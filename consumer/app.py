@@ -56,8 +56,8 @@ from consumer.policy.block_shares import BlockLimits
 from consumer.policy.candidate import Candidate
 from consumer.policy.decide import Deciding
 from consumer.policy.drift import DriftWatch
-from consumer.policy.ready import expired
 from consumer.policy.mass_action import MassActionBreaker
+from consumer.policy.ready import expired
 from consumer.policy.schema import Policy
 from consumer.records import Partition, PolicyName
 from consumer.service import Service
