@@ -60,7 +60,7 @@ async def test_blocks_are_reviews_while_two_fifths_of_all_is_blocked(
     stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """
-    On a normal day a tenth is blocked, and stays so. When it suddenly is two fifths, blocks become reviews that say so,
+    On a normal day a few are blocked, and stays so. When it suddenly is two fifths, blocks become reviews that say so,
     but for those that a pinned rule asks for; when the window has passed, what is bad is blocked again.
     """
     (tmp_path / "nets.policy.yaml").write_text(yaml.safe_dump(POLICY))
@@ -68,7 +68,7 @@ async def test_blocks_are_reviews_while_two_fifths_of_all_is_blocked(
     async with emulated(["good", "bad", "known"], latency=0.02, rules=RULES) as emulator:
         config = {**stage.config(emulator.url, quota={"qps": 200}, **changes), "policy": "nets.policy.yaml"}
         async with Replica.started(tmp_path, config, environment=KEY) as replica:
-            await upload_round(stage, "before", mixed(bad=10, known=0))
+            await upload_round(stage, "before", mixed(bad=4, known=0))
             await stage.until(lambda ids: len(ids) >= ROUND)
             quiet = await replica.readiness()
             await upload_round(stage, "sudden", mixed(bad=40, known=0))
@@ -81,7 +81,7 @@ async def test_blocks_are_reviews_while_two_fifths_of_all_is_blocked(
             shown = await replica.metric("moderation_breaker_of_blocks_open")
             await replica.until(lambda status, said: status == 200 and "breaker_of_blocks: " not in said)
             lasted = time.monotonic() - opened
-            await upload_round(stage, "after", mixed(bad=10, known=1))
+            await upload_round(stage, "after", mixed(bad=4, known=1))
             await stage.until(lambda ids: len(ids) >= 4 * ROUND + 4)
         log = replica.log.read_text()
     outcomes = await stage.outcomes()
@@ -90,13 +90,13 @@ async def test_blocks_are_reviews_while_two_fifths_of_all_is_blocked(
         print(f"\n  before {dict(before)}\n  sudden {dict(sudden)}\n  during {dict(during)}\n  after {dict(after)}")
         print(f"  open for {lasted:.1f} s")
 
-    assert before == {("bad", "block", "policy"): 10, ("good", "pass", "policy"): 90}
+    assert before == {("bad", "block", "policy"): 4, ("good", "pass", "policy"): 96}
     assert sudden["bad", "block", "policy"] + sudden["bad", "review", "breaker"] == 40
     assert sudden["bad", "review", "breaker"] > 0
     assert during == {
         ("bad", "review", "breaker"): 40, ("good", "pass", "policy"): 60, ("known", "block", "policy"): 3,
     }  # fmt: skip
-    assert after == {("bad", "block", "policy"): 10, ("good", "pass", "policy"): 90, ("known", "block", "policy"): 1}
+    assert after == {("bad", "block", "policy"): 4, ("good", "pass", "policy"): 96, ("known", "block", "policy"): 1}
     held_back = [each for each in outcomes["review"] if each["decided_by"] == "breaker"]
     assert {(each["risk_level"], each["reasons"][0]["rule"]) for each in held_back} == {("high", "default:high")}
     assert (quiet, tripped[0], shown) == ((200, "ok\n"), 200, 1.0)
