@@ -8,11 +8,12 @@ from pathlib import Path
 import orjson
 import pytest
 
-from consumer.commands.policy import diffing, explaining, fixtures, linting
+from consumer.commands.policy import diffing, explaining, linting, testing
 from consumer.config.loading import load_config
 from consumer.policy import schema
 from consumer.policy.candidate import Candidate
 from consumer.policy.decide import Deciding
+from consumer.policy_files import fixtures
 from consumer.records import Assessment, Label, ModerationResult
 from consumer.verdicts.encode import Encoding
 from tests.rig.events import submission
@@ -45,7 +46,7 @@ def test_the_way_from_a_wish_to_a_rule_works(tmp_path: Path) -> None:
     policy.write_text(block("yaml policy"))
 
     assert [each.passed for each in before] == [False, True]
-    assert fixtures.as_text(fixtures.run(policy, None)) + "\n" == block("text tested")
+    assert testing.as_text(fixtures.run(policy, None)) + "\n" == block("text tested")
     assert undigested(diffing.as_text(diffing.diff(deployed, policy)) + "\n") == undigested(block("text compared"))
     assert [each for each in linting.lint(policy) if each.code != "P006"] == []
 
@@ -59,7 +60,7 @@ def linted(policy: str) -> str:
 COMMANDS: Mapping[str, Callable[..., str]] = {
     "cp": lambda source, to: str(shutil.copy(ROOT / source, to)) and "",
     "moderation-consumer policy lint": linted,
-    "moderation-consumer policy test": lambda policy: fixtures.as_text(fixtures.run(Path(policy), None)),
+    "moderation-consumer policy test": lambda policy: testing.as_text(fixtures.run(Path(policy), None)),
     "moderation-consumer policy explain": lambda policy, file: explaining.explain(Path(policy), Path(file)),
 }
 """What the page's commands print."""

@@ -70,9 +70,10 @@ def run_tests(file: PolicyFile, tests: TestsFile = None, as_json: AsJson = False
 
     Exits with 1 where one decides otherwise than it says, and with 2 where a file cannot be read.
     """
-    from consumer.commands.policy import fixtures as command
+    from consumer.commands.policy import testing as command
+    from consumer.policy_files.fixtures import run
 
-    ended = command.run(file, tests)
+    ended = run(file, tests)
     typer.echo(command.as_json(ended) if as_json else command.as_text(ended))
     sys.exit(0 if all(each.passed for each in ended) else 1)
 

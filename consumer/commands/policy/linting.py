@@ -10,7 +10,6 @@ from typing import Literal, NamedTuple
 
 import orjson
 
-from consumer.commands.policy.fixtures import read_fixtures, tests_beside
 from consumer.commands.policy.library_lock import read_lock
 from consumer.commands.policy.newest_verdict import newest_policy
 from consumer.config import Config
@@ -19,6 +18,7 @@ from consumer.config.yaml_file import YamlFile, read_yaml
 from consumer.errors import Misconfigured
 from consumer.policy.lint import Before, Beside, Concern, Published, concerns
 from consumer.policy.schema import Policy, load_policy, policy_in
+from consumer.policy_files.fixtures import read_fixtures, tests_beside
 from consumer.records import PolicyName
 
 Kind = Literal["broken", "unsafe", "warning"]

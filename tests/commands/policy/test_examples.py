@@ -10,10 +10,11 @@ import pytest
 import yaml
 
 from consumer.commands.inputs import load_inputs
-from consumer.commands.policy import fixtures, linting
+from consumer.commands.policy import linting
 from consumer.config.yaml_file import read_yaml
 from consumer.errors import Misconfigured
 from consumer.policy.schema import load_policy
+from consumer.policy_files import fixtures
 from tests.rig.replica import KEY, ROOT
 
 FOLDER = ROOT / "config" / "policies"

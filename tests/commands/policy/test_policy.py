@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from consumer.commands.policy import explaining, fixtures, linting
+from consumer.commands.policy import explaining, linting
 from consumer.errors import Misconfigured
 from consumer.policy.lint import Beside, concerns
 from consumer.policy.schema import PolicySettings, load_policy
+from consumer.policy_files import fixtures
 from tests.commands.cli import command
 from tests.rig.replica import ROOT
 
