@@ -53,9 +53,8 @@ from consumer.observability.health import Health, serving
 from consumer.observability.log_context import say_in_every_line
 from consumer.pipeline import Decisions, Pipeline
 from consumer.policy.block_shares import BlockLimits
-from consumer.policy.candidate import Candidate
-from consumer.policy.decide import Deciding
 from consumer.policy.drift import DriftWatch
+from consumer.policy.in_force import InForce, ReadyPolicy
 from consumer.policy.mass_action import MassActionBreaker
 from consumer.policy.ready import expired
 from consumer.policy.schema import Policy
@@ -149,7 +148,7 @@ async def open_service(
             log.warning("kafka.clear_text", hosts=hosts, protocol=config.kafka.security.protocol)
         ways = Ways.of(config.provider, environment)
         access = KafkaAccess(config.kafka)
-        in_flight, journal = InFlight(clock), Journal()
+        in_flight, journal, in_force = InFlight(clock), Journal(), InForce(ReadyPolicy(policy))
         until = config.identity.unsigned_until
         belief = None if keyring.is_empty else Belief(keyring, until, clock.wall)
         commits = Commits(config.kafka.group_id, replica, keyring, until, clock.wall)
@@ -191,7 +190,7 @@ async def open_service(
             shares,
             in_flight,
             source.owns,
-            calls=policy.settings.most_services,
+            calls=lambda: in_force.ready().most_services,
             uploads=uploads,
         )
         lease_lost = partial(_lease_lost, quota, access, clock)
@@ -199,10 +198,7 @@ async def open_service(
         holding = Holding(UnexpectedErrors(config.breaker.probe_interval), clock, held, source.owns)
         health.reasons_not_ready.append(holding.reasons_not_ready)
         health.degraded.append(holding.degraded)
-        deciding = Deciding(policy)
-        decide = deciding.decide
-        if policy.shadow is not None:
-            decide = Candidate(decide, deciding.asked, policy.shadow).decide
+        decide = in_force.decide
         if (share := config.breaker_of_blocks.share) is not None:
             limits = BlockLimits(config.breaker_of_blocks.window, config.breaker_of_blocks.least, share)
             breaker = MassActionBreaker(decide, limits, clock)
@@ -223,12 +219,12 @@ async def open_service(
             ),
             assess=Assessing(
                 provider.moderator,
-                deciding.asked,
+                in_force.ready,
                 referer=config.provider.referer,
                 privacy=config.privacy,
                 lane_of=config.lane_by_topic.__getitem__,
             ).assess,
-            decisions=Decisions(DriftWatch(decide).decide, deciding.fall_back),
+            decisions=Decisions(DriftWatch(decide).decide, in_force.fall_back),
             outcomes=outcomes,
             holding=holding,
             publisher=Publisher(journal, written, refused, clock),
@@ -236,7 +232,7 @@ async def open_service(
         )
         calls = CanaryCalls(provider.apart, config.provider.referer)
         asker = partial(_asker, partitions.ownership, config)
-        canaries = Canaries(config.canaries, calls, lambda: policy.settings.all_asked.services, asker, clock)
+        canaries = Canaries(config.canaries, calls, lambda: in_force.ready().policy.settings.all_asked.services, asker, clock)
         health.degraded.append(canaries.degraded)
         service = Service(
             source,
@@ -250,7 +246,7 @@ async def open_service(
         health.offsets = service.offsets
 
         def expired_rules() -> list[str]:
-            return expired(policy.settings.all_rules, clock.wall())
+            return expired(in_force.ready().policy.settings.all_rules, clock.wall())
 
         metrics.POLICY_RULES_EXPIRED.set_function(lambda: len(expired_rules()))
         states = (

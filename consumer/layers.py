@@ -128,7 +128,7 @@ def layers(
     in_flight: InFlight,
     owns: Callable[[Partition, int], bool],
     *,
-    calls: int,
+    calls: Callable[[], int],
     uploads: Uploads | None = None,
 ) -> Provider:
     """
@@ -147,8 +147,8 @@ def layers(
     gate = Gate(pace, shares, clock, line)
     # An image may turn out to have many frames, and once one of them is paid for all are asked about. How many an image
     # has is known once it is uploaded, which is before its call has its slot.
-    calls *= config.images.frames_asked_about if uploads else 1
-    startable = Startable(shares, slots, calls, config.shutdown.drain_timeout, clock)
+    pictures = config.images.frames_asked_about if uploads else 1
+    startable = Startable(shares, slots, lambda: calls() * pictures, config.shutdown.drain_timeout, clock)
     breaker = BreakerLimits(
         **config.breaker.model_dump(), others=config.retries.others_answered, full=config.provider.max_in_flight
     )

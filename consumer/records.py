@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, NewType
+from typing import NamedTuple, NewType, Protocol
 
 import orjson
 
@@ -228,6 +228,7 @@ class Assessment:
     coverage: Coverage | None = None  # None where no service has answered
     queued: float | None = None  # seconds from reading the event to the call that was answered
     provider: float | None = None  # seconds that the answered calls took
+    judge: "Judge | None" = field(default=None, compare=False, repr=False)  # who asked; None where no call departed
 
     @property
     def failures(self) -> tuple[Failure, ...]:
@@ -243,6 +244,24 @@ class Assessment:
     def billed_calls(self) -> int:
         """Calls that were answered with `Code` 200. Vendor: only those are charged."""
         return len(self.answers) + sum(failure.billed_calls for failure in self.failures)
+
+
+class Judge(Protocol):
+    """One policy: what is asked about an image, and what the answers lead to."""
+
+    def asked(self, submission: Submission) -> Asked:
+        """Return what the provider is asked about an image."""
+        ...
+
+    def decide(self, submission: Submission, assessment: Assessment, now: float) -> "Verdict":
+        """Reach the verdict at `now` (unix seconds)."""
+        ...
+
+    def fall_back(
+        self, submission: Submission, assessment: Assessment, decided: "Decision | None", now: float
+    ) -> "Verdict":
+        """Reach a verdict about an image for which deciding, or writing what was decided, met an unexpected error."""
+        ...
 
 
 class Decision(StrEnum):

@@ -58,7 +58,7 @@ def test_every_layer_stands_where_the_picture_has_it(uploads: bool) -> None:
         GivenShares(config.calls_by_lane),
         InFlight(clock),
         lambda *_: True,
-        calls=1,
+        calls=lambda: 1,
         uploads=Uploads(sources, exchanges, list, sources) if uploads else None,
     )
 

@@ -38,7 +38,8 @@ from consumer.verdicts.outcomes import Outcome, Outcomes
 from consumer.verdicts.publisher import Publisher
 from consumer.verdicts.refused import RefusedOutcomes
 from tests.rig.clock import ManualClock
-from tests.rig.events import asking, delivery, submission, upload
+from tests.rig.events import delivery, submission, upload
+from tests.rig.ready_policies import asking
 
 DECIDING = Deciding(Policy(settings=PolicySettings(policy="test", version=1), sha256="ab"))
 OUTCOMES = Outcomes(Encoding(group="group"), OutputTopics())

@@ -5,6 +5,7 @@ An image that is judged by several services is paid for from its first answer on
 each would have paid for one answer and be waiting for the next when the process receives SIGTERM.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from consumer.clock import Clock
@@ -26,8 +27,8 @@ class Startable:
 
     shares: Shares
     slots: ConcurrencyLimit
-    calls: int
-    """That an image may need: one for each service, and for each picture that it may have."""
+    calls: Callable[[], int]
+    """That an image may need: one for each service of the policy in force, and for each picture that it may have."""
     drain_timeout: float  # seconds
     clock: Clock
 
@@ -36,10 +37,11 @@ class Startable:
         share, unfinished = self.shares.share(self.clock.now()).total, self.slots.unfinished
         if not share or not unfinished:
             return True
-        in_time = calls_in_time(share, self.drain_timeout) - self.calls
-        if len(unfinished) * self.calls <= in_time:
+        calls = self.calls()
+        in_time = calls_in_time(share, self.drain_timeout) - calls
+        if len(unfinished) * calls <= in_time:
             return True
-        return sum(image.calls_left(self.calls) for image in unfinished) <= in_time
+        return sum(image.calls_left(calls) for image in unfinished) <= in_time
 
     async def wait_for_capacity(self) -> None:
         """Return when another image could be begun."""

@@ -18,6 +18,7 @@ from consumer.fairness import DEFAULT
 from consumer.locations import ImageLocation
 from consumer.moderation.breaker import Permit
 from consumer.moderation.copies import Copies
+from consumer.moderation.judged_by import JudgedBy
 from consumer.moderation.origins import Turn
 from consumer.records import ModerationResult, Partition
 
@@ -40,7 +41,7 @@ class CallContext:
     The caller, and what the layers around the provider share about one request; they share it in no other way.
 
         set by          member              read by
-        the caller      the first eight     Limited, Paced, Retrying
+        the caller      the first nine      Limited, Paced, Retrying
         Retrying        attempt             Regions, Limited, Paced, Fetching, spans, the caller
         Retrying        unreachable         Retrying
         Retrying        throttled           Retrying, Fetching
@@ -64,6 +65,7 @@ class CallContext:
     received: float | None = None  # unix seconds at which the event was read, where this is the image's first request
     paid: bool = False  # an earlier answer about this image is paid for, and not published
     image: Unfinished = field(default_factory=Unfinished)  # that its requests share
+    judged_by: JudgedBy | None = None  # which policy the image is asked by, likewise
 
     attempt: int = 1  # from 1; calls sent once it is over
     unreachable: int = 0  # attempts at which the image could not be fetched

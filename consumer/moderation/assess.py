@@ -14,8 +14,9 @@ from consumer.fairness import DEFAULT
 from consumer.locations import ByUpload, ImageLocation, NotAskable, uploaded_from
 from consumer.moderation import CallContext, ModerationRequest, Moderator
 from consumer.moderation.copies import Copies
+from consumer.moderation.judged_by import JudgedBy, PolicyReplaced
 from consumer.observability import metrics
-from consumer.records import Asked, Assessment, Coverage, Failure, ModerationResult, Submission
+from consumer.records import Assessment, Coverage, Failure, Judge, ModerationResult, Submission
 
 log = structlog.get_logger()
 
@@ -29,15 +30,15 @@ class Assessing:
     def __init__(
         self,
         moderator: Moderator,
-        asked: Callable[[Submission], Asked],
+        in_force: Callable[[], Judge],
         *,
         referer: str | None = None,
         privacy: PrivacySettings | None = None,
         lane_of: Callable[[str], str] = lambda topic: DEFAULT,
     ) -> None:
-        """`asked` says what is asked about an image; `lane_of` names the lane of a source topic."""
+        """`in_force` returns the policy to ask by, `lane_of` names the lane of a source topic."""
         self._moderator = moderator
-        self._asked = asked
+        self._in_force = in_force
         self._referer = referer
         self._privacy = privacy or PrivacySettings()
         self._lane_of = lane_of
@@ -48,37 +49,30 @@ class Assessing:
         location = submission.location
         if isinstance(location, NotAskable):
             return Assessment(failure=_not_asked(submission, location))
-        is_uploaded = uploaded_from(location) is not None
-        asked = _Asking(Copies(submission.image.sha256_claimed), self._asked(submission), is_uploaded)
-        try:
-            for service in asked.wanted.services:
-                asked.is_fetched = True
-                asked.note(await self._ask(submission, location, service, asked))
-                if (upload := uploaded_from(location)) is not None and asked.copies.pictures > 1:
-                    await self._ask_about_others(submission, upload, service, asked)
-        except Lost:
-            metrics.PAID_IN_VAIN.inc(len(asked.answers))
-            raise
-        answers, failures, copies = asked.answers, asked.failures, asked.copies
-        if copies.are_mixed:
-            failures.append(Failure(kind=NotFetchable.kind, code="changed"))
-        known = copies.known(len(answers))
-        return Assessment(
-            answers=tuple(answers),
-            failure=failures[0] if failures else None,
-            later_failures=tuple(failures[1:]),
-            sha256=known.sha256 if known else None,
-            coverage=_coverage(answers, copies) if answers else None,
-            queued=answers[0].sent - submission.delivery.received if answers else None,
-            provider=sum(answer.took for answer in answers) if answers else None,
-        )
+        image = _Image(Copies(submission.image.sha256_claimed), uploaded_from(location) is not None)
+        while True:
+            asked = _Asking(image, JudgedBy(self._in_force, submission))
+            try:
+                await self._ask_all(submission, location, asked)
+            except Lost:
+                metrics.PAID_IN_VAIN.inc(len(asked.answers))
+                raise
+            except PolicyReplaced:
+                continue
+            return _gathered(submission, asked)
+
+    async def _ask_all(self, submission: Submission, location: ImageLocation, asked: "_Asking") -> None:
+        for service in asked.by.wanted.services:
+            asked.is_fetched = True
+            asked.note(await self._ask(submission, location, service, asked))
+            if (upload := uploaded_from(location)) is not None and asked.copies.pictures > 1:
+                await self._ask_about_others(submission, upload, service, asked)
 
     async def _ask(
         self, submission: Submission, location: ImageLocation, service: str, asked: "_Asking", *, paid: bool = False
     ) -> ModerationResult | Failure:
-        """What a service answers, or why it does not. `Lost` escapes."""
-        request = self._request(submission, location, service, asked.wanted.info)
-        call = self._context(submission, asked)
+        """What a service answers, or why it does not. `Lost` and `PolicyReplaced` escape."""
+        request, call = self._request(submission, location, service, asked), self._context(submission, asked)
         call.paid = paid or bool(asked.answers)
         if asked.answers or asked.failures:
             call.received = None
@@ -118,13 +112,13 @@ class Assessing:
                 raise ending
 
     def _request(
-        self, submission: Submission, location: ImageLocation, service: str, info: tuple[str, ...]
+        self, submission: Submission, location: ImageLocation, service: str, asked: "_Asking"
     ) -> ModerationRequest:
         return ModerationRequest(
             submission=submission.id,
             location=location,
             service=service,
-            info=info,
+            info=asked.by.wanted.info,
             referer=self._referer,
             privacy=self._privacy,
         )
@@ -139,27 +133,39 @@ class Assessing:
             tenant=submission.tenant,
             received=delivery.received,
             copies=asked.copies,
-            uploading=asked.uploading,
+            uploading=asked.image.uploading,
             image=asked,
+            judged_by=asked.by,
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Image:
+    """What stays of an image, however often it is asked about anew."""
+
+    copies: Copies
+    is_uploaded: bool  # or may be
+    uploading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 @dataclass(slots=True, eq=False)
 class _Asking(Unfinished):
-    """What was learned of one image."""
+    """What was learned of one image by one policy."""
 
-    copies: Copies
-    wanted: Asked
-    is_uploaded: bool  # or may be
+    image: _Image
+    by: JudgedBy
     ended: int = 0  # requests
     answers: list[ModerationResult] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     is_fetched: bool = True  # as far as is known
-    uploading: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def copies(self) -> Copies:
+        return self.image.copies
 
     def calls_left(self, most: int) -> int:
-        services = len(self.wanted.services)
-        pictures = self.copies.most_pictures(most // services) if self.is_uploaded else 1
+        services = len(self.by.wanted.services)
+        pictures = self.copies.most_pictures(most // services) if self.image.is_uploaded else 1
         return services * pictures - self.ended
 
     def note(self, ending: ModerationResult | Failure | None) -> None:
@@ -168,6 +174,23 @@ class _Asking(Unfinished):
             self.answers.append(ending)
         elif ending is not None:
             self.failures.append(ending)
+
+
+def _gathered(submission: Submission, asked: _Asking) -> Assessment:
+    answers, failures, copies = asked.answers, asked.failures, asked.copies
+    if copies.are_mixed:
+        failures.append(Failure(kind=NotFetchable.kind, code="changed"))
+    known = copies.known(len(answers))
+    return Assessment(
+        answers=tuple(answers),
+        failure=failures[0] if failures else None,
+        later_failures=tuple(failures[1:]),
+        sha256=known.sha256 if known else None,
+        coverage=_coverage(answers, copies) if answers else None,
+        queued=answers[0].sent - submission.delivery.received if answers else None,
+        provider=sum(answer.took for answer in answers) if answers else None,
+        judge=asked.by.policy,
+    )
 
 
 def _coverage(answers: Sequence[ModerationResult], copies: Copies) -> Coverage:

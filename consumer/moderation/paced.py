@@ -20,6 +20,7 @@ from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import CallFailed, ImageRefused, Lost, Throttled, Unreachable
 from consumer.locations import ByUpload, ImageLocation, fetched_from
 from consumer.moderation import CallContext, ModerationRequest, Moderator
+from consumer.moderation.judged_by import PolicyReplaced
 from consumer.observability import metrics
 from consumer.records import ModerationResult, Partition
 
@@ -98,7 +99,8 @@ class Paced:
     """
     A `Moderator` whose requests depart in the order they came, lane by lane, no faster than the pace allows.
 
-    None departs whose message is another replica's by now: `Lost` escapes.
+    None departs whose message is another replica's by now: `Lost` escapes; and none that another policy would not make:
+    `PolicyReplaced` does.
     """
 
     def __init__(
@@ -139,7 +141,7 @@ class Paced:
         except CallFailed:
             self._pace.answered()
             raise
-        except GrantRevoked:
+        except (GrantRevoked, PolicyReplaced):
             grant.departure.withdrawn()
             raise
         finally:
@@ -155,6 +157,10 @@ class Paced:
         grant.departure.sent(self._clock.now())
 
     def _send(self, grant: Grant, call: CallContext) -> None:
+        if call.judged_by is not None:
+            call.judged_by.look()
         self._gate.send(grant)
+        if call.judged_by is not None:
+            call.judged_by.departs()
         if call.received is not None and call.attempt == 1:
             metrics.QUEUE_SECONDS.observe(self._clock.wall() - call.received)

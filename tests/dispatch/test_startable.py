@@ -31,7 +31,7 @@ async def test_no_more_is_begun_than_the_share_can_start_in_time(share: int, cal
     and 256 wait for one.
     """
     slots = ConcurrencyLimit(64)
-    startable = Startable(GivenShares({DEFAULT: share}), slots, calls, 25.0, ManualClock())
+    startable = Startable(GivenShares({DEFAULT: share}), slots, lambda: calls, 25.0, ManualClock())
 
     async def call() -> None:
         async with slots.slot(DEFAULT, Flow()):
@@ -52,7 +52,7 @@ async def test_what_waits_for_a_slot_and_has_cost_nothing_keeps_nobody_from_begi
     A stop lets go of it. So a backfill whose images hang does not keep a live lane from the slots reserved for it.
     """
     slots = ConcurrencyLimit(64, {"live": 9.0, "backfill": 1.0})
-    startable = Startable(GivenShares({"live": 20}), slots, 2, 25.0, ManualClock())
+    startable = Startable(GivenShares({"live": 20}), slots, lambda: 2, 25.0, ManualClock())
 
     async def call(lane: str, paid: bool = False) -> None:
         async with slots.slot(lane, Flow(lane), first=paid):
@@ -92,7 +92,7 @@ async def test_of_an_image_that_is_known_what_is_left_counts(
     Once for all of its calls that have a slot or are next to have one; the one that would begin may become `most`.
     """
     slots = ConcurrencyLimit(64)
-    startable = Startable(GivenShares({DEFAULT: share}), slots, most, 25.0, ManualClock())
+    startable = Startable(GivenShares({DEFAULT: share}), slots, lambda: most, 25.0, ManualClock())
 
     async def call(image: Left) -> None:
         async with slots.slot(DEFAULT, Flow(), image, first=True):
@@ -115,7 +115,7 @@ async def test_who_waits_for_room_sees_that_the_share_grew() -> None:
     Within a twentieth of a second.
     """
     clock, slots, shares = ManualClock(), ConcurrencyLimit(64), GivenShares({DEFAULT: 1})
-    startable = Startable(shares, slots, 1, 2.0, clock)
+    startable = Startable(shares, slots, lambda: 1, 2.0, clock)
     async with slots.slot(DEFAULT, Flow()):
         waiting = asyncio.ensure_future(startable.wait_for_capacity())
         await clock.run(clock.sleep(1.0))

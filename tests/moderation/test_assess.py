@@ -8,8 +8,10 @@ from consumer.errors import CallFailed, ImageRefused, Malformed, ProviderFailed
 from consumer.locations import ByUrl, NotAskable
 from consumer.moderation import CallContext, ModerationRequest
 from consumer.moderation.assess import Assessing
-from consumer.records import Asked, Assessment, Failure, Label, ModerationResult
-from tests.rig.events import asking, submission
+from consumer.policy.in_force import InForce, ReadyPolicy
+from consumer.records import Assessment, Failure, Label, ModerationResult
+from tests.rig.events import submission
+from tests.rig.ready_policies import asking, policy
 
 BASELINE, AIGC, OTHER = "baselineCheck_global", "aigcDetector_global", "another"
 
@@ -52,7 +54,7 @@ async def test_every_service_is_asked_about_the_image() -> None:
     privacy = PrivacySettings(recognised_text="hash")
     moderator = ServiceModerator()
     assessing = Assessing(
-        moderator, asking(BASELINE, AIGC, info=["customImage"]), referer="www.example.com", privacy=privacy
+        moderator, asking(BASELINE, AIGC, info=("customImage",)), referer="www.example.com", privacy=privacy
     )
 
     assessment = await assessing.assess(submission())
@@ -74,11 +76,12 @@ async def test_what_is_asked_is_what_the_policy_asks_for_the_submission() -> Non
     """
     Of each tenant and purpose its own services and information.
     """
-    by_tenant = {"shop": Asked((AIGC,), ("logoData",)), "other": Asked((BASELINE, AIGC), ())}
+    overlay = {"when": {"tenant": ["shop"]}, "services": [AIGC], "info": ["logoData"]}
+    by_tenant = InForce(ReadyPolicy(policy(services=[BASELINE, AIGC], overlays=[overlay])))
     moderator = ServiceModerator()
-    assessing = Assessing(moderator, lambda about: by_tenant[about.tenant])
+    assessing = Assessing(moderator, by_tenant.ready)
 
-    for tenant in by_tenant:
+    for tenant in ("shop", "other"):
         await assessing.assess(replace(submission(), tenant=tenant))
 
     assert [(each.service, each.info) for each in moderator.asked] == [

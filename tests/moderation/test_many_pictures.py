@@ -23,8 +23,9 @@ from consumer.records import Assessment, Coverage
 from tests.images.preparing.files import animated
 from tests.moderation.requests import context
 from tests.moderation.test_uploaded import URL, Queue, World
-from tests.rig.events import asking, submission
+from tests.rig.events import submission
 from tests.rig.pictures import picture
+from tests.rig.ready_policies import asking
 
 BASELINE, AIGC = "baselineCheck_global", "aigcDetector_global"
 FRAMES = Wanted(frames=3)

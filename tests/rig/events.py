@@ -1,12 +1,11 @@
 """Upload events as producers write them, and the values that they become."""
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
 
 from consumer.locations import ByUrl, Image
-from consumer.records import Asked, Delivery, Headers, Subject, Submission, source_id
+from consumer.records import Delivery, Headers, Subject, Submission, source_id
 
 
 def upload(event_id: str, *urls: str, subject: str = "u_1/avatar", **changes: Any) -> bytes:
@@ -44,8 +43,3 @@ def submission(read: Delivery | None = None, url: str = "https://img.example.com
         subject=Subject(id="u_1/avatar", type="user_avatar", revision=3), image=Image(id="0", url=url), of=1,
         location=ByUrl(url),
     )  # fmt: skip
-
-
-def asking(*services: str, info: Sequence[str] = ()) -> Callable[[Submission], Asked]:
-    """What is asked about every image."""
-    return lambda _: Asked(services, tuple(info))

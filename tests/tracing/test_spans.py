@@ -41,7 +41,8 @@ from consumer.verdicts.publisher import Publisher
 from consumer.verdicts.refused import RefusedOutcomes
 from tests.moderation.requests import GivenShares
 from tests.rig.emulated import BUCKET, KEY, REGION, emulated
-from tests.rig.events import asking, delivery, upload
+from tests.rig.events import delivery, upload
+from tests.rig.ready_policies import asking
 
 DECIDING = Deciding(Policy(settings=PolicySettings(policy="test", version=1), sha256="ab"))
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -90,7 +91,7 @@ async def service(emulator: Emulator, tracing: Tracing) -> AsyncIterator[tuple[P
             shares,
             InFlight(clock),
             lambda *_: True,
-            calls=1,
+            calls=lambda: 1,
         )
         pipeline = Pipeline(
             decode=partial(decode, bindings=Bindings((), [BUCKET]), group="group"),

@@ -34,7 +34,7 @@ from consumer.locations import ByUpload, ByUrl, Image
 from consumer.moderation.assess import Assessing
 from consumer.observability import metrics
 from consumer.observability.tracebacks import frames_of
-from consumer.policy.decide import Deciding
+from consumer.policy.in_force import InForce, ReadyPolicy
 from consumer.records import Assessment, Delivery, Failure, Subject, Submission, Verdict
 from consumer.tracing import Untraced
 
@@ -70,7 +70,7 @@ class Judge:
     """Judges an image as the service does."""
 
     assessing: Assessing
-    deciding: Deciding
+    deciding: InForce
     clock: Clock
 
     async def __call__(self, submission: Submission) -> Verdict:
@@ -183,20 +183,20 @@ async def open_asking(
             ConstantShare(inputs.qps),
             InFlight(clock),
             lambda partition, epoch: True,
-            calls=settings.most_services,
+            calls=lambda: settings.most_services,
             uploads=uploads._replace(sources=files),
         )
         moderator = provider.moderator
-        deciding = Deciding(inputs.policy)
         if kept is not None:
             moderator = Remembering(moderator, kept, None if settings.asks_by_tenant else settings.services[-1])
+        in_force = InForce(ReadyPolicy(inputs.policy))
         assessing = Assessing(
             moderator,
-            deciding.asked,
+            in_force.ready,
             referer=config.provider.referer,
             privacy=config.privacy,
         )
-        judge = Judge(assessing, deciding, clock)
+        judge = Judge(assessing, in_force, clock)
         yield Asking(provider, judge, lambda: Reading.of(counted.registry), clock)
 
 
