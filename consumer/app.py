@@ -58,6 +58,7 @@ from consumer.policy.in_force import InForce, ReadyPolicy
 from consumer.policy.mass_action import MassActionBreaker
 from consumer.policy.ready import expired
 from consumer.policy.schema import Policy
+from consumer.policy_files.watching import PolicyWatch, announce
 from consumer.records import Partition, PolicyName
 from consumer.service import Service
 from consumer.tracing import tracing_of
@@ -105,7 +106,7 @@ async def serve(
     config: Config, policy: Policy, credentials: Credentials, keyring: Keyring, environment: Mapping[str, str]
 ) -> None:
     """Open the service, carry records until a signal, close it. A signal while it opens ends that at once."""
-    stop = asyncio.Event()
+    stop, look_at_policy = asyncio.Event(), asyncio.Event()
     opening = asyncio.current_task()
     opened = False
 
@@ -116,8 +117,11 @@ async def serve(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, on_signal)
+    if config.policies.reload is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, look_at_policy.set)
     try:
-        async with open_service(config, policy, credentials, keyring, environment, SystemClock()) as service:
+        clock = SystemClock()
+        async with open_service(config, policy, credentials, keyring, environment, clock, look_at_policy) as service:
             opened = True
             log.info("service.started", topics=config.kafka.topics, group=config.kafka.group_id, qps=config.quota.qps)
             if not config.identity.keys:
@@ -137,8 +141,13 @@ async def open_service(
     keyring: Keyring,
     environment: Mapping[str, str],
     clock: Clock,
+    look_at_policy: asyncio.Event | None = None,
 ) -> AsyncIterator[Service]:
-    """Top to bottom is the start order; closing runs bottom to top, so reading ends before publishing does."""
+    """
+    Top to bottom is the start order; closing runs bottom to top, so reading ends before publishing does.
+
+    Setting `look_at_policy` has the policy's files looked at at once, where they are looked at.
+    """
     async with contextlib.AsyncExitStack() as stack:
         counted = metrics.Metrics()
         metrics.count_in(counted)
@@ -243,6 +252,12 @@ async def open_service(
             Lanes(config.weights, config.lane_by_topic),
             ordering=config.ordering,
         )
+        announce(policy)
+        if (interval := config.policies.reload) is not None:
+            regions = [region.name for region in config.provider.regions]
+            watch = PolicyWatch(config.policies, regions, in_force, clock, look_at_policy)
+            health.warnings.append(watch.warnings)
+            await stack.enter_async_context(watch.watched(interval))
         health.offsets = service.offsets
 
         def expired_rules() -> list[str]:
@@ -262,7 +277,7 @@ async def open_service(
         await stack.enter_async_context(source.opened(service.drain))
         if config.deadline.by_lane:
             provisionals = provisionals_of(
-                config, service, partitions, outcomes, lambda: deciding.name, pipeline.publisher, clock
+                config, service, partitions, outcomes, lambda: in_force.ready().name, pipeline.publisher, clock
             )
             await stack.enter_async_context(provisionals.running())
         await stack.enter_async_context(canaries.watched())

@@ -72,8 +72,6 @@ def run(config: ConfigFile = None, overrides: Overrides = None) -> None:
     set_up_logs(settings.logs)
     for each in warnings:
         structlog.get_logger().warning("config.variable_without_effect", reason=each)
-    for each in policy.warnings:
-        structlog.get_logger().warning("policy.may_not_be_told", reason=each)
     run_service(settings, policy, credentials, keyring, os.environ)
 
 

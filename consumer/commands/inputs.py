@@ -10,7 +10,8 @@ from consumer.config.identity import read_keys
 from consumer.config.loading import load_config, load_sound_part, warnings_of
 from consumer.errors import Misconfigured
 from consumer.journal.signatures import Keyring
-from consumer.policy.schema import Policy, load_policies
+from consumer.policy.schema import Policy
+from consumer.policy_files.loading import load_policies
 
 Loaded = TypeVar("Loaded")
 

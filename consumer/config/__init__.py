@@ -32,13 +32,28 @@ Ordering = Literal["key", "none"]
 
 
 class PolicyFiles(Settings):
-    """The policy's file, and that of another one which only says what it would do. Relative to this file's folder."""
+    """
+    The policy's file, its tests, and the file of another one which only says what it would do.
+
+    Relative to this file's folder.
+    """
 
     file: Path = Field(Path("policy.yaml"), description="The policy that decides.")
     shadow: Path | None = Field(
         None,
         description="A whole second policy that decides nothing: verdicts say what it would have decided. No call is "
         "made for it.",
+    )
+    tests: Path | None = Field(
+        None,
+        description="The policy's tests. A policy that fails one is refused, at the start as well as later.",
+    )
+    reload: float | None = Field(
+        None,
+        ge=1,
+        le=3600,
+        description="Seconds between two looks at these files, 1 to 3600: what has changed takes effect without a "
+        "restart, and what is wrong is refused while the policy before it stays. Null reads them at the start alone.",
     )
 
 
@@ -87,8 +102,8 @@ class Config(Settings):
     canaries: CanariesSettings = CanariesSettings()
     policy: Path | PolicyFiles = Field(
         Path("policy.yaml"),
-        description="The policy's file, relative to this file's folder; or `file`, and `shadow`, a whole second policy "
-        "that decides nothing: verdicts say what it would have decided, and no call is made for it.",
+        description="The policy's file, relative to this file's folder; or `file`, and beside it `shadow`, a whole "
+        "second policy that decides nothing, `tests`, and `reload`, the seconds between two looks at all of them.",
     )
 
     @property

@@ -45,14 +45,14 @@ class YamlFile(NamedTuple):
         return f"{self.path}:{line}" if line else str(self.path)
 
 
-def read_yaml(path: Path) -> YamlFile:
+def read_yaml(path: Path, data: bytes | None = None) -> YamlFile:
     """
-    Read a mapping.
+    Read a mapping; `data` is what the file holds, where that was read before.
 
     Raises:
         Misconfigured: naming the file, and the line where it is not YAML or names a key twice.
     """
-    tree, root = _read(path)
+    tree, root = _read(path, data)
     if tree is None:
         return YamlFile(path, {}, None)
     if not isinstance(tree, dict):
@@ -61,14 +61,14 @@ def read_yaml(path: Path) -> YamlFile:
     return YamlFile(path, tree, root)
 
 
-def read_yaml_list(path: Path, name: str) -> YamlFile:
+def read_yaml_list(path: Path, name: str, data: bytes | None = None) -> YamlFile:
     """
-    Read a list, as if it stood under `name` in a mapping.
+    Read a list, as if it stood under `name` in a mapping; `data` as `read_yaml` has it.
 
     Raises:
         Misconfigured: as `read_yaml`.
     """
-    tree, root = _read(path)
+    tree, root = _read(path, data)
     if not isinstance(tree, list) or root is None:
         holds = {type(None): "nothing", dict: "a mapping"}.get(type(tree), "a single value")
         raise Misconfigured([f"{path}: must hold a list, holds {holds}"])
@@ -76,9 +76,9 @@ def read_yaml_list(path: Path, name: str) -> YamlFile:
     return YamlFile(path, {name: tree}, yaml.MappingNode("tag:yaml.org,2002:map", [(key, root)]))
 
 
-def _read(path: Path) -> tuple[Any, yaml.Node | None]:
+def _read(path: Path, data: bytes | None) -> tuple[Any, yaml.Node | None]:
     try:
-        loader = _OnceLoader(path.read_bytes())
+        loader = _OnceLoader(path.read_bytes() if data is None else data)
         root = loader.get_single_node()
         return None if root is None else loader.construct_document(root), root
     except OSError as error:

@@ -32,7 +32,7 @@ from consumer.demo.uploads import FEWEST, KINDS, SECTIONS, uploads
 from consumer.demo.view import showing
 from consumer.demo.watch import Stuck, Watch
 from consumer.errors import Misconfigured
-from consumer.policy.schema import load_policies
+from consumer.policy_files.loading import load_policies
 
 MOST: Final = 10_000
 """Uploads whose verdicts the embedded broker is certain to keep until they are read."""

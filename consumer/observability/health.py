@@ -38,11 +38,17 @@ class Health:
     """What only a restart repairs; never the absence of Kafka or of the provider."""
     degraded: list[Callable[[], Sequence[str]]] = field(default_factory=list)
     """What a part of the work waits for, while the rest goes on: a replica that is degraded is ready."""
+    warnings: list[Callable[[], Sequence[str]]] = field(default_factory=list)
+    """What holds nothing up, and an operator must mend all the same."""
     offsets: Callable[[], Any] = list
 
     def all_not_ready(self) -> list[str]:
         """Every reason for which the replica is not ready."""
         return [reason for ask in self.reasons_not_ready for reason in ask()]
+
+    def all_warnings(self) -> list[str]:
+        """All that an operator must mend though nothing waits for it."""
+        return [reason for ask in self.warnings for reason in ask()]
 
     def all_degraded(self) -> list[str]:
         """All that holds a part of the work."""
@@ -89,7 +95,9 @@ async def serving(
         return _ok_unless([reason for ask in health.complaints for reason in ask()])
 
     def ready() -> web.Response:
-        return _ok_unless(health.all_not_ready(), health.all_degraded())
+        beside = [f"degraded: {reason}" for reason in health.all_degraded()]
+        beside += (f"warning: {reason}" for reason in health.all_warnings())
+        return _ok_unless(health.all_not_ready(), beside)
 
     def metrics() -> web.Response:
         return web.Response(body=rendered.page(), headers={"content-type": CONTENT_TYPE_LATEST})
@@ -131,8 +139,8 @@ def _page_of(
     return page
 
 
-def _ok_unless(reasons: Sequence[str], degraded: Sequence[str] = ()) -> web.Response:
-    lines = [*(reasons or ["ok"]), *(f"degraded: {reason}" for reason in degraded)]
+def _ok_unless(reasons: Sequence[str], beside: Sequence[str] = ()) -> web.Response:
+    lines = [*(reasons or ["ok"]), *beside]
     told = [_short(line) for line in lines[:MOST_REASONS]]
     if more := len(lines) - len(told):
         told.append(f"{CUT} and {more} more, which the log names")

@@ -71,6 +71,31 @@ CANARIES_WRONG = _declared(
     "are not switched on as they were, or the provider's answers have changed.",
     ["result"],
 )
+POLICY_INFO = _declared(
+    Gauge,
+    "moderation_policy_info",
+    "1 for the policy that decides, and for the one in shadow; 0 for those before them since the start. Replicas that "
+    "differ for longer than a configuration map needs to arrive: one of them refuses it, or does not reload.",
+    ["role", "id", "version", "sha256"],
+)
+POLICY_RELOADS = _declared(
+    Counter,
+    "moderation_policy_reloads_total",
+    "Changes of the policy's files, by outcome: taken, refused.",
+    ["outcome"],
+)
+POLICY_RELOAD_FAILED = _declared(
+    Gauge,
+    "moderation_policy_reload_failed",
+    "1 while what the policy's files hold is refused and the policy before it decides. A restart would not start: mend "
+    "the files, or put back those before. `/readyz` and the log's `policy.refused` say what is wrong.",
+)
+POLICY_UNSAFE = _declared(
+    Gauge,
+    "moderation_policy_unsafe",
+    "What `policy lint` calls unsafe in the policies in force, as of when they were read. `policy.unsafe` in the log "
+    "says what.",
+)
 STRICTER_LABELS = _declared(
     Counter,
     "moderation_stricter_labels_total",

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal, Self
 import orjson
 from pydantic import BeforeValidator, Field, model_validator
 
-from consumer.config import PolicyFiles
 from consumer.config.base import Contradictions, Settings
 from consumer.config.loading import validated
 from consumer.config.origins import Origins
@@ -140,27 +139,8 @@ class Policy(Settings):
     settings: PolicySettings
     sha256: str
     warnings: tuple[str, ...] = ()  # what it asks for and may not get, each with its place
+    unsafe: tuple[str, ...] = ()  # what `policy lint` would refuse and the service does not, likewise
     shadow: Self | None = None  # a whole other policy, which decides nothing
-
-
-def load_policies(files: PolicyFiles, regions: Sequence[str] = ()) -> Policy:
-    """
-    Read the policy and, where there is one, that in shadow.
-
-    Raises:
-        Misconfigured: with every problem of both.
-    """
-    problems: list[str] = []
-    loaded: list[Policy] = []
-    for path in filter(None, (files.file, files.shadow)):
-        try:
-            loaded.append(load_policy(path, regions))
-        except Misconfigured as error:
-            problems += error.problems
-    if problems:
-        raise Misconfigured(problems)
-    policy, *others = loaded
-    return policy.model_copy(update={"shadow": others[0]}) if others else policy
 
 
 def load_policy(path: Path, regions: Sequence[str] = ()) -> Policy:

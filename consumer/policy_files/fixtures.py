@@ -8,7 +8,7 @@ A policy's tests: answers in the provider's own JSON, and what the policy must m
       rules: [swimwear]
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -20,7 +20,7 @@ from consumer.alibaba.image_moderation import read_answer
 from consumer.config.base import Contradictions, Settings
 from consumer.config.loading import validated
 from consumer.config.origins import Origins
-from consumer.config.yaml_file import read_yaml_list
+from consumer.config.yaml_file import YamlFile, read_yaml_list
 from consumer.errors import CallFailed, Misconfigured
 from consumer.locations import ByUrl, Image
 from consumer.moderation import ModerationRequest
@@ -95,6 +95,7 @@ class Ended(NamedTuple):
     name: str
     place: str
     differences: tuple[str, ...]
+    has_expired: bool = False  # whether it would pass, had no rule come to its end
 
     @property
     def passed(self) -> bool:
@@ -115,7 +116,16 @@ def read_fixtures(path: Path) -> Sequence[Fixture]:
     Raises:
         Misconfigured: with every problem.
     """
-    file = read_yaml_list(path, "tests")
+    return fixtures_in(read_yaml_list(path, "tests"))
+
+
+def fixtures_in(file: YamlFile) -> Sequence[Fixture]:
+    """
+    Take tests from a file that was read.
+
+    Raises:
+        Misconfigured: with every problem.
+    """
     return validated(Fixtures, file.tree, Origins(file)).tests
 
 
@@ -131,16 +141,23 @@ def run(policy_file: Path, tests: Path | None) -> list[Ended]:
         beside = policy_file.with_name(f"{policy_file.stem}.tests.yaml")
         raise Misconfigured([f"{beside}: does not exist; name the tests with --tests"])
     policy, file = load_policy(policy_file), read_yaml_list(path, "tests")
-    fixtures = validated(Fixtures, file.tree, Origins(file)).tests
-    return [
-        Ended(each.name, file.place(("tests", str(nth))), tuple(_differences(policy, each)))
-        for nth, each in enumerate(fixtures)
-    ]
+    return ended_by(policy, fixtures_in(file), file, datetime.now(UTC).date())
 
 
-def _differences(policy: Policy, fixture: Fixture) -> Iterator[str]:
+def ended_by(policy: Policy, fixtures: Sequence[Fixture], file: YamlFile, today: date) -> list[Ended]:
+    """Decide about the answers of tests, which stand in `file`, and compare."""
+    return [_ended(policy, each, file.place(("tests", str(nth))), today) for nth, each in enumerate(fixtures)]
+
+
+def _ended(policy: Policy, fixture: Fixture, place: str, today: date) -> Ended:
+    differences = tuple(_differences(policy, fixture, today))
+    has_expired = bool(differences) and fixture.on is None and not any(_differences(_unending(policy), fixture, today))
+    return Ended(fixture.name, place, differences, has_expired)
+
+
+def _differences(policy: Policy, fixture: Fixture, today: date) -> Iterator[str]:
     try:
-        verdict = decided(policy, fixture)
+        verdict = decided(policy, fixture, today)
     except CallFailed as error:
         yield f"the answer is not one that the service accepts: {error.kind} {error.code}"
         return
@@ -165,9 +182,9 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names) or "none"
 
 
-def decided(policy: Policy, fixture: Fixture) -> Verdict:
+def decided(policy: Policy, fixture: Fixture, today: date | None = None) -> Verdict:
     """
-    Decide about a test's answers, as the service would about an image that no rule is rolled out to.
+    Decide about a test's answers, as the service would today about an image that no rule is rolled out to.
 
     Raises:
         CallFailed: the service would not accept an answer.
@@ -181,19 +198,32 @@ def decided(policy: Policy, fixture: Fixture) -> Verdict:
         failure=failure,
         coverage=Coverage(seen=seen, frames=frames),
     )
-    day = fixture.on or datetime.now(UTC).date()
+    day = fixture.on or today or datetime.now(UTC).date()
     return deciding.decide(about, assessment, datetime.combine(day, time(), UTC).timestamp())
 
 
 def _not_rolled_out(policy: Policy) -> Policy:
     """A policy whose rollouts have not begun: which images are in one is for hashes to say, and not for a test."""
 
-    def held(rules: Sequence[Rule]) -> tuple[Rule, ...]:
-        return tuple(each if each.share in (0, 1) else each.model_copy(update={"rollout": 0.0}) for each in rules)
+    def held(rule: Rule) -> Rule:
+        return rule if rule.share in (0, 1) else rule.model_copy(update={"rollout": 0.0})
 
+    return _with_rules(policy, held)
+
+
+def _unending(policy: Policy) -> Policy:
+    """A policy whose rules never come to their end."""
+
+    def lasting(rule: Rule) -> Rule:
+        return rule if rule.why is None else rule.model_copy(update={"why": None})
+
+    return _with_rules(policy, lasting)
+
+
+def _with_rules(policy: Policy, changed: Callable[[Rule], Rule]) -> Policy:
     settings = policy.settings
-    overlays = tuple(each.model_copy(update={"rules": held(each.rules)}) for each in settings.overlays)
-    laid = settings.model_copy(update={"rules": held(settings.rules), "overlays": overlays})
+    overlays = tuple(each.model_copy(update={"rules": tuple(map(changed, each.rules))}) for each in settings.overlays)
+    laid = settings.model_copy(update={"rules": tuple(map(changed, settings.rules)), "overlays": overlays})
     return policy.model_copy(update={"settings": laid})
 
 

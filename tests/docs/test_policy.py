@@ -14,6 +14,7 @@ from consumer.policy import schema
 from consumer.policy.candidate import Candidate
 from consumer.policy.decide import Deciding
 from consumer.policy_files import fixtures
+from consumer.policy_files.loading import load_policies
 from consumer.records import Assessment, Label, ModerationResult
 from consumer.verdicts.encode import Encoding
 from tests.rig.events import submission
@@ -125,7 +126,7 @@ def test_a_policy_in_shadow_says_what_the_page_shows(tmp_path: Path) -> None:
     (tmp_path / "consumer.yaml").write_text(block("yaml shadow config"))
     (tmp_path / "policy.yaml").write_text("policy: img-mod\nversion: 9\n")
     (tmp_path / "candidate.yaml").write_text(block("yaml shadow candidate"))
-    policy = schema.load_policies(load_config(tmp_path / "consumer.yaml", {}).policies)
+    policy = load_policies(load_config(tmp_path / "consumer.yaml", {}).policies)
     assert policy.shadow is not None
     low = ModerationResult(
         service="baselineCheck_global", request_id="R", risk_level="low", labels=(Label("pt_logo", 90.0),)

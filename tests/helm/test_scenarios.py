@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from consumer.config.loading import load_config
-from consumer.policy.schema import load_policies
+from consumer.policy_files.loading import load_policies
 from tests.helm.chart import KUBERNETES, SCENARIOS, Charts
 
 EVERY = {"ConfigMap", "NetworkPolicy", "Service"}

@@ -14,7 +14,8 @@ from consumer.config.loading import load_config
 from consumer.errors import Misconfigured
 from consumer.policy.candidate import Candidate
 from consumer.policy.decide import Deciding
-from consumer.policy.schema import Policy, PolicySettings, load_policies
+from consumer.policy.schema import Policy, PolicySettings
+from consumer.policy_files.loading import load_policies
 from consumer.records import Assessment, Decision, Failure, Label, ModerationResult, PolicyName, Trial, Verdict
 from tests.policy.test_rules import Tree, rule
 from tests.policy.test_rules import answer as answered

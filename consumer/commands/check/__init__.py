@@ -29,7 +29,8 @@ from consumer.config.loading import load_config, load_sound_part, warnings_of
 from consumer.errors import Misconfigured
 from consumer.http.transport import Ways
 from consumer.layers import unbilled_call
-from consumer.policy.schema import Policy, load_policies
+from consumer.policy.schema import Policy
+from consumer.policy_files.loading import load_policies
 from consumer.vendor_facts.aliyun import DEFAULT_SERVICE
 
 
