@@ -102,8 +102,9 @@ class World:
                 self.in_force.replace(ready)
                 self.shares.give(default=QUOTA)  # a lease ends, too: grants under it are revoked
 
-        assessed = [self.assessing.assess(each) for each in images]
-        _, *assessments = await self.clock.run(asyncio.gather(swap(), *assessed))
+        swapping = asyncio.ensure_future(swap())
+        assessments = await self.clock.run(asyncio.gather(*(self.assessing.assess(each) for each in images)))
+        await self.clock.run(swapping)
         return list(zip(images, assessments, strict=True))
 
 
@@ -152,7 +153,7 @@ async def test_a_policy_that_asks_for_the_same_is_followed_without_asking_anew()
     judged = await world.judged(40, (1.0, POLICIES[1]))
 
     order = [each.image for each in world.provider.departed]
-    judges = {image.id: assessment.judge for image, assessment in judged}
+    judges = {str(image.id): assessment.judge for image, assessment in judged}
     assert len(order) == len(set(order)) == 40
     followed = [judges[image] is POLICIES[1] for image in order]
     assert followed == sorted(followed)
