@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from consumer.config import PolicyFiles
 from consumer.errors import Misconfigured
-from consumer.observability.metrics import Metrics, count_in
 from consumer.policy.in_force import InForce, ReadyPolicy
 from consumer.policy_files.loading import load_policies
 from consumer.policy_files.reading import LARGEST, read_all
@@ -74,15 +74,13 @@ class Watched:
         return self.in_force.ready().name.version
 
 
-@pytest.fixture
-def counted() -> Metrics:
-    counted = Metrics()
-    count_in(counted)
-    return counted
+def value(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
-def value(counted: Metrics, name: str, **labels: str) -> float:
-    return counted.registry.get_sample_value(name, labels) or 0.0
+def reloads() -> list[float]:
+    """Those that were taken and those that were refused, so far."""
+    return [value("moderation_policy_reloads_total", outcome=outcome) for outcome in ("taken", "refused")]
 
 
 async def test_a_configuration_map_that_is_changed_takes_effect(tmp_path: Path) -> None:
@@ -169,12 +167,12 @@ async def test_a_file_may_be_replaced_by_a_rename(tmp_path: Path) -> None:
     assert watched.version == 3
 
 
-async def test_what_is_broken_is_refused_and_told_until_it_is_mended(tmp_path: Path, counted: Metrics) -> None:
+async def test_what_is_broken_is_refused_and_told_until_it_is_mended(tmp_path: Path) -> None:
     """
     The policy before it decides. The log says it once, with file and line; readiness and metrics say it for as long as
     it lasts.
     """
-    file = tmp_path / "policy.yaml"
+    file, before = tmp_path / "policy.yaml", reloads()
     file.write_text(text(2))
     watched = Watched(tmp_path)
     await watched.look()
@@ -185,7 +183,7 @@ async def test_what_is_broken_is_refused_and_told_until_it_is_mended(tmp_path: P
         await watched.look()
         watched.clock.time += 61.0
         await watched.look()
-    refused, said = value(counted, "moderation_policy_reload_failed"), watched.watch.warnings()
+    refused, said = value("moderation_policy_reload_failed"), watched.watch.warnings()
     file.write_text(text(4))
     await watched.look()
 
@@ -199,11 +197,11 @@ async def test_what_is_broken_is_refused_and_told_until_it_is_mended(tmp_path: P
         f"force: {file}:3: "
     )
     assert (watched.version, watched.watch.warnings()) == (4, [])
-    assert value(counted, "moderation_policy_reload_failed") == 0
-    assert [value(counted, "moderation_policy_reloads_total", outcome=each) for each in ("taken", "refused")] == [2, 1]
+    assert value("moderation_policy_reload_failed") == 0
+    assert [after - earlier for after, earlier in zip(reloads(), before, strict=True)] == [2, 1]
 
 
-async def test_putting_back_what_is_in_force_ends_a_refusal(tmp_path: Path, counted: Metrics) -> None:
+async def test_putting_back_what_is_in_force_ends_a_refusal(tmp_path: Path) -> None:
     """
     Nothing is taken anew.
     """
@@ -219,7 +217,7 @@ async def test_putting_back_what_is_in_force_ends_a_refusal(tmp_path: Path, coun
     await watched.look()
 
     assert watched.in_force.ready() is ready
-    assert (watched.watch.warnings(), value(counted, "moderation_policy_reload_failed")) == ([], 0)
+    assert (watched.watch.warnings(), value("moderation_policy_reload_failed")) == ([], 0)
 
 
 async def test_a_policy_that_fails_one_of_its_tests_is_refused(tmp_path: Path) -> None:
@@ -259,7 +257,7 @@ async def test_a_test_that_fails_because_a_rule_has_come_to_its_end_refuses_noth
     assert unsafe.endswith("a rule has come to its end")
 
 
-async def test_what_is_unsafe_and_not_broken_is_told_and_taken(tmp_path: Path, counted: Metrics) -> None:
+async def test_what_is_unsafe_and_not_broken_is_told_and_taken(tmp_path: Path) -> None:
     """
     With what lint calls it; so is a version that was not raised.
     """
@@ -277,10 +275,10 @@ async def test_what_is_unsafe_and_not_broken_is_told_and_taken(tmp_path: Path, c
     assert told["policy.unsafe"].startswith(f"{file}:3: rules.0.then ")
     assert told["policy.unsafe"].endswith("(P006)")
     assert told["policy.noteworthy"].endswith("(P016)")
-    assert value(counted, "moderation_policy_unsafe") == 1
+    assert value("moderation_policy_unsafe") == 1
 
 
-async def test_a_change_that_says_the_same_changes_nothing(tmp_path: Path, counted: Metrics) -> None:
+async def test_a_change_that_says_the_same_changes_nothing(tmp_path: Path) -> None:
     """
     Such as a comment.
     """
@@ -288,7 +286,7 @@ async def test_a_change_that_says_the_same_changes_nothing(tmp_path: Path, count
     file.write_text(text(2))
     watched = Watched(tmp_path)
     await watched.look()
-    ready = watched.in_force.ready()
+    ready, before = watched.in_force.ready(), reloads()
 
     file.write_text("# why\n" + text(2))
     with capture_logs() as logs:
@@ -296,7 +294,7 @@ async def test_a_change_that_says_the_same_changes_nothing(tmp_path: Path, count
 
     assert watched.in_force.ready() is ready
     assert [each["event"] for each in logs] == ["policy.unchanged"]
-    assert value(counted, "moderation_policy_reloads_total", outcome="taken") == 1
+    assert reloads() == before
 
 
 async def test_a_service_that_a_region_does_not_offer_is_refused(tmp_path: Path) -> None:
@@ -452,7 +450,7 @@ async def test_a_read_that_does_not_end_is_told(tmp_path: Path) -> None:
     looking.cancel()
 
 
-def test_metrics_name_the_policies_in_force(counted: Metrics) -> None:
+def test_metrics_name_the_policies_in_force() -> None:
     """
     Of a policy that is in force no more the sample is 0, so that one look shows which replica has which.
     """
@@ -462,6 +460,6 @@ def test_metrics_name_the_policies_in_force(counted: Metrics) -> None:
 
     def info(role: str, version: int) -> float:
         labels = {"id": "of-a-test", "version": str(version), "sha256": f"{version:064x}"}
-        return value(counted, "moderation_policy_info", role=role, **labels)
+        return value("moderation_policy_info", role=role, **labels)
 
     assert [info("decides", 1), info("decides", 2), info("shadow", 3)] == [0, 1, 1]
