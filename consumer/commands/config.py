@@ -26,6 +26,9 @@ def effective(loaded: Loaded, path: Path | None, environment: Mapping[str, str])
 def _about(config: Config, path: Path | None, environment: Mapping[str, str]) -> Iterator[str]:
     yield "# What takes effect, and where each value came from."
     yield f"# File: {path or 'none'}"
+    interval = config.policies.reload
+    reload = "off, a change takes effect with a restart" if interval is None else f"on, every {interval:g} s"
+    yield f"# Policy reload: {reload}."
     if config.provider.key_files is not None:
         yield f"# The account's key: files in {config.provider.key_files} ({', '.join(KEY_FILES.values())})."
         return

@@ -87,6 +87,11 @@ class Gate:
             raise GrantRevoked
         metrics.LANE_CALLS.labels(grant.lane).inc()
 
+    def give_back(self, grant: Grant) -> None:
+        """Let another call have the moment of one that is not sent."""
+        grant.departure.withdrawn()
+        self._look()
+
     async def _next(self, lane: str, region: str, shut_out: Callable[[], AbstractContextManager[None]]) -> Grant:
         while True:
             now = self._clock.now()

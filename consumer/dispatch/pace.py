@@ -36,10 +36,12 @@ SILENCE = 120.0
 class Departure:
     """A call that was let go. It ends in one of the methods; only the first one counts."""
 
-    __slots__ = ("_open", "_pace")
+    __slots__ = ("_open", "_pace", "_spread")
 
-    def __init__(self, pace: "Pace") -> None:
+    def __init__(self, pace: "Pace", spread: float) -> None:
+        """`spread` is by how many seconds it has the next one depart later."""
         self._pace = pace
+        self._spread = spread
         self._open = True
 
     def sent(self, now: float) -> None:
@@ -52,7 +54,7 @@ class Departure:
         """Note that nothing was sent, nor will be."""
         if self._open:
             self._open = False
-            self._pace.withdrawn()
+            self._pace.withdrawn(self._spread)
 
 
 class Pace:
@@ -96,18 +98,20 @@ class Pace:
         """Note that a call departs at `now`, which is not before `earliest()`."""
         while self._sent and self._sent[0] + self.window <= now:
             self._sent.popleft()
-        self._due = max(self._due, now) + self._spread / self.rate(now)
+        spread = self._spread / self.rate(now)
+        self._due = max(self._due, now) + spread
         self._unsent += 1
-        return Departure(self)
+        return Departure(self, spread)
 
     def sent(self, now: float) -> None:
         """See `Departure.sent`."""
         self._unsent -= 1
         self._sent.append(now)
 
-    def withdrawn(self) -> None:
-        """See `Departure.withdrawn`."""
+    def withdrawn(self, spread: float) -> None:
+        """See `Departure.withdrawn`: another one may have its moment."""
         self._unsent -= 1
+        self._due -= spread
 
     def rate(self, now: float) -> float:
         """Calls a second that may depart at the moment, the share at the most."""

@@ -122,12 +122,12 @@ class Paced:
         self._clock = clock
 
     async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
-        self._must_be_ours(call)  # what waited for its slot until it was another's takes nobody's moment
+        self._must_depart(call)  # what waited for its slot until it was another's takes nobody's moment
         grant = await self._gate.next(call.lane, self._region, paid=call.paid)
         try:
-            self._must_be_ours(call)
-        except Lost:
-            grant.departure.withdrawn()
+            self._must_depart(call)
+        except (Lost, PolicyReplaced):
+            self._gate.give_back(grant)
             raise
         call.before_sending = partial(self._send, grant, call)
         call.after_sending = partial(self._sent, grant)
@@ -141,17 +141,22 @@ class Paced:
         except CallFailed:
             self._pace.answered()
             raise
-        except (GrantRevoked, PolicyReplaced):
+        except GrantRevoked:
             grant.departure.withdrawn()
+            raise
+        except PolicyReplaced:
+            self._gate.give_back(grant)
             raise
         finally:
             self._sent(grant)  # for a call of which it is not known when it went out, or whether
         self._pace.answered()
         return answer
 
-    def _must_be_ours(self, call: CallContext) -> None:
+    def _must_depart(self, call: CallContext) -> None:
         if not self._owns(call.partition, call.epoch):
             raise Lost(f"{call.partition.topic}/{call.partition.number}")
+        if call.judged_by is not None:
+            call.judged_by.look()
 
     def _sent(self, grant: Grant) -> None:
         grant.departure.sent(self._clock.now())

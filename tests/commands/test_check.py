@@ -79,8 +79,8 @@ async def test_what_is_right_is_said_in_a_line_each(kafka: KafkaCluster, topic: 
     assert calls == [("ImageModeration", 400, False)]
     assert after - before <= {"__consumer_offsets"}  # Kafka makes it when anybody asks for any group
     assert {subject for subject, (level, _) in found.items() if level == "ok"} == {
-        "configuration", "policy", "credentials", "identity", "calls in flight", "bindings", "broker", "dead letters",
-        "quota", f"retention of {topic}", "provider ap-southeast-1", "clock",
+        "configuration", "policy", "policy reload", "credentials", "identity", "calls in flight", "bindings", "broker",
+        "dead letters", "quota", f"retention of {topic}", "provider ap-southeast-1", "clock",
     }  # fmt: skip
     assert found[f"topic {topic}"][0] == "warning"  # one broker, one replica
     assert found[f"sources of {topic}"][0] == "warning"  # nothing is said of its producers
@@ -237,6 +237,51 @@ async def test_a_policy_in_shadow_is_looked_at_too(
 
     for subject, (status, text) in expected.items():
         assert found[subject] == (status, text.format(file=candidate))
+
+
+@pytest.mark.parametrize(
+    ("decision", "reload", "expected"),
+    [
+        (
+            "pass",
+            {"reload": 5},
+            {
+                "policy tests": ("ok", "{tests}: the policy passes them"),
+                "policy reload": (
+                    "ok",
+                    "on: the files are looked at every 5 s, and a change takes effect without a restart",
+                ),
+            },
+        ),
+        (
+            "block",
+            {},
+            {
+                "policy": (
+                    "wrong",
+                    "{tests}:1: the test 'nothing found' fails: decision: expected block, got pass (by default:none)",
+                )
+            },
+        ),
+    ],
+)
+async def test_it_says_whether_the_policy_passes_its_tests_and_is_reloaded(
+    tmp_path: Path, decision: str, reload: dict[str, float], expected: dict[str, tuple[str, str]]
+) -> None:
+    """
+    One that fails a test is refused, as `run` would.
+    """
+    tests = tmp_path / "policy.tests.yaml"
+    answer = "{RiskLevel: none, Result: [{Label: nonLabel}]}"
+    tests.write_text(f"- {{name: nothing found, answer: {answer}, decision: {decision}}}\n")
+    files = {"file": str(ROOT / "config" / "policy.yaml"), "tests": tests.name, **reload}
+
+    async with running(EmulatorSettings()) as emulator:
+        ended = await checked(tmp_path, {"policy": files, "provider": provider(emulator)})
+
+    found = by_subject(ended)
+    for subject, (status, text) in expected.items():
+        assert found[subject] == (status, text.format(tests=tests))
 
 
 async def test_an_unknown_key_leaves_the_rest_to_be_looked_at(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from consumer.commands.policy import diffing, explaining, linting, testing
 from consumer.config.loading import load_config
+from consumer.errors import Misconfigured
 from consumer.policy import schema
 from consumer.policy.candidate import Candidate
 from consumer.policy.decide import Deciding
@@ -139,6 +140,22 @@ def test_a_policy_in_shadow_says_what_the_page_shows(tmp_path: Path) -> None:
     value = orjson.loads(Encoding(group="group").verdict(verdict).value or b"")
     shown = block("json shadow candidate").replace("SHA256", policy.shadow.sha256)
     assert (value["decision"], value["shadow"]) == ("pass", orjson.loads(shown))
+
+
+def test_a_policy_that_is_reloaded_is_taken_with_its_tests(tmp_path: Path) -> None:
+    """
+    The page's configuration with the page's policy and tests; and in its own words what is refused is no start, either.
+    """
+    for name, kind in {"consumer": "yaml reload config", "policy": "yaml policy", "policy.tests": "yaml tests"}.items():
+        (tmp_path / f"{name}.yaml").write_text(block(kind))
+    files = load_config(tmp_path / "consumer.yaml", {}).policies
+
+    policy = load_policies(files)
+    (tmp_path / "policy.yaml").write_text(block("yaml policy").replace("then: pass", "then: review"))
+    with pytest.raises(Misconfigured):
+        load_policies(files)
+
+    assert (policy.settings.version, files.reload) == (8, 5)
 
 
 def test_every_code_of_lint_has_a_row() -> None:

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from consumer.config.loading import load_config
+from consumer.policy_files.fixtures import read_fixtures
 from consumer.policy_files.loading import load_policies
 from tests.helm.chart import KUBERNETES, SCENARIOS, Charts
 
@@ -77,8 +78,15 @@ def test_the_service_takes_its_configuration(helm_charts: Charts, scenario: str,
     config = load_config(tmp_path / "consumer.yaml", {})
     policy = load_policies(config.policies)
 
-    shadow = values.get("shadowPolicy")
-    assert sorted(files) == ["consumer.yaml", "policy.yaml", *(["shadow-policy.yaml"] if shadow else [])]
+    shadow, tests = values.get("shadowPolicy"), values.get("policyTests")
+    beside = {"shadow-policy.yaml": shadow, "policy.tests.yaml": tests}
+    assert set(files) == {"consumer.yaml", "policy.yaml", *(name for name, is_there in beside.items() if is_there)}
+    assert config.policies.reload == values.get("policyReload")
+    assert (
+        [each.name for each in read_fixtures(tmp_path / "policy.tests.yaml")] == [each["name"] for each in tests]
+        if tests
+        else config.policies.tests is None
+    )
     assert (policy.shadow and policy.shadow.settings.version) == (shadow and shadow["version"])
     assert holds(yaml.safe_load(files["consumer.yaml"]), values["config"])
     assert holds(yaml.safe_load(files["policy.yaml"]), values.get("policy", {}))

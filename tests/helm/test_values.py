@@ -32,7 +32,7 @@ def test_the_grace_period_is_longer_than_draining_and_closing(helm_charts: Chart
 
 def test_pods_are_replaced_when_configuration_or_policy_change(helm_charts: Charts) -> None:
     """
-    A changed configuration changes its checksum on the pods and no other; so does a changed policy.
+    A changed configuration changes its checksum on the pods and no other; so does a changed policy, or changed tests.
     """
 
     def checksums(*sets: str) -> dict[str, str]:
@@ -43,12 +43,38 @@ def test_pods_are_replaced_when_configuration_or_policy_change(helm_charts: Char
     config = checksums("config.quota.jitter=0.05")
     policy = checksums("policy.strict_recall=true")
     neither = checksums("replicas=2")
+    tests = ['policyTests=[{"name": "a"}]', 'policyTests=[{"name": "b"}]']
+    tested = [helm_charts.pod("minimal", each)["metadata"]["annotations"] for each in tests]
 
     assert config["config"] != before["config"]
     assert config["policy"] == before["policy"]
     assert policy["policy"] != before["policy"]
     assert policy["config"] == before["config"]
     assert neither == before
+    assert tested[0] != tested[1]
+
+
+def test_pods_that_reload_policies_are_not_replaced_for_one(helm_charts: Charts) -> None:
+    """
+    A changed policy, tests or policy in shadow change nothing of the pods; one that comes or goes does, as the
+    configuration names the files, and so does another interval. The map is mounted whole: a file of it that is mounted
+    by itself would never change.
+    """
+
+    def pod(*sets: str) -> object:
+        return helm_charts.pod("minimal", "policyReload=5", *sets)
+
+    shadows = [f'shadowPolicy={{"policy": "next", "version": {version}}}' for version in (1, 2)]
+    tests = [f'policyTests=[{{"name": "{name}"}}]' for name in "ab"]
+    before = pod(shadows[0], tests[0])
+
+    assert pod(shadows[1], tests[1], "policy.strict_recall=true") == before
+    assert pod(shadows[0]) != before
+    assert pod(tests[0]) != before
+    assert helm_charts.pod("minimal", "policyReload=9", shadows[0], tests[0]) != before
+    assert pod(shadows[0], tests[0], "config.quota.jitter=0.05") != before
+    mounts = helm_charts.container("minimal", "policyReload=5")["volumeMounts"]
+    assert [mount.get("subPath") for mount in mounts] == [None] * len(mounts)
 
 
 @pytest.mark.parametrize(

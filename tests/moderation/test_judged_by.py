@@ -160,6 +160,19 @@ async def test_a_policy_that_asks_for_the_same_is_followed_without_asking_anew()
     assert 10 < sum(followed) < 35
 
 
+async def test_a_policy_that_asks_otherwise_costs_no_moment_of_the_pace() -> None:
+    """
+    Of the images that wait at the gate none uses up the moment of a call that it does not make.
+    """
+    world = World()
+    began = world.clock.time
+
+    await world.judged(100, (1.0, POLICIES[3]))
+
+    assert {each.service for each in world.provider.departed[-50:]} == {"b"}
+    assert world.clock.time - began < 100 / QUOTA + 1.5
+
+
 async def test_without_a_call_the_policy_in_force_decides() -> None:
     """
     Of an image that could not be asked about, at the moment at which that is decided.

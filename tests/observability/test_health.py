@@ -59,6 +59,15 @@ async def test_a_degraded_replica_is_ready_and_says_so() -> None:
     assert (await pages(health))["/readyz"] == (200, "ok\ndegraded: kafka: uploads/3 is held at offset 7\n")
 
 
+async def test_a_warning_stands_below_everything_else() -> None:
+    """
+    Nothing waits for what it says; what does comes first.
+    """
+    health = Health(degraded=[lambda: ["kafka: held"]], warnings=[lambda: ["policy: refused"]])
+
+    assert (await pages(health))["/readyz"] == (200, "ok\ndegraded: kafka: held\nwarning: policy: refused\n")
+
+
 @pytest.mark.parametrize(
     ("host", "callers", "shown"),
     [

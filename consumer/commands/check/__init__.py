@@ -101,10 +101,20 @@ def _policy(config: Config, broken: frozenset[str], findings: list[Finding]) -> 
     if policy.shadow:
         settings = policy.shadow.settings
         findings.append(ok("policy in shadow", f"{files.shadow}: {settings.policy}, version {settings.version}"))
-    findings += [warning("policy", each) for each in policy.warnings]
+    if files.tests:
+        findings.append(ok("policy tests", f"{files.tests}: the policy passes them"))
+    findings.append(ok("policy reload", _reload(files.reload)))
+    for each in (policy, policy.shadow):
+        findings += [warning("policy", reason) for reason in (*each.warnings, *each.unsafe)] if each else []
     if "privacy" not in broken:
         findings += not_told(config.privacy, policy.settings.all_asked.info, str(files.file))
     return policy
+
+
+def _reload(interval: float | None) -> str:
+    if interval is None:
+        return "off: a change takes effect with a restart; policy.reload switches it on"
+    return f"on: the files are looked at every {interval:g} s, and a change takes effect without a restart"
 
 
 def _credentials(
