@@ -22,7 +22,7 @@ from tests.rig.replica import Replica
 from tests.rig.stage import Stage
 
 BASELINE, AIGC = "baselineCheck_global", "aigcDetector_global"
-IMAGES, QPS = 160, 20
+IMAGES, QPS = 240, 20
 SLACK = 0.1  # seconds between a departure, which the service notes, and its arrival, which the provider does
 
 SERVICES = {2: [BASELINE], 3: [BASELINE, AIGC], 5: [AIGC], 6: [BASELINE]}
@@ -81,10 +81,10 @@ class Swapping:
 @pytest.mark.kafka
 async def test_each_image_is_asked_about_and_decided_by_one_policy(tmp_path: Path, stage: Stage) -> None:
     """
-    While 160 images are in flight at 20 calls a second the policy is swapped three times, each time for other services,
-    and once for a broken one, which changes nothing but a warning. Each verdict names the policy that was in force when
-    the image's first call departed, was asked what this one asks, and says what it decides; no call is made for another.
-    A signal has the files looked at at once.
+    While images are in flight at 20 calls a second the policy is swapped three times, each time for other services, and
+    once for a broken one, which changes nothing but a warning. Each verdict names the policy that was in force when the
+    image's first call departed, was asked what this one asks, and says what it decides; no call is made for another. A
+    signal has the files looked at at once.
     """
     names = [f"{number}.png" for number in range(IMAGES)]
     mounted = ConfigMap(tmp_path / "mounted")
