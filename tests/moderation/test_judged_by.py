@@ -25,7 +25,7 @@ from consumer.records import Assessment, ModerationResult, Submission
 from tests.moderation.requests import GivenShares, answer
 from tests.rig.clock import ManualClock
 from tests.rig.events import delivery, submission
-from tests.rig.policies import policy
+from tests.rig.ready_policies import policy
 
 QUOTA = 20  # calls a second
 POLICIES = [

@@ -15,7 +15,7 @@ from consumer.commands.inputs import load_inputs
 from consumer.commands.policy import linting
 from consumer.config import Config, PolicyFiles
 from consumer.errors import Misconfigured
-from consumer.policy.schema import load_policies
+from consumer.policy_files.loading import load_policies
 from tests.rig.replica import ROOT
 
 KEY = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "id", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "secret"}

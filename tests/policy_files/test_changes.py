@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.policy_files.changes import Changes, Next, noteworthy, says_the_same
-from tests.rig.policies import policy
+from tests.rig.ready_policies import policy
 
 GOOD, BAD = "abc", "xyz"
 """Digests of files that are taken, and of files that are refused."""

@@ -21,7 +21,7 @@ from consumer.policy_files.reading import LARGEST, read_all
 from consumer.policy_files.watching import PATIENCE, SETTLED, PolicyWatch, announce
 from tests.rig.clock import ManualClock
 from tests.rig.config_maps import ConfigMap
-from tests.rig.policies import policy
+from tests.rig.ready_policies import policy
 
 Result = TypeVar("Result")
 

@@ -62,7 +62,7 @@ class Swapping:
 
     def in_force_at(self, moment: float) -> set[str]:
         """The digest of the policy in force; of two where one took the other's place just then."""
-        began = [(datetime.fromisoformat(each["timestamp"]).timestamp(), each["sha256"]) for each in
+        began = [(datetime.fromisoformat(each["time"]).timestamp(), each["sha256"]) for each in
                  self.events("policy.in_force")]  # fmt: skip
         ends = [*(when for when, _ in began[1:]), float("inf")]
         return {sha256 for (when, sha256), end in zip(began, ends, strict=True)
