@@ -21,6 +21,9 @@ class FileRead(NamedTuple):
     data: bytes
     problem: str = ""
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.path}, {len(self.data)} bytes)"  # what a file holds may be anything
+
     def content(self) -> bytes:
         """
         What the file holds.
