@@ -90,7 +90,7 @@ class Gate:
     def give_back(self, grant: Grant) -> None:
         """Let another call have the moment of one that is not sent."""
         grant.departure.withdrawn()
-        self._look()
+        self._look(self._clock.now())
 
     async def _next(self, lane: str, region: str, shut_out: Callable[[], AbstractContextManager[None]]) -> Grant:
         while True:
