@@ -53,11 +53,13 @@ from consumer.observability.health import Health, serving
 from consumer.observability.log_context import say_in_every_line
 from consumer.pipeline import Decisions, Pipeline
 from consumer.policy.block_shares import BlockLimits
+from consumer.policy.decide import Decide
 from consumer.policy.drift import DriftWatch
 from consumer.policy.in_force import InForce, ReadyPolicy
 from consumer.policy.mass_action import MassActionBreaker
 from consumer.policy.ready import expired
 from consumer.policy.schema import Policy
+from consumer.policy_files.loading import policy_of
 from consumer.policy_files.watching import PolicyWatch, announce
 from consumer.records import Partition, PolicyName
 from consumer.service import Service
@@ -207,12 +209,6 @@ async def open_service(
         holding = Holding(UnexpectedErrors(config.breaker.probe_interval), clock, held, source.owns)
         health.reasons_not_ready.append(holding.reasons_not_ready)
         health.degraded.append(holding.degraded)
-        decide = in_force.decide
-        if (share := config.breaker_of_blocks.share) is not None:
-            limits = BlockLimits(config.breaker_of_blocks.window, config.breaker_of_blocks.least, share)
-            breaker = MassActionBreaker(decide, limits, clock)
-            decide = breaker.decide
-            health.degraded.append(breaker.degraded)
         written: Sink = tracing.sink(sink)
         if keyring.signs:
             written = SigningSink(written, config.kafka.group_id, keyring, partitions.mark, clock)
@@ -233,15 +229,19 @@ async def open_service(
                 privacy=config.privacy,
                 lane_of=config.lane_by_topic.__getitem__,
             ).assess,
-            decisions=Decisions(DriftWatch(decide).decide, in_force.fall_back),
+            decisions=Decisions(DriftWatch(_decide(config, in_force, health, clock)).decide, in_force.fall_back),
             outcomes=outcomes,
             holding=holding,
             publisher=Publisher(journal, written, refused, clock),
             clock=clock,
         )
-        calls = CanaryCalls(provider.apart, config.provider.referer)
-        asker = partial(_asker, partitions.ownership, config)
-        canaries = Canaries(config.canaries, calls, lambda: in_force.ready().policy.settings.all_asked.services, asker, clock)
+        canaries = Canaries(
+            config.canaries,
+            CanaryCalls(provider.apart, config.provider.referer),
+            lambda: in_force.ready().policy.settings.all_asked.services,
+            partial(_asker, partitions.ownership, config),
+            clock,
+        )
         health.degraded.append(canaries.degraded)
         service = Service(
             source,
@@ -255,7 +255,8 @@ async def open_service(
         announce(policy)
         if (interval := config.policies.reload) is not None:
             regions = [region.name for region in config.provider.regions]
-            watch = PolicyWatch(config.policies, regions, in_force, clock, look_at_policy)
+            load = partial(policy_of, regions=regions, config=config)
+            watch = PolicyWatch(config.policies, load, in_force, clock, look_at_policy)
             health.warnings.append(watch.warnings)
             await stack.enter_async_context(watch.watched(interval))
         health.offsets = service.offsets
@@ -282,6 +283,16 @@ async def open_service(
             await stack.enter_async_context(provisionals.running())
         await stack.enter_async_context(canaries.watched())
         yield service
+
+
+def _decide(config: Config, in_force: InForce, health: Health, clock: Clock) -> Decide:
+    """What decides: the policy in force, and before people, where that is configured, the breaker of blocks."""
+    limits = config.breaker_of_blocks
+    if limits.share is None:
+        return in_force.decide
+    breaker = MassActionBreaker(in_force.decide, BlockLimits(limits.window, limits.least, limits.share), clock)
+    health.degraded.append(breaker.degraded)
+    return breaker.decide
 
 
 def provisionals_of(

@@ -39,7 +39,7 @@ def load_inputs(path: Path | None, environment: Mapping[str, str], overrides: Se
     policy = credentials = None
     if sound and "policy" not in broken:
         regions = () if "provider" in broken else [region.name for region in sound.provider.regions]
-        policy = tried(lambda: load_policies(sound.policies, regions), problems)
+        policy = tried(lambda: load_policies(sound.policies, regions, config), problems)
     if sound and "provider" not in broken:
         credentials = tried(lambda: load_credentials(environment, sound.provider), problems)
     keys = tried(lambda: read_keys(sound.identity), problems) if sound and "identity" not in broken else None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 
 from consumer.observability.harmless import harmless
-from consumer.policy.decide import Deciding
+from consumer.policy.decide import Decide, Deciding
 from consumer.policy.schema import Policy
 from consumer.records import Asked, Assessment, Submission, Trial, Verdict
 
@@ -16,7 +16,7 @@ class Candidate:
 
     def __init__(
         self,
-        decide: Callable[[Submission, Assessment, float], Verdict],
+        decide: Decide,
         asked: Callable[[Submission], Asked],
         policy: Policy,
     ) -> None:

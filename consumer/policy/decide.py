@@ -7,7 +7,7 @@ It fails closed: an unknown level goes to review, an overall level that no label
 matched by no rule, and an image that could not be judged goes to review, or is blocked where the policy says so.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -37,6 +37,9 @@ from consumer.vendor_facts.aliyun import ALLOWLISTED, NOTHING_FOUND
 
 _KNOWN_BY_NAME = (NOTHING_FOUND, ALLOWLISTED)  # they have no level, and mean none
 _UNSEEN = routed("unseen_frames", Decision.REVIEW)
+
+Decide = Callable[[Submission, Assessment, float], Verdict]
+"""Reaches the verdict about an image at a moment, in unix seconds."""
 
 
 class Deciding:

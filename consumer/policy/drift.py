@@ -5,12 +5,10 @@ A label above the overall level, which the pages call the highest; a label that 
 open, and even the pages' own examples go beyond it.
 """
 
-from collections.abc import Callable
-
 import structlog
 
 from consumer.observability import metrics
-from consumer.policy.decide import outranks_overall
+from consumer.policy.decide import Decide, outranks_overall
 from consumer.records import Assessment, ModerationResult, Submission, Verdict
 from consumer.vendor_facts.aliyun import LISTED, is_listed
 
@@ -23,7 +21,7 @@ LONGEST_LOGGED = 128  # characters
 class DriftWatch:
     """Decides as another does, and watches the answers for what the pages do not say."""
 
-    def __init__(self, decide: Callable[[Submission, Assessment, float], Verdict]) -> None:
+    def __init__(self, decide: Decide) -> None:
         self._decide = decide
         self._logged: set[str] = set()
 

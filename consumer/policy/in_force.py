@@ -5,7 +5,7 @@ The policy that decides at the moment, which may be another one later; and what 
 from collections.abc import Callable
 
 from consumer.policy.candidate import Candidate
-from consumer.policy.decide import Deciding
+from consumer.policy.decide import Decide, Deciding
 from consumer.policy.schema import Policy
 from consumer.records import Asked, Assessment, Decision, Submission, Verdict
 
@@ -20,7 +20,7 @@ class ReadyPolicy:
         self.most_services = policy.settings.most_services
         """That are asked about one image, at the most."""
         self.asked: Callable[[Submission], Asked] = deciding.asked
-        self._decide: Callable[[Submission, Assessment, float], Verdict] = deciding.decide
+        self._decide: Decide = deciding.decide
         self.fall_back = deciding.fall_back
         if policy.shadow is not None:
             self._decide = Candidate(deciding.decide, deciding.asked, policy.shadow).decide

@@ -2,7 +2,7 @@
 Decide as another does, but let people look at what would be blocked while too much is.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -12,6 +12,7 @@ from consumer.clock import Clock
 from consumer.observability import metrics
 from consumer.observability.harmless import harmless
 from consumer.policy.block_shares import BlockLimits, BlockShares, Change
+from consumer.policy.decide import Decide
 from consumer.records import Assessment, Decision, Submission, Verdict
 
 log = structlog.get_logger()
@@ -24,9 +25,7 @@ MOST_SHOWN = 3  # tenants, in a reason
 class MassActionBreaker:
     """Turns blocks that are no floor into reviews while the breaker of their tenant is open. See `block_shares.py`."""
 
-    def __init__(
-        self, decide: Callable[[Submission, Assessment, float], Verdict], limits: BlockLimits, clock: Clock
-    ) -> None:
+    def __init__(self, decide: Decide, limits: BlockLimits, clock: Clock) -> None:
         self._decide = decide
         self._limits = limits
         self._shares = BlockShares(limits)

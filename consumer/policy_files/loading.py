@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from functools import partial
 from typing import TypeVar
 
-from consumer.config import PolicyFiles
+from consumer.config import Config, PolicyFiles
 from consumer.config.yaml_file import YamlFile, read_yaml, read_yaml_list
 from consumer.errors import Misconfigured
 from consumer.policy.lint import Beside, concerns
@@ -21,26 +21,27 @@ Loaded = TypeVar("Loaded")
 MOST_DIFFERENCES = 300  # characters
 
 
-def load_policies(files: PolicyFiles, regions: Sequence[str] = ()) -> Policy:
+def load_policies(files: PolicyFiles, regions: Sequence[str] = (), config: Config | None = None) -> Policy:
     """
-    Read the policy and, where there is one, that in shadow, as they are to be taken today.
+    Read the policy and, where there is one, that in shadow, as they are to be taken today; see `policy_of`.
 
     Raises:
         Misconfigured: with every problem of both, and every test that fails.
     """
-    return policy_of(read_all(files), regions, datetime.now(UTC).date())
+    return policy_of(read_all(files), datetime.now(UTC).date(), regions, config)
 
 
-def policy_of(read: FilesRead, regions: Sequence[str], today: date) -> Policy:
+def policy_of(read: FilesRead, today: date, regions: Sequence[str] = (), config: Config | None = None) -> Policy:
     """
-    Take what was read; the provider must offer the services in these regions.
+    Take what was read; the provider must offer the services in these regions. What is unsafe beside a configuration is
+    found where there is one.
 
     Raises:
         Misconfigured: with every problem, and every test that fails.
     """
     problems: list[str] = []
-    policy = _tried(partial(_policy, read.file, regions, today), problems)
-    shadow = _tried(partial(_policy, read.shadow, regions, today), problems) if read.shadow else None
+    policy = _tried(partial(_policy, read.file, regions, config, today), problems)
+    shadow = _tried(partial(_policy, read.shadow, regions, config, today), problems) if read.shadow else None
     ended = (_tried(partial(_tested, read.tests, policy, today), problems) if read.tests else None) or ()
     problems += (_failure(each) for each in ended if not each.passed and not each.has_expired)
     if policy is None or problems:
@@ -49,14 +50,14 @@ def policy_of(read: FilesRead, regions: Sequence[str], today: date) -> Policy:
     return policy.model_copy(update={"shadow": shadow, "unsafe": (*policy.unsafe, *expired)})
 
 
-def _policy(read: FileRead, regions: Sequence[str], today: date) -> Policy:
+def _policy(read: FileRead, regions: Sequence[str], config: Config | None, today: date) -> Policy:
     file = read_yaml(read.path, read.content())
     policy = policy_in(file, regions)
-    return policy.model_copy(update={"unsafe": tuple(_unsafe(policy, file, today))})
+    return policy.model_copy(update={"unsafe": tuple(_unsafe(policy, file, config, today))})
 
 
-def _unsafe(policy: Policy, file: YamlFile, today: date) -> Iterator[str]:
-    for each in concerns(policy.settings, today, Beside()):
+def _unsafe(policy: Policy, file: YamlFile, config: Config | None, today: date) -> Iterator[str]:
+    for each in concerns(policy.settings, today, Beside(config=config)):
         if each.kind == "unsafe":
             yield f"{file.place(each.keys)}: {'.'.join(each.keys)} {each.text} ({each.code})"
 

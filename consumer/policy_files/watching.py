@@ -9,7 +9,7 @@ Python needs a quarter of a second for a policy of 20 kB.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Protocol, TypeVar
 
 import structlog
@@ -22,7 +22,6 @@ from consumer.observability.tracebacks import frames_of
 from consumer.policy.in_force import InForce, ReadyPolicy
 from consumer.policy.schema import Policy
 from consumer.policy_files.changes import Changes, Next, noteworthy, says_the_same
-from consumer.policy_files.loading import policy_of
 from consumer.policy_files.reading import FilesRead, read_all
 
 log = structlog.get_logger()
@@ -46,15 +45,15 @@ class PolicyWatch:
     def __init__(
         self,
         files: PolicyFiles,
-        regions: Sequence[str],
+        load: Callable[[FilesRead, date], Policy],
         in_force: InForce,
         clock: Clock,
         asked: asyncio.Event | None = None,
         in_thread: InThread = asyncio.to_thread,
     ) -> None:
-        """The provider must offer services in these `regions`. `asked` is set where somebody wants a look at once."""
+        """`load` is `policy_of`. `asked` is set where somebody wants a look at once."""
         self._files = files
-        self._regions = tuple(regions)
+        self._load = load
         self._in_force = in_force
         self._clock = clock
         self._asked = asked or asyncio.Event()
@@ -134,7 +133,7 @@ class PolicyWatch:
             self._take(read, ready)
 
     def _made_ready(self, read: FilesRead) -> ReadyPolicy:
-        return ReadyPolicy(policy_of(read, self._regions, datetime.fromtimestamp(self._clock.wall(), UTC).date()))
+        return ReadyPolicy(self._load(read, datetime.fromtimestamp(self._clock.wall(), UTC).date()))
 
     def _refuse(self, read: FilesRead, problems: Sequence[str]) -> None:
         name = self._in_force.ready().name

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ from structlog.testing import capture_logs
 from consumer.config import PolicyFiles
 from consumer.errors import Misconfigured
 from consumer.policy.in_force import InForce, ReadyPolicy
-from consumer.policy_files.loading import load_policies
+from consumer.policy_files.loading import load_policies, policy_of
 from consumer.policy_files.reading import LARGEST, read_all
 from consumer.policy_files.watching import PATIENCE, SETTLED, PolicyWatch, announce
 from tests.rig.clock import ManualClock
@@ -25,6 +26,7 @@ from tests.rig.ready_policies import policy
 
 Result = TypeVar("Result")
 
+IN_SINGAPORE = partial(policy_of, regions=["ap-southeast-1"])
 SWIMWEAR = """
 - name: swimwear
   answer: {RiskLevel: high, Result: [{Label: sexual_femaleUnderwear, Confidence: 91, RiskLevel: high}]}
@@ -58,7 +60,7 @@ class Watched:
         beside = {name: self.folder / f"{name}.yaml" for name, is_there in named.items() if is_there}
         self.files = PolicyFiles.model_validate({"file": self.folder / "policy.yaml", **beside})
         self.in_force = InForce(ReadyPolicy(policy(1)))
-        self.watch = PolicyWatch(self.files, ["ap-southeast-1"], self.in_force, self.clock, self.asked, self.at_once)
+        self.watch = PolicyWatch(self.files, IN_SINGAPORE, self.in_force, self.clock, self.asked, self.at_once)
 
     async def at_once(self, function: Callable[..., Result], /, *arguments: Any) -> Result:
         """Call it here, where a test owns what happens before."""
@@ -304,7 +306,11 @@ async def test_a_service_that_a_region_does_not_offer_is_refused(tmp_path: Path)
     (tmp_path / "policy.yaml").write_text(text(2, "block", "services: [baselineCheck_cb]"))
     watched = Watched(tmp_path)
     watched.watch = PolicyWatch(
-        watched.files, ["cn-shanghai"], watched.in_force, watched.clock, in_thread=watched.at_once
+        watched.files,
+        partial(policy_of, regions=["cn-shanghai"]),
+        watched.in_force,
+        watched.clock,
+        in_thread=watched.at_once,
     )
     (tmp_path / "policy.yaml").write_text(text(2, "block", "services: [baselineCheck_global]"))
 
@@ -384,7 +390,7 @@ async def test_an_unexpected_error_refuses_the_file_and_ends_nothing(tmp_path: P
             raise RecursionError
         return function(*arguments)
 
-    watched.watch = PolicyWatch(watched.files, [], watched.in_force, watched.clock, in_thread=in_thread)
+    watched.watch = PolicyWatch(watched.files, policy_of, watched.in_force, watched.clock, in_thread=in_thread)
     await watched.look()
     said, fails = watched.watch.warnings(), [False]
     file.write_text(text(3))
@@ -440,7 +446,7 @@ async def test_a_read_that_does_not_end_is_told(tmp_path: Path) -> None:
         await hangs.wait()
         return function(*arguments)
 
-    watch = PolicyWatch(watched.files, [], watched.in_force, watched.clock, in_thread=in_thread)
+    watch = PolicyWatch(watched.files, policy_of, watched.in_force, watched.clock, in_thread=in_thread)
     looking = asyncio.ensure_future(watch.look())
     await asyncio.sleep(0)
 

@@ -92,7 +92,7 @@ def _policy(config: Config, broken: frozenset[str], findings: list[Finding]) -> 
         return None
     try:
         regions = () if "provider" in broken else [region.name for region in config.provider.regions]
-        policy = load_policies(config.policies, regions)
+        policy = load_policies(config.policies, regions, None if broken else config)
     except Misconfigured as error:
         findings += [refused("policy", problem) for problem in error.problems]
         return None

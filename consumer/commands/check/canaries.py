@@ -46,7 +46,7 @@ async def look_at_canaries(
             ConstantShare(config.quota.reserve or 1, asker.lane),
             InFlight(clock),
             lambda partition, epoch: True,
-            calls=1,
+            calls=lambda: 1,
         )
         calls = CanaryCalls(provider.apart, config.provider.referer)
         return [

@@ -29,7 +29,11 @@ def parquet_rows(path: Path) -> Generator[tuple[int, int, bytes | str], None, No
 
     name = glob.escape(str(path))
     # Nothing is fetched: neither another file nor an extension.
-    options = {"memory_limit": _MEMORY, "autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+    options: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": _MEMORY,
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+    }
     try:
         with duckdb.connect(":memory:", config=options) as database:
             database.execute("SET TimeZone = 'UTC'")
