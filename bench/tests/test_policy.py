@@ -16,14 +16,14 @@ def test_there_are_as_many_rules_as_it_says_and_they_decide() -> None:
     settings = policy()
     effective = Policies(settings).of("tenant-3", "")
     image = Circumstances(NOW, str, dict)
-    effective.turn_to(NOW)
+    routing = effective.at(NOW)
     found = [
         finding
         for assessment in islice(met_before(), len(LISTED))
         for answer in assessment.answers
         for finding in findings_of(answer)
     ]
-    rules = [effective.route(finding, NOTHING_MET, image).rule for finding in found]
+    rules = [routing.route(finding, NOTHING_MET, image).rule for finding in found]
     by_rule = [rule for rule in rules if not rule.startswith(("default:", "strict"))]
 
     assert (len(settings.rules), len(settings.overlays), len(effective.rules)) == (RULES, OVERLAYS, RULES + 1)

@@ -60,14 +60,14 @@ class Deciding:
     def decide(self, submission: Submission, assessment: Assessment, now: float) -> Verdict:
         """Reach the verdict at `now` (unix seconds): the strictest that the findings, or a failure, ask for."""
         policy = self._policies.of(submission.tenant, submission.purpose)
-        policy.turn_to(now)
+        routing = policy.at(now)
         image = Circumstances(now, partial(identity_of, submission, assessment), partial(_context, submission))
         findings: list[Finding] = []
         outcomes: list[Routed] = []
         for answer in assessment.answers:
             found, hits = findings_of(answer), answer.hits
             findings += found
-            outcomes += [policy.constant.get(finding[:3]) or policy.route(finding, hits, image) for finding in found]
+            outcomes += [routing.constant.get(finding[:3]) or routing.route(finding, hits, image) for finding in found]
         if policy.reviews_unseen and assessment.answers and not (assessment.coverage or Coverage()).is_whole:
             findings.append(Finding(assessment.answers[0].service, UNSEEN, "unknown", None, "coverage"))
             outcomes.append(_UNSEEN)

@@ -8,7 +8,8 @@ then the stricter of both does. A rule in shadow, or rolled out to other images,
 to is said beside.
 """
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
@@ -16,7 +17,17 @@ from consumer.hits import Hits
 from consumer.policy.language import Overlay
 from consumer.policy.overlays import Laid, OverlayIndex, asked_of, first
 from consumer.policy.patterns import PatternIndex
-from consumer.policy.ready import NEVER_MATCHED, ONLY_EXACTLY, Circumstances, Ready, Routed, Tried, ready, routed
+from consumer.policy.ready import (
+    NEVER_MATCHED,
+    ONLY_EXACTLY,
+    Circumstances,
+    Ready,
+    Routed,
+    Tried,
+    expiry,
+    ready,
+    routed,
+)
 from consumer.policy.schema import PolicySettings
 from consumer.records import STRICTNESS, Asked, Decision, Finding
 from consumer.vendor_facts.aliyun import ALLOWLISTED
@@ -29,33 +40,19 @@ Kind = tuple[str, str, str]
 """Service, label and level of a finding: its first three members."""
 
 
-@dataclass(slots=True, eq=False)
-class Effective:
-    """
-    The policy for one tenant and purpose.
+class Routing:
+    """What findings lead to by rules of which none expires meanwhile. What kinds of them lead to is remembered."""
 
-    What kinds of findings lead to is remembered, from when to when the same rules have expired.
-    """
-
-    asked: Asked
-    routes: dict[str, Routed]
-    allowlist: Routed
-    reviews_unseen: bool
-    on_error: dict[str, Decision]
-    rules: Sequence[Ready]
-    tries: bool  # whether some of the rules do not count for every image
-    index: PatternIndex  # of the rules' labels
-    since: float = inf  # unix seconds: what is remembered holds from here
-    until: float = -inf  # to here
-    constant: dict[Kind, Routed] = field(default_factory=dict)  # what findings lead to whatever else is so
-    _depends: dict[Kind, Sequence[Ready]] = field(default_factory=dict)  # the rules to look at for others
-
-    def turn_to(self, now: float) -> None:
-        """Let rules that have expired at `now`, in unix seconds, match nothing, and no others."""
-        if not self.since <= now < self.until:
-            self.since = max((rule.until for rule in self.rules if rule.until <= now), default=-inf)
-            self.until = min((rule.until for rule in self.rules if rule.until > now), default=inf)
-            self._forget()
+    def __init__(self, routes: Mapping[str, Routed], allowlist: Routed, rules: Sequence[Ready]) -> None:
+        """`rules` are those that have not expired, in the order in which they are looked at."""
+        self._routes = routes
+        self._allowlist = allowlist
+        self._rules = rules
+        self._index = PatternIndex([rule.labels for rule in rules], ONLY_EXACTLY)
+        self._tries = any(rule.share < 1 for rule in rules)
+        self.constant: dict[Kind, Routed] = {}
+        """What findings of a kind lead to whatever else is so. To be looked at before `route`, to save the call."""
+        self._depends: dict[Kind, Sequence[Ready]] = {}  # the rules to look at for others
 
     def route(self, finding: Finding, hits: Hits, image: Circumstances) -> Routed:
         """Say what a finding leads to that is in an answer with these hits."""
@@ -71,26 +68,23 @@ class Effective:
             self._depends[kind] = rules
         label, confidence = finding[1], finding[3]
         matching = [rule for rule in rules if rule.always or rule.matches(label, confidence, hits, image)]
-        if self.tries and matching and matching[0].share < 1:
+        if self._tries and matching and matching[0].share < 1:
             return self._tried(kind, matching, image)
         return self._routed(kind, matching)
-
-    def _forget(self) -> None:
-        self.constant.clear()
-        self._depends.clear()
 
     def _look_up(self, kind: Kind) -> Sequence[Ready]:
         """Return the rules that may match findings of a kind, without those that another one leaves nothing."""
         if len(self.constant) + len(self._depends) >= _MOST_KNOWN:
-            self._forget()
+            self.constant.clear()
+            self._depends.clear()
         service, label, level = kind
         if label in NEVER_MATCHED:
             return ()
         found: list[Ready] = []
         decided = False
-        for place in self.index.about(label):
-            rule = self.rules[place]
-            if (not decided or rule.is_pinned) and rule.until > self.since and rule.may_match(service, level):
+        for place in self._index.about(label):
+            rule = self._rules[place]
+            if (not decided or rule.is_pinned) and rule.may_match(service, level):
                 found.append(rule)
                 decided = decided or rule.always
         return found
@@ -120,8 +114,31 @@ class Effective:
     def _default(self, kind: Kind) -> Routed:
         _, label, level = kind
         if label == ALLOWLISTED and level == "none":
-            return self.allowlist
-        return self.routes.get(level, _UNKNOWN_LEVEL)
+            return self._allowlist
+        return self._routes.get(level, _UNKNOWN_LEVEL)
+
+
+@dataclass(slots=True, eq=False)
+class Effective:
+    """The policy for one tenant and purpose."""
+
+    asked: Asked
+    routes: Mapping[str, Routed]
+    allowlist: Routed
+    reviews_unseen: bool
+    on_error: dict[str, Decision]
+    rules: Sequence[Ready]
+    tries: bool  # whether some of the rules do not count for every image
+    ends: Sequence[float]  # at which rules expire, rising, in unix seconds
+    _routing: dict[int, Routing] = field(default_factory=dict)  # by how many of the ends are over
+
+    def at(self, now: float) -> Routing:
+        """Return what decides at a moment, in unix seconds: rules that have expired match nothing."""
+        over = bisect_right(self.ends, now)
+        if (made := self._routing.get(over)) is None:
+            rules = [rule for rule in self.rules if rule.until > now]
+            made = self._routing[over] = Routing(self.routes, self.allowlist, rules)
+        return made
 
 
 class Policies:
@@ -166,5 +183,5 @@ def effective(settings: PolicySettings, overlays: Sequence[Overlay]) -> Effectiv
         on_error={kind: Decision(to) for kind, to in on_error.items()},
         rules=tuple(map(ready, written)),
         tries=any(rule.share < 1 for rule in written),
-        index=PatternIndex([rule.match.label for rule in written], ONLY_EXACTLY),
+        ends=sorted({end for rule in written if (end := expiry(rule)) < inf}),
     )

@@ -39,8 +39,7 @@ def explained(policy: Effective, finding: Finding, hits: Hits, image: Circumstan
         Looked(each.id, each.then, each.is_pinned, _why_not(each, finding, hits, image), _why_held(each, image))
         for each in policy.rules
     )
-    policy.turn_to(image.now)
-    return Explained(finding, looked_at, policy.route(finding, hits, image))
+    return Explained(finding, looked_at, policy.at(image.now).route(finding, hits, image))
 
 
 def _why_held(rule: Ready, image: Circumstances) -> str | None:

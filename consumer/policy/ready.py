@@ -3,7 +3,7 @@ A rule made ready to be asked, and what it may look at beside a finding. Pure.
 """
 
 import datetime
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from math import inf
 from typing import Any, NamedTuple
 
@@ -74,6 +74,7 @@ class Ready(NamedTuple):
     then: Decision
     alone: Routed  # what a finding leads to that no other rule matches
     is_pinned: bool
+    labels: Sequence[str]  # patterns
     is_about: Callable[[str], object]  # labels: true of those that it is about
     is_by: Callable[[str], object]  # services
     levels: frozenset[str]
@@ -140,6 +141,7 @@ def ready(rule: Rule) -> Ready:
         then=then,
         alone=routed(rule.id, then, Floor(rule.id, then) if rule.pin else None),
         is_pinned=rule.pin,
+        labels=match.label,
         is_about=compiled(match.label, ONLY_EXACTLY),
         is_by=compiled(match.service),
         levels=frozenset(match.level),

@@ -201,18 +201,19 @@ class Replaying:
         self, policy: Effective, record: Recorded, findings: Sequence[Finding], now: float
     ) -> Sequence[Routed] | NotReplayable:
         image = Circumstances(now, lambda: record.identity, lambda: record.context or {})
+        routing = policy.at(now)
         conditional = self._conditional.get(id(policy))
         if conditional is None:
             conditional = self._conditional[id(policy)] = [each for each in policy.rules if _looks_beyond(each)]
         if not conditional:
-            return [policy.constant.get(each[:3]) or policy.route(each, NOTHING_MET, image) for each in findings]
+            return [routing.constant.get(each[:3]) or routing.route(each, NOTHING_MET, image) for each in findings]
         met = hits_by_answer(record.hits)
         found: list[Routed] = []
         for each in findings:
             hits = met.get((each.service, each.frame), NOTHING_MET)
             if (lacking := self._lacking(conditional, record, each, hits)) is not None:
                 return lacking
-            found.append(policy.route(each, hits, image))
+            found.append(routing.route(each, hits, image))
         return found
 
     def _lacking(self, rules: Sequence[Ready], record: Recorded, finding: Finding, hits: Hits) -> NotReplayable | None:
