@@ -252,7 +252,15 @@ OF_NO_STRANGER = {
     "moderation/paced.py": "URLs that `intake/decode/urls.py` has accepted, or that a binding makes",
     "proxies.py": "the environment's proxies, and URLs of the configuration",
     "tracing/spans.py": "URLs of the configuration, and verdicts that we have just written",
-    "vendor_facts/aliyun.py": "a file of ours",
+    "commands/policy/backtesting/files.py": "lines of a file that an operator gives, and who waits is the operator",
+    "commands/policy/backtesting/topics.py": "values of records, in a command that holds up nobody",
+    "commands/policy/newest_verdict.py": "the same",
+    "commands/policy/redecide/redeciding.py": "the same",
+    "policy/backtest/people.py": "moments in people's decisions, in a command that holds up nobody",
+    "policy/decide.py": "an event's context of at most 8 KiB, which has just been written from the decoded event",
+    "policy/replay.py": "a verdict's moment, in a command that holds up nobody",
+    "vendor_facts/catalogue.py": "a file of ours",
+    "vendor_facts/label_page.py": "the provider's page, which an operator gives",
     "verdicts/value.py": "members that have just been written from a decoded event",
 }
 APART = {"config", "demo", "emulator"}

@@ -33,6 +33,8 @@ HARMLESS = {
     ("consumer.config.privacy", "PrivacySettings", "context"): "names of members",
     ("consumer.intake.decode.cloudevents", "Envelope", "data"): "a function",
     ("consumer.moderation.fetching", "FetchedImage", "format_name"): "one of a few words of ours",
+    ("consumer.policy.language", "Match", "context"): "the policy's own",
+    ("consumer.policy.ready", "Ready", "context"): "the policy's own",
     ("consumer.policy.backtest.gates", "Gate", "value"): "a number",
     ("consumer.policy.backtest.intervals", "Interval", "value"): "a number",
     ("consumer.emulator.faults", "Match", "url"): "a pattern of the tests'",

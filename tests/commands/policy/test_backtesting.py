@@ -150,7 +150,7 @@ async def test_the_output_fits_and_everything_is_written(folder: Folder) -> None
     ("arguments", "status", "said"),
     [
         (["--verdicts", "missing.jsonl", "--verdicts", "gone.jsonl"], 2, "gone.jsonl: cannot be read: No such file"),
-        (["--verdicts", "-", "--since", "yesterday"], 2, "--since yesterday: is no time, such as 14d"),
+        (["--verdicts", "-", "--since", "yesterday"], 2, "--since: 'yesterday' is no duration"),
         (["--verdicts", "-", "--sample", "0"], 2, "is a share"),
         (["--verdicts", "-"], 1, "there is no verdict to replay"),
         (["--verdicts", "-", "--html", "nowhere/a.html"], 2, "--html: nowhere/a.html cannot be written"),

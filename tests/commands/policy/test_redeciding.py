@@ -10,9 +10,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from consumer.commands.arguments import SchemaName
+from consumer.commands.policy.durations import seconds_in
 from consumer.commands.policy.redecide.belief import Believing, met
 from consumer.commands.policy.redecide.chains import Chains
-from consumer.commands.policy.redecide.command import seconds_in
 from consumer.commands.policy.redecide.flips import Judged, judge
 from consumer.commands.policy.redecide.showing import as_json, as_text, summary_as_text
 from consumer.commands.policy.redecide.summary import Line, Summary

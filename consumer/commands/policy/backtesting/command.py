@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -12,6 +11,7 @@ from typing import Any
 
 from consumer.commands.policy.backtesting.files import lines, size_of
 from consumer.commands.policy.backtesting.progress import Watching
+from consumer.commands.policy.durations import seconds_in
 from consumer.config.loading import load_config, validated
 from consumer.config.origins import Origins
 from consumer.config.yaml_file import read_yaml
@@ -24,9 +24,8 @@ from consumer.policy.backtest.people import People
 from consumer.policy.backtest.result import result_of
 from consumer.policy.schema import Policy, load_policy
 
-_UNITS = {"m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-_USUAL = 14 * 86_400.0
-"""Seconds back, where topics are read and nothing is said."""
+_USUAL = "14d"
+"""Where topics are read and nothing is said."""
 _PIECE = 2_000  # lines of a file between two looks at the progress bar
 
 Watch = Callable[[int | None], AbstractContextManager[Watching]]
@@ -65,7 +64,8 @@ def backtest(options: Options, environment: Mapping[str, str], watching: Watch) 
         TooManyDecisions: people's decisions do not fit into memory.
     """
     current, candidate, gates = _read(options)
-    since = since_of(options.since, time.time(), _USUAL if not options.verdicts else None)
+    back = options.since or (None if options.verdicts else _USUAL)
+    since = time.time() - seconds_in(back) if back else 0.0
     people = People()
     counts = Counts(
         current, candidate, share=options.share, since=moment_of(since) if since else "", people=people
@@ -107,21 +107,6 @@ def _gates(options: Options) -> Gates:
     file = read_yaml(options.gates)
     named = validated(GatesFile, file.tree, Origins(file)).gates
     return Gates.model_validate(named.model_dump(exclude_unset=True) | given)
-
-
-def since_of(text: str | None, now: float, usual: float | None) -> float:
-    """
-    Return a moment in unix seconds: so long ago as `14d` or `6h` says; 0 where nothing is said, and nothing is usual.
-
-    Raises:
-        Misconfigured: it says nothing.
-    """
-    if text is None:
-        return now - usual if usual else 0.0
-    told = re.fullmatch(r"(\d{1,5})([mhdw])", text)
-    if told is None:
-        raise Misconfigured([f"--since {text}: is no time, such as 14d, 6h, 30m or 2w"])
-    return now - int(told[1]) * _UNITS[told[2]]
 
 
 def draws() -> list[list[int]]:

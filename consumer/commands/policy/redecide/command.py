@@ -1,11 +1,11 @@
 """What `policy redecide` does."""
 
 import asyncio
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from consumer.clock import SystemClock
+from consumer.commands.policy.durations import seconds_in
 from consumer.commands.policy.redecide.redeciding import Options, Redeciding
 from consumer.commands.policy.redecide.showing import Showing
 from consumer.commands.policy.redecide.summary import Summary
@@ -14,8 +14,6 @@ from consumer.config.loading import load_config
 from consumer.errors import Misconfigured
 from consumer.journal.signatures import Keyring
 from consumer.policy.schema import load_policy
-
-_UNITS = {"m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
 
 
 def redecide(
@@ -50,16 +48,3 @@ def redecide(
     options = Options(began, apply, rate, memory << 20, rescan)
     with Showing(as_json=as_json, is_confirmed=yes, qps=config.quota.qps) as showing:
         return asyncio.run(Redeciding(config, policy, keyring, clock, showing).run(options))
-
-
-def seconds_in(duration: str) -> float:
-    """
-    Read a duration such as 30d.
-
-    Raises:
-        Misconfigured: it is none.
-    """
-    found = re.fullmatch(r"(\d{1,6})([mhdw])", duration)
-    if found is None:
-        raise Misconfigured([f"--since: {duration!r} is no duration: write a number and m, h, d or w, such as 30d"])
-    return int(found[1]) * _UNITS[found[2]]
