@@ -6,6 +6,8 @@ account's: `curl -u ID:SECRET -X PUT …/emulator/faults`.
     GET /emulator/calls       the call log in order of arrival, one JSON object a line
     DELETE /emulator/calls    forget the calls, all but those in progress
     GET /emulator/faults      the faults that are set, with how often each fired
+    GET /emulator/libraries   the account's libraries, with what is in them, and its business scenarios
+    DELETE /emulator/libraries  forget them all; needs the account's key
     PUT /emulator/faults      replace them by the list in the body (faults.py says of what); needs the account's key
 """
 
@@ -19,10 +21,12 @@ from pydantic import ValidationError
 from consumer.emulator.access import is_account
 from consumer.emulator.calls import CallLog, arrival_now
 from consumer.emulator.faults import Faults, parse_faults
+from consumer.emulator.libraries import LibraryStore
 from consumer.emulator.provider import ABOUT
 
 CALLS: Final = web.AppKey("calls", CallLog)
 FAULTS: Final = web.AppKey("faults", Faults)
+LIBRARIES: Final = web.AppKey("libraries", LibraryStore)
 
 _LINES_AT_ONCE: Final = 1000
 
@@ -34,6 +38,8 @@ def add_pages(app: web.Application) -> None:
     app.router.add_get("/emulator/faults", _list_faults)
     app.router.add_put("/emulator/faults", _replace_faults)
     app.router.add_delete("/emulator/calls", _forget_calls)
+    app.router.add_get("/emulator/libraries", _list_libraries)
+    app.router.add_delete("/emulator/libraries", _forget_libraries)
 
 
 def stats(calls: CallLog) -> dict[str, Any]:
@@ -66,10 +72,25 @@ async def _list_faults(request: web.Request) -> web.Response:
     return web.Response(body=orjson.dumps(request.app[FAULTS].json()), content_type="application/json")
 
 
+async def _list_libraries(request: web.Request) -> web.Response:
+    return web.Response(body=orjson.dumps(request.app[LIBRARIES].json()), content_type="application/json")
+
+
+async def _forget_libraries(request: web.Request) -> web.Response:
+    if not is_account(request):
+        return _for_the_account("Libraries")
+    request.app[LIBRARIES].reset()
+    return web.Response(status=204)
+
+
+def _for_the_account(what: str) -> web.Response:
+    asked = {"WWW-Authenticate": 'Basic realm="the emulated account"'}
+    return web.Response(status=401, headers=asked, text=f"{what} are the account's: curl -u ID:SECRET\n")
+
+
 async def _replace_faults(request: web.Request) -> web.Response:
     if not is_account(request):
-        asked = {"WWW-Authenticate": 'Basic realm="the emulated account"'}
-        return web.Response(status=401, headers=asked, text="Faults are the account's: curl -u ID:SECRET\n")
+        return _for_the_account("Faults")
     try:
         faults = parse_faults(await request.read())
     except ValidationError as error:

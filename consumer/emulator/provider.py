@@ -26,6 +26,8 @@ from consumer.emulator.calls import METERED, Call
 from consumer.emulator.errors import GatewayError, ServiceError
 from consumer.emulator.faults import ActiveFault, Faults, Moment, Subject
 from consumer.emulator.images import Gallery
+from consumer.emulator.libraries import LibraryStore
+from consumer.emulator.library_calls import LibraryCalls
 from consumer.emulator.parameters import Asked, ImageUrl, OssObject, read_asked, read_parameters
 from consumer.emulator.quota import SlidingQuota
 from consumer.emulator.replies import Reply, Silence, gateway_reply, service_reply
@@ -66,7 +68,9 @@ class Latency:
 class Provider:
     """Answers the calls of one account, in all its regions."""
 
-    def __init__(self, settings: EmulatorSettings, source: ImageSource, faults: Faults, uploads: Uploads) -> None:
+    def __init__(
+        self, settings: EmulatorSettings, source: ImageSource, faults: Faults, uploads: Uploads, libraries: LibraryStore
+    ) -> None:
         token = settings.security_token
         self._credentials = Credentials(
             settings.access_key_id,
@@ -79,12 +83,15 @@ class Provider:
         self._uploads = uploads
         self._nonces = NonceLedger()
         self._quota = SlidingQuota(settings.qps)
+        self._library_calls = LibraryCalls(settings, libraries, faults, self._credentials, self._nonces)
         self._latency = Latency.of(settings)
         self._gallery = Gallery()
 
     async def answer(self, request: SignedRequest, call: Call) -> Reply | Silence:
         """Answer one request and note in `call` what it is about. Refusals are replies: none escapes."""
         request_id = str(uuid.uuid4()).upper()
+        if self._library_calls.takes(request):
+            return await self._library_calls.answer(request, call, request_id)
         form = dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
         asked = read_asked(form)
         call.service, call.data_id = asked.service or None, asked.data_id or None

@@ -65,6 +65,18 @@ def service_reply(
     )
 
 
+def library_reply(request_id: str, members: Mapping[str, JsonValue]) -> Reply:
+    """An answer about libraries, with every spelling that the pages and the SDKs read."""
+    body = {"RequestId": request_id, "requestId": request_id, "code": 200, "msg": "OK", **members}
+    return Reply(http_status=200, headers=_headers(request_id), body=orjson.dumps(body), code=200)
+
+
+def library_refusal(code: int, message: str, request_id: str) -> Reply:
+    """A refusal behind the gateway: assumed to be of the same shape, with HTTP 200."""
+    body = {"RequestId": request_id, "requestId": request_id, "code": code, "msg": message}
+    return Reply(http_status=200, headers=_headers(request_id), body=orjson.dumps(body), code=code)
+
+
 def stored_reply(etag: str, request_id: str) -> Reply:
     """The store's answer to an object that it took. No checksum of its own, which clients would compare."""
     headers = {"ETag": f'"{etag}"', "x-oss-request-id": request_id}

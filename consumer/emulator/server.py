@@ -1,7 +1,7 @@
 """
 The emulated provider on sockets: requests in, replies out, calls counted. What is replied is provider.py's.
 
-    POST /                the provider's API, for the vendor's own SDK as for any client
+    POST /                the provider's API, for the vendor's own SDK as for any client; of libraries also GET
     PUT /{bucket}/{key}   the provider's object store, for local files (uploads.py)
     GET /{bucket}/{key}   the same, for the account's own buckets (reading.py)
     /emulator/…           what the emulator says about itself (pages.py)
@@ -23,8 +23,9 @@ from consumer.emulator.breakage import dropped
 from consumer.emulator.calls import Call, CallLog, arrival_now
 from consumer.emulator.faults import Faults, Moment
 from consumer.emulator.images import MAX_BYTES
+from consumer.emulator.libraries import LibraryStore
 from consumer.emulator.listening import Listener, listening
-from consumer.emulator.pages import CALLS, FAULTS, add_pages, stats
+from consumer.emulator.pages import CALLS, FAULTS, LIBRARIES, add_pages, stats
 from consumer.emulator.provider import ABOUT, Provider, subject_of
 from consumer.emulator.reading import Reading
 from consumer.emulator.replies import Reply, Silence
@@ -60,6 +61,8 @@ class Emulator:
         """What was asked, in order of arrival."""
         self.faults = app[FAULTS]
         """What goes wrong."""
+        self.libraries = app[LIBRARIES]
+        """The account's libraries of the 1.0 service."""
         self.endpoints = {region: f"{host}:{port}" for region, port in ports.items()}
         """`host:port` by region."""
         self.endpoint = self.endpoints[settings.regions[0]]
@@ -95,6 +98,7 @@ def build_app(
     app[ACCOUNT] = account_of(settings)
     app[CALLS] = CallLog(settings.calls_kept)
     app[FAULTS] = Faults(settings.faults)
+    app[LIBRARIES] = LibraryStore(settings.libraries, settings.uid)
     app[UPLOADS] = Uploads(settings, app[FAULTS], clock)
     app[READING] = Reading(settings, app[FAULTS], clock)
     app[REGIONS] = {}
@@ -108,7 +112,7 @@ def build_app(
             uploaded=uploads.find,
             unauthorised=settings.unauthorised,
         ) as source:
-            app[PROVIDER] = Provider(settings, source, app[FAULTS], uploads)
+            app[PROVIDER] = Provider(settings, source, app[FAULTS], uploads, app[LIBRARIES])
             yield
 
     app.cleanup_ctx.append(open_provider)

@@ -84,6 +84,13 @@ class EmulatorSettings(BaseModel):
     access_key_secret: SecretStr = SecretStr("emulated-access-key-secret")
     security_token: SecretStr | None = Field(None, description="Makes the key a temporary one: calls must carry this.")
     qps: PositiveInt = Field(100, description="Calls accepted in any second, of all regions together.")
+    uid: str = Field("1000000000000001", description="The account's id, as DescribeUserStatus tells it.")
+    libraries: PositiveInt = Field(
+        10, description="How many libraries of each kind the account may have. The provider's are 10 image libraries."
+    )
+    library_qps: PositiveInt = Field(
+        10, description="Calls accepted in any second of each operation on libraries. The provider's are 10."
+    )
     latency: Annotated[NonNegativeFloat | tuple[NonNegativeFloat, NonNegativeFloat], AfterValidator(_in_order)] = Field(
         0.0, description="Seconds from arrival to answer, fixed or drawn evenly from [low, high]. Refusals are quicker."
     )

@@ -81,18 +81,14 @@ def verify(request: SignedRequest, credentials: Credentials, nonces: NonceLedger
     Raises: GatewayError with the vendor's code and HTTP status.
     """
     key_id, signed_names, signature = _parse_authorization(request.header("authorization"))
-    if key_id != credentials.access_key_id:
-        raise GatewayError(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found.")
-    _verify_token(request, credentials)
-    timestamp = _parse_timestamp(request.header("x-acs-date"))
-    if abs(now - timestamp) > VALIDITY:
-        raise GatewayError(400, "InvalidTimeStamp.Expired", "Specified time stamp or date value is expired.")
+    verify_key(key_id, credentials)
+    verify_token(request.header("x-acs-security-token"), credentials)
+    timestamp = verify_timestamp(request.header("x-acs-date"), now)
     nonce = request.header("x-acs-signature-nonce")
     if not nonce:
         raise missing("SignatureNonce")
     _verify_signature(request, signed_names, signature, credentials.access_key_secret)
-    if not nonces.use(nonce, timestamp=timestamp, now=now):
-        raise GatewayError(400, "SignatureNonceUsed", "Specified signature nonce was used already.")
+    verify_nonce(nonce, nonces, timestamp=timestamp, now=now)
 
 
 def canonical_request(request: SignedRequest, signed_names: Sequence[str]) -> str:
@@ -131,8 +127,28 @@ def _parse_authorization(value: str | None) -> tuple[str, list[str], str]:
     return key_id, names.split(";"), signature
 
 
-def _verify_token(request: SignedRequest, credentials: Credentials) -> None:
-    token = request.header("x-acs-security-token")
+def verify_key(key_id: str, credentials: Credentials) -> None:
+    """Refuse the key of nobody. Raises: GatewayError."""
+    if key_id != credentials.access_key_id:
+        raise GatewayError(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found.")
+
+
+def verify_timestamp(value: str | None, now: float) -> float:
+    """The moment that a request names, in unix seconds. Raises: GatewayError, where it is none or far from `now`."""
+    timestamp = _parse_timestamp(value)
+    if abs(now - timestamp) > VALIDITY:
+        raise GatewayError(400, "InvalidTimeStamp.Expired", "Specified time stamp or date value is expired.")
+    return timestamp
+
+
+def verify_nonce(nonce: str, nonces: NonceLedger, *, timestamp: float, now: float) -> None:
+    """Use up a nonce. Raises: GatewayError, where it was used before."""
+    if not nonces.use(nonce, timestamp=timestamp, now=now):
+        raise GatewayError(400, "SignatureNonceUsed", "Specified signature nonce was used already.")
+
+
+def verify_token(token: str | None, credentials: Credentials) -> None:
+    """Refuse a temporary key without its token, and a token of another key. Raises: GatewayError."""
     if token is None and credentials.security_token is not None:
         raise GatewayError(400, "MissingSecurityToken", "SecurityToken is mandatory for this action.")
     if token != credentials.security_token:

@@ -190,7 +190,7 @@ async def test_a_judgement_takes_the_latency_and_a_refusal_does_not(http: aiohtt
     ("change", "status", "code"),
     [
         ({"action": "ImageAsyncModeration"}, 404, "InvalidAction.NotFound"),
-        ({"version": "2017-08-23"}, 400, "InvalidVersion"),
+        ({"version": "2019-01-01"}, 400, "InvalidVersion"),
         ({"secret": "wrong"}, 400, "SignatureDoesNotMatch"),
         ({"key_id": "wrong"}, 404, "InvalidAccessKeyId.NotFound"),
         ({"at": 0.0}, 400, "InvalidTimeStamp.Expired"),
