@@ -67,15 +67,20 @@ def signed_headers(
     version: str,
     host: str,
     body: bytes,
-    content_type: str,
+    content_type: str | None,
     date: str,
     nonce: str,
     credentials: Credentials,
+    query: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """Return every header of a `POST /` call, `Authorization` included. A nonce may be used once only."""
+    """
+    Return every header of a `POST /` call, `Authorization` included. A nonce may be used once only.
+
+    `query` holds decoded values; a call without a body has no `content_type`.
+    """
     digest = hashlib.sha256(body).hexdigest()
     headers = {
-        "content-type": content_type,
+        **({} if content_type is None else {"content-type": content_type}),
         "host": host,
         "x-acs-action": action,
         "x-acs-content-sha256": digest,
@@ -86,5 +91,5 @@ def signed_headers(
     if credentials.security_token is not None:
         headers["x-acs-accesskey-id"] = credentials.access_key_id
         headers["x-acs-security-token"] = credentials.security_token.get_secret_value()
-    headers["authorization"] = authorization("POST", "/", {}, headers, digest, credentials)
+    headers["authorization"] = authorization("POST", "/", query or {}, headers, digest, credentials)
     return headers

@@ -1,0 +1,1 @@
+"""`libraries`: the account's libraries as a file says."""
