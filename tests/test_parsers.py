@@ -237,12 +237,15 @@ MET_ELSEWHERE = {
     "images/unpacking.py": "tests/images/test_fetch.py",
     "kafka/unpacking.py": "tests/kafka/test_reading.py",
     "commands/offsets.py": "tests/commands/test_open_records.py",
+    "alibaba/library_answers.py": "tests/libraries/test_answers.py",
     "commands/scan/manifest.py": "tests/commands/scan/test_manifest.py",
 }
 OF_NO_STRANGER = {
     "alibaba/client.py": "the provider's URL, of the configuration",
+    "alibaba/libraries.py": "the same",
     "alibaba/uploads.py": "the same",
     "commands/decode.py": "what an operator writes beside a message",
+    "commands/libraries/running.py": "the option that an operator gives",
     "commands/policy/explaining.py": "a verdict of at most 64 KiB that an operator gives",
     "commands/scan/files.py": "URLs of files, which the scan has made itself",
     "commands/scan/state.py": "what a scan has written into a file of its owner's",

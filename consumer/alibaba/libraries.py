@@ -27,7 +27,6 @@ from consumer.libraries import AnswerLost, Existing, Kind, Library
 from consumer.libraries.pace import OperationPace
 
 VERSION: Final = "2017-08-23"
-BASE_URL: Final = "https://green.cn-shanghai.aliyuncs.com"
 
 ATTEMPTS = 4
 """How often a call is made that may be repeated."""

@@ -42,6 +42,11 @@ def base_url(region: str, *, vpc: bool) -> str:
     return f"https://green-cip{'-vpc' if vpc else ''}.{region}.{DOMAIN}"
 
 
+LIBRARIES_REGION = "cn-shanghai"
+LIBRARIES_URL = f"https://green.{LIBRARIES_REGION}.{DOMAIN}"
+"""Where libraries of the 1.0 service are kept; no other region has operations for them."""
+
+
 def is_vendors(host: str) -> bool:
     """Whether a host is one of the vendor's."""
     return host.lower().rstrip(".").endswith(f".{DOMAIN}")

@@ -25,7 +25,7 @@ Endpoint = Annotated[
     str | None,
     typer.Option(
         metavar="URL",
-        help="Where the 1.0 service is called, such as an emulator's. [default: https://green.cn-shanghai.aliyuncs.com]",
+        help="Where the 1.0 service is called, such as an emulator's. [default: the provider's]",
         show_default=False,
     ),
 ]

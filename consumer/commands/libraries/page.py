@@ -7,13 +7,14 @@ import orjson
 
 from consumer.libraries import KINDS, Existing, Library, State
 from consumer.libraries.plan import Plan, Step
+from consumer.vendor_facts.aliyun import LIBRARIES_REGION
 
 MARKS = {
     "create": "+", "scenario": "+", "update": "~", "keywords": "~", "replace": "-+", "delete": "-", "take": "=",
     "forget": "=", "keep": " ",
 }  # fmt: skip
 NOT_ESTABLISHED = (
-    "These are libraries of the 1.0 service in cn-shanghai. "
+    f"These are libraries of the 1.0 service in {LIBRARIES_REGION}. "
     "Whether Image Moderation 2.0 honours them is not established."
 )
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from consumer.alibaba.libraries import BASE_URL, LibraryClient
+from consumer.alibaba.libraries import LibraryClient
 from consumer.authorities import Authorities
 from consumer.clock import SystemClock
 from consumer.commands.libraries.page import as_json, as_text, library_lines, step_line
@@ -30,6 +30,7 @@ from consumer.libraries.plan import Allowed, Plan, Step, adopted
 from consumer.libraries.plan import plan as decide
 from consumer.loopback import is_loopback
 from consumer.proxies import Proxies
+from consumer.vendor_facts.aliyun import LIBRARIES_URL
 
 TIMEOUTS = Timeouts(connect=5.0, read=15.0)
 
@@ -212,7 +213,7 @@ def _alone(lock: Path) -> Iterator[None]:
 async def _account(options: Options, environment: Mapping[str, str]) -> AsyncIterator[Account]:
     provider = load_config(options.config, environment).provider
     credentials = load_credentials(environment, provider)
-    base_url = _checked(options.endpoint or BASE_URL)
+    base_url = _checked(options.endpoint or LIBRARIES_URL)
     proxies = Proxies.of(environment, provider.proxy)
     if problems := list(proxies.problems([base_url])):
         raise Misconfigured(problems)
@@ -230,7 +231,7 @@ def _checked(endpoint: str) -> str:
     except ValueError:
         host, is_bare, parts = "", False, urlsplit("")
     if not host or not is_bare or parts.scheme not in ("http", "https"):
-        raise Misconfigured(["--endpoint: must be a base URL such as https://green.cn-shanghai.aliyuncs.com"])
+        raise Misconfigured([f"--endpoint: must be a base URL such as {LIBRARIES_URL}"])
     if parts.scheme == "http" and not is_loopback(host):
         raise Misconfigured([f"--endpoint: is http:// to {host}, another machine: write https://"])
     return f"{parts.scheme}://{parts.netloc}"
