@@ -98,12 +98,3 @@ def _settings(library: Library) -> str:
 def _words(before: str, words: Collection[str]) -> str:
     """Say how many keywords, and not which: they may be what nobody wants to read over a shoulder."""
     return f"{before} {len(words)} keyword{'s' if len(words) > 1 else ''}" if words else ""
-
-
-def _counts(plan: Plan) -> str:
-    done = sum(step.does_something for step in plan.steps)
-    return f"{done} step{'s' if done > 1 else ''}"
-
-
-def _plain(library: Library) -> dict[str, object]:
-    return {**asdict(library), "biz_types": sorted(library.biz_types)}
