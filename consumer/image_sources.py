@@ -80,7 +80,21 @@ async def open_stores(config: Config, environment: Mapping[str, str], clock: Clo
     Raises:
         Misconfigured: as `open_sources`.
     """
-    stores = stores_of(config.stores_read, environment, clock)
+    async with open_given_stores(config, config.stores_read, environment, clock) as reader:
+        yield reader
+
+
+@contextlib.asynccontextmanager
+async def open_given_stores(
+    config: Config, settings: Mapping[str, StoreSettings], environment: Mapping[str, str], clock: Clock
+) -> AsyncIterator[StoreReader]:
+    """
+    Stores of the configuration, until the context ends.
+
+    Raises:
+        Misconfigured: as `open_sources`.
+    """
+    stores = stores_of(settings, environment, clock)
     limits, proxies = limits_of(config), proxies_of(config, environment)
     async with open_reader(stores, limits, proxies, Authorities(None, environment), clock) as reader:
         yield reader

@@ -11,6 +11,7 @@ from consumer.config.credentials import Credentials
 from consumer.images.stores import Asked
 from consumer.images.stores.addresses import Endpoint
 from consumer.images.stores.conditions import wanted_etag
+from consumer.images.stores.listing import page_query
 from consumer.locations import StoredObject
 from consumer.vendor_facts.aliyun import DOMAIN
 
@@ -32,6 +33,9 @@ class OssStore:
 
     async def look(self, bucket: str) -> Asked:
         return self._signed(bucket, "", {"list-type": "2", "max-keys": "1"})
+
+    async def page(self, bucket: str, prefix: str, after: str | None) -> Asked:
+        return self._signed(bucket, "", page_query(prefix, after))
 
     def _signed(self, bucket: str, key: str, parameters: Mapping[str, str]) -> Asked:
         credentials, address = self.key(), self.endpoint.of(bucket)

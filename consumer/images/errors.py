@@ -14,7 +14,7 @@ class NotFetched(Exception):
         never asked for   url, scheme, userinfo, host, port, address_refused, redirect_limit, redirect_downgrade
         not reached       dns, connect, tls, proxy, timeout
         answered          not_found, denied, not_http, http_404 and the like
-        not read          content_encoding, too_large, truncated, empty
+        not read          content_encoding, too_large, truncated, empty, not_a_list
     """
 
     def __init__(

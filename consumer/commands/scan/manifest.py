@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import orjson
 
+from consumer.commands.lists import written_lines
 from consumer.commands.scan.items import printable
 
 _TEXTS = ("id", "tenant", "purpose")
@@ -34,10 +35,8 @@ def listed(data: bytes, file: str) -> tuple[list[Listed], list[str]]:
     """
     found: list[Listed] = []
     problems: list[str] = []
-    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
-        text, where = line.removesuffix(b"\r"), f"{file}:{number}"
-        if not text.strip():
-            continue
+    for number, text in written_lines(data.split(b"\n")):
+        where = f"{file}:{number}"
         try:
             found.append(_line(text, where))
         except ValueError as error:

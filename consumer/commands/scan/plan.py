@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass, field
 
 import orjson
 
+from consumer.commands.amounts import calls, duration
 from consumer.commands.scan.items import Item
-from consumer.commands.scan.progress import calls
 from consumer.commands.scan.table import told_passed_over
 
 
@@ -68,14 +68,3 @@ class Plan:
     def json(self) -> str:
         """For programs."""
         return orjson.dumps(asdict(self)).decode()
-
-
-def duration(seconds: float) -> str:
-    """A time in words: `1 h 5 min`, `2 min 3 s`, `4 s`."""
-    whole = round(seconds)
-    if not whole:
-        return "less than a second"
-    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

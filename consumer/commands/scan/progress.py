@@ -18,6 +18,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from consumer.commands.amounts import calls, cost
 from consumer.commands.scan.lines import Result
 from consumer.records import Decision
 
@@ -105,13 +106,3 @@ def watched(console: Console, total: int, price: float | None, *, hidden: bool) 
             yield bar
         finally:
             bar.end()
-
-
-def calls(count: int) -> str:
-    """A number of calls, in words."""
-    return f"{count:,} call{'' if count == 1 else 's'}"
-
-
-def cost(billed: int, price: float | None) -> str:
-    """What calls cost at a price a thousand, as it stands behind their number; empty without a price."""
-    return "" if price is None else f" = {billed * price / 1000:,.2f}"

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from rich.table import Table
 from rich.text import Text
 
+from consumer.commands.amounts import calls, cost
 from consumer.commands.scan.items import printable
 from consumer.commands.scan.lines import Result
-from consumer.commands.scan.progress import STYLES, calls, cost
+from consumer.commands.scan.progress import STYLES
 from consumer.commands.scan.tally import Tally
 from consumer.records import Decision
 

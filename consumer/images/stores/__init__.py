@@ -38,3 +38,7 @@ class Store(Protocol):
     async def look(self, bucket: str) -> Asked:
         """Ask for a list of one key of a bucket. `AccountRefused` escapes likewise."""
         ...
+
+    async def page(self, bucket: str, prefix: str, after: str | None) -> Asked:
+        """Ask for a page of a bucket's list, behind what the page before names. `AccountRefused` escapes likewise."""
+        ...

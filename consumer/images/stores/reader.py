@@ -28,6 +28,7 @@ from consumer.images.stores.failures import (
     listed_key,
     refusal_in,
 )
+from consumer.images.stores.listing import MOST_PAGE, Page, page_in
 from consumer.images.stores.watch import StoresWatch
 from consumer.locations import StoredObject
 from consumer.proxies import BadProxy, Proxies, Proxy
@@ -133,6 +134,10 @@ class StoreReader:
         """Ask for a list of one key of a bucket. `NotFetched` and `AccountRefused` escape."""
         await self._sending.look(store, self._stores[store], bucket)
 
+    async def page(self, store: str, bucket: str, prefix: str, after: str | None = None) -> Page:
+        """A page of a bucket's list, behind the one that names `after`. `NotFetched`, `AccountRefused` escape."""
+        return await self._sending.page(store, self._stores[store], bucket, prefix, after)
+
 
 class _Sending:
     """Sends signed requests, and sorts the answers."""
@@ -164,6 +169,12 @@ class _Sending:
         """The first key of a bucket's list, as far as it is plain."""
         body = await self._begin(await store.look(bucket), name, MOST_BODY)
         return listed_key(body)
+
+    async def page(self, name: str, store: Store, bucket: str, prefix: str, after: str | None) -> Page:
+        body = await self._begin(await store.page(bucket, prefix, after), name, MOST_PAGE + 1)
+        if len(body) > MOST_PAGE:
+            raise NotFetched("not_a_list", detail=f"the store {name} answers with more than {MOST_PAGE} bytes")
+        return page_in(body)
 
     async def touch(self, wanted: StoredObject, store: Store) -> None:
         """Have the first bytes of an object come; it may be empty."""

@@ -9,6 +9,7 @@ from consumer.clock import Clock
 from consumer.images.stores import Asked, sigv4
 from consumer.images.stores.addresses import Address, Endpoint
 from consumer.images.stores.conditions import wanted_etag
+from consumer.images.stores.listing import page_query
 from consumer.locations import StoredObject
 
 
@@ -29,6 +30,9 @@ class S3Store:
 
     async def look(self, bucket: str) -> Asked:
         return await self._signed(self.endpoint.of(bucket), "", {"list-type": "2", "max-keys": "1"}, {})
+
+    async def page(self, bucket: str, prefix: str, after: str | None) -> Asked:
+        return await self._signed(self.endpoint.of(bucket), "", page_query(prefix, after), {})
 
     async def _signed(
         self, address: Address, key: str, parameters: Mapping[str, str], headers: Mapping[str, str]

@@ -5,8 +5,8 @@ from typing import Any
 
 from rich.console import Console
 
+from consumer.commands.amounts import duration
 from consumer.commands.pages import template
-from consumer.commands.scan.plan import duration
 from consumer.commands.scan.progress import STYLES, watched
 from consumer.commands.scan.table import MOST_ROWS, summary, table
 from consumer.commands.scan.tally import Tally

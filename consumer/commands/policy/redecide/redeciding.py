@@ -16,10 +16,10 @@ from consumer.commands.policy.redecide import rescans
 from consumer.commands.policy.redecide.belief import Believing, Met, met
 from consumer.commands.policy.redecide.chains import HUMAN, Chains, about_of, packed, sequence_of
 from consumer.commands.policy.redecide.flips import Judged, judge
-from consumer.commands.policy.redecide.outputs import Topics, Window
-from consumer.commands.policy.redecide.publishing import Publishing
 from consumer.commands.policy.redecide.summary import Line, Summary
 from consumer.commands.policy.redecide.writing import encoded, signed, superseding_id, superseding_value
+from consumer.commands.publishing import Publishing
+from consumer.commands.topics import Topics, Window
 from consumer.config import Config
 from consumer.errors import ConsumerError, Misconfigured
 from consumer.journal.signatures import Keyring

@@ -1,5 +1,5 @@
 """
-Publishing what takes other verdicts' places: paced, acknowledged, and looked up where an acknowledgement is lost.
+Publishing what a command makes: paced, acknowledged, and looked up where an acknowledgement is lost.
 """
 
 import asyncio
@@ -8,10 +8,9 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from consumer.clock import Clock
-from consumer.commands.policy.redecide.outputs import Topics
+from consumer.commands.topics import Topics
 from consumer.dispatch.in_flight import InFlight
 from consumer.errors import ConsumerError, OutcomeRefused
-from consumer.journal import superseding
 from consumer.journal.headers import Source, SourceHeaders
 from consumer.records import Partition, SourceId
 from consumer.verdicts.encode import Encoded
@@ -54,7 +53,7 @@ class Publishing:
     async def publish(self, name: str, topic: str, record: Encoded, published: Callable[[], None]) -> None:
         """Begin to publish a record, when its turn has come; `published` is told once it is durable."""
         await self._turn()
-        source = Source(SourceId(name), Partition(superseding.KIND, 0), 0)
+        source = Source(SourceId(name), Partition("", 0), 0)
         outcome = Outcome(source=source, names=_NAMES, topic=topic, record=record)
         self.tasks.create_task(self._publish(outcome, published))
 
