@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from consumer.commands.arguments import ConfigFile, Overrides, SchemaName, usual
+from consumer.commands.backfill.command_line import backfill
 from consumer.commands.libraries.command_line import libraries_app
 from consumer.commands.offsets_command_line import offsets_app
 from consumer.commands.policy.command_line import policy_app
@@ -179,6 +180,7 @@ def schema(
 
 
 app.command("scan")(scan)
+app.command("backfill")(backfill)
 app.add_typer(policy_app, name="policy")
 app.add_typer(libraries_app, name="libraries")
 

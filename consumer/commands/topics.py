@@ -4,7 +4,7 @@ Reading topics from a moment to where they ended when the command began. Nothing
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from aiokafka import TopicPartition
 
@@ -41,6 +41,7 @@ class Topics:
     access: KafkaAccess
     topics: Sequence[str]
     header: str
+    isolation: Literal["read_uncommitted", "read_committed"] = "read_uncommitted"
 
     @classmethod
     def of_verdicts(cls, settings: KafkaSettings, access: KafkaAccess) -> "Topics":
@@ -64,6 +65,12 @@ class Topics:
             if found[each] is not None or dated[each] is None
         }
         return Window(starts, {each: ends[each] for each in starts})
+
+    async def beginnings(self) -> Mapping[TopicPartition, int]:
+        """The lowest offset that is kept, by partition. `KafkaError` escapes."""
+        async with self._consumer() as consumer:
+            found: Mapping[TopicPartition, int] = await consumer.beginning_offsets(sorted(consumer.assignment()))
+        return found
 
     async def read(self, window: Window) -> AsyncGenerator[Sequence[Any]]:
         """Yield the records of a window, as aiokafka has them, many at once. `KafkaError` escapes."""
@@ -106,4 +113,5 @@ class Topics:
             max_batch_bytes=self.settings.max_batch_bytes,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=100,
+            isolation_level=self.isolation,
         )
