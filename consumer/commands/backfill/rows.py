@@ -49,7 +49,7 @@ def _line_rows(lines: Iterable[bytes], file: str) -> Iterator[Row | str]:
 
 def _members(line: bytes) -> Mapping[str, Any]:
     if not line.lstrip().startswith(b"{"):
-        return {"image": line.decode().strip()}  # UnicodeDecodeError is a ValueError, and says where
+        return {"image": _text(line)}
     try:
         members: dict[str, Any] = orjson.loads(line)
     except orjson.JSONDecodeError as error:
@@ -57,6 +57,13 @@ def _members(line: bytes) -> Mapping[str, Any]:
     if SCHEMA not in members:
         _check(list(members))
     return members
+
+
+def _text(line: bytes) -> str:
+    try:
+        return line.decode().strip()
+    except UnicodeDecodeError:
+        raise ValueError("is not UTF-8") from None
 
 
 def _check(names: list[str]) -> None:
