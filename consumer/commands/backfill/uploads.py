@@ -23,7 +23,8 @@ from consumer.verdicts.encode import Encoded, EncodedHeaders
 HEADER = "backfill"
 """Holds the run and the digest of what was asked, with a slash between: the name of what is sent."""
 _LONGEST_SHOWN = 120  # characters of a value
-_OURS = ("dlq_", "source_", "original_headers_omitted", signatures.HEADER)
+_OF_OUTCOMES = frozenset({"source_group", "original_headers_omitted", signatures.HEADER, HEADER})
+_OF_DEAD_LETTERS = "dlq_"  # begins the names of headers
 
 _OF_EVENT = ("event_id", "event_time", "tenant", "purpose")
 _OF_SUBJECT = {"subject": "id", "subject_type": "type", "revision": "revision"}
@@ -71,7 +72,7 @@ class Making(NamedTuple):
         """Take over a record as it is, without the headers that say what became of it."""
         place = f"{record.topic}/{record.partition}@{record.offset}"
         asked = _digest([place, record.timestamp])
-        kept = [(name, content) for name, content in record.headers if not name.startswith((*_OURS, HEADER))]
+        kept = [(name, content) for name, content in record.headers if not _is_of_outcome(name)]
         return self._named(asked, place, record.key, record.value, kept)
 
     def _event(self, members: Mapping[str, Any], asked: str) -> Mapping[str, Any]:
@@ -113,6 +114,10 @@ def explained(error: Undecodable, row: Row) -> str:
 
 def _digest(asked: Any) -> str:
     return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+
+
+def _is_of_outcome(header: str) -> bool:
+    return header in _OF_OUTCOMES or header.startswith(_OF_DEAD_LETTERS)
 
 
 def _of(place: Place | None) -> Mapping[str, str]:
