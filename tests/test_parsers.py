@@ -232,6 +232,7 @@ MET_ABOVE = {
     "images/presigned.py", "intake/decode/cloudevents.py", "intake/decode/members.py", "intake/decode/urls.py",
 }  # fmt: skip
 MET_ELSEWHERE = {
+    "commands/backfill/rows.py": "tests/commands/backfill/test_rows.py",
     "images/addresses.py": "tests/images/test_addresses.py",
     "images/preparing/wire.py": "tests/images/preparing/test_wire.py",
     "images/unpacking.py": "tests/images/test_fetch.py",
@@ -241,6 +242,7 @@ MET_ELSEWHERE = {
     "commands/scan/manifest.py": "tests/commands/scan/test_manifest.py",
 }
 OF_NO_STRANGER = {
+    "commands/backfill/spool.py": "what a backfill has written into a file of its own",
     "alibaba/client.py": "the provider's URL, of the configuration",
     "alibaba/libraries.py": "the same",
     "alibaba/uploads.py": "the same",

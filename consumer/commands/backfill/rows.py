@@ -11,7 +11,8 @@ A line that has `schema` is a whole upload event, and is sent as it is.
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 
@@ -26,11 +27,12 @@ NUMBERS = ("bytes", "revision")
 SCHEMA = "schema"
 
 
-class Row(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Row:
     """What a row says; `where` is its file and line."""
 
     where: str
-    members: Mapping[str, Any]
+    members: Mapping[str, Any] = field(repr=False)  # a URL may be presigned
 
 
 def rows(lines: Iterable[bytes], file: str, *, is_csv: bool) -> Iterator[Row | str]:

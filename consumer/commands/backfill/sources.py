@@ -19,7 +19,7 @@ from consumer.images.errors import NotFetched
 from consumer.images.stores.listing import Listed, Page
 from consumer.images.stores.reader import StoreReader
 from consumer.kafka.unreadable import UnreadableRecord
-from consumer.vendor_facts.stores import ADVICE
+from consumer.vendor_facts.stores import ADVICE, DENIED
 
 ATTEMPTS = 5  # at a page of a list that may come the next time
 FIRST_DELAY = 0.5  # seconds, doubled each time
@@ -121,7 +121,7 @@ class Listing:
                 raise NotListed(f"--bucket: {store}/{bucket}: {error.code}: {advice}") from None
             except NotFetched as error:
                 if not error.again or attempt == ATTEMPTS - 1:
-                    why = ADVICE["AccessDenied"] if error.code == "denied" else error.detail
+                    why = ADVICE[DENIED] if error.code == "denied" else error.detail
                     raise NotListed(f"--bucket: {store}/{bucket} cannot be listed: {error.code}: {why}") from None
                 await self._clock.sleep(FIRST_DELAY * 2**attempt)
         raise AssertionError("the last attempt raises")

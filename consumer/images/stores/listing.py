@@ -14,7 +14,6 @@ from consumer.images.errors import NotFetched
 
 MOST_KEYS = 1_000  # of a page
 MOST_PAGE = 8_388_608  # bytes; a thousand keys of 1,024 bytes, each byte encoded as three, take less than half of it
-_CONTENTS = re.compile(r"<Contents>(.*?)</Contents>", re.DOTALL)
 _MEMBER = re.compile(r"<(Key|ETag|Size)>([^<]*)</\1>")
 _MORE = re.compile(r"<IsTruncated>\s*true\s*</IsTruncated>", re.IGNORECASE)
 _AFTER = re.compile(r"<NextContinuationToken>([^<]{1,4096})</NextContinuationToken>")
@@ -53,7 +52,7 @@ def page_in(body: bytes) -> Page:
     if "<ListBucketResult" not in text or "</ListBucketResult>" not in text:
         raise NotFetched("not_a_list", detail="the store answers with no list, or with half of one")
     encoded = _ENCODED.search(text) is not None
-    objects = [_listed(dict(_MEMBER.findall(each)), encoded=encoded) for each in _CONTENTS.findall(text)]
+    objects = [_listed(each, encoded=encoded) for each in text.split("<Contents>")[1:]]
     if not _MORE.search(text):
         return Page(objects, None)
     after = _AFTER.search(text)
@@ -62,8 +61,10 @@ def page_in(body: bytes) -> Page:
     return Page(objects, unescape(after[1]))
 
 
-def _listed(members: Mapping[str, str], *, encoded: bool) -> Listed:
+def _listed(entry: str, *, encoded: bool) -> Listed:
+    entry, end, _ = entry.partition("</Contents>")
+    members = dict(_MEMBER.findall(entry)) if end else {}
     key, size = unescape(members.get("Key", "")), members.get("Size", "")
     if not key or not (size.isascii() and size.isdecimal()):
-        raise NotFetched("not_a_list", detail="the store lists something without a key or a size")
+        raise NotFetched("not_a_list", detail="the store lists something without a key, a size or an end")
     return Listed(unquote_plus(key) if encoded else key, int(size), unescape(members.get("ETag", "")).strip('"'))

@@ -1,5 +1,6 @@
 """What a manifest's rows may be, what is wrong with others, and what event is made of them."""
 
+import time
 from typing import Any
 
 import orjson
@@ -15,6 +16,7 @@ from consumer.images.stores.listing import Listed
 from consumer.intake.decode import Bindings
 from consumer.policy.schema import Policy, PolicySettings
 
+MEGABYTE = 1_000_000
 BINDING = {"bucket": "ugc", "via": "url", "url": "https://cdn.example/{key}", "tenant": "shop", "purpose": "avatar"}
 CONFIG = Config.model_validate({"bindings": [BINDING]})
 POLICY = Policy(
@@ -81,6 +83,22 @@ def test_a_wrong_line_of_csv_is_named(text: bytes, said: str) -> None:
     _, [problem] = read(text, is_csv=True)
 
     assert problem.startswith(said)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"{" * MEGABYTE, b'{"a":' * (MEGABYTE // 5), b'"' * MEGABYTE, b"," * MEGABYTE, b"x" * MEGABYTE, b"\n" * MEGABYTE],
+)
+@pytest.mark.parametrize("is_csv", [True, False])
+def test_a_hostile_megabyte_is_read_in_no_time(text: bytes, is_csv: bool) -> None:
+    """
+    Whatever stands in it, and nothing escapes.
+    """
+    began = time.process_time()
+    read(text, is_csv=is_csv)
+    read(b"image\n" + text, is_csv=is_csv)
+
+    assert time.process_time() - began < 5
 
 
 def test_every_wrong_line_is_named() -> None:

@@ -51,6 +51,8 @@ async def test_every_object_below_a_prefix_is_listed_once_by_its_key(
         b"<ListBucketResult><Contents><Key>a</Key><Size>1</Size></Contents>",
         b"<ListBucketResult><Contents><Key>a</Key></Contents></ListBucketResult>",
         b"<ListBucketResult><Contents><Size>1</Size></Contents></ListBucketResult>",
+        b"<ListBucketResult><Contents><Key>a</Key><Size>1</Size></ListBucketResult>",
+        b"<ListBucketResult>" + b"<Contents>" * 100_000 + b"</ListBucketResult>",
         b"<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>",
     ],
 )
