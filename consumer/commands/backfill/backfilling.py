@@ -15,7 +15,7 @@ from consumer.commands.backfill.options import BackfillOptions, Target, bucket_o
 from consumer.commands.backfill.showing import Plan, Showing
 from consumer.commands.backfill.sources import Copied, Listing, Manifest, Named
 from consumer.commands.backfill.spool import Spool
-from consumer.commands.backfill.uploads import HEADER, Making
+from consumer.commands.backfill.uploads import HEADER, Making, digest_of
 from consumer.commands.inputs import tried
 from consumer.commands.offsets import NotAnswered
 from consumer.commands.publishing import Publishing
@@ -28,7 +28,8 @@ from consumer.intake.decode import Bindings
 from consumer.kafka.admin import admin_client
 from consumer.kafka.security import KafkaAccess
 from consumer.observability.logs import set_up_logs
-from consumer.policy.schema import Policy, load_policies
+from consumer.policy.schema import Policy
+from consumer.policy_files.loading import load_policies
 from consumer.verdicts.bounds import rfc3339
 
 DONE, NOT_SENT, UNFINISHED = 0, 1, 3
@@ -67,7 +68,7 @@ def _inputs(options: BackfillOptions, environment: Mapping[str, str], clock: Clo
     if config is None:
         raise Misconfigured(problems)
     regions = [region.name for region in config.provider.regions]
-    policy = tried(lambda: load_policies(config.policies, regions), problems)
+    policy = tried(lambda: load_policies(config.policies, regions, config), problems)
     target = target_of(options, config, problems)
     access = KafkaAccess(config.kafka)
     source: Manifest | Listing | Copied | None = None
@@ -120,7 +121,7 @@ class Backfill:
         if not isinstance(self._inputs.source, Copied):
             await self._look_at_topics()
         before = await earlier(self._topics, self._options.run, self._clock)
-        self._weigh(spool, before.names, deleted=before.deleted)
+        self._weigh(spool, before.digests, deleted=before.deleted)
         for line in self._plan.lines():
             self._showing.say(line)
         if self._options.dry_run or not self._plan.events:
@@ -131,7 +132,7 @@ class Backfill:
             self._showing.say("Nothing was sent.")
             self._showing.ended(self._plan, "declined")
             return NOT_SENT
-        return self._conclude(finished=await self._send(spool, before.names))
+        return self._conclude(finished=await self._send(spool, before.digests))
 
     async def _look_at_topics(self) -> None:
         """Look whether Kafka lets us in and has the topics: a broker may create one that is asked for by name."""
@@ -177,23 +178,23 @@ class Backfill:
             self._plan.passed_over[TWICE] += 1
         return None
 
-    def _weigh(self, spool: Spool, before: frozenset[str], *, deleted: bool) -> None:
+    def _weigh(self, spool: Spool, before: frozenset[bytes], *, deleted: bool) -> None:
         plan = self._plan
-        plan.sent_before, plan.deleted = len(spool.names & before), deleted
+        plan.sent_before, plan.deleted = len(spool.digests & before), deleted
         for upload, checked in spool:
-            if upload.name not in before:
+            if digest_of(upload.name) not in before:
                 plan.events += 1
                 plan.images += checked.images
                 plan.calls += checked.calls
                 plan.not_asked += checked.not_asked
 
-    async def _send(self, spool: Spool, before: frozenset[str]) -> bool:
+    async def _send(self, spool: Spool, before: frozenset[bytes]) -> bool:
         """Send what was not sent before; say whether that is all of it, or a signal came."""
         stopping = asyncio.Event()
         with self._showing.bar(self._plan) as bar, self._interruptible(stopping):
             async with Publishing.opened(self._topics, self._clock, self._plan.rate) as publishing:
                 for upload, _ in spool:
-                    if upload.name in before:
+                    if digest_of(upload.name) in before:
                         continue
                     if stopping.is_set():
                         return False

@@ -5,10 +5,12 @@ A process that was killed a moment ago may have a batch on its way, which a brok
 the end is read again, until nothing of this run comes any more. Where that does not stop, another process sends.
 """
 
+import contextlib
 from typing import NamedTuple
 
 from consumer.clock import Clock
-from consumer.commands.topics import Topics
+from consumer.commands.backfill.uploads import digest_of
+from consumer.commands.topics import CLOCK_SKEW, Topics
 from consumer.errors import ConsumerError
 
 PAUSE = 1.0  # seconds
@@ -20,9 +22,9 @@ class StillSending(ConsumerError):
 
 
 class Earlier(NamedTuple):
-    """Names of what was sent before; and whether older records were deleted, of which some may have been too."""
+    """Digests of what was sent before; and whether older records were deleted, of which some may have been too."""
 
-    names: frozenset[str]
+    digests: frozenset[bytes]
     deleted: bool
 
 
@@ -35,16 +37,22 @@ async def earlier(topics: Topics, run: str, clock: Clock) -> Earlier:
     """
     deleted = any((await topics.beginnings()).values())
     began = clock.wall()
-    found = await _names(topics, run, 0.0)
+    found = await _digests(topics, run, 0.0)
     for _ in range(MOST_PAUSES):
         await clock.sleep(PAUSE)
-        came = await _names(topics, run, began) - found
+        came = await _digests(topics, run, began) - found
         if not came:
-            return Earlier(frozenset(each.decode() for each in found), deleted)
+            return Earlier(frozenset(found), deleted)
         found |= came
     raise StillSending(f"--run {run}: another process sends it into {topics.topics[0]} now: wait for it, or end it")
 
 
-async def _names(topics: Topics, run: str, since: float) -> set[bytes]:
-    begins = f"{run}/".encode()
-    return {name async for name in topics.names(max(0.0, since - 60.0)) if name.startswith(begins)}
+async def _digests(topics: Topics, run: str, since: float) -> set[bytes]:
+    begins = f"{run}/"
+    found: set[bytes] = set()
+    async for name in topics.names(max(0.0, since - CLOCK_SKEW)):
+        text = name.decode("ascii", "replace")
+        if text.startswith(begins):
+            with contextlib.suppress(ValueError):  # whoever wrote that, it was not this command
+                found.add(digest_of(text))
+    return found

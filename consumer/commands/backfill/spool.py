@@ -10,7 +10,7 @@ from typing import NamedTuple
 import orjson
 
 from consumer.commands.backfill.checking import Checked
-from consumer.commands.backfill.uploads import Upload
+from consumer.commands.backfill.uploads import Upload, digest_of
 from consumer.verdicts.encode import Encoded
 
 
@@ -26,7 +26,7 @@ class Spool:
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 — closed by `__exit__`
-        self.names: set[str] = set()
+        self.digests: set[bytes] = set()
 
     def __enter__(self) -> "Spool":
         return self
@@ -36,9 +36,9 @@ class Spool:
 
     def add(self, upload: Upload, checked: Checked) -> bool:
         """Add an event, unless it is there; say whether it was not. `OSError` escapes where the disk is full."""
-        if upload.name in self.names:
+        if (digest := digest_of(upload.name)) in self.digests:
             return False
-        self.names.add(upload.name)
+        self.digests.add(digest)
         record = upload.record
         headers = [[name, _text(content)] for name, content in record.headers]
         written = [upload.name, upload.where, _text(record.key), _text(record.value), headers, *checked[:3]]

@@ -101,6 +101,11 @@ class Making(NamedTuple):
         return Upload(name, where, Encoded(key, value, [*headers, (HEADER, name.encode())]))
 
 
+def digest_of(name: str) -> bytes:
+    """The digest in a name, 16 bytes. `ValueError` escapes where it is none that we give."""
+    return bytes.fromhex(name.rpartition("/")[2])
+
+
 def explained(error: Undecodable, row: Row) -> str:
     """Say what is wrong with a row: where, which of its members, and what that holds, without credentials."""
     path, _, what = error.detail.partition(": ")
