@@ -56,7 +56,7 @@ def run(options: BackfillOptions, environment: Mapping[str, str]) -> int:
         Misconfigured: with all that is wrong; nothing was sent then.
         ConsumerError: it could not go on. What was sent stays, and the same command goes on behind it.
     """
-    set_up_logs(LogSettings(level="error"))
+    set_up_logs(LogSettings(level="warning"))
     clock = SystemClock()
     inputs, access = _inputs(options, environment, clock)
     return asyncio.run(Backfill(options, inputs, access, clock).run())

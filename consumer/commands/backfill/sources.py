@@ -108,8 +108,11 @@ class Listing:
             page = await self._page(reader, after)
             for each in page.objects:
                 yield each
-            if (after := page.after) is None:
+            if page.after is None:
                 return
+            if page.after == after:
+                raise NotListed(f"--bucket: {'/'.join(self._bucket)}: the store's list goes on where it was already")
+            after = page.after
 
     async def _page(self, reader: StoreReader, after: str | None) -> Page:
         store, bucket, prefix = self._bucket
