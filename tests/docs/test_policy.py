@@ -3,21 +3,33 @@
 import re
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
+from rich.console import Console
+from structlog.testing import capture_logs
 
 from consumer.commands.policy import diffing, explaining, linting, testing
+from consumer.commands.policy.backtesting.command import Options, backtest
+from consumer.commands.policy.backtesting.progress import watched
+from consumer.commands.policy.backtesting.text import shown
+from consumer.config import PolicyFiles
 from consumer.config.loading import load_config
 from consumer.errors import Misconfigured
 from consumer.policy import schema
 from consumer.policy.candidate import Candidate
 from consumer.policy.decide import Deciding
+from consumer.policy.in_force import InForce, ReadyPolicy
 from consumer.policy_files import fixtures
-from consumer.policy_files.loading import load_policies
-from consumer.records import Assessment, Label, ModerationResult
+from consumer.policy_files.loading import load_policies, policy_of
+from consumer.policy_files.watching import PolicyWatch
+from consumer.records import Assessment, Label, ModerationResult, SourceId, Submission
 from consumer.verdicts.encode import Encoding
+from tests.rig.clock import ManualClock
 from tests.rig.events import submission
 from tests.rig.replica import ROOT
 
@@ -59,10 +71,22 @@ def linted(policy: str) -> str:
     return linting.as_text([each for each in linting.lint(path) if each.code != "P006"], path)
 
 
+def backtested(policy: str, current: str, verdicts: str) -> str:
+    """What a backtest prints on a terminal of a hundred columns."""
+    options = Options(candidate=Path(policy), current=Path(current), verdicts=[Path(verdicts)])
+    terminal = Console(width=100, file=StringIO())
+    with terminal.capture() as printed:
+        terminal.print(shown(backtest(options, {}, lambda total: watched(Console(file=StringIO()), total))))
+    return printed.get()
+
+
 COMMANDS: Mapping[str, Callable[..., str]] = {
     "cp": lambda source, to: str(shutil.copy(ROOT / source, to)) and "",
     "moderation-consumer policy lint": linted,
     "moderation-consumer policy test": lambda policy: testing.as_text(fixtures.run(Path(policy), None)),
+    "moderation-consumer policy backtest": lambda policy, _, current, __, verdicts: backtested(
+        policy, current, verdicts
+    ),
     "moderation-consumer policy explain": lambda policy, file: explaining.explain(Path(policy), Path(file)),
 }
 """What the page's commands print."""
@@ -72,6 +96,16 @@ def printed(line: str) -> str:
     """What a command of the page prints."""
     name = next(name for name in COMMANDS if line.startswith(f"{name} "))
     return COMMANDS[name](*line.removeprefix(name).split())
+
+
+def prints_what_it_shows(console: str) -> None:
+    """Each command prints what follows it; `…` stands for lines that are left out. Blanks at ends do not count."""
+    for step in console.split("$ ")[1:]:
+        line, _, expected = step.partition("\n")
+        pattern = re.escape(expected.rstrip("\n")).replace("…\\\n", "(?s:.*?\n)")
+        pattern = pattern.removesuffix("…") + "(?s:.*)" if pattern.endswith("…") else pattern
+        found = "\n".join(each.rstrip() for each in printed(line).splitlines())
+        assert re.fullmatch(pattern, found), (line, found)
 
 
 def test_the_way_from_an_example_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,10 +118,65 @@ def test_the_way_from_an_example_works(tmp_path: Path, monkeypatch: pytest.Monke
     verdict = fixtures.decided(schema.load_policy(example), swim)
     Path("verdict.json").write_bytes(Encoding(group="moderation-consumer").verdict(verdict).value or b"")
 
-    for shown in block("console").split("$ ")[1:]:
-        line, _, expected = shown.partition("\n")
-        pattern = re.escape(expected.rstrip("\n")).replace("…\\\n", "(?s:.*?\n)")
-        assert re.fullmatch(pattern, printed(line)), (line, printed(line))
+    prints_what_it_shows(block("console"))
+
+
+def in_the_shop(number: int) -> Submission:
+    """An upload of the swim shop's, or of another one's."""
+    made = submission()
+    return replace(
+        made,
+        id=SourceId(f"{number:032x}"),
+        tenant="swim-shop" if number % 10 == 0 else "shop",
+        event_id=f"e{number}",
+        subject=replace(made.subject, id=f"s{number}"),
+        delivery=replace(made.delivery, offset=number),
+    )
+
+
+def publish(policy: Path, verdicts: Path) -> None:
+    """Write what the service publishes by a policy: underwear in every image of the swim shop's, and in some others."""
+    deciding, encoding = Deciding(schema.load_policy(policy)), Encoding(group="moderation-consumer")
+    with verdicts.open("wb") as lines:
+        for number in range(400):
+            met = number % 10 == 0 or number % 50 == 1
+            label = Label("sexual_femaleUnderwear", 91.0, "high") if met else Label("nonLabel")
+            answer = ModerationResult(
+                service="baselineCheck_global", request_id="R", risk_level=label.level or "none", labels=(label,)
+            )
+            verdict = deciding.decide(in_the_shop(number), Assessment(answers=(answer,)), 1_795_000_000.0)
+            lines.write((encoding.verdict(verdict).value or b"") + b"\n")
+
+
+async def at_once(function: Callable[..., Any], /, *arguments: Any) -> Any:
+    """Call it here."""
+    return function(*arguments)
+
+
+async def test_the_way_goes_on_to_a_rule_that_is_deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A backtest shows what the page shows, the service takes the file by itself, and a verdict is explained.
+    """
+    monkeypatch.chdir(tmp_path)
+    deployed, policy = Path("deployed.yaml"), Path("policy.yaml")
+    deployed.write_text("policy: img-mod\nversion: 7\n")
+    policy.write_text(block("yaml policy"))
+    publish(deployed, Path("verdicts.jsonl"))
+    in_force, clock = InForce(ReadyPolicy(schema.load_policy(deployed))), ManualClock()
+    watch = PolicyWatch(PolicyFiles(file=deployed), policy_of, in_force, clock, in_thread=at_once)
+
+    prints_what_it_shows(block("console wish"))
+    policy.replace(deployed)
+    with capture_logs() as log:
+        await clock.run(watch.look())
+    deployed.replace(policy)
+    publish(policy, Path("verdicts.jsonl"))
+    Path("verdict.json").write_text(Path("verdicts.jsonl").read_text().splitlines()[0])
+    prints_what_it_shows(block("console wish explained"))
+
+    told = [each for each in log if each["event"] == "policy.in_force"]
+    assert [f"{each['event']} id={each['id']} version={each['version']}\n" for each in told] == [block("text in force")]
+    assert in_force.ready().name.version == 8
 
 
 def test_the_way_to_try_a_rule_out_works(tmp_path: Path) -> None:
