@@ -54,7 +54,10 @@ def decided(status: int, body: bytes, asked: ModerationRequest) -> Decision:
         ("text_in_image", "block", Hits(text_lines=3)),
         (
             "logo", "block",
-            Hits(logos=("pt_logotoSocialNetwork",), logo_hits=(LogoHit("pt_logotoSocialNetwork", 96.15),)),
+            Hits(
+                logos=("pt_logotoSocialNetwork",), logo_hits=(LogoHit("pt_logotoSocialNetwork", 96.15),),
+                logo_names=("a channel",),
+            ),
         ),
         ("public_figure", "block", Hits(public_figures=1)),
     ],
