@@ -4,7 +4,7 @@ Publishing what a command makes: paced, acknowledged, and looked up where an ack
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 
 from consumer.clock import Clock
@@ -28,6 +28,18 @@ class NotTaken(ConsumerError):
     """A topic does not take a record."""
 
 
+@contextlib.contextmanager
+def ungrouped() -> Iterator[None]:
+    """Let one error of a group escape: what a topic refused, or else the first. Callers sort errors by their class."""
+    one: BaseException | None = None
+    try:
+        yield
+    except BaseExceptionGroup as errors:
+        one = next((each for each in errors.exceptions if isinstance(each, ConsumerError)), errors.exceptions[0])
+    if one is not None:
+        raise one  # outside of the group's handling: its own cause stays
+
+
 @dataclass(slots=True)
 class Publishing:
     """Publishes at a rate, many at once."""
@@ -42,13 +54,15 @@ class Publishing:
     @classmethod
     @contextlib.asynccontextmanager
     async def opened(cls, topics: Topics, clock: Clock, rate: float) -> AsyncIterator["Publishing"]:
-        """Publish until the block ends, and wait for what is not acknowledged then. `NotTaken` escapes, in a group."""
+        """
+        Publish until the block ends, and wait for what is not acknowledged then. `NotTaken` escapes, and what the block
+        raises.
+        """
         unconfirmed = UnconfirmedPublishes(topics.find, clock)
-        async with (
-            KafkaSink.open(topics.settings, topics.access, unconfirmed, InFlight(clock), clock) as sink,
-            asyncio.TaskGroup() as tasks,
-        ):
-            yield cls(sink, clock, rate, tasks)
+        async with KafkaSink.open(topics.settings, topics.access, unconfirmed, InFlight(clock), clock) as sink:
+            with ungrouped():
+                async with asyncio.TaskGroup() as tasks:
+                    yield cls(sink, clock, rate, tasks)
 
     async def publish(self, name: str, topic: str, record: Encoded, published: Callable[[], None]) -> None:
         """Begin to publish a record, when its turn has come; `published` is told once it is durable."""

@@ -17,52 +17,12 @@ from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.policy_files.loading import load_policies
 from consumer.records import Assessment, Decision, Failure, Label, ModerationResult, PolicyName, Trial, Verdict
+from tests.policy.drawn import answers, rules
 from tests.policy.test_rules import Tree, rule
 from tests.policy.test_rules import answer as answered
 from tests.rig.events import submission
 
 MILD: Tree = {"services": ["a"], "info": ["customImage"]}
-
-LEVELS = ["none", "low", "medium", "high"]
-NAMES = ["x", "y_lib", "y_tii_lib", "nonLabel", "nonLabel_lib"]
-PATTERNS = [["x"], ["*"], ["y*", "!*_tii_lib"], ["nonLabel_lib", "x"], ["*_lib"]]
-
-rules = st.builds(
-    lambda labels, level, confidence, then, pin, service, way: {
-        "match": {
-            "label": labels,
-            **({"level": level} if level else {}),
-            **({"confidence": confidence} if confidence else {}),
-            **({"service": service} if service else {}),
-        },
-        "then": then,
-        **({"pin": True} if pin and then != "pass" else way),
-    },
-    st.sampled_from(PATTERNS),
-    st.lists(st.sampled_from(LEVELS), max_size=2, unique=True),
-    st.sampled_from([None, {"lt": 50}, {"gte": 50}, {"gte": 20, "lt": 80}]),
-    st.sampled_from(["pass", "review", "block"]),
-    st.booleans(),
-    st.sampled_from([None, ["a"], ["*"], ["*", "!a"]]),
-    st.sampled_from([{}, {}, {"mode": "shadow"}, {"rollout": 0.0}, {"rollout": 0.5}, {"rollout": 1.0}]),
-)
-answers = st.lists(
-    st.tuples(
-        st.sampled_from(["a", "b"]),
-        st.sampled_from([*LEVELS, None, "severe"]),
-        st.lists(
-            st.tuples(
-                st.sampled_from(NAMES),
-                st.sampled_from([None, 0.0, 20.0, 50.0, 80.0, 100.0]),
-                st.sampled_from([*LEVELS, None, "severe"]),
-            ),
-            min_size=1,
-            max_size=3,
-        ),
-    ),
-    min_size=1,
-    max_size=2,
-)
 
 
 def policy(tree: Tree, version: int = 1) -> Policy:

@@ -18,7 +18,7 @@ from consumer.policy.replay import NotReplayable, Recorded, Replayed, Replaying,
 from consumer.policy.schema import Policy, PolicySettings, load_policy
 from consumer.records import Assessment, Coverage, Decision, Failure, Label, ModerationResult
 from consumer.verdicts.encode import Encoding
-from tests.policy.test_candidate import answers, rules
+from tests.policy.drawn import answers, rules
 from tests.policy.test_rules import Tree, rule
 from tests.policy.test_rules import answer as answered
 from tests.rig.events import submission

@@ -10,11 +10,11 @@ import yaml
 from pydantic import ValidationError
 
 from consumer.config.privacy import PrivacySettings
-from consumer.policy.backtest.alike import DECISIONS, Kinds
+from consumer.policy.backtest.alike import Kinds
 from consumer.policy.decide import Deciding
 from consumer.policy.replay import NotReplayable, Replayed, Replaying, recorded
 from consumer.policy.schema import Policy, PolicySettings
-from consumer.records import Assessment, Submission
+from consumer.records import DECISIONS, Assessment, Submission
 from consumer.verdicts.encode import Encoding
 from tests.rig.policy_cases.cases import INFO, Image, case
 from tests.rig.policy_cases.play import assessment_of, submission_of

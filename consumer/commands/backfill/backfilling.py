@@ -23,7 +23,7 @@ from consumer.commands.topics import Topics
 from consumer.config import Config
 from consumer.config.loading import load_config
 from consumer.config.operation import LogSettings
-from consumer.errors import ConsumerError, Misconfigured, Undecodable
+from consumer.errors import Misconfigured, Undecodable
 from consumer.intake.decode import Bindings
 from consumer.kafka.admin import admin_client
 from consumer.kafka.security import KafkaAccess
@@ -111,8 +111,6 @@ class Backfill:
         except KafkaError as error:
             servers = self._inputs.config.kafka.bootstrap_servers
             raise NotAnswered(f"kafka.bootstrap_servers: {servers}: {error or type(error).__name__}") from error
-        except BaseExceptionGroup as errors:
-            raise next((each for each in errors.exceptions if isinstance(each, ConsumerError)), errors) from errors
 
     async def _run(self, spool: Spool) -> int:
         if isinstance(self._inputs.source, Copied):

@@ -20,12 +20,9 @@ from consumer.policy.patterns import compiled
 from consumer.policy.ready import UNSEEN, expiry
 from consumer.policy.replay import NotReplayable, Replayed, Replaying, recorded
 from consumer.policy.schema import Policy, PolicySettings
-from consumer.records import STRICTNESS, Decision
+from consumer.records import STRICTNESS
 from consumer.rollout import is_in_share
 from consumer.vendor_facts.aliyun import ALLOWLISTED, NOTHING_FOUND
-
-DECISIONS = (Decision.PASS, Decision.REVIEW, Decision.BLOCK)
-"""By their strictness."""
 
 MOST_KINDS = 50_000  # remembered at a time
 _MOST_LABELS = 4_096

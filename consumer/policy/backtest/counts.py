@@ -8,12 +8,12 @@ from operator import add
 from typing import Any, NamedTuple
 from zlib import crc32
 
-from consumer.policy.backtest.alike import DECISIONS, Kind, Kinds
+from consumer.policy.backtest.alike import Kind, Kinds
 from consumer.policy.backtest.intervals import BLOCKS
 from consumer.policy.backtest.people import People
 from consumer.policy.backtest.samples import Samples
 from consumer.policy.schema import Policy
-from consumer.records import Decision
+from consumer.records import DECISIONS, Decision
 from consumer.rollout import is_in_share
 
 MOST_NAMES = 10_000

@@ -5,7 +5,7 @@ What a backtest came to, as an object that JSON can hold; the terminal, the page
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from consumer.policy.backtest.alike import DECISIONS, bounds_of
+from consumer.policy.backtest.alike import bounds_of
 from consumer.policy.backtest.counts import BINS, OTHERS, Counts
 from consumer.policy.backtest.gates import Gates, judged
 from consumer.policy.backtest.intervals import Interval, resampled, wilson
@@ -13,6 +13,7 @@ from consumer.policy.backtest.people import People
 from consumer.policy.language import Rule
 from consumer.policy.patterns import compiled
 from consumer.policy.schema import Policy, PolicySettings
+from consumer.records import DECISIONS
 
 SCHEMA = "moderation.backtest.v1"
 SECONDS_PER_REVIEW = 20.0

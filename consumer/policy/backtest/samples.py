@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from consumer.policy.backtest.alike import DECISIONS, Kind
+from consumer.policy.backtest.alike import Kind
+from consumer.records import DECISIONS
 from consumer.urls import shown_url
 
 OF_EACH = 5

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from consumer.policy.backtest import alike
 from consumer.policy.backtest import counts as counting
-from consumer.policy.backtest.alike import DECISIONS, Kind, Kinds
+from consumer.policy.backtest.alike import Kind, Kinds
 from consumer.policy.backtest.counts import OTHERS, Counts
 from consumer.policy.backtest.people import People
 from consumer.policy.decide import Deciding
 from consumer.policy.replay import NotReplayable, Replaying, recorded
 from consumer.policy.schema import Policy, PolicySettings
-from consumer.records import STRICTNESS, Assessment, Coverage, Failure
+from consumer.records import DECISIONS, STRICTNESS, Assessment, Coverage, Failure
 from consumer.verdicts.encode import Encoding
 from tests.policy.drawn import rules
 from tests.policy.test_rules import Tree

@@ -6,7 +6,7 @@ from math import log10
 from typing import Any
 
 from consumer.commands.scan.items import printable
-from consumer.policy.backtest.alike import DECISIONS
+from consumer.records import DECISIONS
 
 Row = Mapping[str, Any]
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from consumer.commands.scan.items import printable
 from consumer.commands.scan.progress import STYLES
-from consumer.policy.backtest.alike import DECISIONS
+from consumer.records import DECISIONS
 
 _FEW = 10  # rows of each table
 _SAMPLES = 5  # strata of each direction

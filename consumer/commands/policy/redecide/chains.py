@@ -10,13 +10,11 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from consumer.errors import ConsumerError
-from consumer.records import STRICTNESS, Decision
+from consumer.records import DECISIONS, STRICTNESS, Decision
 
 BYTES = 300  # of memory, that a verdict which took another's place takes at most
 FIRST = 1  # the `sequence` of a final verdict that took no other's place
 HUMAN = "human"
-
-_BY_STRICTNESS = {strictness: decision for decision, strictness in STRICTNESS.items()}
 
 
 class TooMany(ConsumerError):
@@ -76,7 +74,7 @@ class Chains:
     def person(self, about: bytes) -> Decision | None:
         """What a person decided; of several, the last one."""
         decided = self._people.get(about)
-        return None if decided is None else _BY_STRICTNESS[decided[1]]
+        return None if decided is None else DECISIONS[decided[1]]
 
     @property
     def size(self) -> int:

@@ -21,7 +21,7 @@ from consumer.commands.policy.redecide.writing import encoded, signed, supersedi
 from consumer.commands.publishing import Publishing
 from consumer.commands.topics import Topics, Window
 from consumer.config import Config
-from consumer.errors import ConsumerError, Misconfigured
+from consumer.errors import Misconfigured
 from consumer.journal.signatures import Keyring
 from consumer.kafka.security import KafkaAccess
 from consumer.policy.replay import Replaying
@@ -94,8 +94,6 @@ class Redeciding:
         except KafkaError as error:
             servers = self._config.kafka.bootstrap_servers
             raise NotAnswered(f"kafka.bootstrap_servers: {servers}: {error or type(error).__name__}") from error
-        except BaseExceptionGroup as errors:
-            raise next((each for each in errors.exceptions if isinstance(each, ConsumerError)), errors) from errors
 
     async def _run(self, options: Options, outputs: Topics) -> Summary:
         summary, window = Summary(), await outputs.window(options.since)
