@@ -9,7 +9,8 @@ import base64
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 import orjson
 import pytest
@@ -25,6 +26,7 @@ from consumer.intake.decode import decode, members, urls
 from consumer.intake.decode.bindings import media_type
 from consumer.journal.commit_metadata import CommitMetadata
 from consumer.journal.headers import OF_DEAD_LETTER, OF_PROVISIONAL, OF_VERDICT, SourceHeaders
+from consumer.records import Delivery
 from consumer.redaction import cut, presentable, redacted, shortened
 from consumer.urls import shown_url
 from consumer.verdicts.bounds import bounded_headers, bounded_key
@@ -33,18 +35,24 @@ from tests.intake.decode.messages import BINDINGS, GROUP, SAMPLES
 from tests.moderation.requests import request
 from tests.rig.events import delivery
 from tests.rig.replica import ROOT
-from tests.rig.speed import seconds
-from tests.test_expressions import MEGABYTE, MOST, PIECES, SOURCES
+from tests.rig.speed import is_quick, repeated
+from tests.test_expressions import MOST, PIECES, SOURCES
 
 ENCODABLE = [piece for piece in PIECES if piece != "\ud800"]
 """Neither JSON nor headers bring a surrogate of the upper half."""
+Input = TypeVar("Input")
 EXPECTED = (Undecodable, CallFailed, Unreadable)
 """How a parser says that it is not what it should be."""
 
 
-def works(act: Callable[[], object]) -> None:
-    with contextlib.suppress(*EXPECTED):
-        act()
+def is_worked_off(act: Callable[[Input], object], input_of: Callable[[int], Input]) -> bool:
+    """Whether a megabyte is read or refused in less than half a second of the usual machine."""
+
+    def works(given: Input) -> None:
+        with contextlib.suppress(*EXPECTED):
+            act(given)
+
+    return is_quick(works, input_of, MOST)
 
 
 def lines_of_source(headers: SourceHeaders, text: str) -> None:
@@ -97,11 +105,14 @@ TEXTS: Mapping[str, Callable[[str], object]] = {
 @pytest.mark.parametrize("parser", TEXTS)
 def test_a_parser_works_off_a_hostile_megabyte_in_no_time(parser: str) -> None:
     """
-    Whatever the megabyte repeats, it is refused or read, in less than half a second.
+    Whatever the megabyte repeats.
     """
     for piece in ENCODABLE:
-        text = piece * (MEGABYTE // len(piece)) + "\x01"
-        assert seconds(partial(works, partial(TEXTS[parser], text)), MOST) < MOST, repr(piece)
+        assert is_worked_off(TEXTS[parser], partial(repeated, piece, end="\x01")), repr(piece)
+
+
+def decoded(record: Delivery) -> object:
+    return decode(record, BINDINGS, GROUP)
 
 
 def with_each_text_replaced(document: Any, text: str) -> Iterator[Any]:
@@ -124,63 +135,77 @@ def test_an_event_with_a_hostile_megabyte_in_it_is_decoded_in_no_time(name: str,
     """
     In the place of any text of any format.
     """
-    text = piece * (MEGABYTE // len(piece))
-    for document in with_each_text_replaced(SAMPLES[name], text):
-        record = delivery(orjson.dumps(document))
-        assert seconds(partial(works, partial(decode, record, BINDINGS, GROUP)), MOST) < MOST
+
+    def record(number: int, size: int) -> Delivery:
+        documents = with_each_text_replaced(SAMPLES[name], repeated(piece, size))
+        return delivery(orjson.dumps(next(islice(documents, number, None))))
+
+    for number, _ in enumerate(with_each_text_replaced(SAMPLES[name], piece)):
+        assert is_worked_off(decoded, partial(record, number))
 
 
-def enveloped(value: bytes, times: int) -> bytes:
-    for _ in range(times):
+def enveloped(size: int) -> bytes:
+    """JSON in JSON in JSON, escaped each time."""
+    value = b'{"a":"' + b"\\" * (size // 1_000) + b'"}'
+    for _ in range(9):
         value = orjson.dumps({"Records": [{"body": value.decode(), "eventSource": "aws:sqs", "messageId": "1"}]})
     return value
 
 
-def filled(begin: bytes, piece: bytes, end: bytes = b"") -> bytes:
-    return begin + piece * ((MEGABYTE - len(begin) - len(end)) // len(piece)) + end
+def filled(begin: bytes, piece: bytes, end: bytes = b"") -> Callable[[int], bytes]:
+    """What makes a text of a size: a piece again and again, between others."""
+    return lambda size: begin + piece * ((size - len(begin) - len(end)) // len(piece)) + end
 
 
-RECORDS: Mapping[str, tuple[bytes, Sequence[tuple[str, bytes]]]] = {
-    "lists in each other": (filled(b"", b"["), ()),
-    "objects in each other": (filled(b"", b'{"a":'), ()),
-    "closed lists in each other": (b"[" * (MEGABYTE // 2) + b"]" * (MEGABYTE // 2), ()),
-    "a member many times": (filled(b"{", b'"a":1,', b'"b":1}'), ()),
-    "a list of objects": (filled(b'{"Records":[', b"{},", b"{}]}"), ()),
-    "a list of records": (
-        b'{"Records":[' + b",".join([orjson.dumps(SAMPLES["aws_s3"]["Records"][0])] * 800) + b"]}", (),
-    ),
-    "digits": (filled(b'{"event_id":', b"1", b"}"), ()),
-    "an exponent": (filled(b'{"event_id":1e', b"9", b"}"), ()),
-    "escapes": (filled(b'{"event_id":"', b"\\u00e9", b'"}'), ()),
-    "backslashes": (filled(b'"', b"\\\\", b'"'), ()),
-    "a text that is never closed": (filled(b'{"a":"', b"\\"), ()),
-    "no UTF-8": (filled(b"", b"\xff"), ()),
-    "JSON in JSON, escaped each time": (enveloped(b'{"a":"' + b"\\" * 1_000 + b'"}', 9), ()),
-    "texts of documents": (filled(b'{"Message":"', b'{\\"Message\\":', b'"}'), ()),
-    "base64": (orjson.dumps({"Message": base64.b64encode(b"[" * 700_000).decode()}), ()),
-    "a long header": (b"{}", [("ce_type", b"a." * 500_000), ("ce_specversion", b"1.0"), ("ce_id", b"%" * 500_000)]),
-    "many headers": (b"{}", [(f"ce_{n}", b"1") for n in range(100_000)]),
-    "a long media type": (b"{}", [("content-type", b"application/" + b";" * 1_000_000)]),
-    "a long traceparent": (b"{}", [("traceparent", b"00-" * 300_000)]),
+RECORD = orjson.dumps(SAMPLES["aws_s3"]["Records"][0])
+VALUES: Mapping[str, Callable[[int], bytes]] = {
+    "lists in each other": filled(b"", b"["),
+    "objects in each other": filled(b"", b'{"a":'),
+    "closed lists in each other": lambda size: b"[" * (size // 2) + b"]" * (size // 2),
+    "a member many times": filled(b"{", b'"a":1,', b'"b":1}'),
+    "a list of objects": filled(b'{"Records":[', b"{},", b"{}]}"),
+    "a list of records": filled(b'{"Records":[', RECORD + b",", RECORD + b"]}"),
+    "digits": filled(b'{"event_id":', b"1", b"}"),
+    "an exponent": filled(b'{"event_id":1e', b"9", b"}"),
+    "escapes": filled(b'{"event_id":"', b"\\u00e9", b'"}'),
+    "backslashes": filled(b'"', b"\\\\", b'"'),
+    "a text that is never closed": filled(b'{"a":"', b"\\"),
+    "no UTF-8": filled(b"", b"\xff"),
+    "JSON in JSON, escaped each time": enveloped,
+    "texts of documents": filled(b'{"Message":"', b'{\\"Message\\":', b'"}'),
+    "base64": lambda size: orjson.dumps({"Message": base64.b64encode(b"[" * (size * 7 // 10)).decode()}),
+}  # fmt: skip
+HEADERS: Mapping[str, Callable[[int], Sequence[tuple[str, bytes]]]] = {
+    "a long header": lambda size: [
+        ("ce_type", b"a." * (size // 2)), ("ce_specversion", b"1.0"), ("ce_id", b"%" * (size // 2)),
+    ],
+    "many headers": lambda size: [(f"ce_{n}", b"1") for n in range(size // 10)],
+    "a long media type": lambda size: [("content-type", b"application/" + b";" * size)],
+    "a long traceparent": lambda size: [("traceparent", b"00-" * (size // 3))],
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", RECORDS)
-def test_a_record_of_a_hostile_megabyte_is_decoded_in_no_time(name: str) -> None:
+@pytest.mark.parametrize("name", VALUES)
+def test_a_value_of_a_hostile_megabyte_is_decoded_in_no_time(name: str) -> None:
     """
-    Deep, wide, escaped, cut off, in its value or in its headers.
+    Deep, wide, escaped or cut off.
     """
-    value, headers = RECORDS[name]
-    record = delivery(value, headers=headers)
-
-    assert seconds(partial(works, partial(decode, record, BINDINGS, GROUP)), MOST) < MOST
+    assert is_worked_off(decoded, lambda size: delivery(VALUES[name](size)))
 
 
-ANSWERS: Mapping[str, bytes] = {
+@pytest.mark.parametrize("name", HEADERS)
+def test_headers_of_a_hostile_megabyte_are_decoded_in_no_time(name: str) -> None:
+    """
+    Long or many.
+    """
+    assert is_worked_off(decoded, lambda size: delivery(b"{}", headers=HEADERS[name](size)))
+
+
+ANSWERS: Mapping[str, Callable[[int], bytes]] = {
     "lists in each other": filled(b'{"Code":200,"Data":', b"["),
     "objects in each other": filled(b"", b'{"Data":'),
     "a member many times": filled(b"{", b'"a":1,', b'"Code":200}'),
-    "many members": b"{" + b",".join(b'"%d":1' % n for n in range(80_000)) + b"}",
+    "many members": lambda size: b"{" + b",".join(b'"%d":1' % n for n in range(size // 12)) + b"}",
     "labels": filled(b'{"Code":200,"Data":{"Result":[', b'{"Label":"a"},', b'{"Label":"a"}]}}'),
     "words": filled(
         b'{"Code":200,"Data":{"Result":[{"Label":"a"}],"Ext":{"TextInImage":{"RiskWord":[', b'"a",', b'""]}}}}',
@@ -198,9 +223,9 @@ def test_an_answer_of_a_hostile_megabyte_is_read_in_no_time(name: str, status: i
     """
     It ends as an answer or as a failure.
     """
-    read = partial(read_answer, status, {}, ANSWERS[name], request())
+    asked = request()
 
-    assert seconds(partial(works, read), MOST) < MOST
+    assert is_worked_off(lambda body: read_answer(status, {}, body, asked), ANSWERS[name])
 
 
 @pytest.mark.parametrize("name", ANSWERS)
@@ -209,9 +234,9 @@ def test_an_upload_token_of_a_hostile_megabyte_is_read_in_no_time(name: str, sta
     """
     It ends as a token or as a failure.
     """
-    read = partial(read_token, status, ANSWERS[name], base_url="https://127.0.0.1", vpc=False)
+    read = partial(read_token, base_url="https://127.0.0.1", vpc=False)
 
-    assert seconds(partial(works, read), MOST) < MOST
+    assert is_worked_off(lambda body: read(status, body), ANSWERS[name])
 
 
 @pytest.mark.parametrize("piece", [b"<Code>", b"<Code>a", b"</Code>", b"\xff", b"a" * 64])
@@ -219,7 +244,7 @@ def test_a_stores_refusal_of_a_hostile_megabyte_is_read_in_no_time(piece: bytes)
     """
     It ends as a failure.
     """
-    assert seconds(partial(store_failure, 403, filled(b"<Error>", piece)), MOST) < MOST
+    assert is_worked_off(partial(store_failure, 403), filled(b"<Error>", piece))
 
 
 PARSING = {

@@ -1,36 +1,66 @@
-"""How long things take on a machine of the usual speed: bounds hold on one that is slow, or slow at the moment."""
+"""Whether work is quick, on a machine of any speed, which may be slow for the moment."""
 
+import sys
 import time
 from collections.abc import Callable
 from math import inf
+from types import FrameType
+from typing import TypeVar
 
-COUNTED = 500_000
-USUAL = 0.03
-"""Seconds of a CPU for counting so far."""
+Input = TypeVar("Input")
+
+MEGABYTE = 1_000_000
+TIMES_SLOWER = 10
+"""What a machine that is slow may take, of what the usual one does."""
+PART = 4
+ATTEMPTS = 5
 
 
-def seconds(act: Callable[[], object], enough: float = 0.0) -> float:
+def is_quick(
+    act: Callable[[Input], object], input_of: Callable[[int], Input], most: float, size: int = MEGABYTE
+) -> bool:
     """
-    CPU seconds of this process, the best of three, or the first that is below `enough`.
+    Whether `act` works off a megabyte in `most` CPU seconds of this process, or is only slow by its machine.
 
-    The machine is measured where they are not, as its caches and clock are others' too: then they are those of a
-    machine of the usual speed.
+    Then it takes less than ten times as long, and what is in proportion to the size takes a quarter of it for a quarter
+    of the size; work of the square takes a sixteenth, and is not quick anywhere. Of several attempts the best count.
+    `input_of` makes an input of about so many bytes.
     """
-    best = inf
-    for _ in range(3):
-        began = time.process_time()
+    whole, part = input_of(size), input_of(size // PART)
+    longest, shortest = inf, inf
+    for _ in range(ATTEMPTS):
+        longest = min(longest, _seconds(act, whole))
+        if longest < most:
+            return True
+        shortest = min(shortest, _seconds(act, part))
+        if longest < min(TIMES_SLOWER * most, 2 * PART * shortest):
+            return True
+    return False
+
+
+def calls_of(act: Callable[[], object]) -> int:
+    """How many functions it calls, of Python or C: what it costs on any machine."""
+    calls = 0
+
+    def count(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
         act()
-        took = time.process_time() - began
-        if took >= enough:
-            took /= max(1.0, _counting() / USUAL)
-        best = min(best, took)
-        if best < enough:
-            break
-    return best
+    finally:
+        sys.setprofile(before)
+    return calls
 
 
-def _counting() -> float:
-    began, total = time.process_time(), 0
-    for number in range(COUNTED):
-        total += number
+def repeated(piece: str, size: int, end: str = "") -> str:
+    """A text of about `size` characters: a piece again and again, and an end."""
+    return piece * (size // len(piece)) + end
+
+
+def _seconds(act: Callable[[Input], object], given: Input) -> float:
+    began = time.process_time()
+    act(given)
     return time.process_time() - began

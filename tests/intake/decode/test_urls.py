@@ -1,6 +1,5 @@
 """What counts as a URL that the provider can download from."""
 
-import time
 from urllib.parse import quote_plus, unquote, urlsplit
 
 import httpx
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from consumer.errors import Undecodable
 from consumer.intake.decode.urls import MAX_URL, decoded_key, encoded_key, is_raw_key, web_url
 from consumer.urls import shown_url
+from tests.rig.speed import is_quick, repeated
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 
@@ -242,31 +242,31 @@ def test_what_only_looks_odd_is_accepted(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "hostile",
+    ("begin", "piece", "end"),
     [
-        "http://" + "a" * 1_000_000,
-        "http://" + "a." * 500_000,
-        "http://" + "a@" * 500_000,
-        "http://" + "%41" * 300_000,
-        "http://" + "a-" * 1_000 + "!",
-        "http://" + "1." * 1_000,
-        "http://" + ":" * 1_000_000,
-        "é" * 1_000_000,
-        "/" * 1_000_000,
-        "..%" * 300_000,
+        ("http://", "a", ""),
+        ("http://", "a.", ""),
+        ("http://", "a@", ""),
+        ("http://", "%41", ""),
+        ("http://", "a-", "!"),
+        ("http://", "1.", ""),
+        ("http://", ":", ""),
+        ("", "é", ""),
+        ("", "/", ""),
+        ("", "..%", ""),
     ],
 )
-def test_a_hostile_megabyte_is_read_in_bounded_time(hostile: str) -> None:
+def test_a_hostile_megabyte_is_read_in_bounded_time(begin: str, piece: str, end: str) -> None:
     """
     Nothing that looks at URLs or keys takes more than time in proportion to their length.
     """
-    began = time.process_time()
 
-    for text in (hostile, hostile[:MAX_URL], hostile[: MAX_URL - 1] + "\\"):
-        accepted(text)
-        shown_url(text)
-        is_raw_key(text)
-        decoded_key(text)
-        encoded_key(text.replace("..", "."), "key")
+    def read(hostile: str) -> None:
+        for text in (hostile, hostile[:MAX_URL], hostile[: MAX_URL - 1] + "\\"):
+            accepted(text)
+            shown_url(text)
+            is_raw_key(text)
+            decoded_key(text)
+            encoded_key(text.replace("..", "."), "key")
 
-    assert time.process_time() - began < 3.0
+    assert is_quick(read, lambda size: begin + repeated(piece, size, end), 3.0)
