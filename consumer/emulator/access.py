@@ -16,6 +16,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from consumer.emulator.settings import EmulatorSettings
+from consumer.emulator.signatures import Credentials
 from consumer.emulator.tokens import split_host
 from consumer.loopback import is_loopback
 
@@ -26,6 +27,17 @@ ACCOUNT: Final = web.AppKey("account", bytes)
 def account_of(settings: EmulatorSettings) -> bytes:
     """The account's key, as HTTP's basic authentication writes it before encoding."""
     return f"{settings.access_key_id}:{settings.access_key_secret.get_secret_value()}".encode()
+
+
+def credentials_of(settings: EmulatorSettings) -> Credentials:
+    """What calls of the account are signed with."""
+    token = settings.security_token
+    return Credentials(
+        settings.access_key_id,
+        settings.access_key_secret.get_secret_value(),
+        token.get_secret_value() if token else None,
+        settings.security_token_expiry,
+    )
 
 
 def is_account(request: web.Request) -> bool:

@@ -15,6 +15,9 @@ Each call meets at most one fault at each of three moments, the first in the lis
     before the gateway          drop after_reading, never_answer, gateway_code, throttle, signature_refused, store_code
     inside the quota            code, items_off, latency, slow_drip, garbage, body, truncated, drop after_judging
 
+A call of the 1.0 API is about several images: it is struck where one of them matches. Beside the above each of its
+images meets at most one `task_code`, and each callback at most one `callback`.
+
 What fires inside the quota is judged and billed like any call, except a `code` and an answer whose HTTP status is not
 200: the answer is changed on its way, as a network or a proxy would. DescribeUploadToken has no quota and costs
 nothing: there, inside is behind the gateway.
@@ -52,6 +55,8 @@ class Moment(Enum):
     BEFORE_READING = 1
     BEFORE_GATEWAY = 2
     INSIDE_QUOTA = 3
+    OF_A_TASK = 4
+    OF_A_CALLBACK = 5
 
 
 _MOMENT_OF_DROP: Final[Mapping[str, Moment]] = {
@@ -67,6 +72,11 @@ STORE_ACTIONS: Final = frozenset({PUT_OBJECT, GET_OBJECT, LIST_OBJECTS})
 
 _AT_THE_GATEWAY: Final = frozenset({"never_answer", "gateway_code", "throttle", "signature_refused", "store_code"})
 _NOT_OF_THE_STORE: Final = frozenset({"code", "gateway_code", "throttle", "signature_refused"})
+_MOMENT_OF_SCAN: Final[Mapping[str, Moment]] = {
+    "task_code": Moment.OF_A_TASK,
+    "callback": Moment.OF_A_CALLBACK,
+}
+_WITH_ITEMS: Final = frozenset({METERED, "ImageSyncScan", "ImageAsyncScan"})
 _OF_THE_STORE_ALONE: Final = frozenset({"store_code", "truncated"})
 
 
@@ -133,6 +143,11 @@ class What(_Strict):
     store_code: StoreCode | None = Field(None, description="The store's refusal of an upload or a read.")
     truncated: Literal[True] | None = Field(None, description="Store the first half of an upload as if it were all.")
 
+    task_code: int | None = Field(None, description="The 1.0 API's refusal of one image of a call.")
+    callback: Literal["lost", "twice", "tampered"] | None = Field(
+        None, description="What becomes of a callback of the 1.0 API; a tampered one has another image's `dataId`."
+    )
+
     http_status: int | None = Field(None, ge=200, le=599)
     headers: Mapping[str, str] = Field(default_factory=dict, description="More headers of a refusal or a body.")
 
@@ -147,8 +162,8 @@ class What(_Strict):
             raise ValueError(f"{self.kind} takes no headers")
         if self.gateway_code is not None and self.http_status is not None and self.http_status < 400:
             raise ValueError("a refusal of the gateway has an http_status of 400 or more")
-        if self.code == 200:
-            raise ValueError("code 200 is no fault")
+        if 200 in (self.code, self.task_code):
+            raise ValueError(f"{self.kind} 200 is no fault")
         return self
 
     def _kinds(self) -> list[str]:
@@ -165,11 +180,15 @@ class What(_Strict):
         """When this strikes."""
         if self.drop is not None:
             return _MOMENT_OF_DROP[self.drop]
+        if self.kind in _MOMENT_OF_SCAN:
+            return _MOMENT_OF_SCAN[self.kind]
         return Moment.BEFORE_GATEWAY if self.kind in _AT_THE_GATEWAY else Moment.INSIDE_QUOTA
 
     def can_strike(self, action: str) -> bool:
         """Whether this is something that can happen to a call of that action."""
-        if self.items_off and action != METERED:
+        if self.items_off and action not in _WITH_ITEMS:
+            return False
+        if self.kind in _MOMENT_OF_SCAN and action not in ("ImageSyncScan", "ImageAsyncScan"):
             return False
         if action not in STORE_ACTIONS:
             return self.kind not in _OF_THE_STORE_ALONE
@@ -209,19 +228,22 @@ class ActiveFault:
         self.moment = fault.what.moment
         self._globs = fault.match.model_dump(exclude_none=True)
 
-    def strikes(self, subject: Subject) -> bool:
-        """Whether it strikes a call about `subject`, which counts. Throws the dice where there is a probability."""
+    def strikes(self, *subjects: Subject) -> bool:
+        """Whether it strikes a call about one of these, which counts. Throws the dice where there is a probability."""
         fault = self.fault
         if fault.times is not None and self.fired >= fault.times:
             return False
-        if not self.what.can_strike(subject.action):
-            return False
-        if not all(fnmatchcase(getattr(subject, name), glob) for name, glob in self._globs.items()):
+        if not any(self._matches(subject) for subject in subjects):
             return False
         if fault.probability < 1 and self.dice.random() >= fault.probability:
             return False
         self.fired += 1
         return True
+
+    def _matches(self, subject: Subject) -> bool:
+        return self.what.can_strike(subject.action) and all(
+            fnmatchcase(getattr(subject, name), glob) for name, glob in self._globs.items()
+        )
 
     def json(self) -> dict[str, JsonValue]:
         """As it was set, and its count."""
@@ -249,9 +271,9 @@ class Faults:
         self._removed_unfired += [active.fault for active in self._active if not active.fired]
         self._active = [ActiveFault(fault) for fault in faults]
 
-    def draw(self, moment: Moment, subject: Subject) -> ActiveFault | None:
-        """The fault that strikes this call at this moment, if any. It has fired with that."""
-        return next((active for active in self._active if active.moment is moment and active.strikes(subject)), None)
+    def draw(self, moment: Moment, *subjects: Subject) -> ActiveFault | None:
+        """The fault that strikes a call about these at this moment, if any. It has fired with that."""
+        return next((active for active in self._active if active.moment is moment and active.strikes(*subjects)), None)
 
     def unfired(self) -> list[Fault]:
         """Every fault that was ever set and never fired, removed or not: a test with one did not test it."""

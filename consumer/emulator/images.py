@@ -37,6 +37,21 @@ MAX_HEIF_SIDE: Final = 8_191
 MAX_DECODED_PIXELS: Final = 40_000_000
 """Decoding more would cost more memory (4 bytes a pixel) than a stand-in should take."""
 
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an API takes. Sides and pixels are the most; all formats, or the common ones alone."""
+
+    side: int
+    pixels: int
+    all_formats: bool
+
+
+OF_2_0: Final = Limits(MAX_SIDE, MAX_PIXELS, True)
+OF_1_0: Final = Limits(30_000, 250_000_000, False)
+"""Vendor: PNG, JPEG, BMP, GIF and WebP, of at most 30,000 pixels a side and 250 million in all."""
+_COMMON: Final = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
+
 Colour = Literal["black", "white", "grey", "red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink"]
 
 # Upper edge of each hue, in degrees. Red lies on both sides of zero.
@@ -69,6 +84,7 @@ class Gallery:
     """Remembers what the last images looked like, by hash, refusals too. Safe to use from several threads."""
 
     capacity: int = 4096
+    limits: Limits = OF_2_0
     _seen: OrderedDict[str, Picture | ServiceError] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -91,16 +107,15 @@ class Gallery:
             raise ServiceError(known.code, known.message)
         return known
 
-    @staticmethod
-    def _look(data: bytes, sha256: str) -> Picture | ServiceError:
+    def _look(self, data: bytes, sha256: str) -> Picture | ServiceError:
         try:
-            return look(data, sha256)
+            return look(data, sha256, self.limits)
         except ServiceError as refusal:
             # Without its traceback and cause, which hold the bytes.
             return ServiceError(refusal.code, refusal.message)
 
 
-def look(data: bytes, sha256: str) -> Picture:
+def look(data: bytes, sha256: str, limits: Limits = OF_2_0) -> Picture:
     """
     Look at one image.
 
@@ -109,7 +124,7 @@ def look(data: bytes, sha256: str) -> Picture:
     if len(data) > MAX_BYTES:
         raise _too_large(f"more than {MAX_BYTES} bytes")
     try:
-        return _look_by_format(data, sha256)
+        return _look_by_format(data, sha256, limits)
     except ServiceError:
         raise
     except Image.DecompressionBombError as error:
@@ -118,21 +133,23 @@ def look(data: bytes, sha256: str) -> Picture:
         raise _unsupported(f"cannot be decoded ({type(error).__name__})") from error
 
 
-def _look_by_format(data: bytes, sha256: str) -> Picture:
-    if data[4:8] == b"ftyp":
+def _look_by_format(data: bytes, sha256: str, limits: Limits) -> Picture:
+    if limits.all_formats and data[4:8] == b"ftyp":
         width, height = _heif_size(data)
         if max(width, height) > MAX_HEIF_SIDE:
             raise _too_large("a HEIF side of 8192 px or more")
         return Picture(sha256, width, height, None)
-    if data.lstrip(b"\xef\xbb\xbf\r\n\t ").startswith(b"<"):
+    if limits.all_formats and data.lstrip(b"\xef\xbb\xbf\r\n\t ").startswith(b"<"):
         _check_svg(data)
         return Picture(sha256, 0, 0, None)
     with _open(data) as image:
+        if not limits.all_formats and image.format not in _COMMON:
+            raise _unsupported("of no supported format")
         width, height = image.size
-        if max(width, height) > MAX_SIDE:
-            raise _too_large(f"a side of more than {MAX_SIDE} px")
-        if width * height > MAX_PIXELS:
-            raise _too_large(f"more than {MAX_PIXELS} pixels")
+        if max(width, height) > limits.side:
+            raise _too_large(f"a side of more than {limits.side} px")
+        if width * height > limits.pixels:
+            raise _too_large(f"more than {limits.pixels} pixels")
         colour = _average_colour(image) if width * height <= MAX_DECODED_PIXELS else None
         return Picture(sha256, width, height, colour)
 

@@ -21,6 +21,7 @@ from urllib.parse import parse_qsl
 
 from pydantic import JsonValue
 
+from consumer.emulator.access import credentials_of
 from consumer.emulator.breakage import in_place_of_gateway, spoiled
 from consumer.emulator.calls import METERED, Call
 from consumer.emulator.errors import GatewayError, ServiceError
@@ -33,7 +34,7 @@ from consumer.emulator.quota import SlidingQuota
 from consumer.emulator.replies import Reply, Silence, gateway_reply, service_reply
 from consumer.emulator.rules import Rule, judgement
 from consumer.emulator.settings import EmulatorSettings
-from consumer.emulator.signatures import Credentials, NonceLedger, SignedRequest, verify
+from consumer.emulator.signatures import NonceLedger, SignedRequest, verify
 from consumer.emulator.sources import ImageSource
 from consumer.emulator.uploads import Uploads
 
@@ -71,12 +72,7 @@ class Provider:
     def __init__(
         self, settings: EmulatorSettings, source: ImageSource, faults: Faults, uploads: Uploads, libraries: LibraryStore
     ) -> None:
-        token = settings.security_token
-        self._credentials = Credentials(
-            settings.access_key_id,
-            settings.access_key_secret.get_secret_value(),
-            token.get_secret_value() if token else None,
-        )
+        self._credentials = credentials_of(settings)
         self._rules = settings.rules
         self._source = source
         self._faults = faults

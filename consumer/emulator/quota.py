@@ -17,11 +17,11 @@ class SlidingQuota:
     per_second: int
     _accepted: deque[float] = field(default_factory=deque)
 
-    def admit(self, arrival: float) -> bool:
-        """Whether the call that arrived now is inside the quota."""
+    def admit(self, arrival: float, places: int = 1) -> bool:
+        """Whether the call that arrived now, and takes so many places, is inside the quota: all of it, or nothing."""
         while self._accepted and self._accepted[0] <= arrival - WINDOW:
             self._accepted.popleft()
-        if len(self._accepted) >= self.per_second:
+        if len(self._accepted) + places > self.per_second:
             return False
-        self._accepted.append(arrival)
+        self._accepted.extend([arrival] * places)
         return True

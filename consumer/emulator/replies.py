@@ -43,7 +43,7 @@ def gateway_reply(error: GatewayError, request_id: str, host: str) -> Reply:
     }
     return Reply(
         http_status=error.status,
-        headers={**_headers(request_id), **error.headers},
+        headers={**headers_of(request_id), **error.headers},
         body=orjson.dumps(body),
         code=error.code,
     )
@@ -58,7 +58,7 @@ def service_reply(
         body["Data"] = data
     return Reply(
         http_status=200,
-        headers=_headers(request_id),
+        headers=headers_of(request_id),
         body=orjson.dumps(body),
         code=code,
         billed=billed,
@@ -68,13 +68,13 @@ def service_reply(
 def library_reply(request_id: str, members: Mapping[str, JsonValue]) -> Reply:
     """An answer about libraries, with every spelling that the pages and the SDKs read."""
     body = {"RequestId": request_id, "requestId": request_id, "code": 200, "msg": "OK", **members}
-    return Reply(http_status=200, headers=_headers(request_id), body=orjson.dumps(body), code=200)
+    return Reply(http_status=200, headers=headers_of(request_id), body=orjson.dumps(body), code=200)
 
 
 def library_refusal(code: int, message: str, request_id: str) -> Reply:
     """A refusal behind the gateway: assumed to be of the same shape, with HTTP 200."""
     body = {"RequestId": request_id, "requestId": request_id, "code": code, "msg": message}
-    return Reply(http_status=200, headers=_headers(request_id), body=orjson.dumps(body), code=code)
+    return Reply(http_status=200, headers=headers_of(request_id), body=orjson.dumps(body), code=code)
 
 
 def stored_reply(etag: str, request_id: str) -> Reply:
@@ -97,5 +97,6 @@ def store_refusal(error: StoreError, request_id: str, host: str) -> Reply:
     )
 
 
-def _headers(request_id: str) -> dict[str, str]:
+def headers_of(request_id: str) -> dict[str, str]:
+    """The headers of every answer of the API."""
     return {"Content-Type": "application/json;charset=utf-8", "x-acs-request-id": request_id}

@@ -69,7 +69,7 @@ def verify_rpc(request: SignedRequest, credentials: Credentials, nonces: NonceLe
     if given.get("SignatureMethod") != "HMAC-SHA1" or given.get("SignatureVersion") != "1.0":
         raise GatewayError(400, "IncompleteSignature", "The request signature does not conform to Aliyun standards.")
     verify_key(given["AccessKeyId"], credentials)
-    verify_token(given.get("SecurityToken"), credentials)
+    verify_token(given.get("SecurityToken"), credentials, now=now)
     timestamp = verify_timestamp(given["Timestamp"], now)
     text = string_to_sign(request.method, pairs)
     shown = dict(parse_qsl(request.query)).get("Signature", "")

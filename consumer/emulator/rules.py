@@ -130,9 +130,14 @@ def read_rules(path: Path) -> tuple[Rule, ...]:
     return RuleFile.model_validate(yaml.safe_load(path.read_text("utf-8"))).rules
 
 
+def answering(rules: Sequence[Rule], parameters: Parameters, picture: Picture) -> Rule:
+    """The rule that answers about an image."""
+    return next((rule for rule in rules if rule.match.holds(parameters, picture)), NO_RISK)
+
+
 def judgement(rules: Sequence[Rule], parameters: Parameters, picture: Picture) -> dict[str, JsonValue]:
     """The answer's `Data`."""
-    rule = next((rule for rule in rules if rule.match.holds(parameters, picture)), NO_RISK)
+    rule = answering(rules, parameters, picture)
     data: dict[str, JsonValue] = {
         "DataId": parameters.data_id,
         "Result": [label.wire() for label in rule.labels],

@@ -2,6 +2,7 @@
 The emulated provider on sockets: requests in, replies out, calls counted. What is replied is provider.py's.
 
     POST /                the provider's API, for the vendor's own SDK as for any client; of libraries also GET
+    POST /green/…         its 1.0 API (scan/)
     PUT /{bucket}/{key}   the provider's object store, for local files (uploads.py)
     GET /{bucket}/{key}   the same, for the account's own buckets (reading.py)
     /emulator/…           what the emulator says about itself (pages.py)
@@ -29,6 +30,9 @@ from consumer.emulator.pages import CALLS, FAULTS, LIBRARIES, add_pages, stats
 from consumer.emulator.provider import ABOUT, Provider, subject_of
 from consumer.emulator.reading import Reading
 from consumer.emulator.replies import Reply, Silence
+from consumer.emulator.scan.calls import ROOT, ScanCalls
+from consumer.emulator.scan.calls import action_of as scan_action_of
+from consumer.emulator.scan.judging import Judge
 from consumer.emulator.settings import EmulatorSettings
 from consumer.emulator.signatures import SignedRequest
 from consumer.emulator.sources import open_source
@@ -46,6 +50,7 @@ _LOOK_AFTER: Final = 0.05
 
 PROVIDER: Final = web.AppKey("provider", Provider)
 UPLOADS: Final = web.AppKey("uploads", Uploads)
+SCAN: Final = web.AppKey("scan", ScanCalls)
 READING: Final = web.AppKey("reading", Reading)
 REGIONS: Final = web.AppKey("regions", dict[int, str])
 
@@ -113,6 +118,7 @@ def build_app(
             unauthorised=settings.unauthorised,
         ) as source:
             app[PROVIDER] = Provider(settings, source, app[FAULTS], uploads, app[LIBRARIES])
+            app[SCAN] = ScanCalls(settings, app[FAULTS], uploads, app[CALLS], Judge(source))
             yield
 
     app.cleanup_ctx.append(open_provider)
@@ -169,7 +175,7 @@ async def _answer_call(http: web.Request, *, default_region: str) -> web.StreamR
         arrival=arrival_now(),
         region=http.app[REGIONS].get(_local_port(http), default_region),
         host=http.host,
-        action=action_of(stored) if stored else http.headers.get("x-acs-action"),
+        action=action_of(stored) if stored else _action_of(http),
         image=f"{stored.bucket}/{stored.key}" if stored else None,
     )
     calls = http.app[CALLS]
@@ -194,6 +200,8 @@ async def _answer(http: web.Request, call: Call) -> Reply | Silence:
         return Reply(http_status=error.status, headers={}, body=b"", code="RequestTooLarge")
     except ConnectionError:
         return _client_left()
+    if request.path.startswith(ROOT):
+        return await http.app[SCAN].answer(request, call)
     return await http.app[PROVIDER].answer(request, call)
 
 
@@ -210,6 +218,11 @@ async def _answer_of_store(http: web.Request, call: Call, request: StoreRequest)
     except ConnectionError:
         return _client_left()
     return await http.app[UPLOADS].answer(request, body, call)
+
+
+def _action_of(http: web.Request) -> str | None:
+    named = http.headers.get("x-acs-action")
+    return scan_action_of(http.path) or named if http.path.startswith(ROOT) else named
 
 
 def _store_request(http: web.Request) -> StoreRequest | None:

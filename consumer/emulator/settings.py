@@ -13,6 +13,7 @@ from pydantic import (
     DirectoryPath,
     Field,
     NonNegativeFloat,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     SecretStr,
@@ -83,6 +84,9 @@ class EmulatorSettings(BaseModel):
     access_key_id: str = Field("emulated-access-key-id", repr=False)
     access_key_secret: SecretStr = SecretStr("emulated-access-key-secret")
     security_token: SecretStr | None = Field(None, description="Makes the key a temporary one: calls must carry this.")
+    security_token_expiry: float | None = Field(
+        None, description="Unix seconds from which on that token is answered as expired; none: never."
+    )
     qps: PositiveInt = Field(100, description="Calls accepted in any second, of all regions together.")
     uid: str = Field("1000000000000001", description="The account's id, as DescribeUserStatus tells it.")
     libraries: PositiveInt = Field(
@@ -90,6 +94,29 @@ class EmulatorSettings(BaseModel):
     )
     library_qps: PositiveInt = Field(
         10, description="Calls accepted in any second of each operation on libraries. The provider's are 10."
+    )
+    scan_images: PositiveInt = Field(
+        50, description="Images that the 1.0 API accepts in any second, of all regions together. The provider's are 50."
+    )
+    scan_tasks: PositiveInt = Field(
+        100,
+        description="Tasks, or ids of tasks, in one call of the 1.0 API. The provider's are not documented.",
+    )
+    scan_seconds: NonNegativeFloat = Field(
+        0.0, description="Seconds that an asynchronous task of the 1.0 API takes, beside the latency."
+    )
+    scan_pending: NonNegativeInt = Field(
+        1, description="How often an asynchronous task is said to be in progress before its result is given."
+    )
+    scan_kept: PositiveFloat = Field(
+        3600.0, description="Seconds that an asynchronous task's result is kept. The provider's are 3,600."
+    )
+    callback_hosts: tuple[str, ...] = Field((), description="Hosts that callbacks may go to, beside loopback.")
+    callback_pause: NonNegativeFloat = Field(
+        1.0, description="Seconds between the attempts of a callback. The provider's are not documented."
+    )
+    feedback_qps: PositiveInt = Field(
+        20, description="Calls with feedback accepted in any second. The provider's are 20."
     )
     latency: Annotated[NonNegativeFloat | tuple[NonNegativeFloat, NonNegativeFloat], AfterValidator(_in_order)] = Field(
         0.0, description="Seconds from arrival to answer, fixed or drawn evenly from [low, high]. Refusals are quicker."

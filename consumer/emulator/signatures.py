@@ -37,6 +37,8 @@ class Credentials:
     access_key_id: str = field(repr=False)
     access_key_secret: str = field(repr=False)
     security_token: str | None = field(default=None, repr=False)
+    token_expiry: float | None = None
+    """When the token expires, in unix seconds; None: never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ def verify(request: SignedRequest, credentials: Credentials, nonces: NonceLedger
     """
     key_id, signed_names, signature = _parse_authorization(request.header("authorization"))
     verify_key(key_id, credentials)
-    verify_token(request.header("x-acs-security-token"), credentials)
+    verify_token(request.header("x-acs-security-token"), credentials, now=now)
     timestamp = verify_timestamp(request.header("x-acs-date"), now)
     nonce = request.header("x-acs-signature-nonce")
     if not nonce:
@@ -135,7 +137,11 @@ def verify_key(key_id: str, credentials: Credentials) -> None:
 
 def verify_timestamp(value: str | None, now: float) -> float:
     """The moment that a request names, in unix seconds. Raises: GatewayError, where it is none or far from `now`."""
-    timestamp = _parse_timestamp(value)
+    return verify_age(_parse_timestamp(value), now)
+
+
+def verify_age(timestamp: float, now: float) -> float:
+    """The same moment. Raises: GatewayError, where it is far from `now`; both in unix seconds."""
     if abs(now - timestamp) > VALIDITY:
         raise GatewayError(400, "InvalidTimeStamp.Expired", "Specified time stamp or date value is expired.")
     return timestamp
@@ -147,8 +153,8 @@ def verify_nonce(nonce: str, nonces: NonceLedger, *, timestamp: float, now: floa
         raise GatewayError(400, "SignatureNonceUsed", "Specified signature nonce was used already.")
 
 
-def verify_token(token: str | None, credentials: Credentials) -> None:
-    """Refuse a temporary key without its token, and a token of another key. Raises: GatewayError."""
+def verify_token(token: str | None, credentials: Credentials, *, now: float) -> None:
+    """Refuse a temporary key without its token, a token of another key, and an expired one. Raises: GatewayError."""
     if token is None and credentials.security_token is not None:
         raise GatewayError(400, "MissingSecurityToken", "SecurityToken is mandatory for this action.")
     if token != credentials.security_token:
@@ -157,6 +163,8 @@ def verify_token(token: str | None, credentials: Credentials) -> None:
             "InvalidSecurityToken.MismatchWithAccessKey",
             "Specified SecurityToken mismatch with the AccessKey.",
         )
+    if credentials.token_expiry is not None and now >= credentials.token_expiry:
+        raise GatewayError(400, "InvalidSecurityToken.Expired", "Specified SecurityToken is expired.")
 
 
 def _parse_timestamp(value: str | None) -> float:

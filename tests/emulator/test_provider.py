@@ -239,7 +239,7 @@ async def test_only_posts_to_the_root_are_calls(http: aiohttp.ClientSession) -> 
     async with running(EmulatorSettings()) as emulator:
         async with http.get(emulator.url) as got:
             unsigned = await got.json()
-        async with http.post(f"{emulator.url}/green/image/scan", headers=signed_headers(emulator.endpoint, b"")) as got:
+        async with http.post(f"{emulator.url}/elsewhere", headers=signed_headers(emulator.endpoint, b"")) as got:
             elsewhere = await got.json()
 
     assert unsigned["Code"] == "MissingAccessKeyId"

@@ -1,0 +1,9 @@
+"""
+The 1.0 API, which stands beside that of 2.0 on every port: what is asked under `/green/…`.
+
+    codes.py        its codes, and the answer's envelope
+    parameters.py   what a call asks
+    verdicts.py     what an image answers, from the rules that answer 2.0
+    judging.py      one image: fetched, looked at, judged
+    calls.py        gateway, quota, operations
+"""
