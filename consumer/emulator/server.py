@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+import aiohttp
 from aiohttp import web
 
 from consumer.emulator.access import ACCOUNT, account_of, only_by
@@ -26,13 +27,16 @@ from consumer.emulator.faults import Faults, Moment
 from consumer.emulator.images import MAX_BYTES
 from consumer.emulator.libraries import LibraryStore
 from consumer.emulator.listening import Listener, listening
-from consumer.emulator.pages import CALLS, FAULTS, LIBRARIES, add_pages, stats
+from consumer.emulator.pages import CALLS, FAULTS, LIBRARIES, TASKS, add_pages, stats
 from consumer.emulator.provider import ABOUT, Provider, subject_of
 from consumer.emulator.reading import Reading
 from consumer.emulator.replies import Reply, Silence
+from consumer.emulator.scan.callbacks import Callbacks
 from consumer.emulator.scan.calls import ROOT, ScanCalls
 from consumer.emulator.scan.calls import action_of as scan_action_of
 from consumer.emulator.scan.judging import Judge
+from consumer.emulator.scan.later import Later
+from consumer.emulator.scan.tasks import OpenTasks
 from consumer.emulator.settings import EmulatorSettings
 from consumer.emulator.signatures import SignedRequest
 from consumer.emulator.sources import open_source
@@ -104,6 +108,7 @@ def build_app(
     app[CALLS] = CallLog(settings.calls_kept)
     app[FAULTS] = Faults(settings.faults)
     app[LIBRARIES] = LibraryStore(settings.libraries, settings.uid)
+    app[TASKS] = OpenTasks(settings.scan_kept, settings.scan_pending)
     app[UPLOADS] = Uploads(settings, app[FAULTS], clock)
     app[READING] = Reading(settings, app[FAULTS], clock)
     app[REGIONS] = {}
@@ -118,8 +123,11 @@ def build_app(
             unauthorised=settings.unauthorised,
         ) as source:
             app[PROVIDER] = Provider(settings, source, app[FAULTS], uploads, app[LIBRARIES])
-            app[SCAN] = ScanCalls(settings, app[FAULTS], uploads, app[CALLS], Judge(source))
-            yield
+            async with aiohttp.ClientSession(trust_env=False) as session:
+                later = Later(app[TASKS], Callbacks(settings, session), clock)
+                app[SCAN] = ScanCalls(settings, app[FAULTS], uploads, app[CALLS], Judge(source), later)
+                yield
+                await later.end()
 
     app.cleanup_ctx.append(open_provider)
     add_pages(app)

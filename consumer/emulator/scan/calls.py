@@ -2,11 +2,14 @@
 Calls of the 1.0 API: gateway, quota, operation, answer.
 
     POST /green/image/scan                      judged at once
+    POST /green/image/asyncscan                 accepted, judged behind the answer
+    POST /green/image/results                   what became of accepted ones
     POST /green/credentials/uploadcredentials   a key to upload local files with
 
 Vendor: version 2018-05-09, in four regions, signed with ROA. The quota counts images, 50 a second. An image that
 answers 200 is charged once for each scene. Assumed: a call with more images than the quota has places for is refused as
-a whole.
+a whole; scans of both kinds share the quota, and no other call has one; an accepted image is charged once it was
+judged, whether its result is fetched or not.
 """
 
 import asyncio
@@ -27,9 +30,10 @@ from consumer.emulator.quota import SlidingQuota
 from consumer.emulator.replies import Reply, Silence, gateway_reply
 from consumer.emulator.roa_signatures import verify_roa
 from consumer.emulator.rules import Rule
-from consumer.emulator.scan.codes import EXCEED_QUOTA, NAMES, OK, ScanError, envelope, refusal
+from consumer.emulator.scan.codes import BAD_REQUEST, EXCEED_QUOTA, NAMES, OK, ScanError, envelope, refusal
 from consumer.emulator.scan.judging import Judge
-from consumer.emulator.scan.parameters import Scan, Task, read_scan
+from consumer.emulator.scan.later import Later
+from consumer.emulator.scan.parameters import Scan, Task, read_results, read_scan
 from consumer.emulator.scan.tasks import new_task_id
 from consumer.emulator.scan.verdicts import SERVICE
 from consumer.emulator.settings import EmulatorSettings
@@ -56,19 +60,22 @@ class ScanCalls:
     """Answers the calls of version 2018-05-09."""
 
     def __init__(
-        self, settings: EmulatorSettings, faults: Faults, uploads: Uploads, log: CallLog, judge: Judge
+        self, settings: EmulatorSettings, faults: Faults, uploads: Uploads, log: CallLog, judge: Judge, later: Later
     ) -> None:
         self._settings = settings
         self._faults = faults
         self._uploads = uploads
         self._log = log
         self._judge = judge
+        self._later = later
         self._credentials = credentials_of(settings)
         self._nonces = NonceLedger()
         self._quota = SlidingQuota(settings.scan_images)
         self._latency = Latency.of(settings)
         self._operations: Mapping[str, Callable[[Asking, Sequence[Rule]], Awaitable[Reply]]] = {
             "ImageSyncScan": self._scan,
+            "ImageAsyncScan": self._accept,
+            "ImageAsyncScanResults": self._results,
             "UploadCredentials": self._hand_out,
         }
 
@@ -135,21 +142,55 @@ class ScanCalls:
         assert asking.scan
         answer_at = asyncio.get_running_loop().time() + self._latency.draw()
         pairs = zip(asking.scan.tasks, asking.call.tasks, strict=True)
-        entries = await asyncio.gather(*(self._judged(asking, task, seen, rules) for task, seen in pairs))
+        entries = await asyncio.gather(
+            *(self._judged(asking, task, seen, rules, new_task_id()) for task, seen in pairs)
+        )
         await asyncio.sleep(answer_at - asyncio.get_running_loop().time())
         return envelope(asking.request_id, entries, billed=any(seen.code == OK for seen in asking.call.tasks))
 
+    async def _accept(self, asking: Asking, rules: Sequence[Rule]) -> Reply:
+        assert asking.scan
+        scan = asking.scan
+        if scan.callback:
+            self._later.callbacks.check(scan.callback)
+        entries = []
+        for task, seen in zip(scan.tasks, asking.call.tasks, strict=True):
+            task_id = new_task_id()
+            if task.image is None:
+                seen.code = BAD_REQUEST
+                entries.append(_refused(ScanError(BAD_REQUEST, task.wrong), _head(task)))
+                continue
+            self._later.start(task_id, task.url, self._finish(asking, task, seen, rules, task_id))
+            entries.append({"code": OK, "msg": NAMES[OK], **_head(task, task_id)})
+        return envelope(asking.request_id, entries)
+
+    async def _finish(self, asking: Asking, task: Task, seen: TaskSeen, rules: Sequence[Rule], task_id: str) -> None:
+        assert asking.scan
+        await asyncio.sleep(self._settings.scan_seconds + self._latency.draw())
+        result = await self._judged(asking, task, seen, rules, task_id)
+        if seen.code == OK:
+            self._log.charge(seen)
+        self._later.tasks.finish(task_id, result)
+        if asking.scan.callback:
+            fault = self._faults.draw(Moment.OF_A_CALLBACK, _subject(asking.call, task))
+            await self._later.callbacks.send(asking.scan.callback, asking.scan.seed, result, fault)
+
+    async def _results(self, asking: Asking, _rules: Sequence[Rule]) -> Reply:
+        ids = read_results(asking.request.body, self._settings.scan_tasks)
+        now = self._later.clock()
+        return envelope(asking.request_id, [self._later.tasks.poll(each, now) for each in ids])
+
     async def _judged(
-        self, asking: Asking, task: Task, seen: TaskSeen, rules: Sequence[Rule], task_id: str | None = None
+        self, asking: Asking, task: Task, seen: TaskSeen, rules: Sequence[Rule], task_id: str
     ) -> dict[str, Any]:
         assert asking.scan
-        head = _head(task, task_id or new_task_id())
+        head = _head(task, task_id)
         try:
             self._strike(asking.call, task)
             results = await self._judge.judge(task, asking.scan, asking.call.region, rules)
         except ScanError as error:
             seen.code = error.code
-            return {"code": error.code, "msg": error.message, **head}
+            return _refused(error, head)
         seen.code = OK
         wire = [each.wire() for each in results]
         return {"code": OK, "msg": NAMES[OK], **head, "extras": {}, "results": wire}
@@ -210,10 +251,14 @@ def _note(call: Call, scan: Scan) -> None:
         call.data_id, call.image = call.tasks[0].data_id, call.tasks[0].image
 
 
-def _head(task: Task, task_id: str) -> dict[str, Any]:
-    """What every entry begins with; without `dataId` where none was sent."""
-    named = {"dataId": task.data_id} if task.data_id is not None else {}
-    return {"taskId": task_id, "url": task.url, **named}
+def _head(task: Task, task_id: str | None = None) -> dict[str, Any]:
+    """What every entry begins with; without `taskId` and `dataId` where there are none."""
+    head = {"taskId": task_id, "url": task.url, "dataId": task.data_id}
+    return {name: value for name, value in head.items() if value is not None}
+
+
+def _refused(error: ScanError, head: Mapping[str, Any]) -> dict[str, Any]:
+    return {"code": error.code, "msg": error.message, **head}
 
 
 async def _struck(reply: Reply | Silence, fault: ActiveFault) -> Reply | Silence:

@@ -205,15 +205,16 @@ async def test_faults_strike_the_calls_of_this_api(emulator: Emulator) -> None:
     The gateway's, the service's, and one image's alone; an answer that is lost was billed.
     """
     content = tasks("oss://ugc/red.png", "oss://ugc/white.png")
-    answered = []
-    for what in (
+    answered: list[Any] = []
+    whats: list[dict[str, Any]] = [
         {"task_code": 588},
         {"code": 588},
         {"items_off": True},
         {"throttle": {}},
         {"gateway_code": "ServiceUnavailable", "http_status": 503},
         {"body": "<html>", "http_status": 502},
-    ):
+    ]
+    for what in whats:
         emulator.faults.add(Fault.model_validate({"match": {"object": "red*"}, "what": what, "times": 1}))
         try:
             body = await ask(emulator.endpoint, "scan", content)
