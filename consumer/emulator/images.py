@@ -142,7 +142,7 @@ def _look_by_format(data: bytes, sha256: str, limits: Limits) -> Picture:
     if limits.all_formats and data.lstrip(b"\xef\xbb\xbf\r\n\t ").startswith(b"<"):
         _check_svg(data)
         return Picture(sha256, 0, 0, None)
-    with _open(data) as image:
+    with open_image(data) as image:
         if not limits.all_formats and image.format not in _COMMON:
             raise _unsupported("of no supported format")
         width, height = image.size
@@ -154,8 +154,13 @@ def _look_by_format(data: bytes, sha256: str, limits: Limits) -> Picture:
         return Picture(sha256, width, height, colour)
 
 
-def _open(data: bytes) -> ImageFile.ImageFile:
-    """Read the header. `Image.open` would try formats that the provider refuses, and has its own pixel limit."""
+def open_image(data: bytes) -> ImageFile.ImageFile:
+    """
+    Read the header of an image that is neither HEIF nor SVG.
+
+    `Image.open` would try formats that the provider refuses, and has its own pixel limit. Raises: ServiceError 407, and
+    what Pillow's decoders raise.
+    """
     match data[:4]:
         case b"\x89PNG":
             return PngImageFile(BytesIO(data))

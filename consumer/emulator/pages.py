@@ -23,11 +23,13 @@ from consumer.emulator.calls import CallLog, arrival_now
 from consumer.emulator.faults import Faults, parse_faults
 from consumer.emulator.libraries import LibraryStore
 from consumer.emulator.provider import ABOUT
+from consumer.emulator.scan.feedback import FeedbackStore
 from consumer.emulator.scan.tasks import OpenTasks
 
 CALLS: Final = web.AppKey("calls", CallLog)
 FAULTS: Final = web.AppKey("faults", Faults)
 LIBRARIES: Final = web.AppKey("libraries", LibraryStore)
+FEEDBACK: Final = web.AppKey("feedback", FeedbackStore)
 TASKS: Final = web.AppKey("tasks", OpenTasks)
 
 _LINES_AT_ONCE: Final = 1000

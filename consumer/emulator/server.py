@@ -27,13 +27,14 @@ from consumer.emulator.faults import Faults, Moment
 from consumer.emulator.images import MAX_BYTES
 from consumer.emulator.libraries import LibraryStore
 from consumer.emulator.listening import Listener, listening
-from consumer.emulator.pages import CALLS, FAULTS, LIBRARIES, TASKS, add_pages, stats
+from consumer.emulator.pages import CALLS, FAULTS, FEEDBACK, LIBRARIES, TASKS, add_pages, stats
 from consumer.emulator.provider import ABOUT, Provider, subject_of
 from consumer.emulator.reading import Reading
 from consumer.emulator.replies import Reply, Silence
 from consumer.emulator.scan.callbacks import Callbacks
 from consumer.emulator.scan.calls import ROOT, ScanCalls
 from consumer.emulator.scan.calls import action_of as scan_action_of
+from consumer.emulator.scan.feedback import FeedbackStore
 from consumer.emulator.scan.judging import Judge
 from consumer.emulator.scan.later import Later
 from consumer.emulator.scan.tasks import OpenTasks
@@ -72,6 +73,10 @@ class Emulator:
         """What goes wrong."""
         self.libraries = app[LIBRARIES]
         """The account's libraries of the 1.0 service."""
+        self.feedback = app[FEEDBACK]
+        """What people said of images in the 1.0 API."""
+        self.tasks = app[TASKS]
+        """The asynchronous tasks of the 1.0 API."""
         self.endpoints = {region: f"{host}:{port}" for region, port in ports.items()}
         """`host:port` by region."""
         self.endpoint = self.endpoints[settings.regions[0]]
@@ -108,6 +113,7 @@ def build_app(
     app[CALLS] = CallLog(settings.calls_kept)
     app[FAULTS] = Faults(settings.faults)
     app[LIBRARIES] = LibraryStore(settings.libraries, settings.uid)
+    app[FEEDBACK] = FeedbackStore()
     app[TASKS] = OpenTasks(settings.scan_kept, settings.scan_pending)
     app[UPLOADS] = Uploads(settings, app[FAULTS], clock)
     app[READING] = Reading(settings, app[FAULTS], clock)
@@ -125,7 +131,8 @@ def build_app(
             app[PROVIDER] = Provider(settings, source, app[FAULTS], uploads, app[LIBRARIES])
             async with aiohttp.ClientSession(trust_env=False) as session:
                 later = Later(app[TASKS], Callbacks(settings, session), clock)
-                app[SCAN] = ScanCalls(settings, app[FAULTS], uploads, app[CALLS], Judge(source), later)
+                judge = Judge(source, app[LIBRARIES], app[FEEDBACK])
+                app[SCAN] = ScanCalls(settings, app[FAULTS], uploads, app[CALLS], judge, later)
                 yield
                 await later.end()
 

@@ -4,12 +4,13 @@ Calls of the 1.0 API: gateway, quota, operation, answer.
     POST /green/image/scan                      judged at once
     POST /green/image/asyncscan                 accepted, judged behind the answer
     POST /green/image/results                   what became of accepted ones
+    POST /green/image/feedback                  what people say, which holds for similar images from then on
     POST /green/credentials/uploadcredentials   a key to upload local files with
 
 Vendor: version 2018-05-09, in four regions, signed with ROA. The quota counts images, 50 a second. An image that
 answers 200 is charged once for each scene. Assumed: a call with more images than the quota has places for is refused as
 a whole; scans of both kinds share the quota, and no other call has one; an accepted image is charged once it was
-judged, whether its result is fetched or not.
+judged, whether its result is fetched or not. Feedback that names no URL is taken, and changes nothing.
 """
 
 import asyncio
@@ -30,10 +31,11 @@ from consumer.emulator.quota import SlidingQuota
 from consumer.emulator.replies import Reply, Silence, gateway_reply
 from consumer.emulator.roa_signatures import verify_roa
 from consumer.emulator.rules import Rule
-from consumer.emulator.scan.codes import BAD_REQUEST, EXCEED_QUOTA, NAMES, OK, ScanError, envelope, refusal
+from consumer.emulator.scan.codes import BAD_REQUEST, EXCEED_QUOTA, NAMES, NOT_ALLOWED, OK, ScanError, envelope, refusal
 from consumer.emulator.scan.judging import Judge
 from consumer.emulator.scan.later import Later
-from consumer.emulator.scan.parameters import Scan, Task, read_results, read_scan
+from consumer.emulator.scan.likeness import NEEDED, is_available
+from consumer.emulator.scan.parameters import Scan, Task, read_feedback, read_results, read_scan
 from consumer.emulator.scan.tasks import new_task_id
 from consumer.emulator.scan.verdicts import SERVICE
 from consumer.emulator.settings import EmulatorSettings
@@ -71,11 +73,13 @@ class ScanCalls:
         self._credentials = credentials_of(settings)
         self._nonces = NonceLedger()
         self._quota = SlidingQuota(settings.scan_images)
+        self._feedback_quota = SlidingQuota(settings.feedback_qps)
         self._latency = Latency.of(settings)
         self._operations: Mapping[str, Callable[[Asking, Sequence[Rule]], Awaitable[Reply]]] = {
             "ImageSyncScan": self._scan,
             "ImageAsyncScan": self._accept,
             "ImageAsyncScanResults": self._results,
+            "ImageScanFeedback": self._learn,
             "UploadCredentials": self._hand_out,
         }
 
@@ -199,6 +203,17 @@ class ScanCalls:
         fault = self._faults.draw(Moment.OF_A_TASK, _subject(call, task))
         if fault is not None:
             raise ScanError(fault.what.task_code or 0, "a fault of the emulator")
+
+    async def _learn(self, asking: Asking, _rules: Sequence[Rule]) -> Reply:
+        if not self._feedback_quota.admit(asking.call.arrival):
+            raise ScanError(EXCEED_QUOTA, f"more than {self._feedback_quota.per_second} calls a second")
+        feedback = read_feedback(asking.request.body, asking.call.region)
+        if feedback.image is not None:
+            asking.call.image = str(feedback.image)
+            if not is_available():
+                raise ScanError(NOT_ALLOWED, NEEDED)
+            await self._judge.learn(feedback, asking.call.region)
+        return envelope(asking.request_id, {})
 
     async def _hand_out(self, asking: Asking, _rules: Sequence[Rule]) -> Reply:
         token = self._uploads.hand_out(asking.call.region)

@@ -17,6 +17,7 @@ from consumer.emulator.replies import Reply, headers_of
 OK: Final = 200
 PROCESSING: Final = 280
 BAD_REQUEST: Final = 400
+NOT_ALLOWED: Final = 401
 NOT_FOUND: Final = 404
 EXCEED_QUOTA: Final = 588
 EXPIRED: Final = 594

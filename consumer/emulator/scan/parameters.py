@@ -9,7 +9,7 @@ call as a whole, and both with 400. `interval`, `maxFrames` and `extras` are acc
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 import orjson
@@ -47,7 +47,7 @@ class Scan:
 class Feedback:
     """What people say of an image: `suggestion` is pass or block, and `image` None where none is named by URL."""
 
-    suggestion: str
+    suggestion: Literal["pass", "block"]
     scenes: tuple[str, ...]
     url: str = field(repr=False)
     image: ImageUrl | OssObject | None
@@ -100,7 +100,7 @@ def read_feedback(body: bytes, region: str) -> Feedback:
     Raises: ScanError 400.
     """
     fields = _object(body)
-    suggestion, url, task_id = (_text(fields, name) for name in ("suggestion", "url", "taskId"))
+    suggestion, url, task_id = fields.get("suggestion"), _text(fields, "url"), _text(fields, "taskId")
     if suggestion not in ("pass", "block"):
         raise _wrong("suggestion is neither pass nor block")
     if not url and not task_id:

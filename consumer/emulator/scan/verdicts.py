@@ -108,12 +108,13 @@ def texts_of(rule: Rule) -> list[str]:
 
 
 def _found(rule: Rule) -> Iterator[SceneResult]:
-    explained = {_OF_LEVEL[label.risk_level or rule.overall] for label in rule.labels}
-    overall = _OF_LEVEL[rule.overall]
-    if SUGGESTIONS.index(overall) < min(map(SUGGESTIONS.index, explained)):
-        yield SceneResult("terrorism", "others", overall, CERTAIN)
+    explained = len(SUGGESTIONS)
     for label in rule.labels:
         _, scene, name = next(line for line in SCENE_OF if fnmatchcase(label.label, line[0]))
         suggestion = _OF_LEVEL[label.risk_level or rule.overall]
         if scene and suggestion != "pass":
+            explained = min(explained, SUGGESTIONS.index(suggestion))
             yield SceneResult(scene, name, suggestion, CERTAIN if label.confidence is None else label.confidence)
+    overall = _OF_LEVEL[rule.overall]
+    if overall != "pass" and SUGGESTIONS.index(overall) < explained:
+        yield SceneResult("terrorism", "others", overall, CERTAIN)
