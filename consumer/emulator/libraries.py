@@ -158,6 +158,14 @@ class LibraryStore:
         library.items[item.id] = item
         return item
 
+    def replace(self, libraries: Iterable[Library], biz_types: Mapping[str, str]) -> None:
+        """Have these libraries and business scenarios alone. New ids are higher than theirs, and than all before."""
+        self._libraries = {library.id: library for library in libraries}
+        self.biz_types = dict(biz_types)
+        items = [item for library in self._libraries.values() for item in library.items]
+        self._ids = count(max(next(self._ids), *(each + 1 for each in self._libraries), 0))
+        self._item_ids = count(max(next(self._item_ids), *(each + 1 for each in items), 0))
+
     def reset(self) -> None:
         """Forget everything; ids go on."""
         self._libraries.clear()

@@ -8,9 +8,18 @@ account's: `curl -u ID:SECRET -X PUT …/emulator/faults`.
     GET /emulator/faults      the faults that are set, with how often each fired
     GET /emulator/libraries   the account's libraries, with what is in them, and its business scenarios
     DELETE /emulator/libraries  forget them all; needs the account's key
+    GET /emulator/feedback    what people said of images in the 1.0 API
+    DELETE /emulator/feedback   forget it; needs the account's key
+    GET /emulator/tasks       the asynchronous tasks of the 1.0 API, without URLs
+    DELETE /emulator/tasks    forget them; needs the account's key
+    GET /emulator/state       libraries, feedback and finished tasks, to be saved; needs the account's key
+    PUT /emulator/state       replace them by what was saved (state.py); needs the account's key
+    DELETE /emulator/state    forget them all; needs the account's key
     PUT /emulator/faults      replace them by the list in the body (faults.py says of what); needs the account's key
 """
 
+from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -25,6 +34,7 @@ from consumer.emulator.libraries import LibraryStore
 from consumer.emulator.provider import ABOUT
 from consumer.emulator.scan.feedback import FeedbackStore
 from consumer.emulator.scan.tasks import OpenTasks
+from consumer.emulator.state import restore, saved
 
 CALLS: Final = web.AppKey("calls", CallLog)
 FAULTS: Final = web.AppKey("faults", Faults)
@@ -33,6 +43,8 @@ FEEDBACK: Final = web.AppKey("feedback", FeedbackStore)
 TASKS: Final = web.AppKey("tasks", OpenTasks)
 
 _LINES_AT_ONCE: Final = 1000
+_MOST_STATE: Final = 64 * 1024 * 1024
+"""The longest state that is taken, in bytes."""
 
 
 def add_pages(app: web.Application) -> None:
@@ -43,7 +55,17 @@ def add_pages(app: web.Application) -> None:
     app.router.add_put("/emulator/faults", _replace_faults)
     app.router.add_delete("/emulator/calls", _forget_calls)
     app.router.add_get("/emulator/libraries", _list_libraries)
-    app.router.add_delete("/emulator/libraries", _forget_libraries)
+    app.router.add_get("/emulator/feedback", _list_feedback)
+    app.router.add_get("/emulator/tasks", _list_tasks)
+    app.router.add_get("/emulator/state", _save_state)
+    app.router.add_put("/emulator/state", _restore_state)
+    for name, what, stores in (
+        ("libraries", "Libraries", (LIBRARIES,)),
+        ("feedback", "Feedback", (FEEDBACK,)),
+        ("tasks", "Tasks", (TASKS,)),
+        ("state", "The state", (LIBRARIES, FEEDBACK, TASKS)),
+    ):
+        app.router.add_delete(f"/emulator/{name}", partial(_forget, what=what, stores=stores))
 
 
 def stats(calls: CallLog) -> dict[str, Any]:
@@ -80,16 +102,51 @@ async def _list_libraries(request: web.Request) -> web.Response:
     return web.Response(body=orjson.dumps(request.app[LIBRARIES].json()), content_type="application/json")
 
 
-async def _forget_libraries(request: web.Request) -> web.Response:
+async def _list_feedback(request: web.Request) -> web.Response:
+    return web.Response(body=orjson.dumps(request.app[FEEDBACK].json()), content_type="application/json")
+
+
+async def _list_tasks(request: web.Request) -> web.Response:
+    return web.Response(body=orjson.dumps(request.app[TASKS].json()), content_type="application/json")
+
+
+async def _forget(request: web.Request, *, what: str, stores: Sequence[web.AppKey[Any]]) -> web.Response:
     if not is_account(request):
-        return _for_the_account("Libraries")
-    request.app[LIBRARIES].reset()
+        return _for_the_account(what)
+    for store in stores:
+        request.app[store].reset()
     return web.Response(status=204)
+
+
+async def _save_state(request: web.Request) -> web.Response:
+    if not is_account(request):
+        return _for_the_account("The state")
+    return web.Response(body=saved(*_stores(request.app)), content_type="application/json")
+
+
+async def _restore_state(request: web.Request) -> web.Response:
+    if not is_account(request):
+        return _for_the_account("The state")
+    try:
+        restore(await request.clone(client_max_size=_MOST_STATE).read(), *_stores(request.app))
+    except ValidationError as error:
+        return _refused(error)
+    return web.Response(status=204)
+
+
+def _stores(app: web.Application) -> tuple[LibraryStore, FeedbackStore, OpenTasks]:
+    return app[LIBRARIES], app[FEEDBACK], app[TASKS]
+
+
+def _refused(error: ValidationError) -> web.Response:
+    # Without what was sent: it may be a presigned URL.
+    text = error.json(include_url=False, include_input=False)
+    return web.Response(status=400, text=text, content_type="application/json")
 
 
 def _for_the_account(what: str) -> web.Response:
     asked = {"WWW-Authenticate": 'Basic realm="the emulated account"'}
-    return web.Response(status=401, headers=asked, text=f"{what} are the account's: curl -u ID:SECRET\n")
+    return web.Response(status=401, headers=asked, text=f"{what}: for the account alone: curl -u ID:SECRET\n")
 
 
 async def _replace_faults(request: web.Request) -> web.Response:

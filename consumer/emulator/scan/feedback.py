@@ -6,7 +6,7 @@ account's libraries come before it, and it before what the image is judged to be
 it is not established: here it does not.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Literal
@@ -63,6 +63,11 @@ class FeedbackStore:
     def find(self, scene: str, seen: Print) -> Said | None:
         """What counts for an image in a scene, or None."""
         return next((said for said in reversed(self._said) if scene in said.scenes and said.print.is_like(seen)), None)
+
+    def replace(self, said: Iterable[Said]) -> None:
+        """Have this feedback alone. New ids are higher than its, and than all before."""
+        self._said = list(said)
+        self._ids = count(max(next(self._ids), *(each.id + 1 for each in self._said), 0))
 
     def reset(self) -> None:
         """Forget everything; ids go on."""
