@@ -222,6 +222,16 @@ def emulator(
         typer.Option(help="Glob on buckets that the account has not authorised, code 408; may be repeated."),
     ] = None,
     qps: Annotated[int, typer.Option(help="Calls accepted in any second; more are throttled.")] = 100,
+    scan_images: Annotated[
+        int, typer.Option(help="Images that the 1.0 API accepts in any second; more are throttled.")
+    ] = 50,
+    scan_seconds: Annotated[
+        float, typer.Option(help="Seconds that an asynchronous task of the 1.0 API takes, beside the latency.")
+    ] = 0.0,
+    callback_hosts: Annotated[
+        list[str] | None,
+        typer.Option("--callback-host", help="A host, beside loopback, that callbacks go to; may be repeated."),
+    ] = None,
     latency: Annotated[float, typer.Option(help="Seconds from a call to its answer.")] = 0.3,
     rules: Annotated[
         Path | None, typer.Option(help="YAML file with the verdict for each image. Without it all images are harmless.")
@@ -231,6 +241,7 @@ def emulator(
 ) -> None:
     """Serve the provider's API, to try the service without an account. It follows rules and looks at no content."""
     import asyncio
+    from functools import partial
 
     with extra("demo", "The emulator, which looks at real images,"):
         from consumer.emulator import EmulatorSettings, serve
@@ -245,6 +256,7 @@ def emulator(
 
     given = {
         "beyond_loopback": beyond_loopback, "host": host, "names": names, "port": port, "qps": qps, "latency": latency,
+        "scan_images": scan_images, "scan_seconds": scan_seconds, "callback_hosts": callback_hosts,
         "regions": regions, "unauthorised": unauthorised, "rules": rules,
         "access_key_id": access_key_id, "access_key_secret": access_key_secret,
     }  # fmt: skip
@@ -256,11 +268,11 @@ def emulator(
         settings = EmulatorSettings.model_validate(options)
     except ValidationError as error:
         problems = explained(error, EmulatorSettings, options, {("access_key_id",)})
-        singular = {"names": "name", "regions": "region"}
+        singular = {"names": "name", "regions": "region", "callback-hosts": "callback-host"}
         named = [(".".join(each.keys[:1]).replace("_", "-"), each.text) for each in problems]
         raise Misconfigured([f"--{singular.get(name, name)}: {text}" for name, text in named]) from None
     try:
-        asyncio.run(serve(settings, announce=output.print, proxies=Proxies.of(os.environ)))
+        asyncio.run(serve(settings, announce=partial(output.print, markup=False), proxies=Proxies.of(os.environ)))
     except OSError as error:
         reason = f"{host}:{port} cannot be listened on: {error.strerror or error}"
         raise Misconfigured([f"--host, --port: {reason}; 0 takes a free port"]) from error

@@ -43,6 +43,7 @@ class LibraryCalls:
         self._store = store
         self._faults = faults
         self._credentials = credentials
+        self._clock_ahead = settings.clock_ahead
         self._nonces = nonces
         self._quotas: defaultdict[str, SlidingQuota] = defaultdict(partial(SlidingQuota, settings.library_qps))
 
@@ -72,7 +73,7 @@ class LibraryCalls:
 
     def _pass_gateway(self, request: SignedRequest, call: Call) -> None:
         check = verify_rpc if is_rpc(request) else verify
-        check(request, self._credentials, self._nonces, now=time.time())
+        check(request, self._credentials, self._nonces, now=time.time() + self._clock_ahead)
         if not self._quotas[call.action or ""].admit(call.arrival):
             raise GatewayError(
                 400,

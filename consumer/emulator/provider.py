@@ -39,7 +39,7 @@ from consumer.emulator.sources import ImageSource
 from consumer.emulator.uploads import Uploads
 
 ABOUT: Final = (
-    "This is an emulator of Alibaba Cloud Image Moderation 2.0. It judges nothing: "
+    "This is an emulator of Alibaba Cloud Image Moderation 2.0, and of its 1.0 API. It judges nothing: "
     "it answers by rules, and says nonLabel where no rule matches."
 )
 VERSION: Final = "2022-03-02"
@@ -77,6 +77,7 @@ class Provider:
         self._source = source
         self._faults = faults
         self._uploads = uploads
+        self._clock_ahead = settings.clock_ahead
         self._nonces = NonceLedger()
         self._quota = SlidingQuota(settings.qps)
         self._library_calls = LibraryCalls(settings, libraries, faults, self._credentials, self._nonces)
@@ -107,7 +108,7 @@ class Provider:
             return service_reply(error.code, error.message, request_id)
 
     def _pass_gateway(self, request: SignedRequest) -> None:
-        verify(request, self._credentials, self._nonces, now=time.time())
+        verify(request, self._credentials, self._nonces, now=time.time() + self._clock_ahead)
         if request.header("x-acs-version") != VERSION:
             raise GatewayError(400, "InvalidVersion", "Specified parameter Version is not valid.")
         if (

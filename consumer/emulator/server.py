@@ -37,6 +37,7 @@ from consumer.emulator.scan.calls import action_of as scan_action_of
 from consumer.emulator.scan.feedback import FeedbackStore
 from consumer.emulator.scan.judging import Judge
 from consumer.emulator.scan.later import Later
+from consumer.emulator.scan.likeness import NEEDED, is_available
 from consumer.emulator.scan.tasks import OpenTasks
 from consumer.emulator.settings import EmulatorSettings
 from consumer.emulator.signatures import SignedRequest
@@ -175,6 +176,8 @@ async def serve(
         announce(f"{ABOUT} Rules: {len(settings.rules)}.")
         for region, endpoint in emulator.endpoints.items():
             announce(f"{region} listens on http://{endpoint}, at most {settings.qps} calls a second")
+        if not is_available():
+            announce(f"The 1.0 API finds no similar images, and refuses feedback: {NEEDED}")
         if "access_key_secret" not in settings.model_fields_set:  # a chosen secret is not shown
             announce(
                 "Its account, for the service: export "

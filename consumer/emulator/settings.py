@@ -87,6 +87,9 @@ class EmulatorSettings(BaseModel):
     security_token_expiry: float | None = Field(
         None, description="Unix seconds from which on that token is answered as expired; none: never."
     )
+    clock_ahead: float = Field(
+        0.0, description="Seconds that the provider's clock is ahead of this machine's, where it looks at signatures."
+    )
     qps: PositiveInt = Field(100, description="Calls accepted in any second, of all regions together.")
     uid: str = Field("1000000000000001", description="The account's id, as DescribeUserStatus tells it.")
     libraries: PositiveInt = Field(

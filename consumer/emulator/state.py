@@ -28,7 +28,7 @@ class SavedItem(_Strict):
     """A keyword, or the URL of a sample image."""
 
     id: PositiveInt
-    text: str
+    text: str = Field(repr=False)
     hits: int = Field(0, ge=0)
 
 
@@ -85,9 +85,9 @@ class SavedTask(_Strict):
     """An asynchronous task that is done. `since` is in unix seconds."""
 
     id: str
-    url: str
+    url: str = Field(repr=False)
     since: NonNegativeFloat
-    result: dict[str, Any]
+    result: dict[str, Any] = Field(repr=False)
 
 
 class State(_Strict):

@@ -110,7 +110,7 @@ class ScanCalls:
             return refusal(error, request_id)
 
     def _pass_gateway(self, request: SignedRequest, call: Call) -> None:
-        verify_roa(request, self._credentials, self._nonces, now=time.time())
+        verify_roa(request, self._credentials, self._nonces, now=time.time() + self._settings.clock_ahead)
         version = request.header("x-acs-version")
         if not version:
             raise GatewayError(400, "MissingVersion", "Version is mandatory for this action.")

@@ -11,7 +11,6 @@ Vendor: the scenes, their labels and suggestions. That labels of the two APIs co
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from consumer.emulator.libraries import Suggestion
@@ -31,33 +30,33 @@ _OF_LEVEL: Final[Mapping[RiskLevel, Suggestion]] = {
     "none": "pass",
 }
 SCENE_OF: Final[Sequence[tuple[str, str, str]]] = (
-    ("nonLabel*", "", ""),
-    ("pornographic_*", "porn", "porn"),
-    ("sexual_*", "porn", "sexy"),
-    ("violent_bloody*", "terrorism", "bloody"),
-    ("violent_explosion*", "terrorism", "explosion"),
-    ("violent_burning*", "terrorism", "explosion"),
-    ("violent_armedForces*", "terrorism", "outfit"),
-    ("violent_crowding*", "terrorism", "crowd"),
-    ("violent_gun*", "terrorism", "weapon"),
-    ("violent_knives*", "terrorism", "weapon"),
-    ("violent_weapon*", "terrorism", "weapon"),
-    ("violent_*", "terrorism", "violence"),
-    ("political_*", "terrorism", "politics"),
-    ("flag_*", "terrorism", "flag"),
-    ("religion_flag*", "terrorism", "flag"),
-    ("contraband_drug*", "terrorism", "drug"),
-    ("contraband_gamble*", "terrorism", "gamble"),
-    ("contraband_*", "ad", "contraband"),
-    ("pt_*rogramCode*", "qrcode", "programCode"),
-    ("pt_*[qQ]r*ode*", "qrcode", "qrcode"),
-    ("pt_logo*", "logo", "trademark"),
-    ("pt_*", "ad", "ad"),
-    ("inappropriate_smoking*", "live", "smoking"),
-    ("profanity_*", "ad", "abuse"),
-    ("*", "terrorism", "others"),
+    ("nonLabel", "", ""),
+    ("pornographic_", "porn", "porn"),
+    ("sexual_", "porn", "sexy"),
+    ("violent_bloody", "terrorism", "bloody"),
+    ("violent_explosion", "terrorism", "explosion"),
+    ("violent_burning", "terrorism", "explosion"),
+    ("violent_armedForces", "terrorism", "outfit"),
+    ("violent_crowding", "terrorism", "crowd"),
+    ("violent_gun", "terrorism", "weapon"),
+    ("violent_knives", "terrorism", "weapon"),
+    ("violent_weapon", "terrorism", "weapon"),
+    ("violent_", "terrorism", "violence"),
+    ("political_", "terrorism", "politics"),
+    ("flag_", "terrorism", "flag"),
+    ("religion_flag", "terrorism", "flag"),
+    ("contraband_drug", "terrorism", "drug"),
+    ("contraband_gamble", "terrorism", "gamble"),
+    ("contraband_", "ad", "contraband"),
+    ("pt_programCode", "qrcode", "programCode"),
+    ("pt_qrCode", "qrcode", "qrcode"),
+    ("pt_logo", "logo", "trademark"),
+    ("pt_", "ad", "ad"),
+    ("inappropriate_smoking", "live", "smoking"),
+    ("profanity_", "ad", "abuse"),
+    ("", "terrorism", "others"),
 )
-"""Glob on a label of 2.0, and the scene and label of 1.0. The first line that matches counts; none: in no scene."""
+"""What a label of 2.0 begins with, and the scene and label of 1.0. The first line that fits counts; no scene: none."""
 MAIN_LABEL: Final[Mapping[str, str]] = {
     "porn": "porn", "terrorism": "others", "ad": "ad", "qrcode": "qrcode", "live": "meaningless", "logo": "trademark",
 }  # fmt: skip
@@ -110,7 +109,7 @@ def texts_of(rule: Rule) -> list[str]:
 def _found(rule: Rule) -> Iterator[SceneResult]:
     explained = len(SUGGESTIONS)
     for label in rule.labels:
-        _, scene, name = next(line for line in SCENE_OF if fnmatchcase(label.label, line[0]))
+        _, scene, name = next(line for line in SCENE_OF if label.label.startswith(line[0]))
         suggestion = _OF_LEVEL[label.risk_level or rule.overall]
         if scene and suggestion != "pass":
             explained = min(explained, SUGGESTIONS.index(suggestion))

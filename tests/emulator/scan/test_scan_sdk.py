@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from aliyunsdkcore.acs_exception.exceptions import ServerException
 from aliyunsdkcore.auth.credentials import StsTokenCredential
 from aliyunsdkcore.profile import region_provider
+from aliyunsdkgreen.request.v20180509.ImageSyncScanRequest import ImageSyncScanRequest
 from aliyunsdkgreenextension.request.extension import ClientUploader
 from pydantic import SecretStr
 
@@ -138,6 +140,40 @@ async def test_the_sdk_raises_what_the_gateway_refuses(emulator: Emulator) -> No
         codes.append((refused.value.get_http_status(), refused.value.get_error_code()))
 
     assert codes == [(400, "SignatureDoesNotMatch"), (404, "InvalidAccessKeyId.NotFound")]
+
+
+async def test_the_sdk_raises_what_is_too_old_or_too_new() -> None:
+    """
+    More than a quarter of an hour from the provider's clock.
+    """
+    codes = []
+    for ahead in (-1000, -800, 800, 1000):
+        async with running(SETTINGS.model_copy(update={"clock_ahead": ahead})) as emulator:
+            try:
+                codes.append((await ask(emulator.endpoint, "scan", tasks("oss://ugc/red.png")))["code"])
+            except ServerException as refused:
+                codes.append(refused.get_error_code())
+
+    assert codes == ["InvalidTimeStamp.Expired", 200, 200, "InvalidTimeStamp.Expired"]
+
+
+async def test_the_sdk_raises_what_has_a_nonce_that_was_used(emulator: Emulator) -> None:
+    """
+    It sends none of its own; one that the caller adds is signed with the rest.
+    """
+    codes = []
+    for _ in range(2):
+        request = ImageSyncScanRequest()
+        request.add_header("x-acs-signature-nonce", "nonce-1")
+        request.set_content(orjson.dumps(tasks("oss://ugc/red.png")))
+        request.set_endpoint(emulator.endpoint.partition(":")[0])
+        try:
+            answered = await asyncio.to_thread(sdk(emulator.endpoint).do_action_with_exception, request)
+            codes.append(orjson.loads(answered)["code"])
+        except ServerException as refused:
+            codes.append(refused.get_error_code())
+
+    assert codes == [200, "SignatureNonceUsed"]
 
 
 async def test_the_sdks_temporary_key_is_accepted_until_it_expires() -> None:
