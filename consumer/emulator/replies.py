@@ -38,7 +38,8 @@ def gateway_reply(error: GatewayError, request_id: str, host: str) -> Reply:
         "RequestId": request_id,
         "HostId": host,
         "Code": error.code,
-        "Message": error.message,
+        # It may repeat a header that is not UTF-8.
+        "Message": error.message.encode("utf-8", "replace").decode(),
         "Recommend": f"https://api.aliyun.com/troubleshoot?q={error.code}&product=Green&requestId={request_id}",
     }
     return Reply(
