@@ -78,11 +78,13 @@ class CallFailed(ConsumerError):
         self.retry_after = retry_after  # seconds that the provider asks us to wait
         self.billed = billed
         self.request_id: str | None = None  # the provider's, where it answered
+        self.units = 1  # that the call costs, where it is billed
 
     def sorted_as(self, branch: "type[CallFailed]", code: str | None = None) -> "CallFailed":
         """Return the same failure in another branch."""
         failure = branch(code or self.code, detail=self.detail, retry_after=self.retry_after, billed=self.billed)
         failure.request_id = self.request_id
+        failure.units = self.units
         return failure
 
 

@@ -187,6 +187,7 @@ class ModerationResult:
     took: float = 0.0  # seconds from there to the answer
     attempts: int = 1
     frame: int | None = None  # that was asked about, from 0, where this service took it out of the file
+    billed: int = 1  # what the provider charges for: one call, or so many scenes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,8 +243,11 @@ class Assessment:
 
     @property
     def billed_calls(self) -> int:
-        """Calls that were answered with `Code` 200. Vendor: only those are charged."""
-        return len(self.answers) + sum(failure.billed_calls for failure in self.failures)
+        """
+        Calls that were answered with `Code` 200, or where scenes are asked about the scenes of these. Vendor: only
+        those are charged.
+        """
+        return sum(answer.billed for answer in self.answers) + sum(failure.billed_calls for failure in self.failures)
 
 
 class Judge(Protocol):

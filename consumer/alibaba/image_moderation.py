@@ -94,7 +94,7 @@ def read_answer(
     try:
         return _read(status, headers, body, answer, request, echoes)
     except CallFailed as failure:
-        failure.request_id = _request_id(answer, headers)
+        failure.request_id = request_id_of(answer, headers)
         raise
 
 
@@ -107,12 +107,12 @@ def _read(
     echoes: LearnedEchoes | None,
 ) -> ModerationResult:
     if not isinstance(answer, dict):
-        raise _not_an_answer(status, headers, body)
+        raise not_an_answer(status, headers, body)
     code = _field(answer, "Code")
     if not 200 <= status < 300 or code != 200 or isinstance(code, bool):
         raise failure_of(status, code if isinstance(code, int | str) else None, retry_after(headers))
     try:
-        _ONCE.decode(body.decode())
+        MEMBERS_ONCE.decode(body.decode())
         return _accept(answer, request, echoes)
     except RecursionError:
         raise Malformed("nesting", billed="yes") from None
@@ -126,7 +126,7 @@ def _once(members: list[tuple[str, Any]]) -> None:
 
 
 # Reads nothing but the members' names. Numbers stay texts: Python refuses integers of more than 4,300 digits.
-_ONCE = json.JSONDecoder(object_pairs_hook=_once, parse_float=str, parse_int=str)
+MEMBERS_ONCE = json.JSONDecoder(object_pairs_hook=_once, parse_float=str, parse_int=str)
 
 
 def _accept(answer: Mapping[str, Any], request: ModerationRequest, echoes: LearnedEchoes | None) -> ModerationResult:
@@ -183,14 +183,14 @@ def _field(answer: Mapping[str, Any], name: str) -> Any:
     return answer.get(name, answer.get(name.lower()))
 
 
-def _request_id(answer: Any, headers: Mapping[str, str]) -> str | None:
+def request_id_of(answer: Any, headers: Mapping[str, str]) -> str | None:
     """Read how the provider names a call that failed. Vendor: in the body, and in a header as well."""
     body = answer if isinstance(answer, dict) else {}
     named = (body.get("RequestId"), body.get("requestId"), headers.get("x-acs-request-id"))
     return next((each for each in named if isinstance(each, str) and _PLAIN_ID.fullmatch(each)), None)
 
 
-def _not_an_answer(status: int, headers: Mapping[str, str], body: bytes) -> CallFailed:
+def not_an_answer(status: int, headers: Mapping[str, str], body: bytes) -> CallFailed:
     """
     Sort a body that is not a JSON object: the way to the provider is at fault, and a 2xx may have been billed.
 

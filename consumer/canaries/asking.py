@@ -67,7 +67,7 @@ class CanaryCalls:
         )
         call = CallContext(partition=asker.partition, epoch=asker.epoch, lane=asker.lane)
         answer = await region.ask(request, call)
-        metrics.CALLS_BILLED.inc()
+        metrics.CALLS_BILLED.inc(answer.billed)
         return told_by(answer, canary)
 
     async def _located(self, canary: CanaryImage, region: Apart) -> ByUrl | ByObject:

@@ -23,9 +23,11 @@ from consumer.config.privacy import PrivacySettings
 from consumer.config.problems import nearest, shown
 from consumer.config.provider import BreakerSettings, LaneSettings, ProviderSettings, QuotaSettings, RetrySettings
 from consumer.config.safety_nets import BreakerOfBlocksSettings, CanariesSettings
+from consumer.config.scan import ScanSettings
 from consumer.config.sources import SourceSettings
 from consumer.config.stores import StoreName, StoreSettings
 from consumer.fairness import DEFAULT, whole_parts
+from consumer.vendor_facts.scan import DEFAULT_QPS
 
 Ordering = Literal["key", "none"]
 """Which messages publish one after the other: those of one key and tenant, or none."""
@@ -62,6 +64,7 @@ class Config(Settings):
 
     kafka: KafkaSettings = KafkaSettings()
     provider: ProviderSettings = ProviderSettings()
+    scan: ScanSettings = ScanSettings()
     quota: QuotaSettings = QuotaSettings()
     lanes: dict[str, LaneSettings] = Field(
         {},
@@ -115,7 +118,7 @@ class Config(Settings):
     def _is_consistent(self) -> Self:
         problems = [
             *self._wrong_times(), *self._wrong_lanes(), *self._wrong_deadlines(), *self._wrong_bindings(),
-            *self._wrong_sources(),
+            *self._wrong_sources(), *self._unknown_to_scan(),
         ]  # fmt: skip
         if problems:
             raise Contradictions(*problems)
@@ -184,6 +187,32 @@ class Config(Settings):
         for topic in self.sources:
             if topic not in self.kafka.topics:
                 yield "sources", f"topic {topic} is not in kafka.topics", "kafka.topics"
+
+    def _unknown_to_scan(self) -> Iterator[tuple[str, ...]]:
+        """The 1.0 API reads no buckets, and its quota is another one."""
+        if not self.provider.is_scan:
+            return
+        why = "is not for provider.api: scan-1.0, which reads no buckets"
+        for number, binding in enumerate(self.bindings):
+            if binding.via == "oss":
+                yield f"bindings.{number}.via", f"oss {why}: use url or upload", "provider.api"
+        if self.oss.buckets:
+            yield "oss.buckets", f"{why}: remove it", "provider.api"
+        for number, canary in enumerate(self.canaries.images):
+            if canary.object is not None:
+                yield f"canaries.images.{number}.object", f"{why}: use url or file", "provider.api"
+        if "qps" not in self.quota.model_fields_set:
+            yield (
+                "quota.qps",
+                f"must be set with provider.api: scan-1.0: it is images a second there (vendor: {DEFAULT_QPS} unless "
+                "it was raised)",
+                "provider.api",
+            )
+
+    @property
+    def units_per_call(self) -> int:
+        """What a call about one image costs, in what the provider charges for: itself, or its scenes."""
+        return len(self.scan.scenes) if self.provider.is_scan else 1
 
     @property
     def uploads(self) -> bool:

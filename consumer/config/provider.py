@@ -21,6 +21,7 @@ from consumer.config.base import Contradictions, Settings
 from consumer.config.problems import nearest, shown
 from consumer.loopback import is_loopback
 from consumer.proxies import NONE, SETTING, read_proxy
+from consumer.vendor_facts import scan
 from consumer.vendor_facts.aliyun import (
     CONFIGURATION_GROUPS,
     DEFAULT_REGION,
@@ -80,6 +81,11 @@ Endpoint = Annotated[str | None, AfterValidator(_endpoint)]
 class ProviderSettings(Settings):
     """Where and how the provider is called. Keys come from the environment or from files, never from here."""
 
+    api: Literal["image-moderation-2.0", "scan-1.0"] = Field(
+        "image-moderation-2.0",
+        description="Which of the provider's APIs is asked. `scan-1.0`, the older one, is asked about `scan.scenes` "
+        "instead of the policy's services; its quota is images a second, and each scene of an image is billed.",
+    )
     region: str = Field(DEFAULT_REGION, description="The provider's region that is called.")
     fallback_region: str | None = Field(
         None, description="The region that is called while `region` fails. Both must share one console configuration."
@@ -136,7 +142,7 @@ class ProviderSettings(Settings):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
-        problems = [*self._wrong_fallback(), *self._wrong_endpoints(), *self._clear_text()]
+        problems = [*self._wrong_fallback(), *self._wrong_endpoints(), *self._unknown_to_scan(), *self._clear_text()]
         if problems:
             raise Contradictions(*problems)
         return self
@@ -147,7 +153,9 @@ class ProviderSettings(Settings):
             if self.fallback_endpoint is not None:
                 yield "fallback_endpoint", "needs a fallback_region"
             return
-        if first == second:
+        if self.is_scan:
+            yield "fallback_region", "is not for api: scan-1.0, whose regions share no configuration: remove it", "api"
+        elif first == second:
             yield "fallback_region", f"must be another region than {first}", "region"
         elif second not in REGIONS and self.fallback_endpoint is None:
             pass  # said of the endpoint
@@ -169,12 +177,19 @@ class ProviderSettings(Settings):
         ):
             if region is None or endpoint is not None:
                 continue
-            if region not in REGIONS:
-                near = nearest(region, REGIONS)
+            known = scan.REGIONS if self.is_scan else tuple(REGIONS)
+            if region not in known:
+                near = nearest(region, known)
                 hint = f"; did you mean {near}?" if near else ""
-                yield setting, f"must be one of {', '.join(REGIONS)} (given: {shown(region)}){hint}"
+                yield setting, f"must be one of {', '.join(known)} (given: {shown(region)}){hint}"
+            elif self.is_scan and self.network == "vpc":
+                yield "network", "needs an endpoint with api: scan-1.0: the provider's page names none in a VPC", "api"
             elif self.network == "vpc" and not REGIONS[region]:
                 yield setting, f"{region} has no VPC endpoint", "network"
+
+    def _unknown_to_scan(self) -> Iterator[tuple[str, ...]]:
+        if self.is_scan and self.referer is not None:
+            yield "referer", "is not for api: scan-1.0, which sends none: remove it", "api"
 
     def _clear_text(self) -> Iterator[tuple[str, ...]]:
         if self.allow_clear_text:
@@ -197,7 +212,12 @@ class ProviderSettings(Settings):
     @property
     def name(self) -> str:
         """What verdicts call the provider."""
-        return PROVIDER
+        return scan.PROVIDER if self.is_scan else PROVIDER
+
+    @property
+    def is_scan(self) -> bool:
+        """Whether the 1.0 API is asked."""
+        return self.api == "scan-1.0"
 
     @property
     def key_variables(self) -> Mapping[str, str]:
@@ -213,7 +233,9 @@ class ProviderSettings(Settings):
         return first, RegionUrl(self.fallback_region, self._base_url(self.fallback_region, self.fallback_endpoint))
 
     def _base_url(self, region: str, endpoint: str | None) -> str:
-        return endpoint or base_url(region, vpc=self.network == "vpc")
+        if endpoint is not None:
+            return endpoint
+        return scan.base_url(region) if self.is_scan else base_url(region, vpc=self.network == "vpc")
 
 
 class QuotaSettings(Settings):

@@ -55,7 +55,7 @@ class Assessing:
             try:
                 await self._ask_all(submission, location, asked)
             except Lost:
-                metrics.PAID_IN_VAIN.inc(len(asked.answers))
+                metrics.PAID_IN_VAIN.inc(sum(answer.billed for answer in asked.answers))
                 raise
             except PolicyReplaced:
                 continue
@@ -227,5 +227,5 @@ def _failure(submission: Submission, service: str, error: CallFailed, call: Call
         request_id=error.request_id,
         region=call.region,
         attempts=call.attempt,
-        billed_calls=1 if error.billed == "yes" else 0,
+        billed_calls=error.units if error.billed == "yes" else 0,
     )

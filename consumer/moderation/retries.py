@@ -140,7 +140,7 @@ class Retrying:
                     await self._clock.sleep(delay)
                 call.attempt += 1
             else:
-                metrics.CALLS_BILLED.inc()
+                metrics.CALLS_BILLED.inc(answer.billed)
                 return replace(answer, attempts=call.attempt) if call.attempt > 1 else answer
 
     def _explained(self, failure: CallFailed, request: ModerationRequest) -> CallFailed:
@@ -158,6 +158,6 @@ def count_failure(failure: CallFailed) -> None:
     """Count a call that was not answered, and what it may have cost."""
     metrics.CALL_FAILURES.labels(failure.kind).inc()
     if failure.billed == "yes":
-        metrics.CALLS_BILLED.inc()
+        metrics.CALLS_BILLED.inc(failure.units)
     elif failure.billed == "maybe":
-        metrics.CALLS_MAYBE_BILLED.inc()
+        metrics.CALLS_MAYBE_BILLED.inc(failure.units)

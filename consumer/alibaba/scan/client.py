@@ -1,0 +1,65 @@
+"""
+One call of the 1.0 API to one region: sign, send, read the answer.
+"""
+
+import secrets
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+import httpx
+
+from consumer.alibaba import roa_signing
+from consumer.alibaba.image_moderation import data_id
+from consumer.alibaba.scan.answers import judged, tasks_in
+from consumer.alibaba.scan.tasks import SCAN, Asking, Task, scan_body, url_of
+from consumer.clock import Clock
+from consumer.config.credentials import Credentials
+from consumer.errors import CallFailed
+from consumer.http.exchange import Exchanges
+from consumer.keys import Keys
+from consumer.moderation import CallContext, ModerationRequest
+from consumer.records import ModerationResult
+
+
+class ScanClient:
+    """
+    Asks one region once, about one image in all scenes. Every failure is a `CallFailed`; `GrantRevoked` passes through.
+
+    Vendor: what is charged for is the scenes, so a call counts as many.
+    """
+
+    def __init__(
+        self, exchanges: Exchanges, base_url: str, region: str, keys: Keys, clock: Clock, asking: Asking
+    ) -> None:
+        self._exchanges = exchanges
+        self._base_url = base_url
+        self._region = region
+        self._keys = keys
+        self._clock = clock
+        self._asking = asking
+
+    async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
+        try:
+            return await self._ask(request, call)
+        except CallFailed as failure:
+            failure.units = len(self._asking.scenes)
+            raise
+
+    async def _ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
+        named = data_id(request.submission)
+        body = scan_body([Task(named, url_of(request.location))], self._asking)
+        signed = signed_call(self._base_url, SCAN, body, self._keys.current(), self._clock.wall())
+        answered = await self._exchanges.exchange(signed, call.before_sending, call.after_sending)
+        answer = tasks_in(answered.status, answered.headers, answered.content)
+        result = judged(answer.tasks[0], named, self._asking.scenes, answer.request_id)
+        return replace(result, region=self._region, sent=answered.sent, took=answered.took)
+
+
+def signed_call(base_url: str, path: str, body: bytes, credentials: Credentials, now: float) -> httpx.Request:
+    """A call with this body, signed at `now` (unix seconds)."""
+    headers = roa_signing.signed_headers(
+        path=path, query={}, body=body, now=now, nonce=secrets.token_hex(16), credentials=credentials
+    )
+    headers["host"] = urlsplit(base_url).netloc
+    headers["accept-encoding"] = "identity"
+    return httpx.Request("POST", f"{base_url}{path}", headers=headers, stream=httpx.ByteStream(body))
