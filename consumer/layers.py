@@ -17,11 +17,10 @@ from typing import NamedTuple
 
 import httpx
 
-from consumer.alibaba.client import ImageModerationClient
-from consumer.alibaba.echoes import LearnedEchoes
+from consumer.alibaba.apis import api_of
 from consumer.alibaba.empty_call import EmptyCall
-from consumer.alibaba.image_moderation import ACTION
-from consumer.alibaba.uploads import UploadStore, UploadTokens
+from consumer.alibaba.scan.empty_call import EmptyScan
+from consumer.alibaba.uploads import UploadStore
 from consumer.clock import Clock
 from consumer.config import Config
 from consumer.config.credentials import Credentials
@@ -140,7 +139,7 @@ def layers(
     many `calls`.
     """
     timeouts = Timeouts(connect=config.provider.connect_timeout, read=config.provider.read_timeout)
-    exchanges = Exchanges(transport, timeouts, clock)
+    exchanges, api = Exchanges(transport, timeouts, clock), api_of(config)
     waits, line = InterruptibleWaits(), InterruptibleWaits()
     slots, hosts = ConcurrencyLimit(config.provider.max_in_flight, config.weights), defaultdict[str, Hosts](Hosts)
     pace = Pace(0, jitter=config.quota.jitter, burst=config.quota.burst)
@@ -169,25 +168,23 @@ def layers(
         return Uploaded(inner, name, store_of(uploads.exchanges, name, base_url), fetching, waits, clock)
 
     def store_of(exchanges: Exchanges, name: str, base_url: str) -> UploadStore:
-        tokens = UploadTokens(exchanges, base_url, keys, clock, vpc=config.provider.network == "vpc")
-        return UploadStore(tokens, exchanges, name, clock)
+        return UploadStore(api.tokens(exchanges, base_url, keys, clock), exchanges, name, clock)
 
     apart: dict[str, Apart] = {}
 
     def region(name: str, base_url: str) -> Region:
-        echoes = LearnedEchoes() if config.provider.data_id == "learn" else None
-        client = ImageModerationClient(exchanges, base_url, name, keys, clock, echoes)
+        client = api.client(exchanges, base_url, name, keys, clock)
         # `Paced` stands outside of `Guarded`, which looks at the permit when the call departs.
         around: list[Layer] = [
             lambda inner: Paced(inner, gate, pace, in_flight, owns, clock, name),
             lambda inner: Guarded(inner, name, answered, clock),
-            lambda inner: tracing.moderator(inner, ACTION, name, base_url),
+            lambda inner: tracing.moderator(inner, api.operation, name, base_url),
         ]
         if uploads is not None:
             around.insert(1, lambda inner: CopiesKept(inner, name, clock))
             around.insert(0, lambda inner: uploaded(inner, name, base_url))
         asked = Region(name, stacked(client, around), breaker)
-        traced = tracing.moderator(client, ACTION, name, base_url)
+        traced = tracing.moderator(client, api.operation, name, base_url)
         paced = Paced(traced, gate, pace, in_flight, owns, clock, name)
         apart[name] = Apart(paced, asked, store_of(exchanges, name, base_url), slots)
         return asked
@@ -234,9 +231,9 @@ def layers(
     )
 
 
-def unbilled_call(config: Config, credentials: Credentials) -> EmptyCall:
+def unbilled_call(config: Config, credentials: Credentials) -> EmptyCall | EmptyScan:
     """The call that names no image, of the provider that the configuration asks for; `check` makes it."""
-    return EmptyCall(credentials)
+    return api_of(config).unbilled_call(credentials)
 
 
 def _show(shares: Shares, pace: Pace, gate: Gate, clock: Clock, lanes: Iterable[str]) -> None:

@@ -49,6 +49,7 @@ class UploadToken:
     prefix: str  # of the keys of objects
     expires: float  # unix seconds
     endpoint: str  # base URL of the store, which knows the bucket by host or by path
+    ending: str | None = None  # of the keys of objects, where it is not that of their format
 
     @property
     def region(self) -> str | None:
@@ -88,17 +89,14 @@ def read_token(status: int, body: bytes, retry_after: float = 0.0, *, base_url: 
     expires = data.get("Expiration")
     if not isinstance(expires, int) or isinstance(expires, bool) or not 0 < expires < 2**53:
         raise ProviderFailed("upload_token", detail="Expiration is no number of seconds")
-    bucket = _text(data, "BucketName")
-    if not _BUCKET.fullmatch(bucket):
-        raise ProviderFailed("upload_token", detail="BucketName is no name of a bucket")
     return UploadToken(
-        access_key_id=_text(data, "AccessKeyId"),
-        access_key_secret=_text(data, "AccessKeySecret"),
-        security_token=_text(data, "SecurityToken"),
-        bucket=bucket,
-        prefix=_text(data, "FileNamePrefix"),
+        access_key_id=text_in(data, "AccessKeyId"),
+        access_key_secret=text_in(data, "AccessKeySecret"),
+        security_token=text_in(data, "SecurityToken"),
+        bucket=bucket_in(data, "BucketName"),
+        prefix=text_in(data, "FileNamePrefix"),
         expires=float(expires),
-        endpoint=_endpoint(_text(data, "OssInternalEndPoint" if vpc else "OssInternetEndPoint"), base_url),
+        endpoint=endpoint_in(text_in(data, "OssInternalEndPoint" if vpc else "OssInternetEndPoint"), base_url),
     )
 
 
@@ -111,15 +109,28 @@ def store_failure(status: int, body: bytes) -> CallFailed:
     return STORE_CODES.get(code, ProviderFailed)(code)
 
 
-def _text(data: Mapping[str, Any], name: str) -> str:
+def bucket_in(data: Mapping[str, Any], name: str) -> str:
+    """Return a member that names a bucket. `ProviderFailed` escapes where it does not."""
+    bucket = text_in(data, name)
+    if not _BUCKET.fullmatch(bucket):
+        raise ProviderFailed("upload_token", detail=f"{name} is no name of a bucket")
+    return bucket
+
+
+def text_in(data: Mapping[str, Any], name: str) -> str:
+    """Return a member that is a text. `ProviderFailed` escapes where it is not."""
     value = data.get(name)
     if not isinstance(value, str) or not 0 < len(value) <= LONGEST or not value.isascii() or not value.isprintable():
         raise ProviderFailed("upload_token", detail=f"{name} is not there, or no plain text")
     return value
 
 
-def _endpoint(url: str, base_url: str) -> str:
-    """Return a base URL without a path. Vendor: endpoints carry a scheme, and one without means http."""
+def endpoint_in(url: str, base_url: str) -> str:
+    """
+    Return the store's base URL without a path, where `base_url` handed out the token. `ProviderFailed` escapes.
+
+    Vendor: endpoints carry a scheme, and one without means http.
+    """
     try:
         parts, ours = urlsplit(url if "://" in url else f"http://{url}"), urlsplit(base_url)
         host = parts.hostname or ""

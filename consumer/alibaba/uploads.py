@@ -10,7 +10,7 @@ and whoever waited while one failed has failed with it.
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping
-from typing import cast
+from typing import Protocol, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -19,6 +19,7 @@ from consumer.alibaba import image_moderation, oss_signing
 from consumer.alibaba.client import signed_call
 from consumer.alibaba.upload_token import ACTION, TOKEN_CODES, UploadToken, read_token, store_failure
 from consumer.clock import Clock
+from consumer.config.credentials import Credentials
 from consumer.errors import AccountRefused, CallFailed, InputRefused, ProviderFailed, Unavailable
 from consumer.http.exchange import Answered, Exchanges
 from consumer.images.turns import Turns
@@ -33,10 +34,45 @@ SLICE = 262_144  # bytes of an image that are written at once
 MEDIA_TYPES: Mapping[str, str] = {"ico": "image/x-icon", "jp2": "image/jp2", "svg": "image/svg+xml"}
 
 
+class TokenCall(Protocol):
+    """One of the vendor's calls for a token: how it is written, and what its answers mean."""
+
+    def request(self, base_url: str, credentials: Credentials, now: float) -> httpx.Request:
+        """Sign it at `now` (unix seconds)."""
+        ...
+
+    def token_in(self, answered: Answered, base_url: str, *, vpc: bool) -> UploadToken:
+        """Accept its answer. `CallFailed` escapes."""
+        ...
+
+
+class DescribeUploadToken:
+    """That of Image Moderation 2.0."""
+
+    def request(self, base_url: str, credentials: Credentials, now: float) -> httpx.Request:
+        """See `TokenCall`."""
+        return signed_call(httpx.URL(f"{base_url}/"), urlsplit(base_url).netloc, b"", credentials, now, ACTION)
+
+    def token_in(self, answered: Answered, base_url: str, *, vpc: bool) -> UploadToken:
+        """See `TokenCall`."""
+        wait = image_moderation.retry_after(answered.headers)
+        return read_token(answered.status, answered.content, wait, base_url=base_url, vpc=vpc)
+
+
 class UploadTokens:
     """Knows one region's token."""
 
-    def __init__(self, exchanges: Exchanges, base_url: str, keys: Keys, clock: Clock, *, vpc: bool = False) -> None:
+    def __init__(
+        self,
+        exchanges: Exchanges,
+        base_url: str,
+        keys: Keys,
+        clock: Clock,
+        *,
+        vpc: bool = False,
+        call: TokenCall | None = None,
+    ) -> None:
+        self._call = call or DescribeUploadToken()
         self._exchanges = exchanges
         self._base_url = base_url
         self._keys = keys
@@ -77,10 +113,10 @@ class UploadTokens:
 
     async def _ask(self) -> UploadToken:
         metrics.UPLOAD_TOKENS.inc()
-        answered = await unbilled(self._exchanges, self._request())
-        wait = image_moderation.retry_after(answered.headers)
+        request = self._call.request(self._base_url, self._keys.current(), self._clock.wall())
+        answered = await unbilled(self._exchanges, request)
         try:
-            token = read_token(answered.status, answered.content, wait, base_url=self._base_url, vpc=self._vpc)
+            token = self._call.token_in(answered, self._base_url, vpc=self._vpc)
         except Unavailable:
             raise
         except CallFailed as error:  # it has no parameters: whatever is refused, it is no image
@@ -90,10 +126,6 @@ class UploadTokens:
             raise ProviderFailed("upload_token", detail="it has expired already: see this machine's clock")
         self._good_until = token.expires - min(RENEWED_BEFORE, lasts / 2)
         return token
-
-    def _request(self) -> httpx.Request:
-        url, host = httpx.URL(f"{self._base_url}/"), urlsplit(self._base_url).netloc
-        return signed_call(url, host, b"", self._keys.current(), self._clock.wall(), ACTION)
 
 
 class UploadStore:
@@ -113,7 +145,7 @@ class UploadStore:
         Nothing of this is billed. `CallFailed` escapes.
         """
         token = await self._tokens.current()
-        key = f"{token.prefix}{secrets.token_hex(16)}.{format_name}"
+        key = f"{token.prefix}{secrets.token_hex(16)}.{token.ending or format_name}"
         answered = await unbilled(self._exchanges, self._request(token, key, image, format_name))
         if not 200 <= answered.status < 300:
             failure = store_failure(answered.status, answered.content)

@@ -10,6 +10,7 @@ import structlog
 from consumer.observability import metrics
 from consumer.policy.decide import Decide, outranks_overall
 from consumer.records import Assessment, ModerationResult, Submission, Verdict
+from consumer.vendor_facts import scan
 from consumer.vendor_facts.aliyun import LISTED, is_listed
 
 log = structlog.get_logger()
@@ -34,10 +35,10 @@ class DriftWatch:
     def _watch(self, answer: ModerationResult) -> None:
         if outranks_overall(answer):
             metrics.STRICTER_LABELS.inc()
-        if answer.service not in LISTED:
+        if answer.service not in LISTED and answer.service != scan.SERVICE:
             return
         for label in answer.labels:
-            if not is_listed(label.name, answer.service):
+            if not _is_listed(label.name, answer.service):
                 metrics.UNKNOWN_LABELS.inc()
                 self._log_once(label.name[:LONGEST_LOGGED], answer.service)
 
@@ -45,3 +46,7 @@ class DriftWatch:
         if label not in self._logged and len(self._logged) < MOST_LOGGED:
             self._logged.add(label)
             log.info("label.unknown", label=label, service=service)
+
+
+def _is_listed(label: str, service: str) -> bool:
+    return label in scan.LISTED if service == scan.SERVICE else is_listed(label, service)

@@ -18,8 +18,10 @@ from consumer.config.yaml_file import YamlFile, read_yaml
 from consumer.errors import Misconfigured
 from consumer.policy.contradictions import contradictions
 from consumer.policy.language import Outcome, Overlay, Rule, Unjudged
+from consumer.policy.patterns import compiled
 from consumer.records import Asked
 from consumer.vendor_facts.aliyun import ADVANCED_INFO, DEFAULT_SERVICE, InfoType, is_offered
+from consumer.vendor_facts.scan import SERVICE
 
 
 class Route(Settings):
@@ -133,6 +135,16 @@ class PolicySettings(Settings):
         return max(len(self.services), *(len(overlay.services or ()) for overlay in self.overlays), 0)
 
 
+def asked_by_scenes(settings: PolicySettings) -> PolicySettings:
+    """
+    The same policy where the provider is asked about scenes, which the configuration names, and has no services.
+
+    What is found there is routed by level as everything is; rules on other services' labels match none of it.
+    """
+    overlays = tuple(each.model_copy(update={"services": None, "info": None}) for each in settings.overlays)
+    return settings.model_copy(update={"services": (SERVICE,), "info": (), "overlays": overlays})
+
+
 class Policy(Settings):
     """A policy, and the SHA-256 of it as JSON: sorted keys, no blanks, every default filled in."""
 
@@ -143,30 +155,33 @@ class Policy(Settings):
     shadow: Self | None = None  # a whole other policy, which decides nothing
 
 
-def load_policy(path: Path, regions: Sequence[str] = ()) -> Policy:
+def load_policy(path: Path, regions: Sequence[str] = (), *, by_scenes: bool = False) -> Policy:
     """
-    Read a policy file, whose services the provider must offer in these regions.
+    Read a policy file, whose services the provider must offer in these regions, or is not asked for `by_scenes`.
 
     Raises:
         Misconfigured: with every problem.
     """
-    return policy_in(read_yaml(path), regions)
+    return policy_in(read_yaml(path), regions, by_scenes=by_scenes)
 
 
-def policy_in(file: YamlFile, regions: Sequence[str] = ()) -> Policy:
+def policy_in(file: YamlFile, regions: Sequence[str] = (), *, by_scenes: bool = False) -> Policy:
     """
-    Take a policy from a file that was read.
+    Take a policy from a file that was read; see `load_policy`.
 
     Raises:
         Misconfigured: with every problem.
     """
     origins = Origins(file)
     settings = validated(PolicySettings, file.tree, origins)
-    if problems := [origins.line(each) for each in _not_offered(settings, regions)]:
+    if not by_scenes and (problems := [origins.line(each) for each in _not_offered(settings, regions)]):
         raise Misconfigured(problems)
     # Of what was read, and not of the file, which may be another by now; comments and order say nothing.
     canonical = orjson.dumps(settings.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
-    warnings = tuple(origins.line(each) for each in _maybe_not_told(settings))
+    sometimes = _never_told(settings) if by_scenes else _maybe_not_told(settings)
+    warnings = tuple(origins.line(each) for each in sometimes)
+    if by_scenes:
+        settings = asked_by_scenes(settings)
     return Policy(settings=settings, sha256=hashlib.sha256(canonical).hexdigest(), warnings=warnings)
 
 
@@ -197,3 +212,19 @@ def _maybe_not_told(settings: PolicySettings) -> Iterator[Problem]:
             needs = f"{' and '.join(advanced)} need{'' if len(advanced) > 1 else 's'} an advanced service"
             unless = f"where {' or '.join(asked.services)} is none, verdicts tell nothing of them"
             yield Problem((*keys, "info"), f"{needs} of the provider's: {unless}")
+
+
+def _never_told(settings: PolicySettings) -> Iterator[Problem]:
+    """Where scenes are asked about nothing is told of libraries, figures and logos, nor by any other service."""
+    scopes: list[tuple[Keys, Sequence[Rule]]] = [(("rules",), settings.rules)]
+    scopes += [(("overlays", str(at), "rules"), each.rules) for at, each in enumerate(settings.overlays)]
+    for keys, rules in scopes:
+        for nth, rule in enumerate(rules):
+            match = rule.match
+            told = {"library": match.library, "figure": match.figure, "logo": match.logo}
+            what = [name for name, wanted in told.items() if wanted]
+            if match.service and not compiled(match.service)(SERVICE):
+                what.append("service")
+            if what:
+                text = f"matches nothing with provider.api: scan-1.0, whose answers have no such {' or '.join(what)}"
+                yield Problem((*keys, str(nth), "match"), text)

@@ -9,13 +9,15 @@ from urllib.parse import urlsplit
 import httpx
 
 from consumer.alibaba import roa_signing
-from consumer.alibaba.image_moderation import data_id
+from consumer.alibaba.image_moderation import data_id, retry_after
 from consumer.alibaba.scan.answers import judged, tasks_in
-from consumer.alibaba.scan.tasks import SCAN, Asking, Task, scan_body, url_of
+from consumer.alibaba.scan.tasks import CREDENTIALS, SCAN, Asking, Task, scan_body, url_of
+from consumer.alibaba.scan.upload_credentials import read_credentials
+from consumer.alibaba.upload_token import UploadToken
 from consumer.clock import Clock
 from consumer.config.credentials import Credentials
 from consumer.errors import CallFailed
-from consumer.http.exchange import Exchanges
+from consumer.http.exchange import Answered, Exchanges
 from consumer.keys import Keys
 from consumer.moderation import CallContext, ModerationRequest
 from consumer.records import ModerationResult
@@ -63,3 +65,16 @@ def signed_call(base_url: str, path: str, body: bytes, credentials: Credentials,
     headers["host"] = urlsplit(base_url).netloc
     headers["accept-encoding"] = "identity"
     return httpx.Request("POST", f"{base_url}{path}", headers=headers, stream=httpx.ByteStream(body))
+
+
+class UploadCredentials:
+    """The 1.0 API's call for a token. See `TokenCall`."""
+
+    def request(self, base_url: str, credentials: Credentials, now: float) -> httpx.Request:
+        """See `TokenCall`."""
+        return signed_call(base_url, CREDENTIALS, b"{}", credentials, now)
+
+    def token_in(self, answered: Answered, base_url: str, *, vpc: bool) -> UploadToken:
+        """See `TokenCall`."""
+        wait = retry_after(answered.headers)
+        return read_credentials(answered.status, answered.content, wait, base_url=base_url, vpc=vpc)

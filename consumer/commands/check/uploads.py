@@ -6,9 +6,9 @@ They are no image, are never asked about, and are deleted by the provider after 
 
 from collections.abc import Mapping
 
+from consumer.alibaba.apis import api_of
 from consumer.alibaba.empty_call import EmptyCall
-from consumer.alibaba.upload_token import ACTION
-from consumer.alibaba.uploads import UploadStore, UploadTokens
+from consumer.alibaba.uploads import UploadStore
 from consumer.clock import SystemClock
 from consumer.commands.check.findings import Finding, ok, refused, wrong
 from consumer.commands.check.provider import UNREACHED
@@ -57,12 +57,12 @@ async def _look_at_workers(config: Config, environment: Mapping[str, str]) -> Fi
 
 async def _look_at(region: RegionUrl, exchanges: Exchanges, config: Config, credentials: Credentials) -> Finding:
     about, clock = f"uploads {region.name}", SystemClock()
-    vpc = config.provider.network == "vpc"
-    tokens = UploadTokens(exchanges, region.base_url, FixedKeys(credentials), clock, vpc=vpc)
+    api = api_of(config)
+    tokens = api.tokens(exchanges, region.base_url, FixedKeys(credentials), clock)
     try:
         token = await tokens.current()
     except CallFailed as error:
-        return wrong(about, f"{ACTION}: {_why(error)}")
+        return wrong(about, f"{api.token_operation}: {_why(error)}")
     try:
         await UploadStore(tokens, exchanges, region.name, clock).put(PROBE, "txt")
     except CallFailed as error:

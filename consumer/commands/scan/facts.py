@@ -11,7 +11,7 @@ Facts = Mapping[str, Any]
 _WORDS = {
     "policy": "another policy", "services": "other services", "info": "other information", "region": "another region",
     "endpoint": "another endpoint", "referer": "another referer", "privacy": "other privacy settings",
-    "images": "other settings of images",
+    "images": "other settings of images", "scan": "other scenes",
     "expired": "a time before a rule of the policy expired",
 }  # fmt: skip
 _TOLD_ANEW = {"context", "keep_query"}
@@ -38,6 +38,7 @@ def facts_of(inputs: Inputs, now: float) -> Facts:
         "region": region,
         "endpoint": endpoint,
         "referer": provider.referer,
+        **({"scan": inputs.config.scan.model_dump(mode="json")} if provider.is_scan else {}),
         "expired": sorted(expired(settings.all_rules, now)),
         "images": inputs.config.images.model_dump(mode="json", include=_OF_PICTURES),
         "privacy": inputs.config.privacy.model_dump(mode="json", exclude=_TOLD_ANEW),

@@ -28,9 +28,9 @@ class Plan:
     @classmethod
     def of(
         cls, known: int, to_ask: Sequence[Item], services: Sequence[str], calls: int, qps: int, price: float | None,
-        passed_over: Mapping[str, int], pictures: int = 1,
+        passed_over: Mapping[str, int], pictures: int = 1, units: int = 1,
     ) -> "Plan":  # fmt: skip
-        """Work it out; `known` images need not be asked about, and the others take so many `calls`."""
+        """Work it out; `known` images need not be asked about, and the others take so many `calls`, of so many `units`."""
         return cls(
             images=known + len(to_ask),
             from_state=known,
@@ -39,7 +39,7 @@ class Plan:
             calls=calls,
             qps=qps,
             seconds=calls / qps,
-            cost=None if price is None else calls * price / 1000,
+            cost=None if price is None else calls * units * price / 1000,
             pictures=pictures,
             passed_over=dict(passed_over),
         )

@@ -206,6 +206,7 @@ class Scan:
         plan = Plan.of(
             known, to_ask, settings.all_asked.services, calls, self._inputs.qps, self._options.price,
             self._found.passed_over, self._inputs.config.images.frames_asked_about,
+            self._inputs.config.units_per_call,
         )  # fmt: skip
         text = plan.text() if sys.stdout.isatty() else plan.json()
         write_all(sys.stdout.fileno(), f"{text}\n".encode())

@@ -8,13 +8,14 @@ from consumer.policy.lint.concern import Beside, Concern, Keys, Scope, scopes
 from consumer.policy.lint.hiding import ONLY_EXACTLY, hides
 from consumer.policy.patterns import compiled
 from consumer.policy.schema import PolicySettings
+from consumer.vendor_facts import scan
 from consumer.vendor_facts.aliyun import LIBRARY, LISTED, NOTHING_FOUND, WITHOUT_CONFIDENCE, is_listed
 
 SOON = timedelta(days=30)
 
 _RISKY = {"high", "medium"}
 _BASES = frozenset(label for labels in LISTED.values() for label in labels)
-KNOWN = (*_BASES, *(f"{label}{LIBRARY}" for label in _BASES if label != NOTHING_FOUND))
+KNOWN = (*_BASES, *(f"{label}{LIBRARY}" for label in _BASES if label != NOTHING_FOUND), *scan.LISTED)
 """Every label that is listed, and what a hit of its library is called."""
 
 
@@ -42,6 +43,8 @@ def _labels(settings: PolicySettings, scope: Scope, rule: Rule, keys: Keys) -> I
             if not any(map(compiled([name]), (*KNOWN, *settings.catalogue_extra))):
                 what = f"{pattern!r} matches no label that the provider's pages list: look for a slip"
                 yield Concern("P002", "warning", place, what)
+        elif name in scan.LISTED:
+            continue
         elif name not in settings.catalogue_extra and not any(is_listed(name, service) for service in listed):
             what = f"{pattern!r} is no label of the provider's pages: look for a slip, or name it in catalogue_extra"
             yield Concern("P002", "unsafe" if all_listed else "warning", place, what)

@@ -8,6 +8,7 @@ from consumer.policy.lint.concern import Concern, Keys, all_services, said_as_li
 from consumer.policy.schema import PolicySettings
 from consumer.records import STRICTNESS, Decision
 from consumer.vendor_facts.aliyun import DOCUMENTED, is_documented
+from consumer.vendor_facts.scan import SERVICE
 
 ADVISED = {"high": Decision.BLOCK, "medium": Decision.REVIEW}
 """Vendor: act on high, review medium, treat low as none."""
@@ -40,7 +41,7 @@ def services(settings: PolicySettings, config: Config | None) -> Iterator[Concer
         for nth, service in enumerate(named):
             near = nearest(service, DOCUMENTED, likeness=0.85)
             where = said_as_list(_missing_in(service, config)) if config else "any region" if near else ""
-            if service not in DOCUMENTED and where:
+            if service not in (*DOCUMENTED, SERVICE) and where:
                 hint = f"did you mean {near}?" if near else "look for a slip"
                 what = f"{service!r} is no service that the provider's page has for {where}: {hint}"
                 yield Concern("P015", "warning", (*keys, str(nth)), what)

@@ -40,7 +40,8 @@ def redecide(
     clock = SystemClock()
     began = clock.wall() - seconds_in(since)
     config = load_config(config_file, environment, overrides)
-    policy = load_policy(candidate, [region.name for region in config.provider.regions])
+    regions = [region.name for region in config.provider.regions]
+    policy = load_policy(candidate, regions, by_scenes=config.provider.is_scan)
     keyring = Keyring(read_keys(config.identity), config.identity.sign)
     if rescan is not None and rescan not in config.kafka.topics:
         known = ", ".join(config.kafka.topics)
