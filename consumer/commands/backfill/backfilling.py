@@ -101,6 +101,7 @@ class Backfill:
         self._plan = Plan(
             source=inputs.told, target=inputs.target, run=options.run, price=options.price,
             rate=options.rate or float(inputs.target.calls), pictures=inputs.config.images.frames_asked_about,
+            units=inputs.config.units_per_call,
         )  # fmt: skip
 
     async def run(self) -> int:

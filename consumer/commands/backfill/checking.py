@@ -30,12 +30,13 @@ class Checking(NamedTuple):
     bindings: Bindings
     rules: Rules
     policies: Policies
+    units: int = 1  # that a call is charged as
 
     @classmethod
     def of(cls, config: Config, policy: Policy, topic: str) -> "Checking":
         """As a configuration and a policy have it."""
         rules, policies = Rules.of(config), Policies(policy.settings)
-        return cls(topic, config.kafka.group_id, Bindings.of(config), rules, policies)
+        return cls(topic, config.kafka.group_id, Bindings.of(config), rules, policies, config.units_per_call)
 
     def check(self, upload: Upload, now: float) -> Checked:
         """
@@ -54,4 +55,4 @@ class Checking(NamedTuple):
             return Checked(ignored=decoded.reason)
         askable = [each for each in decoded if not isinstance(each.location, NotAskable)]
         calls = sum(len(self.policies.of(each.tenant, each.purpose).asked.services) for each in askable)
-        return Checked(len(decoded), calls, len(decoded) - len(askable))
+        return Checked(len(decoded), calls * self.units, len(decoded) - len(askable))

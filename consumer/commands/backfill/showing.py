@@ -29,6 +29,7 @@ class Plan:
     run: str
     rate: float  # events a second
     price: float | None = None  # of a thousand calls
+    units: int = 1  # that a call is charged as; `calls` counts them
     pictures: int = 1  # of one file that are asked about at the most
     named: int = 0  # events, those passed over not counted
     sent_before: int = 0
@@ -43,7 +44,7 @@ class Plan:
     @property
     def seconds(self) -> float:
         """How long sending takes, and how long the lane takes to have all of it judged; the longer one."""
-        return max(self.events / self.rate, self.calls / max(1, self.target.calls))
+        return max(self.events / self.rate, self.calls / self.units / max(1, self.target.calls))
 
     def lines(self) -> Iterator[str]:
         """For people."""

@@ -30,7 +30,7 @@ class Plan:
         cls, known: int, to_ask: Sequence[Item], services: Sequence[str], calls: int, qps: int, price: float | None,
         passed_over: Mapping[str, int], pictures: int = 1, units: int = 1,
     ) -> "Plan":  # fmt: skip
-        """Work it out; `known` images need not be asked about, and the others take so many `calls`, of so many `units`."""
+        """Work it out; `known` images need not be asked about, the others take `calls`, each charged as `units`."""
         return cls(
             images=known + len(to_ask),
             from_state=known,
