@@ -565,6 +565,40 @@ def test_a_region_falls_back_to_one_that_shares_its_configuration(first: str, se
     ]  # fmt: skip
 
 
+def test_the_1_0_api_has_its_own_regions_and_limits(tmp_path: Path) -> None:
+    """
+    Its own hosts; no region in place of another, no buckets, no Referer, and a quota that is said, as it is images.
+    """
+    config = load_config(None, {}, ["provider.api=scan-1.0", "provider.region=cn-beijing", "quota.qps=50"])
+    assert config.provider.regions == (("cn-beijing", "https://green.cn-beijing.aliyuncs.com"),)
+
+    path = written(
+        tmp_path / "c.yaml",
+        """
+provider: {api: scan-1.0, region: cn-beijing, fallback_region: cn-shanghai, referer: https://a.example}
+""",
+    )
+    assert [each.partition(": ")[2].split(",")[0] for each in problems_of(path)] == [
+        "provider.fallback_region: is not for api: scan-1.0", "provider.referer: is not for api: scan-1.0",
+    ]  # fmt: skip
+    path = written(
+        tmp_path / "c.yaml",
+        """
+provider: {api: scan-1.0}
+bindings: [{bucket: ugc, via: oss, region: cn-beijing}]
+oss: {buckets: [ugc]}
+canaries: {images: [{name: a, expect: clean, object: {bucket: b, key: k, region: cn-beijing}}]}
+""",
+    )
+    assert [each.partition(": ")[2].split(" ")[0] for each in problems_of(path)] == [
+        "bindings.0.via:", "oss.buckets:", "canaries.images.0.object:", "quota.qps:",
+    ]  # fmt: skip
+    twice = written(tmp_path / "c.yaml", "scan: {scenes: [porn, ad, porn]}")
+    assert "scan.scenes: names porn 2 times" in problems_of(twice)[0]
+    elsewhere = written(tmp_path / "c.yaml", "provider: {api: scan-1.0, region: eu-west-1, network: vpc}")
+    assert "must be one of cn-shanghai, cn-beijing, cn-shenzhen, ap-southeast-1" in problems_of(elsewhere)[0]
+
+
 def test_an_image_that_could_not_be_judged_is_never_passed(tmp_path: Path) -> None:
     """
     A policy may block where it would review, and the refusal of anything else says so.

@@ -9,7 +9,8 @@ part of it counts. `msg` is never looked at.
 """
 
 from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 
@@ -27,11 +28,12 @@ _RANK = ("none", "medium", "high")
 TaskObject = Mapping[str, Any]
 
 
-class Tasks(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Tasks:
     """An answer that was accepted as a whole, and whose tasks were not looked at."""
 
     request_id: str | None
-    tasks: tuple[TaskObject, ...]
+    tasks: tuple[TaskObject, ...] = field(repr=False)  # each repeats its image's URL
 
 
 def tasks_in(status: int, headers: Mapping[str, str], body: bytes, *, most: int = 1) -> Tasks:

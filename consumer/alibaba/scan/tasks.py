@@ -5,6 +5,7 @@ Vendor: a body is JSON; `url` has at most 2,048 characters, or is `oss://bucket/
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import orjson
@@ -15,11 +16,12 @@ SCAN = "/green/image/scan"
 CREDENTIALS = "/green/credentials/uploadcredentials"
 
 
-class Task(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Task:
     """One image that is asked about."""
 
     data_id: str  # ours; each of a call is another
-    url: str
+    url: str = field(repr=False)  # which may be presigned: a credential
 
 
 class Asking(NamedTuple):

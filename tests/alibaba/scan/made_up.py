@@ -43,7 +43,7 @@ def _spoil(tree: dict[str, Any], dice: random.Random) -> None:
         case 0:
             del parent[key]
         case 1 | 2:
-            parent[key] = dice.choice(_ODD)
+            parent[key] = json.loads(json.dumps(dice.choice(_ODD)))
         case 3:
             parent[key] = dice.choice(("pass", "review", "block", 200, 280, 500, 588, 590, "ad", OURS, "image-2"))
         case 4 if isinstance(parent, list):

@@ -25,7 +25,7 @@ from tests.alibaba.scan.made_up import OURS, SCENES, answer, mildest
 from tests.rig.events import submission
 
 # As the page has it, with an image's two scenes.
-ENTRY = {
+ENTRY: dict[str, Any] = {
     "msg": "OK", "code": 200, "dataId": OURS, "extras": {}, "taskId": "img5RFnCR5sruX5l7UknC4UcQ-1u3eGE",
     "url": "http://img.example.com/1.jpg",
     "results": [
@@ -72,8 +72,8 @@ def test_each_scene_is_a_finding_with_the_level_of_its_suggestion() -> None:
         ("dataId", None, "dataId"),
         ("results", [], "results"),
         ("results", None, "results"),
-        ("results", ENTRY["results"][:2], "scene"),  # type: ignore[index]
-        ("results", [*ENTRY["results"], {"scene": "logo"}], "label"),  # type: ignore[misc]
+        ("results", ENTRY["results"][:2], "scene"),
+        ("results", [*ENTRY["results"], {"scene": "logo"}], "label"),
         ("code", "200", "code"),
     ],
 )  # fmt: skip
@@ -95,7 +95,7 @@ def test_a_result_of_unknown_words_or_numbers_is_malformed(member: str, value: A
     """
     An unknown suggestion among them: what it asks for is not known.
     """
-    first, *others = ENTRY["results"]  # type: ignore[misc]
+    first, *others = ENTRY["results"]
 
     assert isinstance(failure(body({**ENTRY, "results": [{**first, member: value}, *others]})), Malformed)
 
