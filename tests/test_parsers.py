@@ -18,6 +18,9 @@ import pytest
 from consumer.alibaba.codes import failure_of
 from consumer.alibaba.empty_call import EmptyCall
 from consumer.alibaba.image_moderation import read_answer
+from consumer.alibaba.scan.answers import judged, tasks_in
+from consumer.alibaba.scan.empty_call import EmptyScan
+from consumer.alibaba.scan.upload_credentials import read_credentials
 from consumer.alibaba.upload_token import read_token, store_failure
 from consumer.errors import CallFailed, Undecodable
 from consumer.http.content import Unreadable, unpacked
@@ -217,6 +220,15 @@ ANSWERS: Mapping[str, Callable[[int], bytes]] = {
 }  # fmt: skip
 
 
+_SCANNED = b'{"code":200,"data":[{"code":200,"dataId":"1","results":['
+SCANS: Mapping[str, Callable[[int], bytes]] = {
+    "results": filled(_SCANNED, b'{"scene":"porn","label":"a","suggestion":"pass","rate":1},', b"{}]}]}"),
+    "tasks": filled(b'{"code":200,"data":[', b"{},", b"{}]}"),
+    "a code of a task": filled(b'{"code":200,"data":[{"code":', b"5", b"}]}"),
+    "a scene": filled(_SCANNED + b'{"scene":"', b"a", b'"}]}]}'),
+}
+
+
 @pytest.mark.parametrize("name", ANSWERS)
 @pytest.mark.parametrize("status", [200, 400, 503])
 def test_an_answer_of_a_hostile_megabyte_is_read_in_no_time(name: str, status: int) -> None:
@@ -239,6 +251,18 @@ def test_an_upload_token_of_a_hostile_megabyte_is_read_in_no_time(name: str, sta
     assert is_worked_off(lambda body: read(status, body), ANSWERS[name])
 
 
+@pytest.mark.parametrize("name", ANSWERS | SCANS)
+def test_an_answer_of_the_1_0_api_of_a_hostile_megabyte_is_read_in_no_time(name: str) -> None:
+    """
+    As tasks, as upload credentials and as the answer to the call without an image.
+    """
+    input_of = (ANSWERS | SCANS)[name]
+
+    assert is_worked_off(lambda body: judged(tasks_in(200, {}, body).tasks[0], "1", ["porn"]), input_of)
+    assert is_worked_off(lambda body: read_credentials(200, body, base_url="https://127.0.0.1", vpc=False), input_of)
+    assert is_worked_off(lambda body: EmptyScan.failure_in(200, body), input_of)
+
+
 @pytest.mark.parametrize("piece", [b"<Code>", b"<Code>a", b"</Code>", b"\xff", b"a" * 64])
 def test_a_stores_refusal_of_a_hostile_megabyte_is_read_in_no_time(piece: bytes) -> None:
     """
@@ -253,7 +277,8 @@ PARSING = {
 }  # fmt: skip
 """Functions of libraries' that parse."""
 MET_ABOVE = {
-    "alibaba/empty_call.py", "alibaba/image_moderation.py", "alibaba/upload_token.py", "http/content.py",
+    "alibaba/empty_call.py", "alibaba/image_moderation.py", "alibaba/scan/answers.py", "alibaba/scan/empty_call.py",
+    "alibaba/scan/upload_credentials.py", "alibaba/upload_token.py", "http/content.py",
     "images/presigned.py", "intake/decode/cloudevents.py", "intake/decode/members.py", "intake/decode/urls.py",
 }  # fmt: skip
 MET_ELSEWHERE = {
@@ -270,6 +295,7 @@ OF_NO_STRANGER = {
     "commands/backfill/spool.py": "what a backfill has written into a file of its own",
     "alibaba/client.py": "the provider's URL, of the configuration",
     "alibaba/libraries.py": "the same",
+    "alibaba/scan/client.py": "the same",
     "alibaba/uploads.py": "the same",
     "commands/decode.py": "what an operator writes beside a message",
     "commands/libraries/running.py": "the option that an operator gives",
