@@ -107,7 +107,11 @@ UNKNOWN_LABELS = _declared(
     "Labels that the provider's list lacks. They are decided by their level, as all labels are; see whether your "
     "policy should say more.",
 )
-CALLS_BILLED = _declared(Counter, "moderation_calls_billed_total", "Calls that the provider answered with Code 200.")
+CALLS_BILLED = _declared(
+    Counter,
+    "moderation_calls_billed_total",
+    "Calls that the provider answered with Code 200; of its 1.0 API their scenes.",
+)
 CALL_FAILURES = _declared(
     Counter,
     "moderation_call_failures_total",

@@ -180,9 +180,9 @@ def policy_in(file: YamlFile, regions: Sequence[str] = (), *, by_scenes: bool = 
     canonical = orjson.dumps(settings.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
     sometimes = _never_told(settings) if by_scenes else _maybe_not_told(settings)
     warnings = tuple(origins.line(each) for each in sometimes)
-    if by_scenes:
-        settings = asked_by_scenes(settings)
-    return Policy(settings=settings, sha256=hashlib.sha256(canonical).hexdigest(), warnings=warnings)
+    policy = Policy(settings=settings, sha256=hashlib.sha256(canonical).hexdigest(), warnings=warnings)
+    # Not validated again: a rule on a library, which needs `info`, is right where 2.0 is asked.
+    return policy.model_copy(update={"settings": asked_by_scenes(settings)}) if by_scenes else policy
 
 
 def _each_asked(settings: PolicySettings) -> Iterator[tuple[Keys, Asked]]:

@@ -152,7 +152,7 @@ def verdict_schema() -> Schema:
                 request_id=_or_null("The provider's, of the first answer: for questions to its support.", "string"),
                 code=_or_null("200 where there is an answer.", "integer"),
                 attempts=_count("Calls sent, failed ones included."),
-                billed_calls=_count("Calls that the provider charges for."),
+                billed_calls=_count("Calls that the provider charges for; of its 1.0 API scenes."),
                 calls=_list(
                     "The last call of each service, and frame, that was asked about; a minimal verdict lists none.",
                     _object(

@@ -73,3 +73,36 @@ def test_services_and_information_of_overlays_are_looked_at_where_they_stand(tmp
         f"{file}:9: overlays.1.services: y_global is for regions outside of the Chinese mainland, and cn-shanghai is "
         "called",
     )
+
+
+def test_a_policy_for_2_0_serves_the_1_0_api_and_says_which_rules_match_nothing_there(tmp_path: Path) -> None:
+    """
+    Its services and information are not asked for, in no overlay and in no region; its digest stays the same.
+    """
+    file = tmp_path / "policy.yaml"
+    file.write_text(
+        """
+policy: a
+version: 1
+services: [x_global, y_global]
+info: [customImage]
+rules:
+  - {id: lib, match: {library: [l-1]}, then: block}
+  - {id: any, match: {label: ["v1:ad:*"]}, then: review}
+overlays:
+  - when: {tenant: [t]}
+    services: [z_global]
+    rules:
+      - {id: other, match: {service: [z_global]}, then: block}
+      - {id: ours, match: {service: ["scan-*"]}, then: block}
+"""
+    )
+
+    policy = load_policy(file, ["cn-shanghai"], by_scenes=True)
+
+    assert policy.settings.all_asked == (("scan-1.0",), ())
+    assert not policy.settings.asks_by_tenant
+    assert policy.sha256 == load_policy(file).sha256
+    assert [warning.partition(" matches nothing")[0] for warning in policy.warnings] == [
+        f"{file}:7: rules.0.match:", f"{file}:13: overlays.0.rules.0.match:",
+    ]  # fmt: skip
