@@ -112,6 +112,19 @@ def test_the_labels_of_another_service_are_no_news(logged: list[structlog.typing
     assert logged == []
 
 
+def test_a_label_that_the_1_0_apis_pages_do_not_list_is_news(logged: list[structlog.typing.EventDict]) -> None:
+    """
+    As one of 2.0 is.
+    """
+    before = counted("moderation_unknown_labels_total")
+    labels = (Label("v1:porn:normal", 99.0, "none"), Label("v1:porn:new", 99.0, "high"), Label("violent_gun"))
+
+    decided(DriftWatch(DECIDING.decide), answer("high", *labels, service="scan-1.0"))
+
+    assert counted("moderation_unknown_labels_total") - before == 2
+    assert [event["label"] for event in logged] == ["v1:porn:new", "violent_gun"]
+
+
 def test_a_label_above_the_overall_level_is_counted() -> None:
     """
     The stricter level decides, and an answer that contradicts itself is counted once.
