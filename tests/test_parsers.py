@@ -251,12 +251,12 @@ def test_an_upload_token_of_a_hostile_megabyte_is_read_in_no_time(name: str, sta
     assert is_worked_off(lambda body: read(status, body), ANSWERS[name])
 
 
-@pytest.mark.parametrize("name", ANSWERS | SCANS)
+@pytest.mark.parametrize("name", [*ANSWERS, *SCANS])
 def test_an_answer_of_the_1_0_api_of_a_hostile_megabyte_is_read_in_no_time(name: str) -> None:
     """
     As tasks, as upload credentials and as the answer to the call without an image.
     """
-    input_of = (ANSWERS | SCANS)[name]
+    input_of = {**ANSWERS, **SCANS}[name]
 
     assert is_worked_off(lambda body: judged(tasks_in(200, {}, body).tasks[0], "1", ["porn"]), input_of)
     assert is_worked_off(lambda body: read_credentials(200, body, base_url="https://127.0.0.1", vpc=False), input_of)
