@@ -17,6 +17,12 @@ def go() -> str:
     return _command("go")
 
 
+@pytest.fixture
+def maven() -> str:
+    """What fetches the vendor's SDKs for Java."""
+    return _command("mvn")
+
+
 def _command(name: str) -> str:
     found = shutil.which(name)
     if found is None:

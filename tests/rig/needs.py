@@ -73,6 +73,16 @@ NEEDS = (
             "  apt-get install default-jdk-headless golang-go && make test",
         ),
     ),
+    Need(
+        marker="maven",
+        what="Maven",
+        fixtures=frozenset({"maven"}),
+        missing=lambda: [] if shutil.which("mvn") else ["mvn is not in the PATH"],
+        remedy=(
+            "To run them, on Debian and Ubuntu:",
+            "  apt-get install default-jdk-headless maven && make scenarios",
+        ),
+    ),
 )
 LEFT_OUT = pytest.StashKey[dict[str, Counter[str]]]()
 
