@@ -31,6 +31,7 @@ KEY = {
     "ALIBABA_CLOUD_ACCESS_KEY_SECRET": SETTINGS.access_key_secret.get_secret_value(),
 }
 JUDGED = "200 violent_explosion"
+SCANNED = ["porn pass", "terrorism block"]
 
 
 @pytest.fixture
@@ -88,8 +89,8 @@ def test_every_fault_is_explained_and_none_is_made_up() -> None:
     table = PAGE.partition("| fault (`what`)")[2].partition("\n\n")[0]
     told = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split(" | ")[0])}
 
-    of_drop = {"before_reading", "after_reading", "after_judging"}
-    assert told - of_drop - {"retry_after"} == set(What.model_fields)
+    values = {"before_reading", "after_reading", "after_judging", "retry_after", "lost", "twice", "tampered"}
+    assert told - values == set(What.model_fields)
 
 
 async def test_the_command_starts_it() -> None:
@@ -135,36 +136,49 @@ async def test_the_core_sdk_in_python(emulator: Emulator, images: ImageHost, tmp
     assert await output_of(sys.executable, "core.py", folder=tmp_path) == ["True"]
 
 
+async def test_the_scan_api_in_python(emulator: Emulator, images: ImageHost, tmp_path: Path) -> None:
+    """
+    The 1.0 API, by its typed request.
+    """
+    (tmp_path / "scan.py").write_text(program("python scan", emulator, images))
+
+    assert await output_of(sys.executable, "scan.py", folder=tmp_path) == SCANNED
+
+
 @pytest.mark.scenario
 async def test_in_java(javac: str, maven: str, emulator: Emulator, images: ImageHost, tmp_path: Path) -> None:
     """
-    Both SDKs, from Maven: an image is judged, a library created.
+    Both SDKs, from Maven: an image is judged by each API, a library created.
     """
     copied = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={tmp_path / 'jars'}"]
     pom = str(SDKS / "java" / "pom.xml")
     await output_of(maven, "--quiet", "--batch-mode", "--file", pom, *copied, folder=tmp_path)
-    for name in ("Judge", "Libraries"):
+    for name in ("Judge", "Libraries", "Scan"):
         (tmp_path / f"{name}.java").write_text(program(f"java {name}", emulator, images))
     path = ["-cp", f"jars/*{os.pathsep}."]
-    await output_of(javac, "-proc:none", *path, "Judge.java", "Libraries.java", folder=tmp_path)
+    await output_of(javac, "-proc:none", *path, "Judge.java", "Libraries.java", "Scan.java", folder=tmp_path)
     java = str(Path(javac).with_name("java"))
 
     assert await output_of(java, *path, "Judge", folder=tmp_path) == [JUDGED]
     assert await output_of(java, *path, "Libraries", folder=tmp_path) == ["true"]
+    assert await output_of(java, *path, "Scan", folder=tmp_path) == SCANNED
     assert [each.name for each in emulator.libraries.of("image")] == ["from-java"]
 
 
 @pytest.mark.scenario
 async def test_in_go(go: str, emulator: Emulator, images: ImageHost, tmp_path: Path) -> None:
     """
-    The client below the typed modules: an image is judged, a library created.
+    The client below the typed modules, and the older SDK: an image is judged by each API, a library created.
     """
     for name in ("go.mod", "go.sum"):
         shutil.copy(SDKS / "go" / name, tmp_path)
-    (tmp_path / "main.go").write_text(program("go", emulator, images))
-    await output_of(go, "build", "-o", "judge", ".", folder=tmp_path)
+    for name, kind in (("judge", "go"), ("scan", "go scan")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "main.go").write_text(program(kind, emulator, images))
+    await output_of(go, "build", "-o", "built/", "./judge", "./scan", folder=tmp_path)
 
-    assert await output_of("./judge", folder=tmp_path) == [JUDGED, "true"]
+    assert await output_of("built/judge", folder=tmp_path) == [JUDGED, "true"]
+    assert await output_of("built/scan", folder=tmp_path) == SCANNED
     assert [each.name for each in emulator.libraries.of("image")] == ["from-go"]
 
 
