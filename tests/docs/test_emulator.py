@@ -182,19 +182,24 @@ async def test_in_go(go: str, emulator: Emulator, images: ImageHost, tmp_path: P
     assert [each.name for each in emulator.libraries.of("image")] == ["from-go"]
 
 
-async def test_what_it_says_about_itself(emulator: Emulator, images: ImageHost) -> None:
+async def test_what_it_says_about_itself(emulator: Emulator, images: ImageHost, tmp_path: Path) -> None:
     """
     Each line with `curl` does what the page says of it.
     """
     lines = [line for line in program("sh", emulator, images).splitlines() if line.startswith("curl")]
-    emulator.libraries.create("image", {"name": "a", "category": "BLACK", "scene": "AD"})
+    emulator.libraries.create("image", {"name": "a", "category": "BLACK", "scene": "AD", "service_module": "open_api"})
     answers = {}
     async with aiohttp.ClientSession() as http:
         for line in lines:
             method, url, data, account = read_curl(line)
+            if data == "@state.json":
+                data = (tmp_path / "state.json").read_text()
+                assert '"a"' in data
             async with http.request(method, f"http://{url}", data=data, headers=account) as response:
                 assert response.status in (200, 204), line
                 answers[method, url.rpartition("/")[2]] = await response.read()
+                if "-o" in line:
+                    (tmp_path / "state.json").write_bytes(answers["GET", "state"])
 
     assert orjson.loads(answers["GET", "stats"])["billed"] == 0
     assert b'"a"' in answers["GET", "libraries"]
@@ -214,6 +219,8 @@ def read_curl(line: str) -> tuple[str, str, str | None, dict[str, str]]:
             method = next(words)
         elif word == "-d":
             data = next(words)
+        elif word == "-o":
+            next(words)
         elif word == "-u":
             account = {"Authorization": aiohttp.encode_basic_auth(*next(words).split(":"))}
         else:
