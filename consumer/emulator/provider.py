@@ -29,9 +29,11 @@ from consumer.emulator.faults import ActiveFault, Faults, Moment, Subject
 from consumer.emulator.images import Gallery
 from consumer.emulator.libraries import LibraryStore
 from consumer.emulator.library_calls import LibraryCalls
+from consumer.emulator.library_operations import action_of, version_of
 from consumer.emulator.parameters import Asked, ImageUrl, OssObject, read_asked, read_parameters
 from consumer.emulator.quota import SlidingQuota
 from consumer.emulator.replies import Reply, Silence, gateway_reply, service_reply
+from consumer.emulator.rpc_signatures import is_rpc, verify_rpc
 from consumer.emulator.rules import Rule, judgement
 from consumer.emulator.settings import EmulatorSettings
 from consumer.emulator.signatures import NonceLedger, SignedRequest, verify
@@ -89,6 +91,7 @@ class Provider:
         request_id = str(uuid.uuid4()).upper()
         if self._library_calls.takes(request):
             return await self._library_calls.answer(request, call, request_id)
+        call.action = action_of(request)
         form = dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
         asked = read_asked(form)
         call.service, call.data_id = asked.service or None, asked.data_id or None
@@ -108,11 +111,12 @@ class Provider:
             return service_reply(error.code, error.message, request_id)
 
     def _pass_gateway(self, request: SignedRequest) -> None:
-        verify(request, self._credentials, self._nonces, now=time.time() + self._clock_ahead)
-        if request.header("x-acs-version") != VERSION:
+        check = verify_rpc if is_rpc(request) else verify
+        check(request, self._credentials, self._nonces, now=time.time() + self._clock_ahead)
+        if version_of(request) != VERSION:
             raise GatewayError(400, "InvalidVersion", "Specified parameter Version is not valid.")
         if (
-            request.header("x-acs-action") not in (METERED, DESCRIBE_UPLOAD_TOKEN)
+            action_of(request) not in (METERED, DESCRIBE_UPLOAD_TOKEN)
             or request.method != "POST"
             or request.path != "/"
         ):

@@ -95,6 +95,15 @@ async def test_a_judgement_fills_the_sdks_model(call: Call, emulator: Emulator) 
     assert data.ext.logo_data[0].logo[0].name == "L"
 
 
+async def test_the_older_signature_is_as_good(call: Call, emulator: Emulator) -> None:
+    """
+    RPC v1, in the query, over the same form.
+    """
+    response = await call(client(emulator.endpoint, signature_algorithm="v2"), request_of(**oss("grün/b c.png")))
+
+    assert (response.body.code, response.body.data.result[0].label) == (200, "nonLabel")
+
+
 async def test_object_names_go_through_as_they_are(call: Call, emulator: Emulator) -> None:
     """
     An object's name with spaces and letters beyond ASCII reaches its object.
