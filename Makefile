@@ -37,7 +37,7 @@ check: $(VENV)/dev.stamp ## Lint, types and the direction of imports
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-bench: $(VENV)/dev.stamp ## CPU per event of the service, beside a bare loop, on a real Kafka (needs Java 17 and Maven)
+bench: $(VENV)/bench.stamp ## CPU per event of the service, beside a bare loop and what others would write, on a real Kafka (needs Java 17 and Maven; ARGS="--quick")
 	@$(BIN)/python -m bench $(ARGS)
 
 chaos: $(VENV)/chaos.stamp ## Kill, restart, freeze and starve the service on a real Kafka, short (15 minutes; ARGS="--only kill --seed 7")
@@ -66,6 +66,8 @@ lock: $(VENV)/dev.stamp ## Renew locks/ from pyproject.toml
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 		-c locks/dev.txt --group chaos -o locks/chaos.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+		-c locks/dev.txt --group bench -o locks/bench.txt
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 		--group build -c locks/dev.txt -o locks/build.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --upgrade \
 		--group lock -o locks/lock.txt
@@ -93,6 +95,11 @@ $(VENV)/dev.stamp: locks/dev.txt pyproject.toml | $(BIN)/python
 	@echo "Installing the service and its development tools into $(VENV) (once) …"
 	@$(PIP) install --require-hashes -r locks/dev.txt
 	@$(PIP) install --no-index --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/bench.stamp: locks/bench.txt $(VENV)/dev.stamp
+	@echo "Installing what the benches compare with into $(VENV) (once) …"
+	@$(PIP) install --require-hashes -r locks/bench.txt
 	@touch $@
 
 # Beside the development tools, and only for this: what the service is compared with.

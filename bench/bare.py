@@ -60,10 +60,16 @@ async def _run(options: argparse.Namespace) -> None:
     connector = aiohttp.TCPConnector(limit=options.in_flight)
     async with consumer, producer, aiohttp.ClientSession(connector=connector) as session:
         loop = BareLoop(consumer, producer, session, URL(options.provider), options.answers)
-        figures = await loop.carry(options.events, options.in_flight)
-        print(orjson.dumps(figures).decode(), flush=True)
-        # Whoever started it can still read its CPU clock.
-        await stopped.wait()
+        carrying = asyncio.create_task(loop.carry(options.events, options.in_flight))
+        stopping = asyncio.create_task(stopped.wait())
+        await asyncio.wait({carrying, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if carrying.done():
+            print(orjson.dumps(await carrying).decode(), flush=True)
+            # Whoever started it can still read its CPU clock.
+            await stopping
+        else:  # it was asked for a time, and not for all of them
+            carrying.cancel()
+            await asyncio.gather(carrying, return_exceptions=True)
 
 
 class BareLoop:

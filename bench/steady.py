@@ -59,6 +59,19 @@ def steady_part(outcomes: Sequence[float], samples: Sequence[Sample], edge: int)
     return Steady(events, _cpu_at(samples, ends) - _cpu_at(samples, begins), ends - begins)
 
 
+def steady_between(outcomes: Sequence[float], samples: Sequence[Sample], begins: float, ends: float) -> Steady:
+    """
+    Return what was spent between two times, both in seconds since the epoch. Arguments as those of `steady_part`.
+
+    Raises:
+        ValueError: no outcome came in it, or there are no samples around it.
+    """
+    events = sum(begins <= at < ends for at in outcomes)
+    if not events:
+        raise ValueError("no outcome came in the steady part")
+    return Steady(events, _cpu_at(samples, ends) - _cpu_at(samples, begins), ends - begins)
+
+
 def _cpu_at(samples: Sequence[Sample], at: float) -> float:
     """Return how the CPU clock stood at `at`, drawn straight between the samples around it."""
     after = bisect_right(samples, at, key=lambda sample: sample.at)

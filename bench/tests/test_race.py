@@ -3,14 +3,14 @@ A whole run, on the embedded broker: what is weighed, and what is not let throug
 """
 
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from bench.contestants import Course, Start, bare, contestant
+from bench.contestants import CONTESTANTS, Course, Start, bare, contestant
 from bench.events import publish_steadily, upload_events
 from bench.race import Disqualified, run
 from consumer.emulator.broker import EmbeddedBroker
@@ -57,8 +57,11 @@ async def test_the_bare_loop_is_weighed(course: Course, provider: QuickProvider)
     """
     cost = await run(bare, course, provider)
 
-    assert cost.events == EVENTS - 1 - 2 * (EVENTS // 10)
-    assert 0 < cost.cpu_seconds <= cost.wall_seconds * 1.5
+    assert cost.steady.events == EVENTS - 1 - 2 * (EVENTS // 10)
+    assert 0 < cost.steady.cpu_seconds <= cost.steady.wall_seconds * 1.5
+    assert cost.peak_rss > 10_000_000
+    assert cost.busiest_second > 8
+    assert cost.delays is None
 
 
 async def test_uploads_may_come_while_it_runs(course: Course, provider: QuickProvider) -> None:
@@ -66,15 +69,63 @@ async def test_uploads_may_come_while_it_runs(course: Course, provider: QuickPro
     What is published at a rate once the first outcome is there is carried and weighed like what waited.
     """
 
-    course = replace(course, events=EVENTS + 40)
+    course = replace(course, events=EVENTS + 40, idle=0.5, latency=0.01)
     events = islice(upload_events(EVENTS + 40), EVENTS, None)
 
-    async def steadily() -> None:
-        await publish_steadily(course.bootstrap_servers, course.uploads, events, 400.0)
+    async def steadily() -> Mapping[bytes, float]:
+        return await publish_steadily(course.bootstrap_servers, course.uploads, events, 400.0)
 
     cost = await run(bare, course, provider, steadily)
 
-    assert cost.events == EVENTS + 40 - 1 - 2 * course.edge
+    assert cost.steady.events == EVENTS + 40 - 1 - 2 * course.edge
+    assert cost.delays is not None
+    assert len(cost.delays) == 40
+    assert min(cost.delays) > 0
+    assert cost.idle_cores is not None
+    assert 0 <= cost.idle_cores < 0.5
+
+
+async def test_a_run_may_last_for_a_time(course: Course, provider: QuickProvider) -> None:
+    """
+    It ends after so many seconds, with events left, and what was in flight then is no fault.
+    """
+
+    def slow(course: Course) -> Start:
+        return replace(bare(replace(course, in_flight=1)), warms_up=0.2)
+
+    cost = await run(slow, replace(course, in_flight=1, seconds=0.5), provider)
+
+    assert cost.steady.wall_seconds == 0.5
+    assert 0 < cost.steady.events < EVENTS
+
+
+async def test_too_few_events_for_the_time_are_told(course: Course, provider: QuickProvider) -> None:
+    """
+    A contestant that has nothing left to do before the time is over is not weighed.
+    """
+    with pytest.raises(Disqualified, match="200 events were too few for 34 s"):
+        await run(bare, replace(course, seconds=30.0), provider)
+
+
+@pytest.mark.parametrize("name", ["gather"])
+async def test_what_others_would_write_does_the_work(course: Course, provider: QuickProvider, name: str) -> None:
+    """
+    Each event has one outcome and one call.
+    """
+    cost = await run(CONTESTANTS[name], course, provider)
+
+    assert cost.steady.events == EVENTS - 1 - 2 * (EVENTS // 10)
+
+
+def test_any_command_is_a_contestant(course: Course) -> None:
+    """
+    It finds the course in the place of names in braces, and in its environment.
+    """
+    start = contestant("mine=./mine --at {provider} -n {in_flight}")(course)
+
+    assert start.command == ["./mine", "--at", course.provider, "-n", "8"]
+    assert start.environment["BENCH_UPLOADS"] == "uploads"
+    assert start.environment["BENCH_PACED"] == "0"
 
 
 def test_the_service_of_another_tree_is_a_contestant(tmp_path: Path) -> None:

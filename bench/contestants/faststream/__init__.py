@@ -1,0 +1,1 @@
+"""FastStream 0.7 with httpx, on aiokafka or on confluent-kafka."""

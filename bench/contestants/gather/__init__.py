@@ -1,0 +1,1 @@
+"""aiokafka, `asyncio.gather` and httpx: the loop that is usually written first."""

@@ -1,0 +1,1 @@
+"""Confluent's Parallel Consumer 0.5, on the JVM."""
