@@ -146,6 +146,9 @@ func (i *input) drain(ctx context.Context, partitions []int32) {
 func (i *input) holds(partitions []int32) bool {
 	i.mutex.Lock()
 	defer i.mutex.Unlock()
+	if i.closed { // all that was begun has its outcome, or never will
+		return false
+	}
 	for _, number := range partitions {
 		if of := i.open[number]; of != nil && len(of.records) > 0 {
 			return true
