@@ -7,16 +7,15 @@ import resource
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from consumer.commands.arguments import ConfigFile, Overrides, SchemaName, usual
 from consumer.commands.backfill.command_line import backfill
 from consumer.commands.libraries.command_line import libraries_app
 from consumer.commands.offsets_command_line import offsets_app
+from consumer.commands.plain_help import PlainGroup
 from consumer.commands.policy.command_line import policy_app
 from consumer.commands.scan.command_line import scan
 from consumer.errors import ConsumerError, Misconfigured
@@ -24,16 +23,25 @@ from consumer.extras import extra
 from consumer.shipped import file_or_shipped
 from consumer.vendor_facts.aliyun import KEY_ID, KEY_SECRET
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 app = typer.Typer(
     name="moderation-consumer",
+    cls=PlainGroup,
     no_args_is_help=True,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-output = Console(highlight=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def console(stderr: bool = False) -> "Console":
+    """Where what a command says is printed, with markup; imported once there is something to say."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, soft_wrap=True)
 
 
 def show_version(asked: bool) -> None:
@@ -77,7 +85,7 @@ def run(config: ConfigFile = None, overrides: Overrides = None) -> None:
     run_service(settings, policy, credentials, keyring, os.environ)
 
 
-app.add_typer(offsets_app, name="offsets")
+app.add_typer(offsets_app, name="offsets", cls=PlainGroup)
 
 
 @app.command()
@@ -109,6 +117,7 @@ def check(
         usual(config), os.environ, overrides or (), latency=latency, outage=outage * 3600, canary=canary
     )  # fmt: skip
     findings = asyncio.run(looked)
+    output = console()
     for line in lines(findings):
         output.print(line)
     sys.exit(exit_status(findings))
@@ -181,8 +190,8 @@ def schema(
 
 app.command("scan")(scan)
 app.command("backfill")(backfill)
-app.add_typer(policy_app, name="policy")
-app.add_typer(libraries_app, name="libraries")
+app.add_typer(policy_app, name="policy", cls=PlainGroup)
+app.add_typer(libraries_app, name="libraries", cls=PlainGroup)
 
 
 @app.command("config")
@@ -272,7 +281,8 @@ def emulator(
         named = [(".".join(each.keys[:1]).replace("_", "-"), each.text) for each in problems]
         raise Misconfigured([f"--{singular.get(name, name)}: {text}" for name, text in named]) from None
     try:
-        asyncio.run(serve(settings, announce=partial(output.print, markup=False), proxies=Proxies.of(os.environ)))
+        announce = partial(console().print, markup=False)
+        asyncio.run(serve(settings, announce=announce, proxies=Proxies.of(os.environ)))
     except OSError as error:
         reason = f"{host}:{port} cannot be listened on: {error.strerror or error}"
         raise Misconfigured([f"--host, --port: {reason}; 0 takes a free port"]) from error
@@ -284,6 +294,7 @@ def broker() -> None:
     with extra("demo", "The embedded broker"):
         from consumer.emulator.broker import EmbeddedBroker
 
+    output = console()
     with EmbeddedBroker() as embedded:
         output.print(f"bootstrap servers: [bold]{embedded.bootstrap_servers}[/bold]    Ctrl-C ends it")
         for limit in embedded.limits:
@@ -325,22 +336,30 @@ def wait_for_signal() -> None:
     signal.sigwait(awaited)
 
 
+def complain(*problems: str) -> None:
+    """Print each on standard error, behind a red cross; what looks like markup in it is none."""
+    from rich.markup import escape
+
+    errors = console(stderr=True)
+    for problem in problems:
+        errors.print(f"[red]✗[/red] {escape(problem)}", markup=True)
+
+
 def main() -> None:
     """Run a command. Exit 2: the configuration is wrong; 1: it could not go on; 3: an error that nobody expected."""
     try:
         app(prog_name="moderation-consumer")
     except Misconfigured as error:
-        for problem in error.problems:
-            errors.print(f"[red]✗[/red] {escape(problem)}", markup=True)
+        complain(*error.problems)
         sys.exit(2)
     except (ConsumerError, OSError) as error:  # OSError: such as a full disk below standard output
-        errors.print(f"[red]✗[/red] {escape(str(error))}")
+        complain(str(error))
         sys.exit(1)
     except Exception as error:  # noqa: BLE001 — Python would say its text, and end with 1, which commands mean otherwise
         from consumer.commands.faults import UNEXPECTED, in_a_line, innermost
         from consumer.observability.tracebacks import frames_of
 
         inner = innermost(error)
-        errors.print(f"[red]✗[/red] {escape(in_a_line(inner))}")
-        errors.print("\n".join(frames_of(inner)), markup=False)
+        complain(in_a_line(inner))
+        console(stderr=True).print("\n".join(frames_of(inner)), markup=False)
         sys.exit(UNEXPECTED)

@@ -5,7 +5,6 @@ import time
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from consumer.commands.arguments import ConfigFile, Overrides, usual
 from consumer.errors import Misconfigured
@@ -34,6 +33,7 @@ def offsets(
     import asyncio
 
     import orjson
+    from rich.console import Console
 
     from consumer.commands import offsets as command
     from consumer.config.loading import load_config
@@ -69,6 +69,8 @@ def accept_offsets(
     committed once more, signed; while it runs, the replicas that hold these partitions find the acceptance.
     """
     import asyncio
+
+    from rich.console import Console
 
     from consumer.commands import accept as command
     from consumer.config.loading import load_config
