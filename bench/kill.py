@@ -38,6 +38,7 @@ SESSION_TIMEOUT = 6.0  # seconds, of all of them
 TOGETHER = 5.0  # seconds from the start of both until there is work: what a rebalance costs is another question
 BILLED = 200
 QUIET = SESSION_TIMEOUT + 10.0  # seconds without an outcome after which none will come
+STARTS = 60.0  # seconds until the first outcome
 LONGEST = 300.0  # seconds
 
 
@@ -132,7 +133,7 @@ class Outcomes:
     async def until(self, uploads: int | None, most: int) -> None:
         """Return once so many uploads have an outcome, or none has come for `QUIET` seconds; None: the latter."""
         began = came = time.monotonic()
-        quiet = QUIET if uploads is not None else SESSION_TIMEOUT + 2
+        quiet = SESSION_TIMEOUT + 2 if uploads is None else QUIET if self.keys else STARTS
         while (uploads is None or len(set(self.keys)) < min(uploads, most)) and time.monotonic() - came < quiet:
             for records in (await self._consumer.getmany(timeout_ms=200)).values():
                 self.keys += [record.key or b"" for record in records]

@@ -11,7 +11,7 @@ POM, SOURCE = HERE / "pom.xml", HERE / "Contestant.java"
 def command() -> list[str]:
     """Return the command that starts it. Raises `BuildFailed`."""
     folder = built_once("parallel-consumer", (POM, SOURCE), _build)
-    return [tool("java"), "-cp", f"{folder}:{folder}/*", "Contestant"]
+    return [tool("java"), "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{folder}:{folder}/*", "Contestant"]
 
 
 def _build(folder: Path) -> None:
