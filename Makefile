@@ -11,7 +11,7 @@ RUNTIME := $(if $(wildcard $(VENV)/dev.stamp),$(VENV)/dev.stamp,$(VENV)/demo.sta
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test scenarios helm minio check schemas licences bench chaos chaos-full fuzz lock clean
+.PHONY: help demo test scenarios helm minio check schemas licences bench bench-docs chaos chaos-full fuzz lock clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ check: $(VENV)/dev.stamp ## Lint, types and the direction of imports
 
 bench: $(VENV)/bench.stamp ## CPU per event of the service, beside a bare loop and what others would write, on a real Kafka (needs Java 17 and Maven; ARGS="--quick")
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-docs: $(VENV)/bench.stamp ## Draw the curves of docs/performance.md into docs/curves/ (an hour)
+	@$(BIN)/python -m bench.curves $(ARGS)
 
 chaos: $(VENV)/chaos.stamp ## Kill, restart, freeze and starve the service on a real Kafka, short (15 minutes; ARGS="--only kill --seed 7")
 	@$(BIN)/python -m bench.chaos $(ARGS)
