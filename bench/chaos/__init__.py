@@ -10,6 +10,7 @@ What the service does when things break: whole runs on a real Kafka, each judged
     compare.py     uploads, calls and outcomes against each other         (pure)
     commits.py     the coordinator's own records of commits              (pure)
     report.py      checks with their thresholds, as text and JSON         (pure)
+    nets.py        all safety nets of the service at once, and what each was seen to do
     without.py     the service with one mechanism switched off
 
 Nothing is believed that the service says of itself: calls are counted by the provider's process, outcomes by Kafka's

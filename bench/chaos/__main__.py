@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from bench.chaos import report
+from bench.chaos.nets import Mode, Nets
 from bench.chaos.report import Result, Standing
 from bench.chaos.sampling import Stopwatch
 from bench.chaos.scenarios import SCENARIOS, Scenario
@@ -30,6 +31,13 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=list(SCENARIOS), metavar="NAME", help=", ".join(SCENARIOS))
     parser.add_argument("--seed", type=int, default=1, help="of everything that is left to chance")
     parser.add_argument("--runs", type=int, help="how often, where a scenario repeats itself")
+    parser.add_argument(
+        "--nets",
+        type=Mode,
+        choices=list(Mode),
+        default=Mode.ODD,
+        help="in which runs all of the service's safety nets are on: where the seed is odd, in all, or in none",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there too")
     options = parser.parse_args()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # brokers are away on purpose
@@ -47,14 +55,20 @@ async def play(options: argparse.Namespace) -> list[Result]:
     """Play the scenarios that were asked for, those of one Kafka after each other, and print each result."""
     print(f"Q = {QUOTA} calls a second; {report.settings_text(SETTINGS)}; seed {options.seed}", flush=True)
     chosen = options.only or list(SCENARIOS)
-    results = []
+    results, nets = [], Nets(options.nets)
     for brokers in sorted({SCENARIOS[name].brokers for name in chosen}):
         async with KafkaCluster.start(brokers=brokers) as kafka:
             for name in chosen:
                 if SCENARIOS[name].brokers == brokers:
-                    setting = Setting(kafka=kafka, seed=options.seed, full=options.full, runs=options.runs)
+                    setting = Setting(kafka=kafka, seed=options.seed, full=options.full, runs=options.runs, nets=nets)
                     results.append(await _result(name, SCENARIOS[name], setting))
                     print("\n" + results[-1].to_text(), flush=True)
+    if nets.runs:
+        # One scenario alone need not have something for each of them to do.
+        checks = nets.checks() if not options.only else ()
+        figures = {"runs with all of them on": nets.runs, **nets.figures()}
+        results.append(Result("nets", options.seed, checks, figures, standing_without_checks=Standing.OK))
+        print("\n" + results[-1].to_text(), flush=True)
     return results
 
 
@@ -82,6 +96,7 @@ def _document(options: argparse.Namespace, results: list[Result]) -> dict[str, A
         "settings": report.settings(SETTINGS),
         "seed": options.seed,
         "full": options.full,
+        "nets": options.nets.value,
         "scenarios": [result.to_json() for result in results],
     }
 

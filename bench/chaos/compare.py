@@ -50,11 +50,15 @@ class Evidence(NamedTuple):
 
     uploads: Sequence[Upload]
     calls: Sequence[Arrival]
+    """About uploads."""
+
     outcomes: Sequence[Outcome]
     """The verdicts, without provisional ones: those are no outcomes."""
 
     dead_letters: int = 0
     provisional: Sequence[Outcome] = ()
+    arrivals: Sequence[Arrival] = ()
+    """All calls: those about canaries are not about uploads."""
 
 
 def lost(evidence: Evidence) -> set[str]:

@@ -5,7 +5,7 @@ What is looked at while a run goes on: outcomes so far, committed offsets, memor
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from consumer.journal.headers import OF_PROVISIONAL
 from tests.rig.kafka import Group, describe
 from tests.rig.kafka.admin import admin_client
 
@@ -31,7 +32,7 @@ class Watch:
         admin: Any,
         consumer: Any,
         uploads: str,
-        outputs: Sequence[str],
+        outputs: Mapping[str, str],
         group: str,
         partitions: int,
     ) -> None:
@@ -39,23 +40,31 @@ class Watch:
         self._admin = admin
         self._consumer = consumer
         self._group = group
+        self._provisional = ProvisionalVerdicts(consumer)
         self._uploads = [TopicPartition(uploads, number) for number in range(partitions)]
-        self._outputs = [TopicPartition(topic, number) for topic in outputs for number in range(partitions)]
+        self._outputs = [TopicPartition(topic, number) for topic in outputs.values() for number in range(partitions)]
+        self._review = outputs["review"]
 
     @classmethod
     @asynccontextmanager
     async def opened(
-        cls, bootstrap_servers: str, *, uploads: str, outputs: Sequence[str], group: str, partitions: int
+        cls, bootstrap_servers: str, *, uploads: str, outputs: Mapping[str, str], group: str, partitions: int
     ) -> AsyncIterator["Watch"]:
-        """Hold the connections until the context ends."""
+        """Hold the connections until the context ends. `outputs` are topics by outcome."""
         consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, request_timeout_ms=5_000)
         async with admin_client(bootstrap_servers) as admin, consumer:
             yield cls(bootstrap_servers, admin, consumer, uploads, outputs, group, partitions)
 
     async def outcomes(self) -> int | None:
-        """Return how many records are in the output topics."""
-        ends = await _patiently(self._consumer.end_offsets(self._outputs))
-        return None if ends is None else sum(ends.values())
+        """Return how many outcomes are in the output topics; provisional verdicts are none."""
+        count: int | None = await _patiently(self._outcomes())
+        return count
+
+    async def _outcomes(self) -> int:
+        ends = await self._consumer.end_offsets(self._outputs)
+        reviews = {partition: end for partition, end in ends.items() if partition.topic == self._review}
+        count: int = sum(ends.values()) - await self._provisional.before(reviews)
+        return count
 
     async def uploaded(self) -> dict[int, int] | None:
         """Return where each partition of the uploads ends."""
@@ -77,7 +86,7 @@ class Watch:
         return sum(end - committed.get(partition, 0) for partition, end in ends.items())
 
     async def until_outcomes(self, count: int, timeout: float) -> None:
-        """Return once the output topics hold `count` records. Raises `TimeoutError`."""
+        """Return once the output topics hold `count` outcomes. Raises `TimeoutError`."""
         async with asyncio.timeout(timeout):
             while (await self.outcomes() or 0) < count:
                 await asyncio.sleep(POLL)
@@ -102,6 +111,38 @@ class Watch:
         except TimeoutError:
             return False
         return True
+
+
+class ProvisionalVerdicts:
+    """Counts them as they come: their headers alone tell them from outcomes, so that the topics are read for it."""
+
+    def __init__(self, consumer: Any) -> None:
+        """`consumer` is a client that nobody else reads with; it is given its partitions here."""
+        self._consumer = consumer
+        self._count = 0
+        self._turn = asyncio.Lock()
+
+    async def before(self, ends: Mapping[TopicPartition, int]) -> int:
+        """
+        Return how many are before these ends, and just behind them; the partitions are the same each time.
+
+        What is counted too early makes outcomes seem fewer for a moment, never more.
+        """
+        async with self._turn:
+            if not self._consumer.assignment():
+                self._consumer.assign(list(ends))
+                await self._consumer.seek_to_beginning(*ends)
+            while not await self._has_read(ends):
+                for records in (await self._consumer.getmany(timeout_ms=200)).values():
+                    self._count += sum(_is_provisional(record.headers) for record in records)
+            return self._count
+
+    async def _has_read(self, ends: Mapping[TopicPartition, int]) -> bool:
+        return all([await self._consumer.position(partition) >= end for partition, end in ends.items()])
+
+
+def _is_provisional(headers: Sequence[tuple[str, bytes | None]]) -> bool:
+    return any(name == OF_PROVISIONAL.offset for name, _ in headers)
 
 
 async def _patiently(question: Awaitable[Any]) -> Any:

@@ -14,9 +14,11 @@ from typing import Any, Self
 import orjson
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 
+from bench.chaos import nets
 from bench.chaos.commits import Commit, commit_of
 from bench.chaos.compare import Evidence, Outcome, Upload
 from bench.chaos.crew import SERVICE, Crew
+from bench.chaos.nets import Nets
 from bench.chaos.sampling import POLL, Watch
 from bench.chaos.work import BUCKET
 from consumer.journal.headers import OF_DEAD_LETTER, OF_PROVISIONAL, OF_VERDICT, SourceHeaders
@@ -54,6 +56,9 @@ class Script:
     uploads: int = 0
     """Bytes of an image, where each is an object that the service fetches and uploads; 0: the provider fetches."""
 
+    nets: Nets | None = None
+    """The safety nets, in the runs in which they are on; None: never."""
+
     program: Sequence[str] = SERVICE
     partitions: int = PARTITIONS
 
@@ -75,6 +80,9 @@ class Stage:
         self.kafka = kafka
         self.name = name
         self.script = script
+        self.nets: Nets | None = None
+        """Where all safety nets are on."""
+
         self.provider: QuickProvider
         self.crew: Crew
         self.watch: Watch
@@ -84,13 +92,18 @@ class Stage:
     async def opened(cls, kafka: KafkaCluster, name: str, seed: int, script: Script = Script()) -> AsyncIterator[Self]:
         """Create the topics, start the provider, and yield a stage without replicas. Stop all of it at the end."""
         stage = cls(kafka, name, script)
+        stage.nets = script.nets if script.nets is not None and script.nets.are_on(seed) else None
         await stage._create_topics()
         async with AsyncExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
             behaviour = {"latency": script.latency, "spread": SPREAD, "seed": seed, **(script.provider or {})}
+            mounted = folder / "mounted"
+            if stage.nets is not None:
+                behaviour["verdicts"] = {**nets.VERDICTS, **(script.provider or {}).get("verdicts", {})}
+                await stack.enter_async_context(nets.reloading(mounted))
             stage.provider = await stack.enter_async_context(QuickProvider.start(**behaviour))
             stage.watch = await stack.enter_async_context(stage.watching(script.partitions))
-            stage.crew = await stack.enter_async_context(Crew.gathered(folder, stage._config(), script.program))
+            stage.crew = await stack.enter_async_context(Crew.gathered(folder, stage._config(mounted), script.program))
             yield stage
 
     def watching(self, partitions: int) -> AbstractAsyncContextManager[Watch]:
@@ -98,7 +111,7 @@ class Stage:
         return Watch.opened(
             self.kafka.bootstrap_servers,
             uploads=self.uploads,
-            outputs=list(self.outputs.values()),
+            outputs=self.outputs,
             group=self.name,
             partitions=partitions,
         )
@@ -120,7 +133,7 @@ class Stage:
         for topic in (self.uploads, *self.outputs.values()):
             await self.kafka.create_topic(topic, partitions=self.script.partitions, configs=configs)
 
-    def _config(self) -> dict[str, Any]:
+    def _config(self, mounted: Path) -> dict[str, Any]:
         script = self.script
         config: dict[str, Any] = {
             "kafka": {
@@ -137,7 +150,8 @@ class Stage:
             url = f"{self.provider.endpoint}/images/{script.uploads}/{{key}}"
             config["bindings"] = [{"bucket": BUCKET, "via": "upload", "url": url}]
             config["images"] = {"allow": {"networks": ["127.0.0.1"]}}
-        for section, settings in (script.changes or {}).items():
+        safety_nets = {} if self.nets is None else nets.changes(mounted)
+        for section, settings in (*safety_nets.items(), *(script.changes or {}).items()):
             merged = {**config.get(section, {}), **settings} if isinstance(settings, Mapping) else settings
             config[section] = merged
         return config
@@ -202,24 +216,35 @@ class Stage:
         servers = self.kafka.bootstrap_servers
         uploads = [_upload(record) for record in await read_all(servers, self.uploads)]
         verdicts = [record for outcome in DECISIONS for record in await read_all(servers, self.outputs[outcome])]
-        outcomes, provisional = (
+        final, provisional = (
             [
-                _outcome(record, names)
+                record
                 for record in verdicts
                 if names.offset in dict(record.headers)
                 and (keyring is None or self._is_genuine(record, names, keyring))
             ]
             for names in (OF_VERDICT, OF_PROVISIONAL)
         )
+        outcomes = [_outcome(record, OF_VERDICT) for record in final]
         dead_letters = sum(
             keyring is None or self._is_genuine(record, OF_DEAD_LETTER, keyring)
             for record in await read_all(servers, self.outputs["dead_letter"])
         )
-        calls = await self.provider.arrivals()
+        arrivals = await self.provider.arrivals()
+        calls = [call for call in arrivals if not call.data_id.startswith(nets.CANARY)]
         if self.script.uploads:  # the provider knows copies by names that nobody else does, and images by their ids
             images = {outcome.id: outcome.image for outcome in outcomes}
             calls = [call._replace(image=images.get(call.data_id, call.image)) for call in calls]
-        return Evidence(uploads, calls, outcomes, dead_letters, provisional)
+        if self.nets is not None:
+            self.nets.add(nets.seen_in((orjson.loads(each.value) for each in (*final, *provisional)), arrivals))
+        return Evidence(
+            uploads=uploads,
+            calls=calls,
+            outcomes=outcomes,
+            dead_letters=dead_letters,
+            provisional=[_outcome(record, OF_PROVISIONAL) for record in provisional],
+            arrivals=arrivals,
+        )
 
     def _is_genuine(self, record: ConsumerRecord[Any, Any], names: SourceHeaders, keyring: Keyring) -> bool:
         headers = dict(record.headers)

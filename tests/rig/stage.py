@@ -74,9 +74,10 @@ class Stage:
         }
 
     async def verdict_ids(self) -> list[str]:
-        """The ids of all verdicts, repeated ones as often as they stand there."""
+        """The ids of all verdicts but provisional ones, repeated ones as often as they stand there."""
         outcomes = await self.outcomes()
-        return [verdict["verdict_id"] for name in DECISIONS for verdict in outcomes[name]]
+        verdicts = (verdict for name in DECISIONS for verdict in outcomes[name])
+        return [verdict["verdict_id"] for verdict in verdicts if not verdict["provisional"]]
 
     async def until(self, holds: Callable[[list[str]], bool], timeout: float = 60.0) -> list[str]:
         """Return the verdict ids once they satisfy `holds`."""

@@ -13,7 +13,7 @@ from bench.chaos import compare
 from bench.chaos.report import at_most
 from bench.chaos.sampling import Stopwatch
 from bench.chaos.scenarios.playing import Findings, Setting, exits, nothing_lost_or_repeated, told
-from bench.chaos.stage import QUOTA, Script, Stage
+from bench.chaos.stage import QUOTA, Stage
 from bench.chaos.work import uploads
 from tests.rig.kafka import KafkaCluster
 from tests.rig.link import HOST, Link
@@ -44,7 +44,7 @@ async def addresses(setting: Setting) -> Findings:
 
 async def _run(setting: Setting, name: Link, first: Link, second: Link) -> Findings:
     changes = {**(setting.changes or {}), "kafka": {"bootstrap_servers": f"{HOST}:{name.port}"}}
-    script = Script(program=setting.program, changes=changes)
+    script = setting.script(changes=changes)
     async with Stage.opened(setting.kafka, f"addresses-{setting.seed}", setting.seed, script) as stage:
         await stage.crew.join(REPLICAS)
         await stage.watch.until_members(REPLICAS, _START_TIMEOUT)

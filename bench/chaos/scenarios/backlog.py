@@ -11,7 +11,7 @@ from bench.chaos import compare
 from bench.chaos.report import at_least, at_most
 from bench.chaos.sampling import Stopwatch, resident_bytes, sampled
 from bench.chaos.scenarios.playing import Findings, Setting
-from bench.chaos.stage import Script, Stage
+from bench.chaos.stage import Stage
 from bench.chaos.work import event
 
 FULL, SHORT = 1_500_000, 1_000_000  # events: a million might not last for ten minutes
@@ -28,7 +28,7 @@ async def backlog(setting: Setting) -> Findings:
     """Publish the backlog, start a replica, and look at its memory every second."""
     events, lasts, settled = (FULL, 600.0, 60.0) if setting.full else (SHORT, 45.0, 15.0)
     changes = {"provider": {"max_in_flight": _IN_FLIGHT}, **(setting.changes or {})}
-    script = Script(quota=OUT_OF_THE_WAY, latency=LATENCY, program=setting.program, changes=changes)
+    script = setting.script(quota=OUT_OF_THE_WAY, latency=LATENCY, changes=changes)
     async with Stage.opened(setting.kafka, f"backlog-{setting.seed}", setting.seed, script) as stage:
         watch = Stopwatch()
         await publish_backlog(stage, events)

@@ -11,7 +11,7 @@ import time
 from bench.chaos import compare
 from bench.chaos.sampling import Stopwatch, sampled
 from bench.chaos.scenarios.playing import Findings, Setting, exits, nothing_lost_or_repeated, told
-from bench.chaos.stage import QUOTA, Script, Stage
+from bench.chaos.stage import QUOTA, Stage
 from bench.chaos.work import uploads
 from tests.rig.kafka import KafkaCluster
 
@@ -25,7 +25,7 @@ _FINISH_TIMEOUT = 60.0
 async def brokers(setting: Setting) -> Findings:
     """Stop brokers and start them again; what was uploaded before must all come out."""
     absences = (30.0, REQUEST_TIMEOUT + 10.0) if setting.full else (10.0,)
-    script = Script(program=setting.program, changes=setting.changes)
+    script = setting.script()
     happened: list[str] = []
     gone: list[tuple[float, float]] = []
     async with Stage.opened(setting.kafka, f"brokers-{setting.seed}", setting.seed, script) as stage:

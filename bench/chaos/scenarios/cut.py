@@ -12,7 +12,7 @@ from dataclasses import replace
 from bench.chaos import compare
 from bench.chaos.report import Check, at_most, none_of
 from bench.chaos.scenarios.playing import Findings, Setting, nothing_lost, told, within_quota
-from bench.chaos.stage import QUOTA, SETTINGS, Script, Stage
+from bench.chaos.stage import QUOTA, SETTINGS, Stage
 from bench.chaos.work import uploads
 from tests.rig.kafka import KafkaCluster
 from tests.rig.link import HOST, Link
@@ -40,7 +40,7 @@ async def cut(setting: Setting) -> Findings:
 
 
 async def _run(setting: Setting, link: Link) -> Findings:
-    script = Script(program=setting.program, changes=setting.changes)
+    script = setting.script()
     async with Stage.opened(setting.kafka, f"cut-{setting.seed}", setting.seed, script) as stage:
         await stage.crew.join(REPLICAS - 1)
         [victim] = await stage.crew.join(kafka={"bootstrap_servers": f"{HOST}:{link.port}"})

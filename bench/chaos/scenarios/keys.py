@@ -7,7 +7,7 @@ from typing import Any
 from bench.chaos import compare
 from bench.chaos.report import Check, at_most, none_of
 from bench.chaos.scenarios.playing import Findings, Setting, nothing_lost, nothing_lost_or_repeated
-from bench.chaos.stage import QUOTA, Script, Stage
+from bench.chaos.stage import QUOTA, Stage
 from bench.chaos.work import Shape, hot_uploads, uploads
 
 KEYS = 100
@@ -20,11 +20,9 @@ _FINISH_TIMEOUT = 120.0
 async def keys(setting: Setting) -> Findings:
     """Publish many events of few keys, whose calls take any time, fail and are asked again."""
     events = KEYS * (100 if setting.full else 20)
-    script = Script(
+    script = setting.script(
         latency=0.4,
         provider={"spread": 1.0, "failing_share": FAILING, "verdicts": RISKS},
-        program=setting.program,
-        changes=setting.changes,
     )
     async with Stage.opened(setting.kafka, f"keys-{setting.seed}", setting.seed, script) as stage:
         await stage.crew.join(2)
@@ -69,7 +67,7 @@ async def hot_key(setting: Setting) -> Findings:
 
 
 async def _p99_of_others(setting: Setting, name: str, rate: float, lasts: float, *, hot: bool) -> dict[str, Any]:
-    script = Script(partitions=12, program=setting.program, changes=setting.changes)
+    script = setting.script(partitions=12)
     count = round(rate * lasts)
     async with Stage.opened(setting.kafka, f"hot-{name}-{setting.seed}", setting.seed, script) as stage:
         await stage.crew.join()

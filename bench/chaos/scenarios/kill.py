@@ -34,6 +34,9 @@ class Run(NamedTuple):
     lost: int
     dead_letters: int
     published_twice: int
+    told_twice: int
+    """Provisional verdicts that stand there twice."""
+
     billed_twice: int
     billed_twice_not_in_flight: int
     in_flight: int
@@ -46,14 +49,12 @@ class Run(NamedTuple):
 
 async def kill(setting: Setting) -> Findings:
     """Kill one of two replicas, at another moment in each run."""
-    return await _killed(setting, "kill", Script(program=setting.program, changes=setting.changes))
+    return await _killed(setting, "kill", setting.script())
 
 
 async def uploading(setting: Setting) -> Findings:
     """The same, in the middle of images that are fetched and uploaded: nothing of that is billed, or done for good."""
-    return await _killed(
-        setting, "uploading", Script(program=setting.program, changes=setting.changes, quota=200, uploads=UPLOADED)
-    )
+    return await _killed(setting, "uploading", setting.script(quota=200, uploads=UPLOADED))
 
 
 async def _killed(setting: Setting, name: str, script: Script) -> Findings:
@@ -64,6 +65,7 @@ async def _killed(setting: Setting, name: str, script: Script) -> Findings:
         none_of("images without outcome", sum(run.lost for run in done)),
         none_of("dead letters", sum(run.dead_letters for run in done)),
         none_of("verdict ids published twice", sum(run.published_twice for run in done)),
+        none_of("provisional verdict ids published twice", sum(run.told_twice for run in done)),
         none_of(
             "images billed twice that were not in flight at the kill",
             sum(run.billed_twice_not_in_flight for run in done),
@@ -155,6 +157,7 @@ async def _run(setting: Setting, name: str, seed: int, images: int, script: Scri
         lost=len(compare.lost(evidence)),
         dead_letters=evidence.dead_letters,
         published_twice=len(compare.published_twice(evidence.outcomes)),
+        told_twice=len(compare.published_twice(evidence.provisional)),
         billed_twice=len(billed),
         billed_twice_not_in_flight=len(billed.keys() - in_flight),
         in_flight=len(in_flight),

@@ -22,7 +22,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from bench.chaos.report import at_least
 from bench.chaos.scenarios.playing import Findings, Setting, exits, nothing_lost_or_repeated
-from bench.chaos.stage import QUOTA, SETTINGS, Script, Stage
+from bench.chaos.stage import QUOTA, SETTINGS, Stage
 from bench.chaos.work import uploads
 from consumer.journal.signatures import Keyring
 from consumer.kafka import internals
@@ -46,7 +46,7 @@ async def liar(setting: Setting) -> Findings:
         key = Path(folder, "k1")
         key.write_bytes(KEY)
         identity = {"sign": "k1", "keys": {"k1": str(key)}}
-        script = Script(program=setting.program, changes={"identity": identity, **(setting.changes or {})})
+        script = setting.script(changes={"identity": identity, **(setting.changes or {})})
         async with Stage.opened(setting.kafka, f"liar-{setting.seed}", setting.seed, script) as stage:
             await stage.crew.join(REPLICAS)
             await stage.watch.until_members(REPLICAS, _START_TIMEOUT)

@@ -3,14 +3,15 @@ What every scenario is given and gives back, and the checks that most of them sh
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from bench.chaos import compare
 from bench.chaos.compare import Evidence
 from bench.chaos.crew import SERVICE
+from bench.chaos.nets import Nets
 from bench.chaos.report import Check, at_most, none_of
-from bench.chaos.stage import Stage
+from bench.chaos.stage import Script, Stage
 from tests.rig.kafka import KafkaCluster
 from tests.rig.windows import busiest_window
 
@@ -28,6 +29,13 @@ class Setting:
     program: Sequence[str] = SERVICE
     changes: Mapping[str, Any] | None = None
     """Settings of the service that differ from the usual."""
+
+    nets: Nets = field(default_factory=Nets)
+    """The service's safety nets: in which runs they are on."""
+
+    def script(self, **more: Any) -> Script:
+        """Return a script for this setting, with `more` of a script's members."""
+        return Script(program=self.program, nets=self.nets, **{"changes": self.changes, **more})
 
 
 class Findings(NamedTuple):
@@ -49,7 +57,7 @@ async def within_quota(stage: Stage, evidence: Evidence) -> Check:
     by that.
     """
     lag = (await stage.provider.stats())["worst_lag"]
-    busiest = busiest_window([call.at for call in evidence.calls], max(0.5, 1.0 - lag))
+    busiest = busiest_window([call.at for call in evidence.arrivals], max(0.5, 1.0 - lag))
     return at_most(f"calls in the worst sliding second, less {lag * 1000:.0f} ms of lag", busiest, stage.script.quota)
 
 

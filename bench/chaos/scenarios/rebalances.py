@@ -12,7 +12,7 @@ from bench.chaos import compare
 from bench.chaos.report import Check
 from bench.chaos.sampling import Stopwatch
 from bench.chaos.scenarios.playing import Findings, Setting, exits, nothing_lost_or_repeated, stall, told, within_quota
-from bench.chaos.stage import QUOTA, SETTINGS, Script, Stage
+from bench.chaos.stage import QUOTA, SETTINGS, Stage
 from bench.chaos.work import uploads
 from tests.rig.windows import busiest_window
 
@@ -29,7 +29,7 @@ async def rolling(setting: Setting) -> Findings:
     A restart is two changes of the group, and the bound is each one's: the next comes when work goes on after one.
     """
     replicas, rounds = 4, setting.runs or (3 if setting.full else 1)
-    script = Script(program=setting.program, changes=setting.changes)
+    script = setting.script()
     async with Stage.opened(setting.kafka, f"rolling-{setting.seed}", setting.seed, script) as stage:
         await stage.crew.join(replicas)
         await stage.watch.until_members(replicas, _START_TIMEOUT)
@@ -57,7 +57,7 @@ async def storm(setting: Setting) -> Findings:
     interval, lasts = 3.0, 60.0 if setting.full else 20.0
     least, most = 1, 4
     dice = random.Random(f"storm {setting.seed}")
-    script = Script(program=setting.program, changes=setting.changes)
+    script = setting.script()
     came_and_went = []
     async with Stage.opened(setting.kafka, f"storm-{setting.seed}", setting.seed, script) as stage:
         await stage.crew.join(2)

@@ -13,7 +13,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from bench.chaos import compare
 from bench.chaos.report import at_least, at_most, none_of
 from bench.chaos.scenarios.playing import Findings, Setting, exits, nothing_lost, told
-from bench.chaos.stage import QUOTA, Script, Stage
+from bench.chaos.stage import QUOTA, Stage
 from bench.chaos.work import event, uploads
 from tests.rig.kafka import NewRecord
 from tests.rig.kafka.admin import admin_client
@@ -30,7 +30,7 @@ _ENDLESS = 10**9
 
 async def refused(setting: Setting) -> Findings:
     """Let `block` refuse what has no key, go on, restart one replica after the other, and mend the topic."""
-    script = Script(program=setting.program, changes=setting.changes, provider={"verdicts": {"/high/": "high"}})
+    script = setting.script(provider={"verdicts": {"/high/": "high"}})
     async with Stage.opened(setting.kafka, f"refused-{setting.seed}", setting.seed, script) as stage:
         await _clean_up(stage, "compact")
         first = await stage.crew.join(REPLICAS)

@@ -18,7 +18,7 @@ from bench.chaos import compare
 from bench.chaos.report import none_of
 from bench.chaos.sampling import POLL
 from bench.chaos.scenarios.playing import Findings, Setting, exits, nothing_lost
-from bench.chaos.stage import QUOTA, Script, Stage
+from bench.chaos.stage import QUOTA, Stage
 from bench.chaos.work import uploads
 from consumer.journal.commit_metadata import CommitMetadata
 from tests.rig.kafka import committed
@@ -53,7 +53,7 @@ async def rotation(setting: Setting) -> Findings:
         for name in ("k1", "k2"):
             Path(folder, name).write_text(name * 32)
         changes = {"journal": {"clock_skew": CLOCK_SKEW}, **(setting.changes or {})}
-        script = Script(program=setting.program, changes=changes)
+        script = setting.script(changes=changes)
         async with Stage.opened(setting.kafka, f"rotation-{setting.seed}", setting.seed, script) as stage:
             refused, kills = 0.0, []
             await stage.crew.join(REPLICAS)

@@ -14,7 +14,7 @@ from bench.chaos import compare
 from bench.chaos.report import at_most, none_of
 from bench.chaos.sampling import POLL
 from bench.chaos.scenarios.playing import Findings, Setting, nothing_lost, told, within_quota
-from bench.chaos.stage import QUOTA, Script, Stage
+from bench.chaos.stage import QUOTA, Stage
 from bench.chaos.work import uploads
 
 REPLICAS = 2
@@ -36,7 +36,7 @@ async def sigstop(setting: Setting) -> Findings:
 
 async def _run(setting: Setting, seed: int) -> Findings:
     dice = random.Random(f"sigstop {seed}")
-    script = Script(program=setting.program, changes=setting.changes)
+    script = setting.script()
     async with Stage.opened(setting.kafka, f"sigstop-{seed}", seed, script) as stage:
         members = await stage.crew.join(REPLICAS)
         await stage.watch.until_members(REPLICAS, _START_TIMEOUT)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from bench.chaos import compare
 from bench.chaos.report import Check, at_least, at_most
 from bench.chaos.scenarios.playing import Findings, Setting, nothing_lost_or_repeated
-from bench.chaos.stage import LATENCY, QUOTA, Script, Stage
+from bench.chaos.stage import LATENCY, QUOTA, Stage
 from bench.chaos.work import Shape, uploads
 
 SHARE = 0.01
@@ -47,12 +47,10 @@ async def slow(setting: Setting) -> Findings:
 
 async def _run(setting: Setting, lasts: float, rate: float | None, *, slowly: bool) -> Measured:
     """Let one replica carry what `lasts` seconds take: all at once, or `rate` a second."""
-    script = Script(
+    script = setting.script(
         latency=LATENCY,
         mean_latency=LATENCY + SHARE * SLOW,
         provider={"latencies": {"/slow/": SLOW}} if slowly else None,
-        program=setting.program,
-        changes=setting.changes,
     )
     name = f"slow-{'with' if slowly else 'without'}-{'backlog' if rate is None else 'rate'}-{setting.seed}"
     async with Stage.opened(setting.kafka, name, setting.seed, script) as stage:

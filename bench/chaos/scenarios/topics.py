@@ -13,7 +13,7 @@ from bench.chaos import compare
 from bench.chaos.report import at_most, none_of
 from bench.chaos.sampling import POLL
 from bench.chaos.scenarios.playing import Findings, Setting, exits, nothing_lost_or_repeated, told
-from bench.chaos.stage import QUOTA, Script, Stage
+from bench.chaos.stage import QUOTA, Stage
 from bench.chaos.work import uploads
 from tests.rig.kafka import NewRecord
 from tests.rig.kafka.admin import admin_client
@@ -29,7 +29,7 @@ _ENDLESS = 10**9
 
 async def recreated(setting: Setting) -> Findings:
     """Delete the topic once all of it is done, make it again with the same name, and upload to it."""
-    script = Script(program=setting.program, changes=setting.changes)
+    script = setting.script()
     async with Stage.opened(setting.kafka, f"recreated-{setting.seed}", setting.seed, script) as stage:
         await stage.crew.join(REPLICAS)
         await stage.watch.until_members(REPLICAS, _START_TIMEOUT)
@@ -74,7 +74,7 @@ async def _until_named(stage: Stage) -> int:
 
 async def added(setting: Setting) -> Findings:
     """Give the topic half as many partitions again under load, and upload to the new ones at once."""
-    script = Script(program=setting.program, changes=setting.changes)
+    script = setting.script()
     async with Stage.opened(setting.kafka, f"added-{setting.seed}", setting.seed, script) as stage:
         await stage.crew.join(REPLICAS)
         await stage.watch.until_members(REPLICAS, _START_TIMEOUT)

@@ -42,7 +42,7 @@ async def upgrade(setting: Setting) -> Findings:
         key = Path(folder, "k1")
         key.write_text("k" * 32)
         reading = {"keys": {"k1": str(key)}, "accept_unsigned_until": FAR}
-        script = Script(program=setting.program, changes=setting.changes)
+        script = Script(program=setting.program, changes=setting.changes)  # without nets: the old one knows none
         async with Stage.opened(setting.kafka, f"upgrade-{setting.seed}", setting.seed, script) as stage:
             await stage.crew.join(REPLICAS, old)
             await stage.watch.until_members(REPLICAS, _START_TIMEOUT)
