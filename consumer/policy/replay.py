@@ -18,6 +18,9 @@ from consumer.policy.schema import Policy
 from consumer.records import STRICTNESS, Coverage, Decision, Finding, Floor, PolicyName, Reason
 from consumer.vendor_facts.aliyun import ALLOWLISTED, LIBRARY, TEXT_LIBRARY
 
+Kept = Literal["all", "none"] | Collection[str]
+"""The members of events' context that verdicts keep, as `privacy.context` says it."""
+
 _WHOLE = Coverage(frames=1)
 _NOT_KNOWN = Coverage()
 _ANSWERED = "200"
@@ -156,7 +159,7 @@ def _coverage(written: Mapping[str, Any] | None) -> Coverage:
 class Replaying:
     """Decides by one policy about what other policies decided."""
 
-    def __init__(self, policy: Policy, kept: Literal["all", "none"] | Collection[str] = "none") -> None:
+    def __init__(self, policy: Policy, kept: Kept = "none") -> None:
         """
         `kept` says which members of the context verdicts keep, as `privacy.context` does: one of these that a verdict
         lacks the event lacked. Of others that it lacks nothing is known.

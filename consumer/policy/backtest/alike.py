@@ -18,7 +18,7 @@ import orjson
 from consumer.policy.language import OVERALL, Match, Rule
 from consumer.policy.patterns import compiled
 from consumer.policy.ready import UNSEEN, expiry
-from consumer.policy.replay import NotReplayable, Replayed, Replaying, recorded
+from consumer.policy.replay import Kept, NotReplayable, Replayed, Replaying, recorded
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.records import STRICTNESS
 from consumer.rollout import is_in_share
@@ -76,9 +76,11 @@ class Kind:
 class Kinds:
     """Finds the kind of a record. A kind that is forgotten, because there are too many, is handed to `folded`."""
 
-    def __init__(self, current: Policy, candidate: Policy, folded: Callable[[Kind], None]) -> None:
+    def __init__(self, current: Policy, candidate: Policy, folded: Callable[[Kind], None], kept: Kept = "none") -> None:
+        """`kept` is the members of the context that verdicts keep, as `Replaying` takes them."""
         self._differences = _Differences((current.settings, candidate.settings))
-        self._replaying = Replaying(current), Replaying(candidate)
+        self._kept = kept
+        self._replaying = Replaying(current, kept), Replaying(candidate, kept)
         self._candidate = candidate
         self._without: dict[str, Replaying] = {}
         self._folded = folded
@@ -146,7 +148,7 @@ class Kinds:
     def _replaying_without(self, rule: str) -> Replaying:
         if (made := self._without.get(rule)) is None:
             settings = _left_out(self._candidate.settings, rule)
-            made = self._without[rule] = Replaying(Policy(settings=settings, sha256=self._candidate.sha256))
+            made = self._without[rule] = Replaying(Policy(settings=settings, sha256=self._candidate.sha256), self._kept)
         return made
 
 

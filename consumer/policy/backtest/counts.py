@@ -12,8 +12,9 @@ from consumer.policy.backtest.alike import Kind, Kinds
 from consumer.policy.backtest.intervals import BLOCKS
 from consumer.policy.backtest.people import People
 from consumer.policy.backtest.samples import Samples
+from consumer.policy.replay import Kept
 from consumer.policy.schema import Policy
-from consumer.records import DECISIONS, Decision
+from consumer.records import DECISIONS, STRICTNESS, Decision
 from consumer.rollout import is_in_share
 
 MOST_NAMES = 10_000
@@ -24,6 +25,9 @@ SCHEMA = "moderation.verdict.v1"
 LATEST = "9999-12-31T23:59:59.999Z"
 BINS = 20
 """Of confidences, five wide each; what has 100 is in the last."""
+_NOT_REPLAYED = 9
+"""In place of a cell: nothing is counted of the submission in any matrix."""
+
 _MOST_REASONS = 1_000
 _MOST_EXAMPLES = 5
 
@@ -44,40 +48,71 @@ class Place(NamedTuple):
 
 class Seen:
     """
-    Which submissions were met, in 64 MB: each may stand in two places, where those that come later push it out.
+    Which submissions were met, and what was counted of each, in 64 MB: each may stand in two places, where those that
+    come later push it out.
 
-    That one was met is certain, by 64 bits. That one was not is likely among the last four million.
+    That one was met is certain, by 51 bits. That one was not is likely among the last four million.
     """
 
     _PLACES = 1 << 23
+    _NOTED = (1 << 13) - 1  # nine bits of the rank, four of the cell
 
     def __init__(self) -> None:
         self._table = memoryview(bytearray(8 * self._PLACES)).cast("q")
 
-    def is_new(self, submission: tuple[Any, ...]) -> bool:
-        """Whether it was not met before, and take note of it."""
-        table = self._table
-        mark = hash(submission) or 1
-        first = mark & (self._PLACES - 1)
+    def earlier(self, submission: tuple[Any, ...], rank: int, cell: int) -> tuple[int, bool] | None:
+        """
+        Return the cell that was counted of a submission, and whether this record outranks it; None where it is new.
+
+        `cell` (0 to 15) is noted of what is new or outranks; `rank` is from 1 to 511.
+        """
+        table, noted = self._table, self._NOTED
+        found = hash(submission)
+        mark, first = found & ~noted, found >> 13 & (self._PLACES - 1)
         met = table[first]
-        if met == mark or table[first ^ 1] == mark:
-            return False
+        at = first if met and met & ~noted == mark else first ^ 1
+        there = table[at]
+        if there and there & ~noted == mark:
+            is_newer = (there & noted) >> 4 < rank
+            if is_newer:
+                table[at] = mark | rank << 4 | cell
+            return there & 15, is_newer
         if met:
             table[first ^ 1] = met
-        table[first] = mark
-        return True
+        table[first] = mark | rank << 4 | cell
+        return None
+
+
+def rank_of(verdict: Mapping[str, Any]) -> int:
+    """
+    Which of several verdicts about a submission counts, as subscribers tell it: the higher one.
+
+    People's before machines', then the higher `sequence` (of those above 62 no order is told), then the stricter one.
+    """
+    sequence = min(int(verdict.get("sequence", 1)), 62) + 1
+    return (verdict["decided_by"] == "human") << 8 | sequence << 2 | STRICTNESS[Decision(verdict["decision"])]
 
 
 class Counts:
     """All that is counted. Every matrix has nine numbers, by the current policy's decision and the candidate's."""
 
     def __init__(
-        self, current: Policy, candidate: Policy, *, share: float = 1.0, since: str = "", people: People | None = None
+        self,
+        current: Policy,
+        candidate: Policy,
+        *,
+        share: float = 1.0,
+        since: str = "",
+        people: People | None = None,
+        kept: Kept = "none",
     ) -> None:
-        """`share` of the images, by their identity; `since` when they were decided about, as verdicts write it."""
+        """
+        `share` of the images, by their identity; `since` when they were decided about, as verdicts write it; `kept` is
+        the members of the context that verdicts keep, as `Replaying` takes them.
+        """
         self.current, self.candidate, self.share, self.people = current, candidate, share, people or People()
         self._since, self._digest = since, current.sha256
-        self._kinds = Kinds(current, candidate, self._fold)
+        self._kinds = Kinds(current, candidate, self._fold, kept)
         self._seen = Seen()
         self.left_out: Counter[str] = Counter()
         self.not_replayed: Counter[str] = Counter()
@@ -105,6 +140,11 @@ class Counts:
             if len(self.not_verdicts) < _MOST_EXAMPLES:
                 self.not_verdicts.append(str(Place(source, partition, at)))
 
+    def leave_out(self, why: str) -> None:
+        """Count a record of which nothing else is counted."""
+        self.read += 1
+        self.left_out[why] += 1
+
     def end(self) -> None:
         """Finish counting."""
         self._kinds.fold()
@@ -126,9 +166,14 @@ class Counts:
             self.left_out[why] += 1
         else:
             kind = self._kinds.of(verdict)
-            if not self._seen.is_new((event["topic"], event["partition"], event["offset"], verdict["image"]["id"])):
+            submission = event["topic"], event["partition"], event["offset"], verdict["image"]["id"]
+            cell = _NOT_REPLAYED if kind.why_not is not None else kind.cell
+            before = self._seen.earlier(submission, rank_of(verdict), cell)
+            if before is not None:
                 kind.count -= 1
                 self.left_out["repeated"] += 1
+                if before[1] and _NOT_REPLAYED not in (before[0], cell):
+                    self._replace(verdict, kind, before[0])
             elif kind.why_not is None:
                 self._count(verdict, kind, decided)
                 if kind.current != kind.candidate:
@@ -153,6 +198,24 @@ class Counts:
                 into[min(int(confidence * BINS / 100), BINS - 1)] += 1
         if not self.first <= decided <= self.last:
             self.first, self.last = min(decided, self.first), max(decided, self.last)
+        if verdict["policy"]["sha256"] == self._digest and verdict["decided_by"] == "policy":
+            self._note_agreement(verdict["decision"], kind)
+
+    def _replace(self, verdict: Mapping[str, Any], kind: Kind, before: int) -> None:
+        """
+        Count this record in place of another about the same submission, of which the cell is known.
+
+        Both hold the same answers, but where an image was asked about twice around a crash. Labels and rules stay those
+        of the other then.
+        """
+        if kind.cell != before:
+            whose = verdict["tenant"], verdict["purpose"]
+            groups = self._groups
+            row_of_group = groups[whose] if whose in groups else self._group(whose)
+            block = crc32(verdict["subject"]["id"].encode()) % BLOCKS
+            for cell, change in ((before, -1), (kind.cell, 1)):
+                self.blocks[cell][block] += change
+                row_of_group[cell] += change
         if verdict["policy"]["sha256"] == self._digest and verdict["decided_by"] == "policy":
             self._note_agreement(verdict["decision"], kind)
 

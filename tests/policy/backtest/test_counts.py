@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import permutations
 from typing import Any
 
 import orjson
@@ -158,17 +159,64 @@ def test_kinds_that_are_forgotten_are_counted(monkeypatch: pytest.MonkeyPatch) -
     assert few.marginals["r"]
 
 
+def superseded(verdict: Any, **members: Any) -> Any:
+    return {**verdict, "verdict_id": "f" * 32, "supersedes": verdict["verdict_id"], "sequence": 2, **members}
+
+
 def test_one_record_a_submission_is_counted() -> None:
     """
-    Whether it was published twice or superseded; the first that is read counts, and the answers are the same.
+    Whether it was published twice or superseded.
     """
     found = verdicts(uploads(20))
-    again = [{**each, "verdict_id": "f" * 32, "supersedes": each["verdict_id"], "sequence": 2} for each in found[:5]]
+    again = [superseded(each) for each in found[:5]]
 
     counts = counted([*found, *again, *found[:3]])
 
     assert counts.replayed == 20
     assert counts.left_out["repeated"] == 8
+
+
+def test_of_several_records_the_one_counts_that_subscribers_go_by() -> None:
+    """
+    A person's before a machine's, then the higher sequence, then the stricter one, in whatever order they are read; the
+    matrix, and the rows of tenants and purposes, are as if the others were not there.
+    """
+    (harmless,) = verdicts(uploads(1, harmless=1))
+    (found,) = verdicts(uploads(1, harmless=0, seed=3))
+    answered = {name: found[name] for name in ("findings", "risk_level", "reasons", "hits")}
+    blocked = {**harmless, **answered, "decision": "block"}
+    newest = superseded(harmless, decision="pass")
+    a_persons = {**blocked, "decided_by": "human", "decision": "review", "sequence": 1}
+
+    for several, counts_alone in (
+        ([harmless, blocked], blocked),
+        ([harmless, blocked, newest], newest),
+        ([newest, a_persons, blocked], a_persons),
+    ):
+        alone = counted([counts_alone])
+        for order in permutations(several):
+            counts = counted(order)
+            assert (matrix(counts), counts.tenants, counts.purposes) == (
+                matrix(alone), alone.tenants, alone.purposes,
+            )  # fmt: skip
+            assert counts.replayed == 1
+            assert counts.left_out["repeated"] == len(several) - 1
+    assert matrix(counted([harmless])) != matrix(counted([blocked]))
+
+
+def test_what_verdicts_keep_of_the_context_is_known_where_it_is_absent() -> None:
+    """
+    A member that `privacy.context` keeps, and a verdict lacks, was not sent: the rule about it does not match. Of one
+    that is not kept nothing is known, and nothing is guessed.
+    """
+    about = {"match": {"label": ["*"], "context": {"trust": ["new"]}}, "then": "block", "id": "new"}
+    candidate = policy({"record_context": ["trust"], "rules": [about]}, 2)
+    silent = [{**each, "context": {}} for each in verdicts(uploads(20, harmless=0))]
+
+    kept, not_kept = counted(silent, candidate, kept=["trust"]), counted(silent, candidate)
+
+    assert (kept.replayed, not_kept.replayed) == (20, 0)
+    assert set(not_kept.not_replayed) == {"candidate: context: trust"}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,9 @@ from typing import Any
 
 from consumer.commands.policy.backtesting.files import lines, size_of
 from consumer.commands.policy.backtesting.progress import Watching
+from consumer.commands.policy.backtesting.signatures import Signatures
 from consumer.commands.policy.durations import seconds_in
+from consumer.config import Config
 from consumer.config.loading import load_config, validated
 from consumer.config.origins import Origins
 from consumer.config.yaml_file import read_yaml
@@ -26,6 +28,9 @@ from consumer.policy.schema import Policy, load_policy
 
 _USUAL = "14d"
 """Where topics are read and nothing is said."""
+GATE = 4
+"""The exit status where a gate does not hold: no failure, no wrong use, and no error that nobody expected."""
+
 _PIECE = 2_000  # lines of a file between two looks at the progress bar
 
 Watch = Callable[[int | None], AbstractContextManager[Watching]]
@@ -67,13 +72,17 @@ def backtest(options: Options, environment: Mapping[str, str], watching: Watch) 
     back = options.since or (None if options.verdicts else _USUAL)
     since = time.time() - seconds_in(back) if back else 0.0
     people = People()
+    # Files alone need no configuration: where one is named, it says what verdicts keep.
+    config = load_config(options.config, environment, options.overrides)
     counts = Counts(
-        current, candidate, share=options.share, since=moment_of(since) if since else "", people=people
+        current, candidate, share=options.share, since=moment_of(since) if since else "", people=people,
+        kept=config.privacy.context,
     )  # fmt: skip
     began = time.monotonic()
-    source = _from_files(options, counts, watching) if options.verdicts else None
-    if source is None:
-        source = asyncio.run(_from_topics(options, environment, counts, since, watching))
+    if options.verdicts:
+        source = _from_files(options, counts, watching)
+    else:
+        source = asyncio.run(_from_topics(options, config, counts, since, watching))
     counts.end()
     if not counts.replayed:
         raise NothingReplayed(_why_nothing(counts))
@@ -156,15 +165,11 @@ def _refused(people: People, decision: Any) -> str | None:
 
 
 async def _from_topics(
-    options: Options,
-    environment: Mapping[str, str],
-    counts: Counts,
-    since: float,
-    watching: Watch,
+    options: Options, config: Config, counts: Counts, since: float, watching: Watch
 ) -> dict[str, Any]:
     from consumer.commands.policy.backtesting.topics import opened, parsed
 
-    settings = load_config(options.config, environment, options.overrides).kafka
+    settings, signatures = config.kafka, Signatures.of(config, time.time)
     _read_decisions(options, counts.people)
     if options.decisions_topic:
         async with opened(settings, [options.decisions_topic], since) as reading:
@@ -176,9 +181,13 @@ async def _from_topics(
         with watching(reading.total) as progress:
             async for piece in reading.pieces():
                 for record in piece.records:  # one after the other: what is held at a time makes collections slow
+                    if signatures is not None and not signatures.are_believed(record):
+                        counts.leave_out("not_believed")
+                        continue
                     counts.add(parsed(record), record.topic, record.partition, record.offset)
                 progress.told(piece.read, counts.read)
-    return {"topics": topics, "since": moment_of(since)}
+    unsigned = {} if signatures is None else {"unsigned": signatures.unsigned}
+    return {"topics": topics, "since": moment_of(since), **unsigned}
 
 
 def _why_nothing(counts: Counts) -> str:
@@ -191,5 +200,5 @@ def _why_nothing(counts: Counts) -> str:
 
 
 def exit_status(result: Mapping[str, Any]) -> int:
-    """3 where a gate does not hold, else 0."""
-    return 0 if all(each["held"] for each in result["gates"]) else 3
+    """`GATE` where one does not hold, else 0."""
+    return 0 if all(each["held"] for each in result["gates"]) else GATE

@@ -68,7 +68,7 @@ def backtest(
     """
     Say what a policy would have decided about what was published, beside the one that decides now.
 
-    Nothing is asked of the provider, and nothing is published or committed. Exits with 3 where a gate does not hold,
+    Nothing is asked of the provider, and nothing is published or committed. Exits with 4 where a gate does not hold,
     with 1 where nothing could be replayed, and with 2 where a file is wrong.
     """
     from consumer.commands.policy.backtesting import command

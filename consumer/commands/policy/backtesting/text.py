@@ -26,6 +26,7 @@ LEFT_OUT = {
     "omitted": "too large to be kept whole",
     "asked_not_said": "of a release that does not say what was asked",
     "repeated": "of a submission that is counted already",
+    "not_believed": "signed by none of identity.keys, or of another group",
     "not_a_verdict": "no verdict of moderation.verdict.v1",
     "not_a_decision": "no decision of moderation.review.v1",
 }
@@ -133,6 +134,8 @@ def _notes(result: Row) -> Iterator[RenderableType]:
         yield table
     if records["not_verdicts"]:
         yield Text(f"  no verdicts, the first ones: {printable(', '.join(records['not_verdicts']))}")
+    if unsigned := result["source"].get("unsigned"):
+        yield Text(f"! {unsigned:,} records are signed by nobody: whoever may write to the topics may have.", "yellow")
     same = records["decided_by_current"]
     if same["disagreed"]:
         told = ", ".join(f"{name} {count:,}" for name, count in same["differences"].items())
