@@ -10,9 +10,11 @@ from typing import Any
 import yaml
 
 from consumer.config import Config
+from tests.helm.alerts import ALERTS, alerts_of
 from tests.helm.chart import CHART, SCENARIOS
 from tests.helm.readme import GIVEN_WHOLE, README, VALUES, undocumented, with_table
 from tests.helm.test_scenarios import KINDS
+from tests.rig.replica import ROOT
 
 OPEN = {*GIVEN_WHOLE, "affinity", "config"}
 """Objects whose members are not the chart's to know."""
@@ -25,6 +27,13 @@ def test_the_readme_has_every_value() -> None:
     readme = README.read_text()
 
     assert readme == with_table(readme)
+
+
+def test_the_alerts_are_those_of_the_operations_page() -> None:
+    """
+    The chart's file is what `python -m tests.helm.alerts` makes of the page.
+    """
+    assert ALERTS.read_text() == alerts_of((ROOT / "docs" / "operations.md").read_text())
 
 
 def test_every_value_has_a_comment() -> None:

@@ -20,10 +20,11 @@ KINDS = {
     "minimal": EVERY | {"Deployment", "PodDisruptionBudget", "ServiceAccount"},
     "network-policy": EVERY | {"Deployment"},
     "proxy": EVERY | {"Deployment", "PodDisruptionBudget", "ServiceAccount"},
-    "service-monitor": EVERY | {"Deployment", "PodDisruptionBudget", "ServiceAccount", "ServiceMonitor"},
+    "service-monitor": EVERY
+    | {"Deployment", "PodDisruptionBudget", "PrometheusRule", "ServiceAccount", "ServiceMonitor"},
     "stateful-set": EVERY | {"PodDisruptionBudget", "ServiceAccount", "StatefulSet"},
 }
-DEFINED_BY_OPERATORS = {"ScaledObject", "ServiceMonitor"}
+DEFINED_BY_OPERATORS = {"PrometheusRule", "ScaledObject", "ServiceMonitor"}
 """Kinds that Kubernetes has no schema of."""
 
 each_scenario = pytest.mark.parametrize("scenario", SCENARIOS)

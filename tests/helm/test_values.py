@@ -9,7 +9,9 @@ import pytest
 import yaml
 
 from consumer.config.operation import ShutdownSettings
+from tests.helm.alerts import alerts_of
 from tests.helm.chart import SCENARIOS, Charts, Refused
+from tests.rig.replica import ROOT
 
 CLOSING = 10
 """Seconds that the service may take to close after it has drained, when no broker answers."""
@@ -351,6 +353,17 @@ def test_prometheus_is_told_where_metrics_are(helm_charts: Charts) -> None:
     assert monitor["spec"]["endpoints"] == [{"port": "metrics", "path": "/metrics", "interval": "15s"}]
     assert monitor["metadata"]["labels"]["release"] == "prometheus"
     assert monitor["metadata"]["name"] == "moderation"
+
+
+def test_prometheus_loads_the_alerts_of_the_operations_page(helm_charts: Charts) -> None:
+    """
+    Where it is asked for, all of them as they stand there, with the labels by which they are found; else none.
+    """
+    rule = helm_charts.one("PrometheusRule", "service-monitor")
+
+    assert rule["spec"] == yaml.safe_load(alerts_of((ROOT / "docs" / "operations.md").read_text()))
+    assert rule["metadata"]["labels"]["release"] == "prometheus"
+    assert "PrometheusRule" not in {each["kind"] for each in helm_charts.render("minimal")}
 
 
 def test_a_proxy_comes_from_a_secret_and_an_authority_as_a_file(helm_charts: Charts) -> None:
