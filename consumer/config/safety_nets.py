@@ -36,8 +36,9 @@ class BreakerOfBlocksSettings(Settings):
         None,
         gt=0,
         lt=1,
-        description="Of a tenant's images of the last `window`: while the policy blocks more of them, blocks that no "
-        "pinned rule asks for are published as reviews. Null turns it off.",
+        description="Of a tenant's images of the last `window`: once the policy blocks more of them, and until it "
+        "blocks no more than four fifths of that, blocks that no pinned rule asks for are published as reviews. Null "
+        "turns it off.",
     )
     window: float = Field(600.0, gt=0, le=86_400, description="Seconds that are looked back.")
     least: PositiveInt = Field(

@@ -3,7 +3,8 @@ The breaker of blocks: when the policy suddenly blocks far more than it should, 
 
     images of a tenant ──► counted, at most five a subject ──► share of blocks in the window
                                                                    │ above the limit, of enough images: OPEN
-                                                                   │ not above the limit: closed
+                                                                   │ at most four fifths of the limit: closed
+                                                                   │ in between: as it was
                                                                    ▼
                                    while it is open a block that is no floor is a review
 
@@ -22,6 +23,13 @@ class BlockLimits(NamedTuple):
     window: float  # seconds
     least: int  # images in the window, before there can be too many
     share: float  # of them
+
+
+CLOSES_AT = 0.8
+"""
+Of the limit: how far the share must fall before a breaker closes. At the limit itself it would open and close with
+single images, and readers would get blocks and reviews of the same kind in turns.
+"""
 
 
 class Bounds(NamedTuple):
@@ -136,9 +144,11 @@ class BlockShares:
     def _changes(self, touched: Iterable[_Tenant]) -> list[Change]:
         changes = []
         for tenant in touched:
-            too_many = tenant.blocks > self._limits.share * tenant.images
-            if too_many and not tenant.is_open:
-                too_many = tenant.images >= self._limits.least
+            limit = self._limits.share * tenant.images
+            if tenant.is_open:
+                too_many = tenant.blocks > CLOSES_AT * limit
+            else:
+                too_many = tenant.blocks > limit and tenant.images >= self._limits.least
             if too_many is not tenant.is_open:
                 tenant.is_open = too_many
                 changes.append(Change(tenant.name, too_many, tenant.blocks, tenant.images))
