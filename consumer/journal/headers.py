@@ -13,6 +13,9 @@ from typing import NamedTuple
 from consumer.records import Delivery, Partition, SourceId
 
 GROUP = "source_group"
+RESCAN = "rescan_id"
+"""Of an upload event by which an image is asked about again, and of no outcome."""
+
 LONGEST_TOPIC = 249  # characters, of Kafka
 
 

@@ -12,6 +12,7 @@ import orjson
 
 from consumer.config.privacy import PrivacySettings
 from consumer.hits import NOTHING_MET
+from consumer.journal.headers import RESCAN
 from consumer.locations import ObjectRef
 from consumer.records import Assessment, Coverage, Failure, Finding, ModerationResult, Submission, Trial, Verdict
 from consumer.rollout import identity_of
@@ -182,12 +183,19 @@ def _decided(verdict: Verdict) -> dict[str, Any]:
     return {
         "decision": verdict.decision.value,
         "decided_by": verdict.decided_by,
-        "cause": verdict.cause,
+        "cause": _cause(verdict),
         "sequence": verdict.sequence,
         "provisional": verdict.provisional,
         "floor": {"rule": floor.rule, "decision": floor.decision.value} if floor else None,
         **({"shadow": _shadow(verdict)} if verdict.trial or verdict.candidate else {}),
     }
+
+
+def _cause(verdict: Verdict) -> str:
+    """As the verdict has it; an upload that was published to ask about an image again says so in a header."""
+    if verdict.cause == "upload" and any(name == RESCAN for name, _ in verdict.submission.delivery.headers):
+        return "rescan"
+    return verdict.cause
 
 
 def _shadow(verdict: Verdict) -> dict[str, Any]:

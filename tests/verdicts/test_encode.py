@@ -7,6 +7,7 @@ import pytest
 from consumer.config.privacy import Disclosure, PrivacySettings
 from consumer.errors import Undecodable
 from consumer.hits import Box, FigureHit, Hits, LibraryHit, LogoHit
+from consumer.journal.headers import RESCAN
 from consumer.locations import Image, NotAskable, ObjectRef
 from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
@@ -104,6 +105,18 @@ def test_a_verdict_says_what_was_decided_and_why() -> None:
             "provider_ms": 380,
         },
     }  # fmt: skip
+
+
+def test_an_image_that_is_asked_about_again_has_a_verdict_that_says_so() -> None:
+    """
+    By the header of the upload event that `policy redecide --rescan` publishes; a provisional verdict keeps its cause.
+    """
+    again = replace(BLOCKED, submission=submission(delivery(headers=((RESCAN, b"rescan-1"),))))
+    provisional = replace(again, cause="deadline", provisional=True)
+
+    said = [orjson.loads(ENCODING.verdict(each).value or b"")["cause"] for each in (BLOCKED, again, provisional)]
+
+    assert said == ["upload", "rescan", "deadline"]
 
 
 def test_a_verdict_is_a_cloud_event_with_the_key_of_its_event() -> None:

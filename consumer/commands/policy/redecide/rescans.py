@@ -8,11 +8,12 @@ from typing import Any
 import orjson
 
 from consumer.commands.policy.redecide.writing import superseding_id
+from consumer.journal.headers import RESCAN
 from consumer.records import PolicyName
 from consumer.verdicts.bounds import rfc3339
 from consumer.verdicts.encode import Encoded
 
-HEADER = "rescan_id"
+HEADER = RESCAN
 """By which a later run knows that it is published."""
 
 
