@@ -25,6 +25,9 @@ from prometheus_client import (
     ProcessCollector,
 )
 
+SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+"""Buckets of what takes time."""
+
 Kind = TypeVar("Kind", Counter, Gauge, Histogram)
 
 

@@ -1,16 +1,49 @@
 """
-Every metric, declared once, with what an operator reads from it.
+Every metric, declared once, with what an operator reads from it. Subjects with many have modules of their own; all are
+used by their names here.
 """
 
 from prometheus_client import Counter, Gauge, Histogram
 
 # What counts is made of all that is declared, so it is imported from here.
 from consumer.observability.declaring import DECLARED as DECLARED
+from consumer.observability.declaring import SECONDS as _SECONDS
 from consumer.observability.declaring import Metrics as Metrics
 from consumer.observability.declaring import count_in as count_in
 from consumer.observability.declaring import declared as _declared
-
-_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+from consumer.observability.image_metrics import FETCHES_IN_FLIGHT as FETCHES_IN_FLIGHT
+from consumer.observability.image_metrics import HOSTS_FAILING as HOSTS_FAILING
+from consumer.observability.image_metrics import IMAGE_BYTES_HELD as IMAGE_BYTES_HELD
+from consumer.observability.image_metrics import IMAGES_FETCHED as IMAGES_FETCHED
+from consumer.observability.image_metrics import IMAGES_PREPARED as IMAGES_PREPARED
+from consumer.observability.image_metrics import LANE_FETCHES_IN_FLIGHT as LANE_FETCHES_IN_FLIGHT
+from consumer.observability.image_metrics import LANE_FETCHES_WAITING as LANE_FETCHES_WAITING
+from consumer.observability.image_metrics import UPLOAD_SECONDS as UPLOAD_SECONDS
+from consumer.observability.image_metrics import UPLOAD_TOKENS as UPLOAD_TOKENS
+from consumer.observability.image_metrics import UPLOADS as UPLOADS
+from consumer.observability.image_metrics import WORKERS_BUSY as WORKERS_BUSY
+from consumer.observability.policy_metrics import BREAKER_OF_BLOCKS as BREAKER_OF_BLOCKS
+from consumer.observability.policy_metrics import CANARIES as CANARIES
+from consumer.observability.policy_metrics import CANARIES_WRONG as CANARIES_WRONG
+from consumer.observability.policy_metrics import POLICY_INFO as POLICY_INFO
+from consumer.observability.policy_metrics import POLICY_RELOAD_FAILED as POLICY_RELOAD_FAILED
+from consumer.observability.policy_metrics import POLICY_RELOADS as POLICY_RELOADS
+from consumer.observability.policy_metrics import POLICY_RULES_EXPIRED as POLICY_RULES_EXPIRED
+from consumer.observability.policy_metrics import POLICY_UNSAFE as POLICY_UNSAFE
+from consumer.observability.policy_metrics import SHADOW_DISAGREEMENTS as SHADOW_DISAGREEMENTS
+from consumer.observability.policy_metrics import STRICTER_LABELS as STRICTER_LABELS
+from consumer.observability.policy_metrics import UNKNOWN_LABELS as UNKNOWN_LABELS
+from consumer.observability.quota_metrics import LANE_CALLS as LANE_CALLS
+from consumer.observability.quota_metrics import LANE_CALLS_IN_FLIGHT as LANE_CALLS_IN_FLIGHT
+from consumer.observability.quota_metrics import LANE_CALLS_WAITING as LANE_CALLS_WAITING
+from consumer.observability.quota_metrics import LANE_RECORDS_HELD as LANE_RECORDS_HELD
+from consumer.observability.quota_metrics import LANE_SHARE as LANE_SHARE
+from consumer.observability.quota_metrics import LANE_THROTTLED as LANE_THROTTLED
+from consumer.observability.quota_metrics import LANE_WAITING as LANE_WAITING
+from consumer.observability.quota_metrics import QUOTA_LEASE_SECONDS as QUOTA_LEASE_SECONDS
+from consumer.observability.quota_metrics import QUOTA_QPS as QUOTA_QPS
+from consumer.observability.quota_metrics import QUOTA_RATE as QUOTA_RATE
+from consumer.observability.quota_metrics import QUOTA_WITHHELD_SECONDS as QUOTA_WITHHELD_SECONDS
 
 MESSAGES = _declared(
     Counter,
@@ -40,72 +73,6 @@ PROVISIONAL_VERDICTS = _declared(
     "`refused` by the review topic, `failed` (a bug); `held_back` counts messages for which deadline.per_minute left "
     "no room at first. Rises: uploads wait too long for their answers.",
     ["lane", "outcome"],
-)
-SHADOW_DISAGREEMENTS = _declared(
-    Counter,
-    "moderation_shadow_disagreements_total",
-    "Verdicts that a rule in shadow or in a rollout, or (no rule) a policy in shadow, would have changed, and how.",
-    ["rule", "decision", "instead_of"],
-)
-POLICY_RULES_EXPIRED = _declared(
-    Gauge,
-    "moderation_policy_rules_expired",
-    "Rules of the policy that have expired and match nothing. Renew or remove them.",
-)
-BREAKER_OF_BLOCKS = _declared(
-    Gauge,
-    "moderation_breaker_of_blocks_open",
-    "Tenants whose blocks are published as reviews, because more is blocked than breaker_of_blocks allows.",
-)
-CANARIES = _declared(
-    Counter,
-    "moderation_canaries_total",
-    "Times that an image of `canaries` was asked about, by what came of it: `as_expected`, `missed` (known to be bad, "
-    "and let through), `flagged` (known to be good, and not let through) or `unanswered`.",
-    ["canary", "service", "region", "result"],
-)
-CANARIES_WRONG = _declared(
-    Gauge,
-    "moderation_canaries_wrong",
-    "Images of `canaries` whose latest answer was wrong, by how: `missed` or `flagged`. Above 0: the account's items "
-    "are not switched on as they were, or the provider's answers have changed.",
-    ["result"],
-)
-POLICY_INFO = _declared(
-    Gauge,
-    "moderation_policy_info",
-    "1 for the policy that decides, and for the one in shadow; 0 for those before them since the start. Replicas that "
-    "differ for longer than a configuration map needs to arrive: one of them refuses it, or does not reload.",
-    ["role", "id", "version", "sha256"],
-)
-POLICY_RELOADS = _declared(
-    Counter,
-    "moderation_policy_reloads_total",
-    "Changes of the policy's files, by outcome: taken, refused.",
-    ["outcome"],
-)
-POLICY_RELOAD_FAILED = _declared(
-    Gauge,
-    "moderation_policy_reload_failed",
-    "1 while what the policy's files hold is refused and the policy before it decides. A restart would not start: mend "
-    "the files, or put back those before. `/readyz` and the log's `policy.refused` say what is wrong.",
-)
-POLICY_UNSAFE = _declared(
-    Gauge,
-    "moderation_policy_unsafe",
-    "What `policy lint` calls unsafe in the policies in force, as of when they were read. `policy.unsafe` in the log "
-    "says what.",
-)
-STRICTER_LABELS = _declared(
-    Counter,
-    "moderation_stricter_labels_total",
-    "Answers in which a label's own risk level was above the overall one. The stricter counted.",
-)
-UNKNOWN_LABELS = _declared(
-    Counter,
-    "moderation_unknown_labels_total",
-    "Labels that the provider's list lacks. They are decided by their level, as all labels are; see whether your "
-    "policy should say more.",
 )
 CALLS_BILLED = _declared(
     Counter,
@@ -220,93 +187,6 @@ RETENTION_HEADROOM_SECONDS = _declared(
     "not known. Falls towards 0: raise retention.ms now.",
     ["topic"],
 )
-QUOTA_QPS = _declared(
-    Gauge, "moderation_quota_qps", "Calls a second that this replica may send, before throttling slows it."
-)
-QUOTA_RATE = _declared(
-    Gauge,
-    "moderation_quota_rate",
-    "Calls a second that throttling leaves of `moderation_quota_qps`. Lower for long: other users of the account use "
-    "the quota.",
-)
-QUOTA_LEASE_SECONDS = _declared(
-    Gauge,
-    "moderation_quota_lease_seconds",
-    "Seconds until this replica stops calling unless a commit succeeds. Falls steadily: Kafka does not answer. 0 is no "
-    "lease: a rebalance, or no partitions.",
-)
-LANE_SHARE = _declared(
-    Gauge,
-    "moderation_lane_share",
-    "Calls a second that are reserved for a lane; other lanes may use them while it is idle.",
-    ["lane"],
-)
-LANE_CALLS = _declared(
-    Counter,
-    "moderation_lane_calls_total",
-    "Calls sent. Its rate divided by `moderation_lane_share` is how much a lane uses of its share.",
-    ["lane"],
-)
-LANE_WAITING = _declared(
-    Gauge, "moderation_lane_waiting", "Calls of a lane that hold a slot and wait for their moment.", ["lane"]
-)
-LANE_THROTTLED = _declared(
-    Counter, "moderation_lane_throttled_total", "Calls of a lane that the provider throttled.", ["lane"]
-)
-LANE_RECORDS_HELD = _declared(
-    Gauge, "moderation_lane_records_held", "Messages of a lane read and not settled.", ["lane"]
-)
-LANE_CALLS_IN_FLIGHT = _declared(Gauge, "moderation_lane_calls_in_flight", "Slots that a lane holds.", ["lane"])
-LANE_CALLS_WAITING = _declared(
-    Gauge, "moderation_lane_calls_waiting", "Calls of a lane that wait for a slot.", ["lane"]
-)
-FETCHES_IN_FLIGHT = _declared(
-    Gauge,
-    "moderation_fetches_in_flight",
-    "Images that this service fetches or uploads now. At its limit all the time: raise images.max_fetches.",
-)
-LANE_FETCHES_IN_FLIGHT = _declared(Gauge, "moderation_lane_fetches_in_flight", "The same, of a lane.", ["lane"])
-LANE_FETCHES_WAITING = _declared(
-    Gauge, "moderation_lane_fetches_waiting", "Images of a lane that wait to be fetched.", ["lane"]
-)
-IMAGE_BYTES_HELD = _declared(
-    Gauge,
-    "moderation_image_bytes_held",
-    "Bytes of images that are fetched and not uploaded yet. Near its limit all the time: raise images.max_bytes_held.",
-)
-IMAGES_FETCHED = _declared(
-    Counter,
-    "moderation_images_fetched_total",
-    "Images that this service fetched, or why it did not: `ok` or a code of the runbook, statuses as `http_5xx`.",
-    ["outcome"],
-)
-WORKERS_BUSY = _declared(Gauge, "moderation_workers_busy", "At images.workers all the time: raise it, with the CPUs.")
-IMAGES_PREPARED = _declared(
-    Counter, "moderation_images_prepared_total", "Images given to workers: `ok`, or a code of the runbook.", ["outcome"]
-)
-UPLOADS = _declared(
-    Counter,
-    "moderation_uploads_total",
-    "Images put into the provider's temporary store, by region, and `ok` or the kind of the failure.",
-    ["region", "outcome"],
-)
-UPLOAD_TOKENS = _declared(
-    Counter,
-    "moderation_upload_tokens_total",
-    "Calls for a token of the temporary store. More than a few an hour: the store refuses its own tokens, see the log.",
-)
-UPLOAD_SECONDS = _declared(
-    Histogram,
-    "moderation_upload_seconds",
-    "Seconds that the temporary store and its tokens took to answer.",
-    buckets=_SECONDS,
-)
-HOSTS_FAILING = _declared(
-    Gauge,
-    "moderation_hosts_failing",
-    "Hosts whose images mostly could not be fetched while other hosts' could: calls about them wait among themselves.",
-    ["topic"],
-)
 RECORDS_HELD = _declared(Gauge, "moderation_records_held", "Messages read and not settled.")
 BYTES_HELD = _declared(Gauge, "moderation_bytes_held", "Bytes of the messages read and not settled.")
 PARTITIONS = _declared(Gauge, "moderation_partitions", "Partitions assigned to this replica.")
@@ -338,13 +218,6 @@ OUTCOMES_REFUSED = _declared(
     "moderation_outcomes_refused",
     "Outcomes that their topics refuse; each holds up its own partition only. Above 0: `/readyz` names them and what "
     "to do.",
-)
-QUOTA_WITHHELD_SECONDS = _declared(
-    Counter,
-    "moderation_quota_withheld_seconds_total",
-    "Seconds in which calls waited and none could leave, by what withheld them: `publishing` (Kafka acknowledges no "
-    "outcomes), `lease` (no commit, a rebalance), `provider` (a breaker is open).",
-    ["by"],
 )
 PUBLISHES_PENDING = _declared(Gauge, "moderation_publishes_pending", "Outcomes sent and not acknowledged.")
 UNFORESEEN = _declared(
