@@ -25,6 +25,7 @@ SCHEMA = "moderation.verdict.v1"
 LATEST = "9999-12-31T23:59:59.999Z"
 BINS = 20
 """Of confidences, five wide each; what has 100 is in the last."""
+_STRICTNESS: Mapping[str, int] = {each.value: strictness for each, strictness in STRICTNESS.items()}
 _NOT_REPLAYED = 9
 """In place of a cell: nothing is counted of the submission in any matrix."""
 
@@ -89,8 +90,10 @@ def rank_of(verdict: Mapping[str, Any]) -> int:
 
     People's before machines', then the higher `sequence` (of those above 62 no order is told), then the stricter one.
     """
-    sequence = min(int(verdict.get("sequence", 1)), 62) + 1
-    return (verdict["decided_by"] == "human") << 8 | sequence << 2 | STRICTNESS[Decision(verdict["decision"])]
+    sequence, strictness = verdict.get("sequence", 1), _STRICTNESS[verdict["decision"]]
+    if sequence == 1 and verdict["decided_by"] != "human":  # nearly all
+        return 8 | strictness
+    return int(verdict["decided_by"] == "human") << 8 | (min(int(sequence), 62) + 1) << 2 | strictness
 
 
 class Counts:
