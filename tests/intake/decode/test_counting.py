@@ -3,7 +3,7 @@ from functools import partial
 import pytest
 from prometheus_client import REGISTRY
 
-from consumer.app import count_format
+from consumer.parts import count_format
 from consumer.errors import Undecodable
 from consumer.intake.decode import decode
 from consumer.records import Ignored
