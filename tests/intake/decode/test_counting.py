@@ -3,9 +3,9 @@ from functools import partial
 import pytest
 from prometheus_client import REGISTRY
 
-from consumer.parts import count_format
 from consumer.errors import Undecodable
 from consumer.intake.decode import decode
+from consumer.parts import count_format
 from consumer.records import Ignored
 from tests.intake.decode.messages import BINDINGS, message, sample
 from tests.rig.events import delivery
