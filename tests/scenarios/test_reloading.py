@@ -16,13 +16,15 @@ import pytest
 
 from consumer.emulator import Emulator
 from tests.rig.config_maps import ConfigMap
-from tests.rig.emulated import KEY, emulated, upload_objects
+from tests.rig.emulated import KEY, emulated, event_of
+from tests.rig.kafka import publish
 from tests.rig.outcomes import DECISIONS
 from tests.rig.replica import Replica
 from tests.rig.stage import Stage
 
 BASELINE, AIGC = "baselineCheck_global", "aigcDetector_global"
-IMAGES, QPS = 240, 20
+PORTION, QPS = 40, 20
+IMAGES = 7 * PORTION
 SLACK = 0.1  # seconds between a departure, which the service notes, and its arrival, which the provider does
 
 SERVICES = {2: [BASELINE], 3: [BASELINE, AIGC], 5: [AIGC], 6: [BASELINE]}
@@ -44,10 +46,23 @@ class Swapping:
     replica: Replica
     mounted: ConfigMap
     emulator: Emulator
+    stage: Stage
+    left: list[str]
     put: list[int] = field(default_factory=list)
 
+    async def upload(self) -> None:
+        """Publish the next uploads."""
+        some, self.left[:] = self.left[:PORTION], self.left[PORTION:]
+        first = IMAGES - len(self.left) - len(some)
+        events = [event_of(number, name) for number, name in enumerate(some, first)]
+        await publish(self.stage.kafka.bootstrap_servers, self.stage.uploads, events)
+
     async def swap(self, version: int) -> None:
-        """Have a policy of this version take effect. Odd ones review what nothing is found in."""
+        """
+        Have a policy of this version take effect, with uploads in flight, and others for it alone, however long that
+        takes. Odd ones review what nothing is found in.
+        """
+        await self.upload()
         none = "review" if version % 2 else "pass"
         self.mounted.put(
             policy_yaml=policy(version, SERVICES[version], none), policy_tests_yaml=TESTS.format(decision=none)
@@ -55,6 +70,7 @@ class Swapping:
         async with asyncio.timeout(20):
             while [each["version"] for each in self.events("policy.in_force")][-1:] != [version]:
                 await asyncio.sleep(0.05)
+        await self.upload()
 
     def events(self, name: str) -> list[dict[str, Any]]:
         lines = (line for line in self.replica.log.read_text().splitlines() if line.startswith("{"))
@@ -92,9 +108,9 @@ async def test_each_image_is_asked_about_and_decided_by_one_policy(tmp_path: Pat
     files = {"file": str(mounted.folder / "policy.yaml"), "tests": str(mounted.folder / "policy.tests.yaml")}
     async with emulated(names, latency=0.4) as emulator:
         config = stage.config(emulator.url, quota={"qps": QPS}, policy={**files, "reload": 1})
-        await upload_objects(stage, names)
         async with Replica.started(tmp_path, config, environment=KEY) as replica:
-            swapping = Swapping(replica, mounted, emulator)
+            swapping = Swapping(replica, mounted, emulator, stage, list(names))
+            await swapping.upload()
             await replica.until_metric("moderation_verdicts_total", at_least=10)
             await swapping.swap(3)
             await asyncio.sleep(1.0)  # some images by this one
