@@ -12,6 +12,7 @@ What can go wrong, sorted by what the service does about it.
     │   │   │                    CopyUnreachable: upload again)
     │   │   ├── StoreAway        the store that this service reads the image from, or the way to it
     │   │   │                    (StoreBusy: it asks us to come later)
+    │   │   ├── ResultGone       a task that was paid for has no result any more: asked about anew
     │   │   ├── WorkersAway      no process in which images are decoded can be started
     │   │   └── AccountRefused   the account may not call (ClockOff: because our time is wrong)
     │   ├── Unreachable      the provider cannot get the image → ask a few times, then review
@@ -110,6 +111,12 @@ class NonceUsed(ProviderFailed):
 
 class CopyUnreachable(ProviderFailed):
     """The provider cannot fetch an image from its own temporary store."""
+
+
+class ResultGone(Unavailable):
+    """The provider does not know a task that was paid for, or keeps its result no longer."""
+
+    kind = "provider"
 
 
 class StoreAway(Unavailable):

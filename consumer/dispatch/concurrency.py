@@ -36,6 +36,7 @@ class ShownSlots(NamedTuple):
 SLOTS_OF_CALLS = ShownSlots(metrics.CALLS_IN_FLIGHT, metrics.LANE_CALLS_IN_FLIGHT, metrics.LANE_CALLS_WAITING)
 SLOTS_OF_FETCHES = ShownSlots(metrics.FETCHES_IN_FLIGHT, metrics.LANE_FETCHES_IN_FLIGHT, metrics.LANE_FETCHES_WAITING)
 SLOTS_OF_WORKERS = ShownSlots(metrics.WORKERS_BUSY)
+PLACES_OF_TASKS = ShownSlots(metrics.OPEN_TASKS)
 
 
 class Unfinished:

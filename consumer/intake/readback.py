@@ -13,7 +13,8 @@ from consumer.intake.bases import Base, find_bases
 from consumer.intake.windows import Windows
 from consumer.journal.commit_metadata import BEGINNING
 from consumer.journal.journal import Journal
-from consumer.journal.reader import OutputReader
+from consumer.journal.reader import Outcome, OutputReader
+from consumer.journal.tasks import KnownTasks
 from consumer.observability import metrics
 from consumer.records import Partition, SourceId
 
@@ -28,6 +29,8 @@ class ReadBack:
         self._journal = journal
         self.limits = limits
         self._clock = clock
+        self.tasks = KnownTasks()
+        """What predecessors have paid for, and not learned the result of."""
         self._read = 0
         self._began: float | None = None
 
@@ -68,11 +71,13 @@ class ReadBack:
                         # None of a record that counts is older than its partition's mark, whatever its time says.
                         at = max(outcome.at, since.get(outcome.partition, BEGINNING))
                         windows.note(outcome.partition, outcome.offset, outcome.id, at)
+                        self._remember(outcome, windows)
                     if not goes_on() or (pays and self._gives_up()):
                         return {}
+            self.tasks.forget_judged(lambda place, verdict: self._journal.knows(*place, verdict))
             log.info(
                 "journal.read",
-                partitions=_named(since), since=start, read=self._read, known=len(self._journal),
+                partitions=_named(since), since=start, read=self._read, known=len(self._journal), tasks=len(self.tasks),
                 seconds=round(self._clock.now() - self._began, 3), windows=_named(windows.limits),
             )  # fmt: skip
         finally:
@@ -97,6 +102,11 @@ class ReadBack:
                 f"kafka: the brokers' clock is {self.behind:.1f} s behind this machine's, and the outputs have "
                 "LogAppendTime: the journal is read from so much earlier"
             )
+
+    def _remember(self, outcome: Outcome, windows: Windows) -> None:
+        """Keep what was paid for and not judged: a request with the same question looks for its result."""
+        if outcome.task is not None and windows.wants(outcome.partition, outcome.offset):
+            self.tasks.note(outcome.task, outcome.partition, outcome.offset)
 
     def is_half_empty(self) -> bool:
         """Whether at least half as many outcomes as may be known could be read."""

@@ -98,3 +98,5 @@ OF_ACCEPTANCE = SourceHeaders(
     offset="acceptance_offset",
 )
 """No outcome: an operator's word, among the dead letters, that the group may start at that offset of a partition."""
+OF_TASK = SourceHeaders(kind="task", id="task_id", topic="task_topic", partition="task_partition", offset="task_offset")
+"""No outcome: a task at the provider that is paid for and has no result yet; see `tasks.py`."""

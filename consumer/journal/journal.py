@@ -23,7 +23,11 @@ class Journal:
 
     def holds(self, delivery: Delivery, outcome: SourceId) -> bool:
         """Whether the outcome is published."""
-        return (delivery.offset, outcome) in self._of(delivery.topic_partition)
+        return self.knows(delivery.topic_partition, delivery.offset, outcome)
+
+    def knows(self, partition: Partition, offset: int, outcome: SourceId) -> bool:
+        """The same, of the record at `offset` of a partition."""
+        return (offset, outcome) in self._of(partition)
 
     def note(self, partition: Partition, offset: int, outcome: SourceId, at: float) -> bool:
         """

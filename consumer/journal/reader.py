@@ -18,10 +18,12 @@ from consumer.journal import headers
 from consumer.journal.belief import Belief
 from consumer.journal.broker_clock import BrokerClock
 from consumer.journal.signatures import Claim, CommitMark, Signed
+from consumer.journal.tasks import Task
 from consumer.kafka import internals
 from consumer.kafka.damage import pass_over
 from consumer.kafka.reading import Consumer
 from consumer.kafka.security import KafkaAccess
+from consumer.observability import metrics
 from consumer.records import Partition, SourceId, seconds
 
 POLL_TIMEOUT = 0.2  # seconds
@@ -33,7 +35,7 @@ MAX_POLL_RECORDS = 200  # looked at between two turns of the event loop; the few
 class Outcome(NamedTuple):
     """
     A verdict or a dead letter that stands in an output topic; or what is no outcome of a message: a provisional
-    verdict, whose id in the journal is no outcome's, or an acceptance.
+    verdict or a task, whose ids in the journal are no outcome's, or an acceptance.
     """
 
     id: SourceId
@@ -42,6 +44,7 @@ class Outcome(NamedTuple):
     at: float  # when it was published, unix seconds: its signature's moment, or else the record's timestamp
     committed: CommitMark | None = None  # of that partition, as its signature says
     is_acceptance: bool = False
+    task: Task | None = None  # what the record of a task says, where it can be read
 
 
 Wants = Callable[[SourceId, Partition, int], bool]
@@ -57,6 +60,12 @@ class OutputReader:
     clock_skew: float  # seconds by which the clocks of replicas and brokers may differ
     belief: Belief | None = None  # None believes every record that names this group
     brokers: BrokerClock = field(default_factory=BrokerClock)  # of outputs with LogAppendTime
+    tasks_topic: str | None = None  # where tasks stand that are paid for and have no result yet; None: there are none
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Every topic that is read back."""
+        return self.settings.outputs.all if self.tasks_topic is None else (*self.settings.outputs.all, self.tasks_topic)
 
     def margin(self) -> float:
         """Seconds by which an outcome's timestamp may be earlier than the moment at which it was sent."""
@@ -102,7 +111,7 @@ class OutputReader:
     @contextlib.asynccontextmanager
     async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
         consumer = Consumer(
-            *self.settings.outputs.all,
+            *self.topics,
             max_batch_bytes=self.settings.max_batch_bytes,
             decide=pass_over,
             **self.access.options,
@@ -162,10 +171,15 @@ class OutputReader:
             believed = self.belief.believed(claim, told, timestamp)
         if believed is None:
             return None
-        return Outcome(name, source.partition, source.offset, *believed, names is headers.OF_ACCEPTANCE)
+        task = Task.read(record.value) if names is headers.OF_TASK else None
+        if names is headers.OF_TASK and task is None:
+            metrics.SCAN_TASKS.labels("unreadable").inc()
+        return Outcome(name, source.partition, source.offset, *believed, names is headers.OF_ACCEPTANCE, task)
 
     def _names(self, topic: str, told: Mapping[str, bytes | None]) -> headers.SourceHeaders:
         """By which headers a record names its source: a dead letter has those of its message as well."""
+        if topic == self.tasks_topic:
+            return headers.OF_TASK
         if topic != self.settings.outputs.dead_letter:
             of_provisional = headers.OF_PROVISIONAL.topic in told and headers.OF_VERDICT.topic not in told
             return headers.OF_PROVISIONAL if of_provisional else headers.OF_VERDICT

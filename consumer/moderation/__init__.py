@@ -41,7 +41,7 @@ class CallContext:
     The caller, and what the layers around the provider share about one request; they share it in no other way.
 
         set by          member              read by
-        the caller      the first nine      Limited, Paced, Retrying
+        the caller      the first ten       Limited, Paced, Retrying, the vendor's client
         Retrying        attempt             Regions, Limited, Paced, Fetching, spans, the caller
         Retrying        unreachable         Retrying
         Retrying        throttled           Retrying, Fetching
@@ -62,6 +62,7 @@ class CallContext:
     epoch: int = 0  # likewise: its partition's ownership epoch
     lane: str = DEFAULT  # whose part of the quota it uses
     tenant: str = ""  # whose image it is, as its message says
+    key: bytes | None = field(default=None, repr=False)  # of its message
     received: float | None = None  # unix seconds at which the event was read, where this is the image's first request
     paid: bool = False  # an earlier answer about this image is paid for, and not published
     image: Unfinished = field(default_factory=Unfinished)  # that its requests share

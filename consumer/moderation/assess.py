@@ -131,6 +131,7 @@ class Assessing:
             epoch=delivery.epoch,
             lane=self._lane_of(delivery.topic),
             tenant=submission.tenant,
+            key=delivery.key,
             received=delivery.received,
             copies=asked.copies,
             uploading=asked.image.uploading,

@@ -55,6 +55,11 @@ class Copies:
         copies = (copy for (each, _), copy in self._by_region.items() if each == region)
         return any(copy.location == location and now < copy.until for copy in copies)
 
+    def uploaded_as(self, region: str, location: ByObject) -> tuple[int, Copy] | None:
+        """Return which picture an object of the region's store is, and its copy; None where it is none of these."""
+        copies = ((nth, copy) for (each, nth), copy in self._by_region.items() if each == region)
+        return next(((nth, copy) for nth, copy in copies if copy.location == location), None)
+
     def add(self, region: str, copy: Copy, nth: int = 0) -> None:
         """Note what was uploaded."""
         self._by_region[region, nth] = copy

@@ -34,7 +34,8 @@ class Bounds:
     """From there until the answer is read."""
     head_bytes: int = 8_192
     request_bytes: int = 16_384
-    """With a body, which no page reads."""
+    """With a body, which is thrown away, but where `reads_bodies`."""
+    reads_bodies: bool = False
 
 
 class Connections:
@@ -94,19 +95,25 @@ class Connection(asyncio.Protocol):
         self._connections.opened(self)
 
     def data_received(self, data: bytes) -> None:
-        """Gather the head; what follows it is thrown away."""
+        """Gather the head; what follows it is thrown away, or passed on where bodies are read."""
         self._received += len(data)
         if self._handler is not None:
             if self._received > self._bounds.request_bytes:
                 self.cut("too_long")
+            elif self._bounds.reads_bodies:
+                self._pass_on(data)
             return
         looked_at = max(0, len(self._head) - len(_END))
+        before = len(self._head)
         self._head += data[: self._bounds.head_bytes + 1]
         end = self._head.find(_END, looked_at) + len(_END)
         if self._head[0] not in _METHODS:
             self.cut("not_http")
+        elif self._bounds.reads_bodies and self._received > self._bounds.request_bytes:
+            self.cut("too_long")
         elif len(_END) <= end <= self._bounds.head_bytes:
-            self._ask(bytes(self._head[:end]))
+            body = data[end - before :] if self._bounds.reads_bodies else b""
+            self._ask(bytes(self._head[:end]) + body)
         elif len(self._head) > self._bounds.head_bytes:
             self.cut("too_long")
 
@@ -144,16 +151,20 @@ class Connection(asyncio.Protocol):
         self._connections.closed(self)
         transport.abort()
 
-    def _ask(self, head: bytes) -> None:
+    def _pass_on(self, data: bytes) -> None:
+        assert self._handler is not None
+        try:
+            self._handler.data_received(data)
+        except Exception as error:  # noqa: BLE001 — asyncio would log it, with what was sent
+            self.cut("failed", error)
+
+    def _ask(self, request: bytes) -> None:
         transport, handler = self._transport, self._connections.server()
         assert transport is not None
         self._handler = handler
         self._ends_in(self._bounds.answer_seconds)
         handler.connection_made(transport)
-        try:
-            handler.data_received(head)
-        except Exception as error:  # noqa: BLE001 — asyncio would log it, with what was sent
-            self.cut("failed", error)
+        self._pass_on(request)
 
     def _ends_in(self, seconds: float) -> None:
         if self._deadline is not None:

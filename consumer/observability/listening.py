@@ -1,10 +1,10 @@
-"""A port of our pages: listening where the settings say, and answering what is asked there."""
+"""A port of ours: listening where the settings say, and answering what is asked there."""
 
 import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
@@ -21,6 +21,9 @@ _CLOSING = 1.0  # seconds for answers that are being read when the service ends
 
 Page = Callable[[str, str], web.Response]
 """Makes the answer to a method and a path."""
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.Response]]
+"""Makes the answer to a request, whose body it may read where the bounds allow it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +43,22 @@ async def answering(address: Address, page: Page, bounds: Bounds) -> AsyncIterat
 
     `Misconfigured` escapes where the port is taken or the host not ours.
     """
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        return page(request.method, request.path)
+
+    async with handling(address, handler, bounds) as shown:
+        yield shown
+
+
+@contextlib.asynccontextmanager
+async def handling(address: Address, handler: Handler, bounds: Bounds) -> AsyncIterator[str]:
+    """As `answering`, for requests with bodies."""
     failures = Refusals()
 
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
         try:
-            response = page(request.method, request.path)
+            response = await handler(request)
         except Exception as error:  # noqa: BLE001 — aiohttp would log it whole
             failures.note("failed", error)
             response = web.Response(status=500, text="an unexpected error; the log has its place\n")

@@ -44,6 +44,9 @@ from consumer.observability.quota_metrics import QUOTA_LEASE_SECONDS as QUOTA_LE
 from consumer.observability.quota_metrics import QUOTA_QPS as QUOTA_QPS
 from consumer.observability.quota_metrics import QUOTA_RATE as QUOTA_RATE
 from consumer.observability.quota_metrics import QUOTA_WITHHELD_SECONDS as QUOTA_WITHHELD_SECONDS
+from consumer.observability.task_metrics import OPEN_TASKS as OPEN_TASKS
+from consumer.observability.task_metrics import SCAN_CALLBACKS as SCAN_CALLBACKS
+from consumer.observability.task_metrics import SCAN_TASKS as SCAN_TASKS
 
 MESSAGES = _declared(
     Counter,
