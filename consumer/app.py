@@ -48,6 +48,7 @@ from consumer.parts import (
     provisionals_of,
     show_headroom,
     states_of,
+    written_tasks_of,
 )
 from consumer.pipeline import Decisions, Pipeline
 from consumer.policy.drift import DriftWatch
@@ -166,6 +167,9 @@ async def open_service(
         health.reasons_not_ready.append(refused.reasons_not_ready)
         health.degraded.append(refused.degraded)
         shares = WhilePublishing(quota, lambda: sink.takes_more() and refused.takes_more())
+        written: Sink = tracing.sink(sink)
+        if keyring.signs:
+            written = SigningSink(written, config.kafka.group_id, keyring, partitions.mark, clock)
         provider = layers(
             config,
             keys,
@@ -177,14 +181,14 @@ async def open_service(
             source.owns,
             calls=lambda: in_force.ready().most_services,
             uploads=uploads,
+            written=written_tasks_of(config, written, intake, health, clock),
         )
+        if provider.open_scans is not None:
+            await stack.enter_async_context(provider.open_scans.running())
         health.reasons_not_ready += [provider.reasons_not_ready, partial(lease_lost, quota, access, clock)]
         holding = Holding(UnexpectedErrors(config.breaker.probe_interval), clock, held, source.owns)
         health.reasons_not_ready.append(holding.reasons_not_ready)
         health.degraded.append(holding.degraded)
-        written: Sink = tracing.sink(sink)
-        if keyring.signs:
-            written = SigningSink(written, config.kafka.group_id, keyring, partitions.mark, clock)
         outcomes = outcomes_of(config)
         pipeline = Pipeline(
             decode=decoding_of(config),

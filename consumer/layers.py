@@ -1,10 +1,11 @@
 """
 The layers around the provider's client, in their order. See `moderation/`.
 
-    OrUploaded ─► Retrying ─► InTurn ─► Limited ─► Regions
-        of each region: Uploaded ─► Paced ─► CopiesKept ─► Guarded ─► span ─► the client
+    OrUploaded ─► Retrying ─► InTurn ─► Placed ─► Limited ─► Regions
+        of each region: Uploaded ─► TakenOver ─► Paced ─► CopiesKept ─► Guarded ─► span ─► the client
 
-`InTurn`, `Uploaded`, `CopiesKept`, and `OrUploaded` around all of them, stand there only where a binding uploads.
+`InTurn`, `Uploaded`, `CopiesKept`, and `OrUploaded` around all of them, stand there only where a binding uploads;
+`Placed` and `TakenOver` only where answers are results of tasks.
 Images that are no uploads go another way to each region, `moderation/apart.py`, which shares gate, slots and client.
 """
 
@@ -19,12 +20,15 @@ import httpx
 
 from consumer.alibaba.apis import api_of
 from consumer.alibaba.empty_call import EmptyCall
+from consumer.alibaba.scan.asynchronous import ScanRegion
 from consumer.alibaba.scan.empty_call import EmptyScan
+from consumer.alibaba.scan.open_scans import OpenScans, WrittenTasks
+from consumer.alibaba.scan.tasks import Asking
 from consumer.alibaba.uploads import UploadStore
 from consumer.clock import Clock
 from consumer.config import Config
 from consumer.config.credentials import Credentials
-from consumer.dispatch.concurrency import SLOTS_OF_FETCHES, SLOTS_OF_WORKERS, ConcurrencyLimit
+from consumer.dispatch.concurrency import PLACES_OF_TASKS, SLOTS_OF_FETCHES, SLOTS_OF_WORKERS, ConcurrencyLimit
 from consumer.dispatch.gate import Gate
 from consumer.dispatch.hosts import Hosts
 from consumer.dispatch.in_flight import InFlight
@@ -47,6 +51,7 @@ from consumer.moderation.origins import OriginLookup, Origins
 from consumer.moderation.paced import Limited, Paced
 from consumer.moderation.regions import Asked, Guarded, Region, Regions
 from consumer.moderation.retries import Retrying, RetryPolicy
+from consumer.moderation.tasks import Placed
 from consumer.moderation.uploaded import CopiesKept, OrUploaded, Uploaded
 from consumer.observability import metrics
 from consumer.records import Partition
@@ -66,6 +71,8 @@ class Provider(NamedTuple):
     reasons_not_ready: Callable[[], list[str]]
     apart: Mapping[str, Apart] = MappingProxyType({})
     """By region: asks it about images that are no uploads."""
+    open_scans: OpenScans | None = None
+    """What reads the results of tasks, where there are any."""
 
 
 def while_held(provider: Provider, holding: Holding, held: InterruptibleWaits) -> Provider:
@@ -129,6 +136,7 @@ def layers(
     *,
     calls: Callable[[], int],
     uploads: Uploads | None = None,
+    written: WrittenTasks | None = None,
 ) -> Provider:
     """
     Stack what is done about pace, capacity, outages and failures around the call.
@@ -136,7 +144,7 @@ def layers(
     Inside out: a call has its span; the breaker learns how it ended; it departs at its moment; the region that it goes
     to is chosen once it has a slot, which it gives back while it waits for one; and a retry does all of it again. Pace
     and slots are the account's, and shared by its regions. `shares` says what this replica may send; an image needs so
-    many `calls`.
+    many `calls`. With tasks that are `written` down, answers are their results.
     """
     timeouts = Timeouts(connect=config.provider.connect_timeout, read=config.provider.read_timeout)
     exchanges, api = Exchanges(transport, timeouts, clock), api_of(config)
@@ -171,6 +179,8 @@ def layers(
         return UploadStore(api.tokens(exchanges, base_url, keys, clock), exchanges, name, clock)
 
     apart: dict[str, Apart] = {}
+    open_scans = written and _open_scans(config, exchanges, keys, clock, written)
+    places = ConcurrencyLimit(config.scan.max_open_tasks, config.weights, PLACES_OF_TASKS) if open_scans else None
 
     def region(name: str, base_url: str) -> Region:
         client = api.client(exchanges, base_url, name, keys, clock)
@@ -182,8 +192,11 @@ def layers(
         ]
         if uploads is not None:
             around.insert(1, lambda inner: CopiesKept(inner, name, clock))
+        if open_scans is not None:
+            around.insert(0, open_scans.taken_over)
+        if uploads is not None:
             around.insert(0, lambda inner: uploaded(inner, name, base_url))
-        asked = Region(name, stacked(client, around), breaker)
+        asked = Region(name, stacked(open_scans.client() if open_scans else client, around), breaker)
         traced = tracing.moderator(client, api.operation, name, base_url)
         paced = Paced(traced, gate, pace, in_flight, owns, clock, name)
         apart[name] = Apart(paced, asked, store_of(exchanges, name, base_url), slots)
@@ -196,6 +209,8 @@ def layers(
             await regions.wait_for_capacity()
             await slots.wait_for_capacity(lanes)
             await fetches.wait_for_capacity(lanes)
+            if places is not None:
+                await places.wait_for_capacity(lanes)
             if startable.has_capacity():
                 return
             await startable.wait_for_capacity()
@@ -207,6 +222,8 @@ def layers(
     _show(shares, pace, gate, clock, config.weights)
     # `Limited` may stand anywhere: out here the region is chosen once there is a slot.
     limited: Moderator = Limited(regions, slots, hosts, line)
+    if places is not None:
+        limited = Placed(limited, places, line)
     # An image that waits for its turn holds no slot.
     inner = InTurn(limited, origins, waits, clock) if uploads is not None else limited
     retrying = Retrying(inner, RetryPolicy(**config.retries.model_dump()), clock, waits)
@@ -217,6 +234,7 @@ def layers(
             regions.has_capacity()
             and slots.has_capacity(lane)
             and fetches.has_capacity(lane)
+            and (places is None or places.has_capacity(lane))
             and startable.has_capacity()
         ),
         give_up_waiting=give_up_waiting,
@@ -226,9 +244,20 @@ def layers(
             *(uploads.reasons_not_ready() if uploads is not None else ()),
             *origins.reasons_not_ready(),
             *(uploads.preparing.reasons_not_ready() if uploads is not None and uploads.preparing else ()),
+            *(open_scans.tasks.reasons_not_ready() if open_scans else ()),
         ],
         apart=apart,
+        open_scans=open_scans,
     )
+
+
+def _open_scans(config: Config, exchanges: Exchanges, keys: Keys, clock: Clock, written: WrittenTasks) -> OpenScans:
+    (name, base_url), *_ = config.provider.regions  # the 1.0 API has no second one
+    asking = Asking(config.scan.scenes, config.scan.biz_type)
+    region = ScanRegion(
+        exchanges=exchanges, base_url=base_url, name=name, keys=keys, clock=clock, asking=asking
+    )  # fmt: skip
+    return OpenScans.of(region, config.scan, written)
 
 
 def unbilled_call(config: Config, credentials: Credentials) -> EmptyCall | EmptyScan:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from consumer.alibaba.scan.open_scans import WrittenTasks
 from consumer.canaries.asking import Asker, CanaryCalls
 from consumer.canaries.rounds import Canaries
 from consumer.clock import Clock
@@ -46,9 +47,11 @@ from consumer.policy_files.loading import policy_of
 from consumer.policy_files.watching import PolicyWatch
 from consumer.records import Decoded, Delivery, Partition, PolicyName
 from consumer.service import Service
+from consumer.verdicts import Sink
 from consumer.verdicts.encode import Encoding
 from consumer.verdicts.outcomes import Outcomes
 from consumer.verdicts.publisher import Publisher
+from consumer.verdicts.tasks import TaskRecords
 
 DAY = 86_400.0  # seconds
 
@@ -68,7 +71,8 @@ def intake_of(config: Config, access: KafkaAccess, keyring: Keyring, replica: st
     """What reads, as the process `replica` of its group."""
     until = config.identity.unsigned_until
     belief = None if keyring.is_empty else Belief(keyring, until, clock.wall)
-    journal, outputs = Journal(), OutputReader(config.kafka, access, config.journal.clock_skew, belief)
+    journal = Journal()
+    outputs = OutputReader(config.kafka, access, config.journal.clock_skew, belief, tasks_topic=config.tasks_topic)
     read_back = ReadBack(outputs, journal, config.journal, clock)
     quota, admission = quota_of(config), Admission(config.admission, config.weights)
     show_held(admission, config.weights)
@@ -83,6 +87,15 @@ def intake_of(config: Config, access: KafkaAccess, keyring: Keyring, replica: st
     commits = Commits(config.kafka.group_id, replica, keyring, until, clock.wall)
     source = KafkaSource(config.kafka, access, partitions, read_back, quota, commits, clock)
     return Intake(outputs, journal, read_back, quota, partitions, source)
+
+
+def written_tasks_of(config: Config, sink: Sink, intake: Intake, health: Health, clock: Clock) -> WrittenTasks | None:
+    """Where tasks are written down, if answers are results of tasks."""
+    if config.tasks_topic is None:
+        return None
+    records = TaskRecords(config.tasks_topic, config.kafka.group_id, sink, intake.journal, clock)
+    health.degraded.append(records.degraded)
+    return WrittenTasks(intake.read_back.tasks, records.write)
 
 
 def outcomes_of(config: Config) -> Outcomes:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 import orjson
 import pytest
@@ -19,6 +20,7 @@ from consumer.alibaba.codes import failure_of
 from consumer.alibaba.empty_call import EmptyCall
 from consumer.alibaba.image_moderation import read_answer
 from consumer.alibaba.scan.answers import judged, tasks_in
+from consumer.alibaba.scan.callbacks import CallbackSecret, read_callback
 from consumer.alibaba.scan.empty_call import EmptyScan
 from consumer.alibaba.scan.upload_credentials import read_credentials
 from consumer.alibaba.upload_token import read_token, store_failure
@@ -29,6 +31,7 @@ from consumer.intake.decode import decode, members, urls
 from consumer.intake.decode.bindings import media_type
 from consumer.journal.commit_metadata import CommitMetadata
 from consumer.journal.headers import OF_DEAD_LETTER, OF_PROVISIONAL, OF_VERDICT, SourceHeaders
+from consumer.journal.tasks import Task
 from consumer.records import Delivery
 from consumer.redaction import cut, presentable, redacted, shortened
 from consumer.urls import shown_url
@@ -263,6 +266,22 @@ def test_an_answer_of_the_1_0_api_of_a_hostile_megabyte_is_read_in_no_time(name:
     assert is_worked_off(lambda body: EmptyScan.failure_in(200, body), input_of)
 
 
+@pytest.mark.parametrize("name", [*ANSWERS, *SCANS])
+def test_a_callback_and_a_task_of_a_hostile_megabyte_are_read_in_no_time(name: str) -> None:
+    """
+    A form of it, a genuine form with it, which is what the account's own seed could sign, and a record of a task.
+    """
+    input_of, secret = {**ANSWERS, **SCANS}[name], CallbackSecret("1", "seed")
+
+    def signed(content: bytes) -> object:
+        text = content.decode("latin-1")
+        return read_callback(urlencode({"checksum": secret.checksum(text), "content": text}).encode(), secret)
+
+    assert is_worked_off(lambda body: read_callback(body, secret), input_of)
+    assert is_worked_off(signed, input_of)
+    assert is_worked_off(Task.read, input_of)
+
+
 @pytest.mark.parametrize("piece", [b"<Code>", b"<Code>a", b"</Code>", b"\xff", b"a" * 64])
 def test_a_stores_refusal_of_a_hostile_megabyte_is_read_in_no_time(piece: bytes) -> None:
     """
@@ -277,9 +296,10 @@ PARSING = {
 }  # fmt: skip
 """Functions of libraries' that parse."""
 MET_ABOVE = {
-    "alibaba/empty_call.py", "alibaba/image_moderation.py", "alibaba/scan/answers.py", "alibaba/scan/empty_call.py",
-    "alibaba/scan/upload_credentials.py", "alibaba/upload_token.py", "http/content.py",
+    "alibaba/empty_call.py", "alibaba/image_moderation.py", "alibaba/scan/answers.py", "alibaba/scan/callbacks.py",
+    "alibaba/scan/empty_call.py", "alibaba/scan/upload_credentials.py", "alibaba/upload_token.py", "http/content.py",
     "images/presigned.py", "intake/decode/cloudevents.py", "intake/decode/members.py", "intake/decode/urls.py",
+    "journal/tasks.py",
 }  # fmt: skip
 MET_ELSEWHERE = {
     "commands/backfill/rows.py": "tests/commands/backfill/test_rows.py",

@@ -209,6 +209,14 @@ class Config(Settings):
                 "provider.api",
             )
 
+        if self.scan.mode == "async" and self.scan.tasks_topic in (*self.kafka.topics, *self.kafka.outputs.all):
+            yield "scan.tasks_topic", f"is {self.scan.tasks_topic}, which is read or written already", "kafka.topics"
+
+    @property
+    def tasks_topic(self) -> str | None:
+        """Where tasks are written down that are paid for and have no result yet; None where there are none."""
+        return self.scan.tasks_topic if self.provider.is_scan and self.scan.mode == "async" else None
+
     @property
     def units_per_call(self) -> int:
         """What a call about one image costs, in what the provider charges for: itself, or its scenes."""

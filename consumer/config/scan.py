@@ -6,11 +6,12 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from consumer.config.base import Contradictions, Settings
+from consumer.config.base import Contradictions
+from consumer.config.scan_tasks import TaskSettings
 from consumer.vendor_facts.scan import Scene
 
 
-class ScanSettings(Settings):
+class ScanSettings(TaskSettings):
     """What the 1.0 API is asked about each image, instead of the policy's services."""
 
     scenes: tuple[Scene, ...] = Field(
@@ -27,8 +28,11 @@ class ScanSettings(Settings):
     )
 
     @model_validator(mode="after")
-    def _names_each_once(self) -> Self:
-        for scene in self.scenes:
-            if self.scenes.count(scene) > 1:
-                raise Contradictions(("scenes", f"names {scene} {self.scenes.count(scene)} times"))
+    def _is_consistent(self) -> Self:
+        twice = [scene for scene in dict.fromkeys(self.scenes) if self.scenes.count(scene) > 1]
+        problems: list[tuple[str, ...]] = [
+            ("scenes", f"names {scene} {self.scenes.count(scene)} times") for scene in twice
+        ]
+        if problems := [*problems, *self.contradictions()]:
+            raise Contradictions(*problems)
         return self

@@ -113,7 +113,7 @@ class AwaitedTasks:
             return []
         return [
             f"provider: the results of {len(self._tasks)} open tasks cannot be read for {seconds:.0f} s: "
-            f"{self._failure}; nothing is lost before scan.results_kept, and it goes on by itself"
+            f"{self._failure}; it goes on by itself"
         ]
 
     @contextlib.asynccontextmanager

@@ -5,7 +5,7 @@ Ask a cluster about topics and a group, and change nothing: no topic is created,
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -58,9 +58,11 @@ async def _asked(config: Config, outage: float, now: float) -> list[Finding]:
                     return [wrong("broker", refusal.reason), _nothing_more()]
                 findings.append(ok("broker", f"{servers} answers"))
                 async with admin_client(access) as admin:
-                    found = await _describe(admin, config.kafka)
-                    findings += topics(config.kafka, found)
-                    findings += await _writers(admin, [name for name in config.kafka.outputs.all if name in found])
+                    tasks = config.tasks_topic
+                    written = [*config.kafka.outputs.all, *([] if tasks is None else [tasks])]
+                    found = await _describe(admin, {*config.kafka.topics, *written})
+                    findings += topics(config.kafka, found, tasks, config.scan.results_kept)
+                    findings += await _writers(admin, [name for name in written if name in found])
                     findings += await _quota_and_backlog(access, admin, config, found, outage, now)
                     findings += await _records(access, config.kafka, found)
     except Misconfigured as error:
@@ -81,8 +83,7 @@ def _nothing_more() -> Finding:
     return skipped("Kafka", "topics, dead letters, quota and retention need the broker")
 
 
-async def _describe(admin: Any, settings: KafkaSettings) -> dict[str, Topic]:
-    wanted = {*settings.topics, *settings.outputs.all}
+async def _describe(admin: Any, wanted: Collection[str]) -> dict[str, Topic]:
     # All topics: a broker may create one that is asked for by name.
     described = [each for each in await admin.describe_topics() if each["topic"] in wanted and not each["error_code"]]
     told = await topic_settings(admin, [each["topic"] for each in described], SETTINGS)

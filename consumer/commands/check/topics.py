@@ -50,9 +50,13 @@ class Backlog:
         return self.end - max(self.begin, self.committed or 0)
 
 
-def topics(settings: KafkaSettings, found: Mapping[str, Topic]) -> Iterator[Finding]:
-    """Look at every topic that is read or written."""
-    for name in dict.fromkeys((*settings.topics, *settings.outputs.all)):
+def topics(
+    settings: KafkaSettings, found: Mapping[str, Topic], tasks: str | None = None, results_kept: float = 0.0
+) -> Iterator[Finding]:
+    """
+    Look at every topic that is read or written; `tasks` is that of tasks, whose results are kept for so many seconds.
+    """
+    for name in dict.fromkeys((*settings.topics, *settings.outputs.all, *([] if tasks is None else [tasks]))):
         about = f"topic {name}"
         topic = found.get(name)
         if topic is None:
@@ -66,6 +70,8 @@ def topics(settings: KafkaSettings, found: Mapping[str, Topic]) -> Iterator[Find
         remarks = [*_of(topic, is_input=name in settings.topics)]
         if name in settings.topics:
             remarks += _fits_dead_letters(topic, settings)
+        if name == tasks:
+            remarks += _keeps_tasks(topic, settings, results_kept)
         yield from remarks
         if not remarks:
             yield ok(about, f"{topic.partitions} partitions, {topic.replicas} replicas")
@@ -102,6 +108,24 @@ def _of(topic: Topic, *, is_input: bool) -> Iterator[Finding]:
         yield warning(about, "min.insync.replicas is 1: a record that only one broker has can be lost; set it to 2")
     if is_input and "compact" in topic.settings["cleanup.policy"]:
         yield warning(about, "is compacted: of several events with one key only the last may be judged")
+
+
+def _keeps_tasks(topic: Topic, settings: KafkaSettings, results_kept: float) -> Iterator[Finding]:
+    """A task that is deleted before its result is known is paid for again after a crash."""
+    if topic.settings is None:
+        return
+    if "compact" in topic.settings["cleanup.policy"]:
+        yield wrong(
+            f"topic {topic.name}",
+            "is compacted: of several tasks of one key only the last is known after a crash, and the others are paid "
+            f"for again: {_alter(settings, topic.name, 'cleanup.policy=delete')}",
+        )
+    if _kept(topic) < results_kept:
+        yield wrong(
+            f"topic {topic.name}",
+            f"keeps tasks for {_lasting(_kept(topic))}, but scan.results_kept is {lasting(results_kept)}: after a "
+            f"crash older tasks are paid for again: {_alter(settings, topic.name, 'retention.ms=7200000')}",
+        )
 
 
 def _fits_dead_letters(topic: Topic, settings: KafkaSettings) -> Iterator[Finding]:
