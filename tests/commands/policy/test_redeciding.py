@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from consumer.commands.arguments import SchemaName
 from consumer.commands.policy.durations import seconds_in
-from consumer.commands.policy.redecide.belief import Believing, met
+from consumer.journal.verdict_records import Believing, met
 from consumer.commands.policy.redecide.chains import Chains
 from consumer.commands.policy.redecide.flips import Judged, judge
 from consumer.commands.policy.redecide.showing import as_json, as_text, summary_as_text

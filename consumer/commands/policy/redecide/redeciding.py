@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 from consumer.clock import Clock
 from consumer.commands.offsets import NotAnswered
 from consumer.commands.policy.redecide import rescans
-from consumer.commands.policy.redecide.belief import Believing, Met, met
+from consumer.journal.verdict_records import Believing, Met, met
 from consumer.commands.policy.redecide.chains import HUMAN, Chains, about_of, packed, sequence_of
 from consumer.commands.policy.redecide.flips import Judged, judge
 from consumer.commands.policy.redecide.summary import Line, Summary
