@@ -22,6 +22,7 @@ from consumer.config.operation import AdmissionSettings, HealthSettings, LogSett
 from consumer.config.privacy import PrivacySettings
 from consumer.config.problems import nearest, shown
 from consumer.config.provider import BreakerSettings, LaneSettings, ProviderSettings, QuotaSettings, RetrySettings
+from consumer.config.reviews import ReviewSettings
 from consumer.config.safety_nets import BreakerOfBlocksSettings, CanariesSettings
 from consumer.config.scan import ScanSettings
 from consumer.config.sources import SourceSettings
@@ -103,6 +104,7 @@ class Config(Settings):
     )
     breaker_of_blocks: BreakerOfBlocksSettings = BreakerOfBlocksSettings()
     canaries: CanariesSettings = CanariesSettings()
+    reviews: ReviewSettings = ReviewSettings()
     policy: Path | PolicyFiles = Field(
         Path("policy.yaml"),
         description="The policy's file, relative to this file's folder; or `file`, and beside it `shadow`, a whole "
@@ -118,7 +120,7 @@ class Config(Settings):
     def _is_consistent(self) -> Self:
         problems = [
             *self._wrong_times(), *self._wrong_lanes(), *self._wrong_deadlines(), *self._wrong_bindings(),
-            *self._wrong_sources(), *self._unknown_to_scan(),
+            *self._wrong_sources(), *self._unknown_to_scan(), *self._wrong_reviews(),
         ]  # fmt: skip
         if problems:
             raise Contradictions(*problems)
@@ -221,6 +223,14 @@ class Config(Settings):
     def units_per_call(self) -> int:
         """What a call about one image costs, in what the provider charges for: itself, or its scenes."""
         return len(self.scan.scenes) if self.provider.is_scan else 1
+
+    def _wrong_reviews(self) -> Iterator[tuple[str, ...]]:
+        if self.reviews.group_id == self.kafka.group_id:
+            yield "reviews.group_id", f"is {shown(self.kafka.group_id)}, as kafka.group_id is", "kafka.group_id"
+        for name in ("topic", "people"):
+            topic = getattr(self.reviews, name)
+            if topic in (*self.kafka.topics, *self.kafka.outputs.all):
+                yield f"reviews.{name}", f"{topic} is a topic of kafka.topics or kafka.outputs", "kafka"
 
     @property
     def uploads(self) -> bool:

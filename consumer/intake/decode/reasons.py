@@ -11,7 +11,7 @@ from consumer.errors import Undecodable
 from consumer.records import Ignored
 
 
-class _Explained(StrEnum):
+class Explained(StrEnum):
     """A stable word and what it means."""
 
     sentence: str
@@ -23,7 +23,7 @@ class _Explained(StrEnum):
         return member
 
 
-class Rejection(_Explained):
+class Rejection(Explained):
     """Why a message is a dead letter."""
 
     BATCH_TOO_LARGE = "batch_too_large", "A batch of records that is larger than `kafka.max_batch_bytes` once unpacked."
@@ -72,7 +72,7 @@ class Rejection(_Explained):
         return Undecodable(self.value, f"{where}: {what}")
 
 
-class Omission(_Explained):
+class Omission(Explained):
     """Why a message asks for nothing."""
 
     NO_VALUE = "no_value", "A Kafka record without a value, such as a tombstone."
