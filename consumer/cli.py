@@ -89,6 +89,27 @@ app.add_typer(offsets_app, name="offsets", cls=PlainGroup)
 
 
 @app.command()
+def feedback(config: ConfigFile = None, overrides: Overrides = None) -> None:
+    """
+    Take people's decisions until SIGTERM: each becomes a verdict that counts before the service's, and is remembered.
+
+    It reads `reviews.topic` and the topics of verdicts, in a group of its own, beside the service.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold keys
+
+    from consumer.commands.feedback.running import run as take_decisions
+    from consumer.config.identity import read_keys
+    from consumer.config.loading import load_config
+    from consumer.journal.signatures import Keyring
+    from consumer.observability.logs import set_up_logs
+
+    settings = load_config(usual(config), os.environ, overrides or ())
+    keyring = Keyring(read_keys(settings.identity), settings.identity.sign)
+    set_up_logs(settings.logs)
+    take_decisions(settings, keyring)
+
+
+@app.command()
 def check(
     config: ConfigFile = None,
     overrides: Overrides = None,

@@ -28,7 +28,6 @@ from consumer.fairness import Lanes
 from consumer.intake import Record, Source
 from consumer.observability import metrics
 from consumer.ordering import KeyOrder, KeyTurn
-from consumer.pipeline import Pipeline
 from consumer.records import Delivery, Partition
 from consumer.waiting import Waiting
 
@@ -64,6 +63,14 @@ class ActiveMessage:
         return self.records[0].delivery
 
 
+class Carries(Protocol):
+    """Carries one message to its end; see `Pipeline`."""
+
+    async def carry(self, delivery: Delivery, turn: KeyTurn) -> None:
+        """Return once all that the message asks for is durable. `Lost` escapes where it is another replica's."""
+        ...
+
+
 class Calls(Protocol):
     """The provider, as far as it limits what is started."""
 
@@ -89,7 +96,7 @@ class Service:
     def __init__(
         self,
         source: Source,
-        pipeline: Pipeline,
+        pipeline: Carries,
         in_flight: InFlight,
         calls: Calls,
         limits: ShutdownSettings,

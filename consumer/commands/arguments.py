@@ -29,6 +29,7 @@ class SchemaName(StrEnum):
     DEAD_LETTER = "dead_letter"
     CONFIG = "config"
     POLICY = "policy"
+    REVIEW = "review"
 
 
 def usual(config: Path | None) -> Path | None:

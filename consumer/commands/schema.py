@@ -12,6 +12,8 @@ from consumer.config.base import Settings
 from consumer.intake.decode import Rejection
 from consumer.intake.decode.schema import event_schema
 from consumer.policy.schema import PolicySettings
+from consumer.reviews.refusals import Refusal
+from consumer.reviews.schema import review_schema
 from consumer.verdicts.schema import DIALECT, dead_letter_schema, verdict_schema
 
 
@@ -22,9 +24,10 @@ def _settings(model: type[Settings], name: str) -> dict[str, Any]:
 _SCHEMAS: dict[SchemaName, Callable[[], dict[str, Any]]] = {
     SchemaName.EVENTS: event_schema,
     SchemaName.VERDICT: verdict_schema,
-    SchemaName.DEAD_LETTER: lambda: dead_letter_schema(Rejection),
+    SchemaName.DEAD_LETTER: lambda: dead_letter_schema([*Rejection, *Refusal]),
     SchemaName.CONFIG: lambda: _settings(Config, "configuration"),
     SchemaName.POLICY: lambda: _settings(PolicySettings, "policy"),
+    SchemaName.REVIEW: review_schema,
 }
 
 

@@ -77,10 +77,10 @@ def judge(
 
 
 def contradicted(
-    verdict: Mapping[str, Any], of_content: Remembered | None, of_name: Remembered | None
+    verdict: Mapping[str, Any], at: float, of_content: Remembered | None, of_name: Remembered | None
 ) -> Remembered | None:
     """
-    The person's decision that a machine's verdict contradicts, where it holds for the verdict's image.
+    The person's decision that a machine's verdict, written `at` (unix seconds), contradicts: one that was made before.
 
     Of a name only a removal holds. No approval goes below a floor, but where a lead overrode that very rule.
     """
@@ -88,7 +88,7 @@ def contradicted(
         return None
     named = of_name if of_name is not None and of_name.decision is Decision.BLOCK else None
     holds = max((each for each in (of_content, named) if each), key=lambda each: each.rank, default=None)
-    if holds is None or holds.decision.value == verdict["decision"]:
+    if holds is None or holds.at > at or holds.decision.value == verdict["decision"]:
         return None
     floor = floor_of(verdict)
     is_below = floor is not None and STRICTNESS[holds.decision] < STRICTNESS[floor.decision]

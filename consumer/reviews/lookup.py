@@ -4,7 +4,7 @@ Fetching the record of a verdict from where it stands, without a group.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from consumer.clock import Clock, ends_within
+from consumer.kafka import internals
 from consumer.kafka.reading import Consumer
 from consumer.kafka.security import KafkaAccess
 from consumer.kafka.unreadable import Damage, Skip
@@ -58,6 +59,7 @@ class VerdictLookup:
     topics: tuple[str, ...]
     clock: Clock
     _one: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _counts: Mapping[str, int] = field(default_factory=dict)  # partitions, by topic
 
     async def record(self, at: VerdictAt) -> Any | None:
         """Return the record at a place, or None where none is kept there. Waits for as long as no broker answers."""
@@ -73,15 +75,13 @@ class VerdictLookup:
 
     async def _record(self, at: VerdictAt) -> Any | None:
         partition = TopicPartition(at.topic, at.partition)
-        partitions = await self.consumer._client.fetch_all_metadata()
-        known = partitions.partitions_for_topic(at.topic)
-        if known is not None and at.partition not in known:
-            return None
+        if at.partition >= self._counts.get(at.topic, 0):
+            self._counts = await internals.partition_counts(self.consumer, self.topics)
+            if at.partition >= self._counts.get(at.topic, 0):
+                return None
         self.consumer.assign([partition])
-        begins, ends = (
-            await self.consumer.beginning_offsets([partition]),
-            await self.consumer.end_offsets([partition]),
-        )
+        begins = await self.consumer.beginning_offsets([partition])
+        ends = await self.consumer.end_offsets([partition])
         if not begins[partition] <= at.offset < ends[partition]:
             return None
         self.consumer.seek(partition, at.offset)

@@ -15,6 +15,7 @@ Schema = dict[str, Any]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _ID = "^[0-9a-f]{32}$"
+_LABELS = ("confirmed", "rejected")
 _SHA256 = "^[0-9a-f]{64}$"
 _FLOORS = sorted((each for each in Decision if STRICTNESS[each]), key=STRICTNESS.__getitem__)
 _MOMENT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
@@ -35,6 +36,7 @@ def verdict_schema() -> Schema:
             {
                 "identity": _or_null(_IDENTITY, "string"),
                 "shadow": _shadow(),
+                "review": _review(),
                 "supersedes": {"description": "The verdict_id that it replaces.", "type": "string", "pattern": _ID},
             },
             schema={"description": "The format and its major version.", "const": "moderation.verdict.v1"},
@@ -226,6 +228,14 @@ def dead_letter_schema(reasons: Iterable[str]) -> Schema:
             source_group=_text("Which consumer group refused it."),
         ),
     }
+
+
+def _review() -> Schema:
+    said = {"reviewer": _text("The person's opaque id."), "decided_at": _text("As the review tool wrote it.")}
+    place = {"topic": _text("Where the decision stands."), "partition": _count("Of it."), "offset": _count("In it.")}
+    overrides = {"overrides": _or_null("The pinned rule below whose floor a lead went.", "string")}
+    labels = {f"labels_{word}": _list(f"What the person {word}.", _text("A label.")) for word in _LABELS}
+    return _object("The person's decision, where decided_by is human.", **place, **said, **overrides, **labels)
 
 
 def _shadow() -> Schema:

@@ -13,7 +13,6 @@ from aiokafka.errors import KafkaError
 from consumer.clock import Clock
 from consumer.commands.offsets import NotAnswered
 from consumer.commands.policy.redecide import rescans
-from consumer.journal.verdict_records import Believing, Met, met
 from consumer.commands.policy.redecide.chains import HUMAN, Chains, about_of, packed, sequence_of
 from consumer.commands.policy.redecide.flips import Judged, judge
 from consumer.commands.policy.redecide.summary import Line, Summary
@@ -23,6 +22,7 @@ from consumer.commands.topics import Topics, Window
 from consumer.config import Config
 from consumer.errors import Misconfigured
 from consumer.journal.signatures import Keyring
+from consumer.journal.verdict_records import Believing, Met, met
 from consumer.kafka.security import KafkaAccess
 from consumer.policy.replay import Replaying
 from consumer.policy.schema import Policy

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from consumer.journal.verdict_records import Met
 from consumer.commands.policy.redecide.flips import Judged
+from consumer.journal.verdict_records import Met
 from consumer.urls import shown_url
 
 

@@ -1,0 +1,1 @@
+"""`feedback`: people's decisions become verdicts, by the machinery that carries uploads, in a group of its own."""

@@ -1,0 +1,249 @@
+"""From a configuration to a running `feedback`: its parts, and the order in which they start and stop."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
+from secrets import token_hex
+from socket import gethostname
+
+import structlog
+import uvloop
+from aiokafka.errors import KafkaError
+
+from consumer.app import ServiceFailed
+from consumer.clock import Clock, SystemClock
+from consumer.commands.feedback.room import Room
+from consumer.config import Config
+from consumer.config.kafka import KafkaSettings
+from consumer.dispatch.in_flight import InFlight
+from consumer.dispatch.waits import InterruptibleWaits
+from consumer.errors import Misconfigured
+from consumer.fairness import Lanes
+from consumer.holding import Holding
+from consumer.intake.admission import Admission
+from consumer.intake.ownership import Ownership
+from consumer.intake.partitions import Partitions
+from consumer.intake.readback import ReadBack
+from consumer.intake.source import KafkaSource
+from consumer.journal.belief import Belief
+from consumer.journal.commits import Commits
+from consumer.journal.journal import Journal
+from consumer.journal.reader import OutputReader
+from consumer.journal.signatures import Keyring
+from consumer.journal.verdict_records import Believing
+from consumer.kafka.security import KafkaAccess
+from consumer.observability import metrics
+from consumer.observability.changes import State, told
+from consumer.observability.health import Health, serving
+from consumer.observability.log_context import say_in_every_line
+from consumer.reviews.carrying import Carrying, Published
+from consumer.reviews.decided import Told
+from consumer.reviews.following import Following
+from consumer.reviews.lookup import VerdictLookup, groupless
+from consumer.reviews.memory import DAY, Memory
+from consumer.reviews.writing import person_record
+from consumer.service import Service
+from consumer.unexpected import UnexpectedErrors
+from consumer.verdicts import Sink
+from consumer.verdicts.encode import Encoding
+from consumer.verdicts.outcomes import Outcomes
+from consumer.verdicts.publisher import Publisher
+from consumer.verdicts.refused import RefusedOutcomes
+from consumer.verdicts.signing import SigningSink
+from consumer.verdicts.sink import KafkaSink
+from consumer.verdicts.unconfirmed import UnconfirmedPublishes
+
+log = structlog.get_logger()
+
+AT_ONCE = 200  # records of a lane
+RETRY_DELAY = 1.0  # seconds
+DECISIONS, VERDICTS = "decisions", "verdicts"
+WEIGHTS = {DECISIONS: 3.0, VERDICTS: 1.0}
+
+
+class NoLease:
+    """Nothing is paid for, so nothing is leased."""
+
+    def assigned(
+        self, partitions: Iterable[tuple[str, int]], counts: Mapping[str, int], now: float, generation: int | None
+    ) -> None: ...
+
+    def revoked(self) -> None: ...
+
+    def committed(self, sent_at: float) -> None: ...
+
+
+def read_by(config: Config) -> tuple[KafkaSettings, dict[str, str]]:
+    """What `feedback` reads as which group, and the lane of each topic. The verdicts are among its inputs."""
+    verdicts = tuple(config.kafka.outputs.by_decision.values())
+    topics = (config.reviews.topic, *verdicts)
+    settings = config.kafka.model_copy(
+        update={"group_id": config.reviews.group_id, "topics": topics, "auto_offset_reset": "earliest"}
+    )
+    return settings, {config.reviews.topic: DECISIONS, **dict.fromkeys(verdicts, VERDICTS)}
+
+
+def run(config: Config, keyring: Keyring, told: Sequence[Told] = ()) -> None:
+    """
+    Take decisions until SIGTERM or SIGINT.
+
+    Raises:
+        ServiceFailed: it could not go on; the log has the traceback.
+        Misconfigured: a file that the configuration names does not hold what it should.
+    """
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            runner.run(serve(config, keyring, told))
+        except Misconfigured:
+            raise
+        except Exception as error:
+            log.critical("feedback.failed", exc_info=error)
+            raise ServiceFailed(f"feedback could not go on: {error or type(error).__name__}") from error
+
+
+async def serve(config: Config, keyring: Keyring, told: Sequence[Told] = ()) -> None:
+    """Open it, carry records until a signal, close it. A signal while it opens ends that at once."""
+    stop, opening, opened = asyncio.Event(), asyncio.current_task(), False
+
+    def on_signal() -> None:
+        stop.set()
+        if opening and not opened:
+            opening.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, on_signal)
+    try:
+        async with open_feedback(config, keyring, SystemClock(), told) as service:
+            opened = True
+            log.info("feedback.started", topic=config.reviews.topic, group=config.reviews.group_id)
+            await service.run(stop)
+    except asyncio.CancelledError:
+        if opened or not stop.is_set():
+            raise
+    log.info("feedback.stopped")
+
+
+@contextlib.asynccontextmanager
+async def open_feedback(
+    config: Config, keyring: Keyring, clock: Clock, told_of_decisions: Sequence[Told] = ()
+) -> AsyncIterator[Service]:
+    """Top to bottom is the start order; closing runs bottom to top, so reading ends before publishing does."""
+    async with contextlib.AsyncExitStack() as stack:
+        counted = metrics.Metrics()
+        metrics.count_in(counted)
+        settings, lane_by_topic = read_by(config)
+        replica = token_hex(4)
+        say_in_every_line(group=settings.group_id, replica=f"{gethostname()}-{replica}")
+        access, journal, in_flight = KafkaAccess(settings), Journal(), InFlight(clock)
+        until = config.identity.unsigned_until
+        belief = None if keyring.is_empty else Belief(keyring, until, clock.wall)
+        outputs = OutputReader(settings, access, config.journal.clock_skew, belief)
+        read_back = ReadBack(outputs, journal, config.journal, clock)
+        partitions = Partitions(
+            Ownership(settings.session_timeout),
+            journal,
+            Admission(config.admission, WEIGHTS),
+            lane_by_topic,
+            config.journal.max_outcomes_per_partition,
+            clock,
+        )
+        commits = Commits(settings.group_id, replica, keyring, until, clock.wall)
+        source = KafkaSource(settings, access, partitions, read_back, NoLease(), commits, clock)
+        health = Health([access.reasons_not_ready, source.reasons_not_ready], [source.complaints], [source.degraded])
+        await stack.enter_async_context(serving(config.health, health, counted.registry))
+        unconfirmed = UnconfirmedPublishes(outputs.find, clock)
+        sink = await stack.enter_async_context(KafkaSink.open(settings, access, unconfirmed, in_flight, clock))
+        sink.acknowledged = read_back.acknowledged
+        await stack.enter_async_context(access.watched(clock))
+        held = InterruptibleWaits()
+        refused = RefusedOutcomes(clock, held.interruptible)
+        holding = Holding(UnexpectedErrors(config.breaker.probe_interval), clock, held, source.owns)
+        health.reasons_not_ready += [sink.reasons_not_ready, refused.reasons_not_ready, holding.reasons_not_ready]
+        health.degraded += [refused.degraded, holding.degraded]
+        memory = Memory(config.reviews.most, config.reviews.keep_days * DAY)
+        _show(memory)
+        following = Following(
+            consumer=await stack.enter_async_context(groupless(access, settings.max_batch_bytes)),
+            access=access,
+            group=settings.group_id,
+            decisions=config.reviews.topic,
+            people=config.reviews.people,
+            memory=memory,
+            keyring=keyring,
+            clock=clock,
+        )
+        await stack.enter_async_context(following.followed())
+        lookup = VerdictLookup(
+            await stack.enter_async_context(groupless(access, settings.max_batch_bytes)),
+            tuple(settings.outputs.by_decision.values()),
+            clock,
+        )
+        written: Sink = sink
+        if keyring.signs:
+            written = SigningSink(written, settings.group_id, keyring, partitions.mark, clock)
+        carrying = Carrying(
+            settings=config.reviews,
+            published=published_by(config, keyring, clock),
+            record=lookup.record,
+            remember=remembering(config, keyring, sink, clock),
+            taken=following.taken,
+            memory=memory,
+            outcomes=Outcomes(Encoding(group=settings.group_id), settings.outputs),
+            holding=holding,
+            publisher=Publisher(journal, written, refused, clock),
+            waits=held,
+            clock=clock,
+            told=told_of_decisions,
+        )
+        room = Room(carrying, lane_by_topic, AT_ONCE, held)
+        service = Service(source, room, in_flight, room, config.shutdown, Lanes(WEIGHTS, lane_by_topic))
+        health.offsets = service.offsets
+        states = (
+            State("readiness.lost", "readiness.regained", health.all_not_ready),
+            State("degraded.began", "degraded.ended", health.all_degraded),
+        )
+        await stack.enter_async_context(told(states, clock))
+        await stack.enter_async_context(source.opened(service.drain))
+        yield service
+
+
+def published_by(config: Config, keyring: Keyring, clock: Clock) -> Published:
+    """Which verdicts are the service's, and which are people's."""
+    until = config.identity.unsigned_until
+    groups = (config.kafka.group_id, config.reviews.group_id)
+    return Published(
+        believing=[(group, Believing(group, keyring, until, clock.wall)) for group in groups],
+        group=config.reviews.group_id,
+        by_decision=config.kafka.outputs.by_decision,
+    )
+
+
+def remembering(
+    config: Config, keyring: Keyring, sink: KafkaSink, clock: Clock
+) -> Callable[[bytes, bytes], Awaitable[None]]:
+    """What writes a decision where it is remembered, until Kafka has it; to write it twice changes nothing."""
+    topic, group = config.reviews.people, config.reviews.group_id
+    send = partial(sink.producers.send, topic, alone=True)
+
+    async def remember(key: bytes, value: bytes) -> None:
+        record = person_record(group, topic, key, value, keyring)
+        while True:
+            try:
+                with sink.in_flight:
+                    await send(record)
+            except KafkaError as error:
+                log.warning("people.not_written", topic=topic, error=type(error).__name__, retry_in=RETRY_DELAY)
+                await clock.sleep(RETRY_DELAY)
+            else:
+                return
+
+    return remember
+
+
+def _show(memory: Memory) -> None:
+    """Let the metrics of what is remembered be worked out when they are scraped."""
+    metrics.REVIEWS_REMEMBERED.set_function(lambda: len(memory))
+    metrics.REVIEWS_MEMORY_BYTES.set_function(lambda: memory.size)
+    metrics.REVIEWS_FORGOTTEN.set_function(lambda: memory.forgotten)

@@ -1,0 +1,134 @@
+"""
+Keeping the memory of people's decisions true: the topic is read at the start, and followed from there on.
+
+It also knows up to when all decisions are taken: a machine's verdict is compared with the memory only once every
+decision that was there when the verdict was read is in it, whichever replica took that.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from consumer.clock import Clock
+from consumer.dispatch.waits import Changes
+from consumer.journal.signatures import Keyring
+from consumer.kafka import internals
+from consumer.kafka.admin import admin_client
+from consumer.kafka.security import KafkaAccess
+from consumer.observability import metrics
+from consumer.reviews.memory import Memory, read
+from consumer.reviews.writing import SEAL, is_genuine
+
+log = structlog.get_logger()
+
+RETRY_DELAY = 1.0  # seconds
+POLL = 200  # milliseconds
+MOST_RECORDS = 1_000
+
+
+@dataclass(slots=True, kw_only=True)
+class Following:
+    """Reads the topic of what people decided into the memory."""
+
+    consumer: Any
+    access: KafkaAccess
+    group: str
+    decisions: str  # the topic of decisions
+    people: str  # the topic of what people decided
+    memory: Memory
+    keyring: Keyring
+    clock: Clock
+    _taken_until: float = 0.0  # unix seconds: all decisions that were there then are in the memory
+    _moved: Changes = field(default_factory=Changes)
+    _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @contextlib.asynccontextmanager
+    async def followed(self) -> AsyncIterator[None]:
+        """Read all of it, and follow it until the context ends. Waits for a broker."""
+        await self._assign()
+        while not await self._is_read():
+            await self.clock.sleep(RETRY_DELAY)
+        log.info("people.remembered", decisions=len(self.memory), mib=round(self.memory.size / (1 << 20), 1))
+        task = asyncio.create_task(self._follow(), name="following people's decisions")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def taken(self, moment: float) -> None:
+        """Return once all decisions that were there at a moment (unix seconds) are in the memory."""
+        while self._taken_until < moment:
+            await self._moved.wait()
+
+    async def _assign(self) -> None:
+        while True:
+            with contextlib.suppress(KafkaError):
+                counts = await internals.partition_counts(self.consumer, [self.people])
+                if number := counts.get(self.people):
+                    partitions = [TopicPartition(self.people, each) for each in range(number)]
+                    self.consumer.assign(partitions)
+                    await self.consumer.seek_to_beginning(*partitions)
+                    return
+            log.error("people.no_topic", topic=self.people, retry_in=RETRY_DELAY)
+            await self.clock.sleep(RETRY_DELAY)
+
+    async def _follow(self) -> None:
+        while True:
+            began = self.clock.wall()
+            try:
+                if await self._all_are_taken() and await self._is_read():
+                    self._taken_until = began
+                    self._moved.notify()
+            except KafkaError as error:
+                log.warning("people.not_followed", error=type(error).__name__, retry_in=RETRY_DELAY)
+            except Exception:
+                log.exception("people.not_followed", retry_in=RETRY_DELAY)
+            await self.clock.sleep(RETRY_DELAY)
+
+    async def _all_are_taken(self) -> bool:
+        """Whether the group has committed every decision that is there now."""
+        counts = await internals.partition_counts(self.consumer, [self.decisions])
+        partitions = [TopicPartition(self.decisions, each) for each in range(counts.get(self.decisions, 0))]
+        begins: Mapping[TopicPartition, int] = await self.consumer.beginning_offsets(partitions)
+        ends: Mapping[TopicPartition, int] = await self.consumer.end_offsets(partitions)
+        filled = [each for each in partitions if begins[each] < ends[each]]
+        if not filled:
+            return bool(partitions)
+        async with admin_client(self.access) as admin:
+            committed = await admin.list_consumer_group_offsets(self.group, partitions=filled)
+        return all(each in committed and committed[each].offset >= ends[each] for each in filled)
+
+    async def _is_read(self) -> bool:
+        """Read on to where the topic ends now; say whether that worked."""
+        try:
+            partitions = list(self.consumer.assignment())
+            ends: dict[TopicPartition, int] = await self.consumer.end_offsets(partitions)
+            while behind := [each for each in partitions if await self.consumer.position(each) < ends[each]]:
+                polled = await self.consumer.getmany(*behind, timeout_ms=POLL, max_records=MOST_RECORDS)
+                for records in polled.values():
+                    for record in records:
+                        self._take(record)
+        except KafkaError as error:
+            log.warning("people.not_read", error=type(error).__name__, retry_in=RETRY_DELAY)
+            return False
+        return True
+
+    def _take(self, record: Any) -> None:
+        if record.key is None:
+            return
+        if record.value is None:
+            self.memory.forget(record.key)
+            return
+        seal = dict(record.headers).get(SEAL)
+        if not is_genuine(self.group, self.people, record.key, record.value, seal, self.keyring):
+            metrics.REVIEWS_NOT_BELIEVED.labels(self.people).inc()
+            return
+        if (found := read(record.value)) is not None:
+            self.memory.note(record.key, found, self.clock.wall())
