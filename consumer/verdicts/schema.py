@@ -15,7 +15,6 @@ Schema = dict[str, Any]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _ID = "^[0-9a-f]{32}$"
-_LABELS = ("confirmed", "rejected")
 _SHA256 = "^[0-9a-f]{64}$"
 _FLOORS = sorted((each for each in Decision if STRICTNESS[each]), key=STRICTNESS.__getitem__)
 _MOMENT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
@@ -231,11 +230,11 @@ def dead_letter_schema(reasons: Iterable[str]) -> Schema:
 
 
 def _review() -> Schema:
-    said = {"reviewer": _text("The person's opaque id."), "decided_at": _text("As the review tool wrote it.")}
-    place = {"topic": _text("Where the decision stands."), "partition": _count("Of it."), "offset": _count("In it.")}
-    overrides = {"overrides": _or_null("The pinned rule below whose floor a lead went.", "string")}
-    labels = {f"labels_{word}": _list(f"What the person {word}.", _text("A label.")) for word in _LABELS}
-    return _object("The person's decision, where decided_by is human.", **place, **said, **overrides, **labels)
+    texts = dict.fromkeys(("topic", "reviewer", "decided_at"), _text("As the decision's record has it."))
+    texts |= dict.fromkeys(("partition", "offset"), _count("Where that stands."))
+    labels = dict.fromkeys(("labels_confirmed", "labels_rejected"), _list("Likewise.", _text("A label.")))
+    labels["overrides"] = _or_null("The pinned rule below whose floor a lead went.", "string")
+    return _object("The decision, where decided_by is human.", **(texts | labels))
 
 
 def _shadow() -> Schema:

@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from consumer.dispatch.waits import Changes, InterruptibleWaits
-from consumer.verdicts.publisher import PublishTurn
 from consumer.records import Delivery
 from consumer.reviews.carrying import Carrying
+from consumer.verdicts.publisher import PublishTurn
 
 
 @dataclass(slots=True)

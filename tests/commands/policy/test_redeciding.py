@@ -11,7 +11,6 @@ from jsonschema import Draft202012Validator
 
 from consumer.commands.arguments import SchemaName
 from consumer.commands.policy.durations import seconds_in
-from consumer.journal.verdict_records import Believing, met
 from consumer.commands.policy.redecide.chains import Chains
 from consumer.commands.policy.redecide.flips import Judged, judge
 from consumer.commands.policy.redecide.showing import as_json, as_text, summary_as_text
@@ -21,6 +20,7 @@ from consumer.commands.schema import schema
 from consumer.errors import Misconfigured
 from consumer.journal.headers import OF_VERDICT
 from consumer.journal.signatures import Keyring
+from consumer.journal.verdict_records import Believing, met
 from consumer.policy.decide import Deciding
 from consumer.policy.replay import Replaying
 from consumer.policy.schema import Policy, PolicySettings
