@@ -12,7 +12,6 @@ from consumer.errors import kinds
 from consumer.records import STRICTNESS, Decision
 
 Schema = dict[str, Any]
-
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _ID = "^[0-9a-f]{32}$"
 _SHA256 = "^[0-9a-f]{64}$"
@@ -230,11 +229,11 @@ def dead_letter_schema(reasons: Iterable[str]) -> Schema:
 
 
 def _review() -> Schema:
-    texts = dict.fromkeys(("topic", "reviewer", "decided_at"), _text("As the decision's record has it."))
-    texts |= dict.fromkeys(("partition", "offset"), _count("Where that stands."))
-    labels = dict.fromkeys(("labels_confirmed", "labels_rejected"), _list("Likewise.", _text("A label.")))
-    labels["overrides"] = _or_null("The pinned rule below whose floor a lead went.", "string")
-    return _object("The decision, where decided_by is human.", **(texts | labels))
+    said = dict.fromkeys(("topic", "reviewer", "decided_at"), _text("As the decision's record has it."))
+    said |= dict.fromkeys(("partition", "offset"), _count("Where that stands."))
+    said |= dict.fromkeys(("labels_confirmed", "labels_rejected"), _list("Likewise.", _text("A label.")))
+    said["overrides"] = _or_null("The pinned rule below whose floor a lead went.", "string")
+    return _object("The decision, where decided_by is human.", **said)
 
 
 def _shadow() -> Schema:
