@@ -13,14 +13,12 @@ from typing import Any
 import orjson
 import structlog
 
-from consumer.clock import Clock
 from consumer.config.reviews import ReviewSettings
-from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import ConsumerError, Undecodable
 from consumer.holding import Holding
 from consumer.intake.decode.reasons import Rejection
 from consumer.journal.verdict_records import Believing, Met, met
-from consumer.observability import metrics
+from consumer.observability import review_metrics
 from consumer.records import Delivery, source_id
 from consumer.reviews import judging, memory, writing
 from consumer.reviews.decided import Decided, Told
@@ -38,11 +36,12 @@ Record = Callable[[VerdictAt], Awaitable[Any | None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """Which verdicts are this service's, and where they go."""
+    """Which verdicts are this service's, where they stand, and where they go."""
 
     believing: Sequence[tuple[str, Believing]]  # by group: the service's, and the one that takes people's decisions
     group: str  # the latter
     by_decision: Mapping[str, str]
+    record: Record  # fetches what stands at a place
 
     def read(self, record: Any) -> tuple[Met, Mapping[str, Any]] | None:
         """The verdict in a record; None where it is none of ours, or not believed."""
@@ -51,7 +50,7 @@ class Published:
             if found is None or found.kind == "other":
                 continue
             if not believing.believes(found):
-                metrics.REVIEWS_NOT_BELIEVED.labels(found.topic).inc()
+                review_metrics.REVIEWS_NOT_BELIEVED.labels(found.topic).inc()
                 return None
             try:
                 verdict = orjson.loads(found.value)
@@ -61,21 +60,25 @@ class Published:
         return None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembering:
+    """What is remembered of people's decisions."""
+
+    memory: Memory
+    write: Callable[[bytes, bytes], Awaitable[None]]  # a key and value, durably
+    taken: Callable[[float], Awaitable[None]]  # see `Following`
+
+
 @dataclass(slots=True, kw_only=True)
 class Carrying:
     """Carries decisions and verdicts to their ends."""
 
     settings: ReviewSettings
     published: Published
-    record: Record  # fetches what stands at a place
-    remember: Callable[[bytes, bytes], Awaitable[None]]  # writes a key and value durably
-    taken: Callable[[float], Awaitable[None]]  # see `Following`
-    memory: Memory
+    people: Remembering
     outcomes: Outcomes
     holding: Holding
     publisher: Publisher
-    waits: InterruptibleWaits
-    clock: Clock
     told: Sequence[Told] = ()
     _superseded: judging.Superseded = field(default_factory=judging.Superseded)
 
@@ -118,7 +121,7 @@ class Carrying:
             await self._dead_letter(delivery, Undecodable(refused.reason, refused.detail), turn)
 
     async def _looked_up(self, review: Review) -> tuple[Met, Mapping[str, Any]]:
-        found = await self.record(review.at)
+        found = await self.published.record(review.at)
         if found is None:
             raise Refusal.UNKNOWN_VERDICT.at("verdict_at", "no verdict stands there")
         read = self.published.read(found)
@@ -132,28 +135,28 @@ class Carrying:
         self, delivery: Delivery, turn: PublishTurn, review: Review, record: Met, verdict: Mapping[str, Any]
     ) -> None:
         try:
-            key, now = memory.content_key(verdict), self.clock.wall()
+            key, now = memory.content_key(verdict), self.holding.clock.wall()
             later = self._superseded.floor(review.verdict_id)
             final = judging.judge(review, verdict, self.settings.leads, later)
         except (KeyError, TypeError, ValueError) as error:
             raise judging.as_undecodable(error) from None
         if isinstance(final, judging.Escalated):
-            metrics.REVIEWS.labels(review.decision, "escalated").inc()
+            review_metrics.REVIEWS.labels(review.decision, "escalated").inc()
             log.info("review.escalated", verdict=text(review.verdict_id, 64), reviewer=text(review.reviewer, 128))
             return
-        self._say_conflict(review, delivery, self.memory.of(key, now))
+        self._say_conflict(review, delivery, self.people.memory.of(key, now))
         new = judging.remembered(review, final, delivery)
         value = writing.final_value(verdict, self._name(delivery), final.decision, new, review, now)
         await self._remember(key, new, now)
         if self.settings.remove_by_name and (named := memory.name_key(verdict)) is not None:
             await self._remember(named, new, now)
         if await self._publish(delivery, turn, final.decision.value, record, value):
-            metrics.REVIEWS.labels(review.decision, "final").inc()
+            review_metrics.REVIEWS.labels(review.decision, "final").inc()
         for each in self.told:
             await each.decided(Decided(review=review, verdict=verdict, delivery=delivery))
 
     async def _remember(self, key: bytes, new: Remembered, now: float) -> None:
-        await self.remember(key, memory.written(self.memory.note(key, new, now)))
+        await self.people.write(key, memory.written(self.people.memory.note(key, new, now)))
 
     def _say_conflict(self, review: Review, delivery: Delivery, known: Remembered | None) -> None:
         if known is not None and known.place == VerdictAt(delivery.topic, delivery.partition, delivery.offset):
@@ -161,7 +164,7 @@ class Carrying:
         kind = judging.conflict(review, known, is_superseded=review.verdict_id in self._superseded)
         if kind == "none":
             return
-        metrics.REVIEW_CONFLICTS.labels(kind).inc()
+        review_metrics.REVIEW_CONFLICTS.labels(kind).inc()
         log.info(
             "review.conflict", kind=kind, decision=review.decision, verdict=text(review.verdict_id, 64),
             topic=delivery.topic, partition=delivery.partition, offset=delivery.offset,
@@ -176,24 +179,24 @@ class Carrying:
         self._superseded.note(verdict)
         if verdict.get("decided_by") == judging.HUMAN:
             return
-        with self.waits.interruptible():
-            await self.taken(delivery.received)
-        now = self.clock.wall()
+        with self.holding.waits.interruptible():
+            await self.people.taken(delivery.received)
+        now = self.holding.clock.wall()
         try:
             holds = judging.contradicted(verdict, delivery.timestamp, *self._holding_for(verdict, now))
             if holds is None:
                 return
             value = writing.final_value(verdict, self._name(delivery), holds.decision, holds, None, now)
         except (KeyError, TypeError, ValueError):
-            metrics.REVIEWS_NOT_BELIEVED.labels(delivery.topic).inc()  # a verdict of no release
+            review_metrics.REVIEWS_NOT_BELIEVED.labels(delivery.topic).inc()  # a verdict of no release
             return
         if await self._publish(delivery, turn, holds.decision.value, found, value):
-            metrics.REVIEWS_RESTATED.labels(holds.decision.value).inc()
+            review_metrics.REVIEWS_RESTATED.labels(holds.decision.value).inc()
 
     def _holding_for(self, verdict: Mapping[str, Any], now: float) -> tuple[Remembered | None, Remembered | None]:
         named = memory.name_key(verdict) if self.settings.remove_by_name else None
-        of_name = self.memory.of(named, now) if named is not None else None
-        return self.memory.of(memory.content_key(verdict), now), of_name
+        of_name = self.people.memory.of(named, now) if named is not None else None
+        return self.people.memory.of(memory.content_key(verdict), now), of_name
 
     async def _publish(self, delivery: Delivery, turn: PublishTurn, decision: str, old: Met, value: bytes) -> bool:
         group, topic = self.published.group, self.published.by_decision[decision]
@@ -211,7 +214,7 @@ class Carrying:
             return self.outcomes.dead_letter(delivery, reason, now)
 
         if await self.publisher.publish(self.outcomes.dead_letter_id(delivery), wrapped, delivery, turn):
-            metrics.REVIEWS.labels("", "dead_letter").inc()
+            review_metrics.REVIEWS.labels("", "dead_letter").inc()
             log.warning(
                 "review.dead_lettered", topic=delivery.topic, partition=delivery.partition, offset=delivery.offset,
                 reason=reason.reason, detail=text(reason.detail, 256),

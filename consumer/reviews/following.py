@@ -16,12 +16,13 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from consumer.clock import Clock
+from consumer.config.reviews import ReviewSettings
 from consumer.dispatch.waits import Changes
 from consumer.journal.signatures import Keyring
 from consumer.kafka import internals
 from consumer.kafka.admin import admin_client
 from consumer.kafka.security import KafkaAccess
-from consumer.observability import metrics
+from consumer.observability import review_metrics
 from consumer.reviews.memory import Memory, read
 from consumer.reviews.writing import SEAL, is_genuine
 
@@ -38,9 +39,7 @@ class Following:
 
     consumer: Any
     access: KafkaAccess
-    group: str
-    decisions: str  # the topic of decisions
-    people: str  # the topic of what people decided
+    settings: ReviewSettings
     memory: Memory
     keyring: Keyring
     clock: Clock
@@ -70,13 +69,13 @@ class Following:
     async def _assign(self) -> None:
         while True:
             with contextlib.suppress(KafkaError):
-                counts = await internals.partition_counts(self.consumer, [self.people])
-                if number := counts.get(self.people):
-                    partitions = [TopicPartition(self.people, each) for each in range(number)]
+                counts = await internals.partition_counts(self.consumer, [self.settings.people])
+                if number := counts.get(self.settings.people):
+                    partitions = [TopicPartition(self.settings.people, each) for each in range(number)]
                     self.consumer.assign(partitions)
                     await self.consumer.seek_to_beginning(*partitions)
                     return
-            log.error("people.no_topic", topic=self.people, retry_in=RETRY_DELAY)
+            log.error("people.no_topic", topic=self.settings.people, retry_in=RETRY_DELAY)
             await self.clock.sleep(RETRY_DELAY)
 
     async def _follow(self) -> None:
@@ -94,15 +93,15 @@ class Following:
 
     async def _all_are_taken(self) -> bool:
         """Whether the group has committed every decision that is there now."""
-        counts = await internals.partition_counts(self.consumer, [self.decisions])
-        partitions = [TopicPartition(self.decisions, each) for each in range(counts.get(self.decisions, 0))]
+        counts = await internals.partition_counts(self.consumer, [self.settings.topic])
+        partitions = [TopicPartition(self.settings.topic, each) for each in range(counts.get(self.settings.topic, 0))]
         begins: Mapping[TopicPartition, int] = await self.consumer.beginning_offsets(partitions)
         ends: Mapping[TopicPartition, int] = await self.consumer.end_offsets(partitions)
         filled = [each for each in partitions if begins[each] < ends[each]]
         if not filled:
             return bool(partitions)
         async with admin_client(self.access) as admin:
-            committed = await admin.list_consumer_group_offsets(self.group, partitions=filled)
+            committed = await admin.list_consumer_group_offsets(self.settings.group_id, partitions=filled)
         return all(each in committed and committed[each].offset >= ends[each] for each in filled)
 
     async def _is_read(self) -> bool:
@@ -127,8 +126,8 @@ class Following:
             self.memory.forget(record.key)
             return
         seal = dict(record.headers).get(SEAL)
-        if not is_genuine(self.group, self.people, record.key, record.value, seal, self.keyring):
-            metrics.REVIEWS_NOT_BELIEVED.labels(self.people).inc()
+        if not is_genuine(self.settings.group_id, self.settings.people, record.key, record.value, seal, self.keyring):
+            review_metrics.REVIEWS_NOT_BELIEVED.labels(self.settings.people).inc()
             return
         if (found := read(record.value)) is not None:
             self.memory.note(record.key, found, self.clock.wall())

@@ -24,7 +24,7 @@ from consumer.journal.journal import Journal
 from consumer.journal.signatures import Keyring
 from consumer.journal.verdict_records import Believing
 from consumer.records import Delivery
-from consumer.reviews.carrying import Carrying, Published
+from consumer.reviews.carrying import Carrying, Published, Remembering
 from consumer.reviews.decided import Decided
 from consumer.reviews.memory import Memory, read
 from consumer.reviews.review import VerdictAt
@@ -122,16 +122,13 @@ class World:
         believing = [(group, Believing(group, Keyring({}), 0.0, clock.wall)) for group in ("group", FEEDBACK)]
         return Carrying(
             settings=SETTINGS,
-            published=Published(believing=believing, group=FEEDBACK, by_decision=TOPICS.by_decision),
-            record=self.record,
-            remember=self.remember,
-            taken=self.taken,
-            memory=memory,
+            published=Published(
+                believing=believing, group=FEEDBACK, by_decision=TOPICS.by_decision, record=self.record
+            ),
+            people=Remembering(memory=memory, write=self.remember, taken=self.taken),
             outcomes=Outcomes(Encoding(group=FEEDBACK), TOPICS),
             holding=Holding(UnexpectedErrors(), clock, waits),
             publisher=Publisher(journal, self, RefusedOutcomes(clock, waits.interruptible), clock),
-            waits=waits,
-            clock=clock,
             told=[self],
         )
 
@@ -242,6 +239,6 @@ async def test_a_person_can_be_overruled_by_a_decision_about_that_persons_verdic
     again = orjson.loads(world.outcomes[1].record.value or b"")
     assert (again["decision"], again["sequence"], again["supersedes"]) == ("block", 3, person)
     key = world.people[-1][0]
-    held = carrying.memory.of(key, 60.0)
+    held = carrying.people.memory.of(key, 60.0)
     assert held is not None
     assert held.decision == "block"

@@ -109,9 +109,12 @@ def test_an_approval_holds_for_known_content_or_for_the_upload_alone() -> None:
     assert content_key(same[0]) == content_key(same[1])
     assert content_key(same[0]) != content_key({**same[0], "tenant": "other"})
     one, overwritten = published(verdict(1)), published(verdict(2))
-    claimed = {"image": {**one["image"], "sha256_claimed": "c" * 64, "etag": "e"}, "identity": "event:e-1/0"}
+    claimed: dict[str, Any] = {
+        "image": {**one["image"], "sha256_claimed": "c" * 64, "etag": "e"},
+        "identity": "event:e-1/0",
+    }
     assert name_key(one) == name_key(overwritten)
-    assert content_key(one | claimed) != content_key(overwritten | claimed)
+    assert content_key({**one, **claimed}) != content_key({**overwritten, **claimed})
     assert content_key({**one, "sequence": 2, "verdict_id": "later"}) == content_key(one)
 
 
@@ -162,6 +165,6 @@ def test_the_oldest_are_forgotten_beyond_the_bound_and_counted() -> None:
     assert memory.of(b"2", 13 * day) is None
     memory.note(b"9", remembered(14 * day), now=14 * day)
     assert (len(memory), memory.forgotten) == (2, 1)
-    for each in (b"4", b"9"):
-        memory.forget(each)
+    for key in (b"4", b"9"):
+        memory.forget(key)
     assert (len(memory), memory.size) == (0, 0)

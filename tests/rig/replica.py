@@ -83,10 +83,11 @@ class Replica:
         name: str = "replica",
         environment: Mapping[str, str] = KEY,
         program: Sequence[str] = ("consumer",),
+        command: str = "run",
         release: Release = THIS,
     ) -> AsyncIterator[Self]:
         """
-        Start `moderation-consumer run` with `config` in `folder`; kill what is left of it at the end.
+        Start `moderation-consumer run`, or another command, with `config` in `folder`; kill what is left of it at the end.
 
         `program` is the module, with its first arguments, that takes the command line's place.
         """
@@ -103,7 +104,7 @@ class Replica:
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-S", str(TETHER), str(os.getpid())),
-                *(str(release.python), "-m", *program, "run", "--config", str(file)),
+                *(str(release.python), "-m", *program, command, "--config", str(file)),
                 cwd=release.folder,
                 env={**surroundings(), **environment},
                 stdin=asyncio.subprocess.DEVNULL,

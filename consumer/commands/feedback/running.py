@@ -34,11 +34,11 @@ from consumer.journal.reader import OutputReader
 from consumer.journal.signatures import Keyring
 from consumer.journal.verdict_records import Believing
 from consumer.kafka.security import KafkaAccess
-from consumer.observability import metrics
+from consumer.observability import metrics, review_metrics
 from consumer.observability.changes import State, told
 from consumer.observability.health import Health, serving
 from consumer.observability.log_context import say_in_every_line
-from consumer.reviews.carrying import Carrying, Published
+from consumer.reviews.carrying import Carrying, Published, Remembering
 from consumer.reviews.decided import Told
 from consumer.reviews.following import Following
 from consumer.reviews.lookup import VerdictLookup, groupless
@@ -167,9 +167,7 @@ async def open_feedback(
         following = Following(
             consumer=await stack.enter_async_context(groupless(access, settings.max_batch_bytes)),
             access=access,
-            group=settings.group_id,
-            decisions=config.reviews.topic,
-            people=config.reviews.people,
+            settings=config.reviews,
             memory=memory,
             keyring=keyring,
             clock=clock,
@@ -185,16 +183,11 @@ async def open_feedback(
             written = SigningSink(written, settings.group_id, keyring, partitions.mark, clock)
         carrying = Carrying(
             settings=config.reviews,
-            published=published_by(config, keyring, clock),
-            record=lookup.record,
-            remember=remembering(config, keyring, sink, clock),
-            taken=following.taken,
-            memory=memory,
+            published=published_by(config, keyring, clock, lookup),
+            people=Remembering(memory=memory, write=remembering(config, keyring, sink, clock), taken=following.taken),
             outcomes=Outcomes(Encoding(group=settings.group_id), settings.outputs),
             holding=holding,
             publisher=Publisher(journal, written, refused, clock),
-            waits=held,
-            clock=clock,
             told=told_of_decisions,
         )
         room = Room(carrying, lane_by_topic, AT_ONCE, held)
@@ -209,7 +202,7 @@ async def open_feedback(
         yield service
 
 
-def published_by(config: Config, keyring: Keyring, clock: Clock) -> Published:
+def published_by(config: Config, keyring: Keyring, clock: Clock, lookup: VerdictLookup) -> Published:
     """Which verdicts are the service's, and which are people's."""
     until = config.identity.unsigned_until
     groups = (config.kafka.group_id, config.reviews.group_id)
@@ -217,6 +210,7 @@ def published_by(config: Config, keyring: Keyring, clock: Clock) -> Published:
         believing=[(group, Believing(group, keyring, until, clock.wall)) for group in groups],
         group=config.reviews.group_id,
         by_decision=config.kafka.outputs.by_decision,
+        record=lookup.record,
     )
 
 
@@ -244,6 +238,6 @@ def remembering(
 
 def _show(memory: Memory) -> None:
     """Let the metrics of what is remembered be worked out when they are scraped."""
-    metrics.REVIEWS_REMEMBERED.set_function(lambda: len(memory))
-    metrics.REVIEWS_MEMORY_BYTES.set_function(lambda: memory.size)
-    metrics.REVIEWS_FORGOTTEN.set_function(lambda: memory.forgotten)
+    review_metrics.REVIEWS_REMEMBERED.set_function(lambda: len(memory))
+    review_metrics.REVIEWS_MEMORY_BYTES.set_function(lambda: memory.size)
+    review_metrics.REVIEWS_FORGOTTEN.set_function(lambda: memory.forgotten)
