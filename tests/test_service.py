@@ -154,7 +154,7 @@ def service_of(
 ) -> Service:
     return Service(
         source,
-        pipeline,  # type: ignore[arg-type]
+        pipeline,
         pipeline.in_flight,
         pipeline,
         limits,

@@ -87,7 +87,7 @@ class Replica:
         release: Release = THIS,
     ) -> AsyncIterator[Self]:
         """
-        Start `moderation-consumer run`, or another command, with `config` in `folder`; kill what is left of it at the end.
+        Start `moderation-consumer run`, or another `command`, with `config` in `folder`; kill what is left at the end.
 
         `program` is the module, with its first arguments, that takes the command line's place.
         """
