@@ -34,7 +34,7 @@ class ReviewSettings(Settings):
     )
     most: PositiveInt = Field(
         1_000_000,
-        description="Decisions that are remembered, about 650 bytes of memory each; beyond it the oldest go.",
+        description="Decisions that are remembered, about 500 bytes of memory each; beyond it the oldest go.",
     )
     keep_days: int = Field(90, ge=1, le=3_650, description="Days for which a decision holds for other uploads.")
 

@@ -133,7 +133,7 @@ class Memory:
         holds = merged(before, new)
         if holds != before and holds.at + self.keep > now:
             self.forget(key)
-            packed = written(holds)
+            packed = bytes(memoryview(written(holds)))  # a copy: orjson's own keeps 4 KiB
             self._held[key] = packed
             self.size += _size(key, packed)
             self._days.setdefault(int(holds.at // DAY), set()).add(key)

@@ -1,5 +1,6 @@
 """What people's decisions lead to: floors, leads, contradictions, and machines that come later."""
 
+import tracemalloc
 from itertools import permutations
 from typing import Any
 
@@ -168,3 +169,15 @@ def test_the_oldest_are_forgotten_beyond_the_bound_and_counted() -> None:
     for key in (b"4", b"9"):
         memory.forget(key)
     assert (len(memory), memory.size) == (0, 0)
+
+
+def test_what_is_remembered_takes_the_memory_that_is_said() -> None:
+    """No more than the metric's bytes, and those are about 500 a decision: a million are 500 MiB."""
+    tracemalloc.start()
+    memory, before = Memory(most=2_000, keep=1e9), tracemalloc.get_traced_memory()[0]
+    for each in range(2_000):
+        known = remembered(each * 60.0, verdict_id=f"{each:032}", reviewer="r-12345678", decided_at="2" * 24)
+        memory.note(f"{each:016}".encode(), known, now=0.0)
+    taken = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert taken <= memory.size <= 600 * len(memory)
