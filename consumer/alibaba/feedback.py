@@ -31,7 +31,6 @@ from consumer.http.exchange import Exchanges
 from consumer.keys import Keys
 
 PATH: Final = "/green/image/feedback"
-CALLS_A_SECOND: Final = 20.0
 CODES: Final[Mapping[int, type[CallFailed]]] = {
     400: InputRefused,
     401: AccountRefused,

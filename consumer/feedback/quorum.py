@@ -57,6 +57,7 @@ class Quorum:
         self._least = least
         self._most = most
         self._images: OrderedDict[About, _Image] = OrderedDict()
+        self._agreed: dict[About, Agreed] = {}
         self.forgotten = 0
 
     def __len__(self) -> int:
@@ -75,11 +76,16 @@ class Quorum:
             case NotSent():
                 image.noted = line.reason
                 image.is_refused = image.is_refused or line.reason == REFUSED
+        self._agreed.pop(line.about, None)
+        if (agreed := self._count(image)) is not None:
+            self._agreed[line.about] = agreed
 
     def agreed(self, about: About) -> Agreed | None:
         """What reviewers agree on, and the provider was not told yet."""
-        image = self._images.get(about)
-        if image is None or image.is_over:
+        return self._agreed.get(about)
+
+    def _count(self, image: _Image) -> Agreed | None:
+        if image.is_over:
             return None
         decided = [vote for vote in image.votes.values() if vote.said in _SUGGESTION]
         proposed = [vote for vote in decided if vote.proposes]
@@ -88,8 +94,8 @@ class Quorum:
         return Agreed(_SUGGESTION[decided[0].said], tuple(sorted(proposed, key=lambda vote: vote.reviewer)))
 
     def due(self) -> list[Agreed]:
-        """All that reviewers agree on, the oldest first."""
-        return [found for about in self._images if (found := self.agreed(about))]
+        """All that reviewers agree on, and the provider was not told yet."""
+        return list(self._agreed.values())
 
     def noted(self, about: About) -> str:
         """The reason that the ledger has for not sending it; empty where it has none."""
@@ -102,16 +108,12 @@ class Quorum:
         said = _SUGGESTION.get(vote.said)
         return image is not None and None not in (image.told, said) and image.told != said
 
-    def forget(self, is_gone: Callable[[About], bool]) -> None:
-        """Forget the submissions whose votes another process counts now."""
-        for about in [each for each in self._images if is_gone(each)]:
-            del self._images[about]
-
     def _image(self, about: About) -> _Image:
         image = self._images.setdefault(about, _Image())
         self._images.move_to_end(about)
         while len(self._images) > self._most:
-            self._images.popitem(last=False)
+            oldest, _ = self._images.popitem(last=False)
+            self._agreed.pop(oldest, None)
             self.forgotten += 1
         return image
 

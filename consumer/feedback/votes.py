@@ -1,32 +1,53 @@
 """What a reviewer's decision says to the provider, if anything. Pure: decision and verdict in, vote out."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Protocol
 
 from consumer.feedback import About, Place, Said, Vote
 from consumer.locations import ObjectRef
 
 MOST_LABELS: Final = 64
-_SAID: Final[Mapping[Any, Said]] = {"approve": "approve", "remove": "remove", "escalate": "escalate"}
 
 
-def vote_of(decision: Mapping[str, Any], place: Place, verdict: Mapping[str, Any]) -> Vote:
+class Decision(Protocol):
+    """What a reviewer decided, `moderation.review.v1`, as far as feedback needs it."""
+
+    @property
+    def decision(self) -> Said: ...
+
+    @property
+    def reviewer(self) -> str: ...
+
+    @property
+    def decided_at(self) -> str: ...
+
+    @property
+    def feedback(self) -> str: ...
+
+    @property
+    def labels_confirmed(self) -> Sequence[str]: ...
+
+    @property
+    def labels_rejected(self) -> Sequence[str]: ...
+
+
+def vote_of(decision: Decision, place: Place, verdict: Mapping[str, Any]) -> Vote:
     """
-    Read the vote in a decision (`moderation.review.v1`) about a verdict, which was compared with it and believed.
+    Read the vote in a decision about a verdict, which was compared with it and believed.
 
     Raises:
-        KeyError, TypeError, ValueError: either of them is not what it was checked to be.
+        KeyError, TypeError: it is no verdict.
     """
     image = verdict["image"]
     return Vote(
         about=about_of(verdict),
         tenant=verdict["tenant"],
         verdict_id=verdict["verdict_id"],
-        said=_SAID[decision["decision"]],
-        proposes=decision.get("feedback") == "propose",
-        reviewer=decision["reviewer"],
+        said=decision.decision,
+        proposes=decision.feedback == "propose",
+        reviewer=decision.reviewer,
         place=place,
-        decided_at=decision["decided_at"],
+        decided_at=decision.decided_at,
         labels=_labels(decision, verdict),
         object=_object(image),
     )
@@ -43,15 +64,14 @@ def about_of(verdict: Mapping[str, Any]) -> About:
     return About(event["topic"], event["partition"], event["offset"], verdict["image"]["id"])
 
 
-def _labels(decision: Mapping[str, Any], verdict: Mapping[str, Any]) -> tuple[str, ...]:
+def _labels(decision: Decision, verdict: Mapping[str, Any]) -> tuple[str, ...]:
     """
     The labels that a removal confirms, or that an approval rejects.
 
     Where the reviewer names none, they are those that were found, without those that the reviewer says the other of.
     """
-    confirmed = decision.get("labels_confirmed") or ()
-    rejected = decision.get("labels_rejected") or ()
-    named, others = (confirmed, rejected) if decision["decision"] == "remove" else (rejected, confirmed)
+    confirmed, rejected = decision.labels_confirmed, decision.labels_rejected
+    named, others = (confirmed, rejected) if decision.decision == "remove" else (rejected, confirmed)
     return _bounded(named or (label for label in _found(verdict) if label not in others))
 
 

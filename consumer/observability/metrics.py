@@ -13,6 +13,7 @@ from consumer.observability.declaring import SECONDS as _SECONDS
 from consumer.observability.declaring import Metrics as Metrics
 from consumer.observability.declaring import count_in as count_in
 from consumer.observability.declaring import declared as _declared
+from consumer.observability.feedback_metrics import FEEDBACK as FEEDBACK
 from consumer.observability.image_metrics import FETCHES_IN_FLIGHT as FETCHES_IN_FLIGHT
 from consumer.observability.image_metrics import HOSTS_FAILING as HOSTS_FAILING
 from consumer.observability.image_metrics import IMAGE_BYTES_HELD as IMAGE_BYTES_HELD

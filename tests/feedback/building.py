@@ -1,5 +1,6 @@
 """Votes, decisions and verdicts, as tests of feedback need them."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from consumer.feedback import About, Place, Said, Vote
@@ -33,16 +34,16 @@ def vote(
     )
 
 
-def decision(said: Said = "remove", **more: Any) -> dict[str, Any]:
-    return {
-        "schema": "moderation.review.v1",
-        "verdict_id": "v" * 32,
-        "decision": said,
-        "reviewer": "r1",
-        "decided_at": "2026-11-20T10:00:00Z",
-        "feedback": "propose",
-        **more,
-    }
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """As a reviewer's tool writes it."""
+
+    decision: Said = "remove"
+    reviewer: str = "r1"
+    decided_at: str = "2026-11-20T10:00:00Z"
+    feedback: str = "propose"
+    labels_confirmed: tuple[str, ...] = ()
+    labels_rejected: tuple[str, ...] = ()
 
 
 def verdict(*labels: tuple[str, str], **image: Any) -> dict[str, Any]:
