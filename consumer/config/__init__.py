@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from consumer.config.base import Contradictions, Settings
 from consumer.config.bindings import Binding, CloudEventsSettings, OssSettings
 from consumer.config.deadline import DeadlineSettings
+from consumer.config.feedback import FeedbackSettings
 from consumer.config.identity import IdentitySettings
 from consumer.config.images import ImagesSettings
 from consumer.config.kafka import JournalSettings, KafkaSettings
@@ -105,6 +106,7 @@ class Config(Settings):
     breaker_of_blocks: BreakerOfBlocksSettings = BreakerOfBlocksSettings()
     canaries: CanariesSettings = CanariesSettings()
     reviews: ReviewSettings = ReviewSettings()
+    feedback: FeedbackSettings = FeedbackSettings()
     policy: Path | PolicyFiles = Field(
         Path("policy.yaml"),
         description="The policy's file, relative to this file's folder; or `file`, and beside it `shadow`, a whole "
@@ -231,6 +233,9 @@ class Config(Settings):
             topic = getattr(self.reviews, name)
             if topic in (*self.kafka.topics, *self.kafka.outputs.all):
                 yield f"reviews.{name}", f"{topic} is a topic of kafka.topics or kafka.outputs", "kafka"
+        taken = (*self.kafka.topics, *self.kafka.outputs.all, self.reviews.topic, self.reviews.people)
+        if self.feedback.topic in taken:
+            yield "feedback.topic", f"{self.feedback.topic} is a topic of kafka or reviews: the ledger needs its own"
 
     @property
     def uploads(self) -> bool:
