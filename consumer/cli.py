@@ -13,6 +13,7 @@ import typer
 
 from consumer.commands.arguments import ConfigFile, Overrides, SchemaName, usual
 from consumer.commands.backfill.command_line import backfill
+from consumer.commands.feedback.command_line import feedback_app
 from consumer.commands.libraries.command_line import libraries_app
 from consumer.commands.offsets_command_line import offsets_app
 from consumer.commands.plain_help import PlainGroup
@@ -86,27 +87,7 @@ def run(config: ConfigFile = None, overrides: Overrides = None) -> None:
 
 
 app.add_typer(offsets_app, name="offsets", cls=PlainGroup)
-
-
-@app.command()
-def feedback(config: ConfigFile = None, overrides: Overrides = None) -> None:
-    """
-    Take people's decisions until SIGTERM: each becomes a verdict that counts before the service's, and is remembered.
-
-    It reads `reviews.topic` and the topics of verdicts, in a group of its own, beside the service.
-    """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold keys
-
-    from consumer.commands.feedback.running import run as take_decisions
-    from consumer.config.identity import read_keys
-    from consumer.config.loading import load_config
-    from consumer.journal.signatures import Keyring
-    from consumer.observability.logs import set_up_logs
-
-    settings = load_config(usual(config), os.environ, overrides or ())
-    keyring = Keyring(read_keys(settings.identity), settings.identity.sign)
-    set_up_logs(settings.logs)
-    take_decisions(settings, keyring)
+app.add_typer(feedback_app, name="feedback", cls=PlainGroup)
 
 
 @app.command()

@@ -102,6 +102,14 @@ class Quorum:
         image = self._images.get(about)
         return image.noted if image else ""
 
+    def against(self, sent: Sent) -> tuple[str, ...]:
+        """The reviewers whose newest vote is the opposite of what was sent."""
+        image = self._images.get(sent.about)
+        votes = image.votes.values() if image else ()
+        return tuple(
+            sorted(vote.reviewer for vote in votes if _SUGGESTION.get(vote.said, sent.suggestion) != sent.suggestion)
+        )
+
     def contradicts(self, vote: Vote) -> bool:
         """Whether the provider was told the opposite of a vote, which no call can take back."""
         image = self._images.get(vote.about)

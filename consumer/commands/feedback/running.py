@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 from consumer.app import ServiceFailed
 from consumer.clock import Clock, SystemClock
 from consumer.commands.feedback.room import Room
+from consumer.commands.feedback.sending import ProviderAccess, sending
 from consumer.config import Config
 from consumer.config.kafka import KafkaSettings
 from consumer.dispatch.in_flight import InFlight
@@ -85,9 +86,9 @@ def read_by(config: Config) -> tuple[KafkaSettings, dict[str, str]]:
     return settings, {config.reviews.topic: DECISIONS, **dict.fromkeys(verdicts, VERDICTS)}
 
 
-def run(config: Config, keyring: Keyring, told: Sequence[Told] = ()) -> None:
+def run(config: Config, keyring: Keyring, told: Sequence[Told] = (), access: ProviderAccess | None = None) -> None:
     """
-    Take decisions until SIGTERM or SIGINT.
+    Take decisions until SIGTERM or SIGINT; with `access` the provider is told what reviewers agree on.
 
     Raises:
         ServiceFailed: it could not go on; the log has the traceback.
@@ -95,7 +96,7 @@ def run(config: Config, keyring: Keyring, told: Sequence[Told] = ()) -> None:
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            runner.run(serve(config, keyring, told))
+            runner.run(serve(config, keyring, told, access))
         except Misconfigured:
             raise
         except Exception as error:
@@ -103,7 +104,9 @@ def run(config: Config, keyring: Keyring, told: Sequence[Told] = ()) -> None:
             raise ServiceFailed(f"feedback could not go on: {error or type(error).__name__}") from error
 
 
-async def serve(config: Config, keyring: Keyring, told: Sequence[Told] = ()) -> None:
+async def serve(
+    config: Config, keyring: Keyring, told: Sequence[Told] = (), access: ProviderAccess | None = None
+) -> None:
     """Open it, carry records until a signal, close it. A signal while it opens ends that at once."""
     stop, opening, opened = asyncio.Event(), asyncio.current_task(), False
 
@@ -115,7 +118,7 @@ async def serve(config: Config, keyring: Keyring, told: Sequence[Told] = ()) -> 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, on_signal)
     try:
-        async with open_feedback(config, keyring, SystemClock(), told) as service:
+        async with open_feedback(config, keyring, SystemClock(), told, access) as service:
             opened = True
             log.info("feedback.started", topic=config.reviews.topic, group=config.reviews.group_id)
             await service.run(stop)
@@ -127,7 +130,11 @@ async def serve(config: Config, keyring: Keyring, told: Sequence[Told] = ()) -> 
 
 @contextlib.asynccontextmanager
 async def open_feedback(
-    config: Config, keyring: Keyring, clock: Clock, told_of_decisions: Sequence[Told] = ()
+    config: Config,
+    keyring: Keyring,
+    clock: Clock,
+    told_of_decisions: Sequence[Told] = (),
+    provider: ProviderAccess | None = None,
 ) -> AsyncIterator[Service]:
     """Top to bottom is the start order; closing runs bottom to top, so reading ends before publishing does."""
     async with contextlib.AsyncExitStack() as stack:
@@ -181,6 +188,9 @@ async def open_feedback(
         written: Sink = sink
         if keyring.signs:
             written = SigningSink(written, settings.group_id, keyring, partitions.mark, clock)
+        votes = [*told_of_decisions]
+        if provider is not None:
+            votes.append(await stack.enter_async_context(sending(config, keyring, provider, clock)))
         carrying = Carrying(
             settings=config.reviews,
             published=published_by(config, keyring, clock, lookup),
@@ -188,7 +198,7 @@ async def open_feedback(
             outcomes=Outcomes(Encoding(group=settings.group_id), settings.outputs),
             holding=holding,
             publisher=Publisher(journal, written, refused, clock),
-            told=told_of_decisions,
+            told=votes,
         )
         room = Room(carrying, lane_by_topic, AT_ONCE, held)
         service = Service(source, room, in_flight, room, config.shutdown, Lanes(WEIGHTS, lane_by_topic))
