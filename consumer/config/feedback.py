@@ -41,7 +41,7 @@ class FeedbackSettings(Settings):
         2, description="Different reviewers that must decide the same, and propose it, while nobody decides otherwise."
     )
     scenes: FeedbackScenes = FeedbackScenes()
-    region: str = Field("cn-shanghai", description="The region of the 1.0 service that is told.")
+    region: str = Field(FEEDBACK_REGIONS[0], description="The region of the 1.0 service that is told.")
     endpoint: Endpoint = Field(
         None, description="Base URL instead of the region's, such as `http://127.0.0.1:8080` for the emulator."
     )

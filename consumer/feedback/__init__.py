@@ -11,7 +11,7 @@ counted again after every start, and a vote that is written twice is one vote. A
 and its line makes that call again: at most those that were in flight.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from consumer.locations import ObjectRef
@@ -66,7 +66,7 @@ class Sent:
     tenant: str
     suggestion: Suggestion
     scenes: tuple[Scene, ...]
-    url: str
+    url: str = field(repr=False)
     reviewers: tuple[str, ...]
     verdict_ids: tuple[str, ...]
     sent_at: str  # RFC 3339

@@ -1,7 +1,7 @@
 """What the provider is told of an image that reviewers agree on, or why it is not. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -24,7 +24,7 @@ class Feedback:
     tenant: str
     suggestion: Suggestion
     scenes: tuple[Scene, ...]
-    url: str
+    url: str = field(repr=False)
     reviewers: tuple[str, ...]
     verdict_ids: tuple[str, ...]
 

@@ -1,5 +1,7 @@
 """What a decision says to the provider."""
 
+from dataclasses import replace
+
 import pytest
 
 from consumer.feedback import Place, Said
@@ -45,7 +47,7 @@ def test_a_removal_confirms_labels_and_an_approval_rejects_them(
     said: Said, more: dict[str, tuple[str, ...]], labels: tuple[str, ...]
 ) -> None:
     """What the reviewer names counts; else what was found with a risk, less what the reviewer says the other of."""
-    made = vote_of(Decision(decision=said, **more), PLACE, FOUND)
+    made = vote_of(replace(Decision(decision=said), **more), PLACE, FOUND)  # type: ignore[arg-type]
 
     assert made.labels == labels
 

@@ -15,7 +15,7 @@ from consumer.config import Config
 from consumer.config.credentials import Credentials, load_credentials
 from consumer.config.feedback import FeedbackSettings
 from consumer.errors import Misconfigured
-from consumer.feedback import SCENES
+from consumer.feedback import SCENES, Scene
 from consumer.feedback.ledger import Follower, LedgerTopic, LedgerWriter
 from consumer.feedback.quorum import Quorum
 from consumer.feedback.sending import AT_ONCE, Pace, Sending
@@ -136,6 +136,6 @@ def ledger_of(config: Config, keyring: Keyring) -> LedgerTopic:
     return LedgerTopic(topic=config.feedback.topic, group=config.kafka.group_id, keyring=keyring)
 
 
-def patterns(settings: FeedbackSettings) -> dict[str, tuple[str, ...]]:
+def patterns(settings: FeedbackSettings) -> dict[Scene, tuple[str, ...]]:
     """The patterns of labels by scene."""
     return {scene: getattr(settings.scenes, scene) for scene in SCENES}
