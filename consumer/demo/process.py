@@ -75,23 +75,24 @@ class ServiceProcess:
 
 @asynccontextmanager
 async def running_service(
-    config: Path, overrides: Sequence[str], credentials: Mapping[str, str], log: Path
+    config: Path, overrides: Sequence[str], credentials: Mapping[str, str], log: Path, command: str = "run"
 ) -> AsyncIterator[ServiceProcess]:
     """
     Run the service until the context ends, and have it ended then.
 
-    `overrides` are `key=value` settings beside the file's; free ports for its pages are added to them. `log` takes its
-    output. Settings in our own environment are not its: the demo's are meant to be all.
+    `command` is what runs: the service, or `feedback` beside it. `overrides` are `key=value` settings beside the
+    file's; free ports for its pages are added to them. `log` takes its output. Settings in our own environment are not
+    its: the demo's are meant to be all.
     """
     port, metrics_port = _free_ports()
-    command = [sys.executable, "-m", "consumer", "run", "--config", str(config)]
+    words = [sys.executable, "-m", "consumer", command, "--config", str(config)]
     for override in (*overrides, f"health.port={port}", f"health.metrics_port={metrics_port}"):
-        command += ["--set", override]
+        words += ["--set", override]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", tether.__file__, str(os.getpid())),  # -I -S: a tether needs no packages
-            *command,
+            *words,
             env={**environment, **credentials},
             stdin=DEVNULL,
             stdout=output,

@@ -19,6 +19,7 @@ from consumer.demo import DemoOptions
 from consumer.demo.comparison import Charges, Fact, Row, all_ok, differences, excuses, of_private_images
 from consumer.demo.messages import PRIVATE_BUCKET, RED
 from consumer.demo.outcomes import Place, Seen, Tally
+from consumer.demo.reviewer import Reviewed, lines
 from consumer.demo.stage import Stage
 from consumer.demo.view import STYLES
 
@@ -154,6 +155,13 @@ def _table(*columns: str) -> Table:
     table.add_column("seen", justify="right")
     table.add_column("")
     return table
+
+
+def print_review(console: Console, reviewed: Reviewed) -> None:
+    """Say what a reviewer decided, and what came of it."""
+    console.print("\n[bold]People decide[/bold]")
+    for line in lines(reviewed):
+        console.print(f"  {line}", markup=False)
 
 
 def print_conclusion(

@@ -27,6 +27,7 @@ from consumer.demo import DemoOptions, report
 from consumer.demo.comparison import all_ok, billed_again, calls_over_quota, compare, facts, held_up
 from consumer.demo.lag import measuring_lag
 from consumer.demo.outcomes import Upload
+from consumer.demo.reviewer import review_one
 from consumer.demo.stage import Stage, billed_calls, charges, open_stage
 from consumer.demo.uploads import FEWEST, KINDS, SECTIONS, uploads
 from consumer.demo.view import showing
@@ -90,6 +91,7 @@ async def _demonstrate(options: DemoOptions, config: Config, console: Console, f
         held = facts(watch.tally, charged, over_quota, again=again, uncommitted=uncommitted, exit_code=exit_code)
         report.print_samples(console, watch.tally, config.kafka.outputs)
         report.print_tables(console, rows, held, {kinds[0].name: title for title, kinds in SECTIONS.items()})
+        report.print_review(console, await review_one(stage, config, options, folder))
         report.print_conclusion(console, watch.tally, rows, held, options, charged, watch.elapsed)
         if options.keep:
             exit_code = await _keep(console, stage, config, options)
