@@ -99,6 +99,8 @@ async def test_every_upload_comes_to_its_outcome(tmp_path: Path) -> None:
     )
     assert re.search(r"^  1 of them with 5 frames: each was judged, and the third decided\.$", text, re.MULTILINE)
     assert re.search(r"^  \d+ images from a private bucket: fetched, uploaded, judged\.$", text, re.MULTILINE)
+    assert re.search(r"A reviewer looked at verdict \w{8}… \(review,", text)
+    assert "came to moderation.block: block, decided_by human," in " ".join(text.split())
     assert re.search(r"^exit code of the service +0 +0 +✓", text, re.MULTILINE)
     assert text.count("✓") == sum(len(kind.outcomes) for kind in KINDS) + len(FACTS) + 1
     assert all(fact in text for fact in FACTS)
