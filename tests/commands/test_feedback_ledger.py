@@ -28,8 +28,8 @@ def test_names_each_image_that_the_provider_was_told_of() -> None:
 
 def test_says_who_decides_otherwise_by_now() -> None:
     """The newest decision of each reviewer counts: who takes back an approval is no longer named."""
-    lines = [vote("a"), vote("b"), SENT, vote("c", "approve", offset=5), vote("d", "approve", offset=6)]
-    (line,) = written([*lines, vote("d", offset=7)], as_json=False, not_sent=False)
+    later = (vote("c", "approve", offset=5), vote("d", "approve", offset=6), vote("d", offset=7))
+    (line,) = written([vote("a"), vote("b"), SENT, *later], as_json=False, not_sent=False)
 
     assert line.endswith("; CONTRADICTED by c)")
 

@@ -19,9 +19,9 @@ from consumer.config.bindings import Binding
 from consumer.config.feedback import FeedbackSettings
 from consumer.emulator import Emulator, EmulatorSettings, running
 from consumer.errors import Misconfigured
-from tests.contract.test_people import Desk
 from tests.emulator.scan.asking import ask, said, tasks
 from tests.emulator.scan.drawing import drawing, file_of
+from tests.reviews.desk import Desk
 from tests.reviews.made import verdict
 from tests.rig.kafka import KafkaCluster
 
