@@ -308,6 +308,7 @@ MET_ELSEWHERE = {
     "images/unpacking.py": "tests/images/test_fetch.py",
     "kafka/unpacking.py": "tests/kafka/test_reading.py",
     "commands/offsets.py": "tests/commands/test_open_records.py",
+    "alibaba/feedback.py": "tests/alibaba/test_feedback.py",
     "alibaba/library_answers.py": "tests/libraries/test_answers.py",
     "commands/scan/manifest.py": "tests/commands/scan/test_manifest.py",
 }
@@ -323,6 +324,8 @@ OF_NO_STRANGER = {
     "commands/scan/files.py": "URLs of files, which the scan has made itself",
     "commands/scan/state.py": "what a scan has written into a file of its owner's",
     "intake/decode/claims.py": "URLs that `intake/decode/urls.py` has accepted, of 2,048 characters at the most",
+    "feedback/lines.py": "lines of a ledger, of at most 64 KiB",
+    "feedback/told.py": "templates of the configuration",
     "images/stores/addresses.py": "stores' endpoints, of the configuration",
     "loopback.py": "hosts of the configuration",
     "moderation/paced.py": "URLs that `intake/decode/urls.py` has accepted, or that a binding makes",

@@ -11,6 +11,7 @@ from consumer.alibaba import roa_signing
 from consumer.alibaba.feedback import CODES, read_answer
 from consumer.config.credentials import Credentials
 from consumer.errors import AccountRefused, CallFailed, InputRefused, ProviderFailed, Throttled, Unreachable
+from tests.rig.speed import is_quick
 
 VECTORS = [
     vector
@@ -85,6 +86,17 @@ def test_every_other_answer_is_a_failure(status: int, body: bytes, kind: type[Ca
         read_answer(status, body)
 
     assert type(failed.value) is kind
+
+
+@pytest.mark.parametrize("piece", [b"[", b'{"code":', b"2", b'"a":1,', b"\xff"])
+def test_an_answer_of_a_hostile_megabyte_is_read_in_no_time(piece: bytes) -> None:
+    """Whatever somebody on the way makes of an answer, it ends as a failure before anything waits for it."""
+
+    def refused(body: bytes) -> None:
+        with pytest.raises(CallFailed):
+            read_answer(200, body)
+
+    assert is_quick(refused, lambda size: b'{"code":' + piece * (size // len(piece)), 0.5)
 
 
 def test_no_code_of_the_table_is_a_success() -> None:
