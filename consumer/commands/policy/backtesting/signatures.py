@@ -7,10 +7,10 @@ Whoever may write to these topics could else make a policy look harmless, or nec
 from collections.abc import Callable
 from typing import Any
 
-from consumer.commands.policy.redecide.belief import Believing, met
 from consumer.config import Config
 from consumer.config.identity import read_keys
 from consumer.journal.signatures import Keyring
+from consumer.journal.verdict_records import Believing, met
 
 
 class Signatures:
