@@ -56,6 +56,32 @@ async def test_the_official_client_reads_its_answer() -> None:
     assert [(arrival.data_id, arrival.image) for arrival in arrivals] == [("img-1", parameters["imageUrl"])]
 
 
+async def test_each_task_of_a_scan_is_an_arrival_and_has_its_own_answer() -> None:
+    """
+    Of the 1.0 API: in its place, with a result for each scene, or with the code that 1.0 has for it.
+    """
+    asked = {"tasks": [{"dataId": "a", "url": "https://i/a"}, {"url": "https://i/b"}], "scenes": ["porn", "ad"]}
+    async with (
+        QuickProvider.start(latency=0.0, verdict="medium", codes={"/b": 405}) as provider,
+        aiohttp.ClientSession() as session,
+    ):
+        async with session.post(f"{provider.endpoint}/green/image/scan", data=orjson.dumps(asked)) as response:
+            answer = await response.json()
+        async with session.post(f"{provider.endpoint}/green/image/scan", data=b"{}") as response:
+            refused = await response.json()
+        arrivals = await provider.arrivals()
+
+    first, second = answer["data"]
+    assert (answer["code"], refused["code"]) == (200, 400)
+    assert (first["code"], first["dataId"], second["code"]) == (200, "a", 592)
+    assert [(each["scene"], each["suggestion"]) for each in first["results"]] == [("porn", "review"), ("ad", "review")]
+    assert sorted((each.data_id, each.image) for each in arrivals) == [
+        ("", ""),
+        ("", "https://i/b"),
+        ("a", "https://i/a"),
+    ]
+
+
 async def test_an_answer_comes_after_the_latency_and_not_before() -> None:
     """
     Answers wait for the latency from their own arrival, so calls made together are answered together: one after the

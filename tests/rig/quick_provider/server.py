@@ -6,18 +6,27 @@ A bare asyncio protocol: no web framework stands between the socket and the stam
 
 import asyncio
 import time
+from collections.abc import Sequence
+from functools import partial
 from http.client import responses
 from itertools import count
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import orjson
 
 from tests.rig.quick_provider.log import Arrival, ArrivalClock, ArrivalLog
 from tests.rig.quick_provider.request import BadRequest, Request, read_request
-from tests.rig.quick_provider.script import Behaviour, Reply, Script, answer, read_question
+from tests.rig.quick_provider.scan import SCAN, read_scan, scan_answer
+from tests.rig.quick_provider.script import Behaviour, Question, Reply, Script, answer, read_question
 from tests.rig.quick_provider.store import image, token, upload_left
 
 _TICK = 0.01
+
+
+class Body(Protocol):
+    """Makes an answer's body."""
+
+    def __call__(self, *, request_id: str) -> bytes: ...
 
 
 class Provider:
@@ -121,6 +130,8 @@ class Connection(asyncio.Protocol):
         match request.method, request.path:
             case b"POST", b"/" if request.action in (b"", b"ImageModeration"):
                 self._moderate(request)
+            case b"POST", path if path == SCAN:
+                self._scan(request)
             case b"POST", b"/" if request.action == b"DescribeUploadToken":
                 port = self._transport.get_extra_info("sockname")[1]
                 self._reply(200, token(self._provider.behaviour.store or f"http://127.0.0.1:{port}"))
@@ -137,25 +148,40 @@ class Connection(asyncio.Protocol):
                 self._reply(404, orjson.dumps({"Code": "InvalidAction.NotFound", "Message": "not served here"}))
 
     def _moderate(self, request: Request) -> None:
-        provider = self._provider
         question = read_question(request.body)
-        reply = provider.script.reply(question, self._arrived)
-        data_id, image = question or ("", "")
-        arrival = Arrival(round(self._arrived, 6), data_id, image, reply.code, request.caller, request.signed)
-        provider.log.note(arrival)
-        provider.in_flight += 1
+        [reply] = self._decide([question], request)
+        body = partial(answer, reply.code, data_id=question.data_id if question else "", verdict=reply.verdict)
+        self._answer_later([reply], body, request)
+
+    def _scan(self, request: Request) -> None:
+        scan = read_scan(request.body)
+        replies = self._decide([None] if scan is None else scan.images, request)
+        self._answer_later(replies, partial(scan_answer, scan, replies), request)
+
+    def _decide(self, questions: Sequence[Question | None], request: Request) -> list[Reply]:
+        """One arrival for each image."""
+        provider, at = self._provider, round(self._arrived, 6)
+        replies = []
+        for question in questions:
+            reply = provider.script.reply(question, self._arrived)
+            data_id, image = question or ("", "")
+            provider.log.note(Arrival(at, data_id, image, reply.code, request.caller, request.signed))
+            replies.append(reply)
+        return replies
+
+    def _answer_later(self, replies: Sequence[Reply], body: Body, request: Request) -> None:
+        self._provider.in_flight += 1
         self._answering = True
         # Counted from the arrival, so what a stall of this process cost is not added to the latency.
-        delay = self._arrived + reply.latency - provider.clock.now()
-        asyncio.get_running_loop().call_later(max(0.0, delay), self._answer, reply, data_id, request.closes)
+        delay = self._arrived + max((reply.latency for reply in replies), default=0.0) - self._provider.clock.now()
+        asyncio.get_running_loop().call_later(max(0.0, delay), self._answer, body, request.closes)
 
-    def _answer(self, reply: Reply, data_id: str, closes: bool) -> None:
+    def _answer(self, body: Body, closes: bool) -> None:
         provider = self._provider
         provider.in_flight -= 1
         self._answering = False
         request_id = provider.request_id()
-        body = answer(reply.code, request_id=request_id, data_id=data_id, verdict=reply.verdict)
-        self._reply(200, body, request_id=request_id, closes=closes)
+        self._reply(200, body(request_id=request_id), request_id=request_id, closes=closes)
 
     def _reply(
         self,
