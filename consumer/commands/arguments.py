@@ -30,6 +30,7 @@ class SchemaName(StrEnum):
     CONFIG = "config"
     POLICY = "policy"
     REVIEW = "review"
+    TASK = "task"
 
 
 def usual(config: Path | None) -> Path | None:

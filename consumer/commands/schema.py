@@ -11,6 +11,7 @@ from consumer.config import Config
 from consumer.config.base import Settings
 from consumer.intake.decode import Rejection
 from consumer.intake.decode.schema import event_schema
+from consumer.journal.task_schema import task_schema
 from consumer.policy.schema import PolicySettings
 from consumer.reviews.refusals import Refusal
 from consumer.reviews.schema import review_schema
@@ -28,6 +29,7 @@ _SCHEMAS: dict[SchemaName, Callable[[], dict[str, Any]]] = {
     SchemaName.CONFIG: lambda: _settings(Config, "configuration"),
     SchemaName.POLICY: lambda: _settings(PolicySettings, "policy"),
     SchemaName.REVIEW: review_schema,
+    SchemaName.TASK: task_schema,
 }
 
 

@@ -19,8 +19,9 @@ from consumer.records import Partition, SourceId
 
 SCHEMA = "moderation.scan-task.v1"
 MOST_KNOWN = 100_000  # tasks that are remembered until their images are asked about again
-_ID = re.compile(r"[A-Za-z0-9$@_.-]{1,128}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+ID = r"[A-Za-z0-9$@_.-]{1,128}"
+SHA256 = r"[0-9a-f]{64}"
+_ID, _SHA256 = re.compile(ID), re.compile(SHA256)
 
 
 def is_task_id(value: object) -> bool:

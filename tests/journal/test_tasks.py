@@ -8,12 +8,14 @@ import pytest
 from aiokafka import ConsumerRecord
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from consumer.config.kafka import KafkaSettings
 from consumer.journal.belief import Belief
 from consumer.journal.headers import OF_TASK
 from consumer.journal.reader import Outcome, OutputReader
 from consumer.journal.signatures import HEADER, Claim, Keyring
+from consumer.journal.task_schema import task_schema
 from consumer.journal.tasks import KnownTasks, Place, Question, Task
 from consumer.kafka.security import KafkaAccess
 from consumer.records import Partition, SourceId
@@ -24,6 +26,7 @@ TASK = Task(id="img5RFn$R5sr@X-1u3eGE", question=QUESTION, sent=1_763_632_801.12
 SETTINGS = KafkaSettings(bootstrap_servers="127.0.0.1:9", group_id="group", topics=("uploads",))
 OURS, THEIRS = Keyring({"a": b"a" * 32}, "a"), Keyring({"a": b"b" * 32}, "a")
 TOPIC = "tasks"
+SCHEMA = Draft202012Validator(task_schema())
 
 QUESTIONS = st.builds(
     Question,
@@ -65,6 +68,29 @@ def test_a_member_that_is_something_else_makes_no_other_task(member: str, value:
     read = Task.read(orjson.dumps(told))
 
     assert read is None or orjson.loads(read.encode())[member] == pytest.approx(value)
+
+
+@given(st.sampled_from(sorted(orjson.loads(TASK.encode()))), JSON | st.just(...))
+def test_the_exported_schema_takes_what_is_read_and_nothing_else(member: str, value: Any) -> None:
+    """
+    Whatever stands in the place of a member, or that it is missing. JSON Schema takes 1.0 for an integer.
+    """
+    told = orjson.loads(TASK.encode()) | {member: value}
+    if value is ...:
+        del told[member]
+    if member == "picture" and isinstance(value, float):
+        return
+
+    assert SCHEMA.is_valid(told) is (Task.read(orjson.dumps(told)) is not None)
+
+
+@given(QUESTIONS, st.integers(0, 2**41))
+def test_what_is_written_follows_the_exported_schema(question: Question, sent: int) -> None:
+    """With every member that is written, and none that the schema lacks."""
+    told = orjson.loads(Task(id=TASK.id, question=question, sent=sent / 1000).encode())
+
+    SCHEMA.validate(told)
+    assert told.keys() == task_schema()["properties"].keys()
 
 
 @pytest.mark.parametrize("value", [None, b"", b"{", b"[]", b"7", b"\xff", TASK.encode().replace(b".v1", b".v2")])
