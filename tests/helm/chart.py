@@ -48,6 +48,12 @@ class Charts:
         (manifest,) = (each for each in self.render(scenario, *sets) if each["kind"] == kind)
         return manifest
 
+    def named(self, kind: str, name: str, scenario: str, *sets: str) -> Manifest:
+        """The manifest of a kind with this name."""
+        named = (each for each in self.render(scenario, *sets) if each["metadata"]["name"] == name)
+        (manifest,) = (each for each in named if each["kind"] == kind)
+        return manifest
+
     def pod(self, scenario: str, *sets: str) -> Manifest:
         """The pod's template."""
         (workload,) = (each for each in self.render(scenario, *sets) if each["kind"] in ("Deployment", "StatefulSet"))

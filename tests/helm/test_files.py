@@ -46,13 +46,16 @@ def test_every_value_has_a_comment() -> None:
 def test_values_have_the_services_defaults() -> None:
     """
     The settings that the chart states are the service's defaults, but for the brokers, which must be given, and for
-    metrics, which nobody would reach on a pod's loopback.
+    metrics and callbacks, which nobody would reach on a pod's loopback.
     """
     stated = yaml.safe_load(VALUES.read_text())["config"]
     defaults = Config().model_dump(by_alias=True, mode="json")
 
     assert stated["kafka"].pop("bootstrap_servers") == ""
     assert stated["health"].pop("metrics_host") == "0.0.0.0"
+    stated |= {"callback": stated.pop("scan")["callback"]}
+    defaults |= {"callback": defaults["scan"]["callback"]}
+    assert stated["callback"].pop("host") == "0.0.0.0"
     assert all(defaults[part][key] == value for part, settings in stated.items() for key, value in settings.items())
 
 
