@@ -15,10 +15,13 @@ def config_with(folder: Path) -> Config:
     tls = {name: str(folder / name) for name in ("certificate_file", "key_file", "key_password_file")}
     sasl = {"mechanism": "PLAIN", "username": "ada", "password_file": str(folder / "password_file")}
     security = {"protocol": "SASL_SSL", "tls": tls, "sasl": sasl}
-    return Config.model_validate({"kafka": {"security": security}, "provider": {"key_files": str(folder)}})
+    scan = {"callback": {"seed_file": str(folder / "seed_file")}}
+    return Config.model_validate(
+        {"kafka": {"security": security}, "provider": {"key_files": str(folder)}, "scan": scan}
+    )
 
 
-SECRETS = ("key_file", "key_password_file", "password_file", "access-key-secret", "security-token")
+SECRETS = ("key_file", "key_password_file", "password_file", "seed_file", "access-key-secret", "security-token")
 PUBLIC = ("certificate_file", "access-key-id")
 
 

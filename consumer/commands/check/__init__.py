@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from consumer.clock import SystemClock
+from consumer.commands.check.callbacks import callbacks
 from consumer.commands.check.canaries import look_at_canaries
 from consumer.commands.check.disclosure import not_told
 from consumer.commands.check.findings import Finding, ok, refused, skipped, warning
@@ -59,6 +60,8 @@ async def check(
     credentials = _credentials(config, broken, environment, findings)
     if not {"identity", "kafka"} & broken:
         findings += identity(config.identity, config.kafka)
+    if "scan" not in broken and config.provider.is_scan:
+        findings += callbacks(config.scan)
     _figures(config, broken, latency, findings)
     if config.canaries.images and policy and not {"canaries", "provider"} & broken:
         services, regions = len(policy.settings.all_asked.services), len(config.provider.regions)

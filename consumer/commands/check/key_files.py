@@ -31,6 +31,7 @@ def _secret_files(config: Config) -> Iterator[tuple[str, Path]]:
         ("kafka.security.tls.key_password_file", tls.key_password_file),
         ("kafka.security.sasl.password_file", sasl.password_file),
         ("kafka.security.sasl.token_file", sasl.token_file),
+        ("scan.callback.seed_file", config.scan.callback.seed_file),
     ):
         if path is not None:
             yield setting, path
