@@ -63,11 +63,15 @@ class Changes:
     def __init__(self) -> None:
         self._next: asyncio.Event | None = None
 
-    async def wait(self) -> None:
-        """Return at the next change."""
+    def next(self) -> asyncio.Event:
+        """The next change from now on sets it: a task that waits for it misses none before it first runs."""
         if self._next is None:
             self._next = asyncio.Event()
-        await self._next.wait()
+        return self._next
+
+    async def wait(self) -> None:
+        """Return at the next change."""
+        await self.next().wait()
 
     def notify(self) -> None:
         """Wake all that wait now."""

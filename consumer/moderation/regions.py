@@ -199,8 +199,8 @@ class Regions:
         return soonest
 
     async def _something(self, seconds: float) -> None:
-        """Return after some seconds, or when a call has come back."""
-        moved = asyncio.ensure_future(self._moved.wait())
+        """Return after some seconds, or when a call has come back since this was called."""
+        moved = asyncio.ensure_future(self._moved.next().wait())
         waits: list[asyncio.Future[Any]] = [moved]
         if seconds != inf:
             waits.append(asyncio.ensure_future(self._clock.sleep(seconds)))

@@ -41,6 +41,18 @@ class Provider:
         return answer(request.service)
 
 
+class Held(Provider):
+    """One whose answers are held back once `held` is there, until it is set."""
+
+    held: asyncio.Event | None = None
+
+    async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
+        found = await super().ask(request, call)
+        if self.held is not None:
+            await self.held.wait()
+        return found
+
+
 class World:
     """Regions that each ask a provider of their own."""
 
@@ -329,6 +341,31 @@ async def test_while_questions_wait_for_a_region_that_is_coming_back_it_says_so(
         f"provider: {SERVICE} in first gets at most 2 calls at a time after account 408, as it recovers"
     ]
     assert world.regions.reasons_not_ready() == []
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_call_that_comes_back_while_another_begins_to_wait_is_not_missed(turns: int) -> None:
+    """
+    As a region comes back only so many calls are out at once. When the last of them comes back in the turn of the event
+    loop in which a request begins to wait, or any turn around it, that request is asked: no other call would wake it.
+    """
+    clock = ManualClock()
+    provider = Held(clock, lambda: ProviderFailed("500"))
+    world = World(provider)
+    await clock.run(world.ask_in_turn(LIMITS.provider_failures))
+    provider.failing = None
+    await clock.run(world.ask("probe"))
+    assert world.state() is State.RAMPING
+
+    provider.held = asyncio.Event()
+    out = [asyncio.ensure_future(world.ask(str(number))) for number in range(2)]
+    await clock.run(clock.sleep(1.0))
+    waiting = asyncio.ensure_future(world.ask("waits"))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    provider.held.set()
+
+    await clock.run(asyncio.wait([*out, waiting]))
 
 
 async def test_a_region_that_nobody_asks_is_said_to_wait_for_the_next_image() -> None:
