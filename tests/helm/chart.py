@@ -43,26 +43,26 @@ class Charts:
             self.rendered[key] = [manifest for manifest in yaml.safe_load_all(text) if manifest]
         return self.rendered[key]
 
-    def one(self, kind: str, scenario: str, *sets: str) -> Manifest:
-        """The only manifest of its kind."""
-        (manifest,) = (each for each in self.render(scenario, *sets) if each["kind"] == kind)
-        return manifest
+    def of(self, part: str, scenario: str, *sets: str) -> dict[str, Manifest]:
+        """The manifests of a part by their kinds: `service`, `callback` (its service for them) or `people`."""
+        found = [each for each in self.render(scenario, *sets) if part_of(each) == part]
+        kinds = {each["kind"]: each for each in found}
+        assert len(kinds) == len(found)
+        return kinds
 
-    def named(self, kind: str, name: str, scenario: str, *sets: str) -> Manifest:
-        """The manifest of a kind with this name."""
-        named = (each for each in self.render(scenario, *sets) if each["metadata"]["name"] == name)
-        (manifest,) = (each for each in named if each["kind"] == kind)
-        return manifest
+    def one(self, kind: str, scenario: str, *sets: str, part: str = "service") -> Manifest:
+        """The only manifest of its kind in a part."""
+        return self.of(part, scenario, *sets)[kind]
 
-    def pod(self, scenario: str, *sets: str) -> Manifest:
+    def pod(self, scenario: str, *sets: str, part: str = "service") -> Manifest:
         """The pod's template."""
-        (workload,) = (each for each in self.render(scenario, *sets) if each["kind"] in ("Deployment", "StatefulSet"))
-        template: Manifest = workload["spec"]["template"]
+        found = self.of(part, scenario, *sets)
+        template: Manifest = (found.get("Deployment") or found["StatefulSet"])["spec"]["template"]
         return template
 
-    def container(self, scenario: str, *sets: str) -> Manifest:
+    def container(self, scenario: str, *sets: str, part: str = "service") -> Manifest:
         """The only container."""
-        (container,) = self.pod(scenario, *sets)["spec"]["containers"]
+        (container,) = self.pod(scenario, *sets, part=part)["spec"]["containers"]
         assert isinstance(container, dict)
         return container
 
@@ -72,3 +72,8 @@ class Charts:
         if done.returncode != 0:
             raise Refused(done.stderr + done.stdout)
         return done.stdout
+
+
+def part_of(manifest: Manifest) -> str:
+    """Which part a manifest is of."""
+    return str(manifest["metadata"]["labels"].get("app.kubernetes.io/component", "service"))

@@ -16,7 +16,7 @@ README = CHART / "README.md"
 BEGIN, END = "<!-- values -->\n", "<!-- end of values -->\n"
 LONGEST_DEFAULT = 60
 """A longer default is to be looked up in the file."""
-GIVEN_WHOLE = {"podSecurityContext", "securityContext", "resources", "policy"}
+GIVEN_WHOLE = {"podSecurityContext", "securityContext", "resources", "people.resources", "policy"}
 """Values that are somebody else's structure, with one comment for all of it."""
 
 

@@ -17,7 +17,7 @@ def test_callbacks_reach_the_port_that_is_listened_on(helm_charts: Charts) -> No
     By a service of its own, which leads to the pods that are ready; the seed is mounted where the configuration has it.
     """
     port = "config.scan.callback.port=9000"
-    service = helm_charts.named("Service", "r-moderation-consumer-callback", "callback", port)["spec"]
+    service = helm_charts.one("Service", "callback", port, part="callback")["spec"]
     container = helm_charts.container("callback", port)
     mounts = {each["name"]: each["mountPath"] for each in container["volumeMounts"]}
     volumes = {each["name"]: each for each in helm_charts.pod("callback", port)["spec"]["volumes"]}

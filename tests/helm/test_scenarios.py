@@ -2,7 +2,6 @@
 What helm makes of each scenario in the chart's `ci` folder.
 """
 
-from collections.abc import Collection
 from pathlib import Path
 
 import kubernetes_validate
@@ -15,12 +14,13 @@ from consumer.policy_files.loading import load_policies
 from tests.helm.chart import KUBERNETES, SCENARIOS, Charts
 
 EVERY = {"ConfigMap", "NetworkPolicy", "Service"}
-KINDS: dict[str, Collection[str]] = {
+KINDS = {
     "autoscaling": EVERY | {"Deployment", "PodDisruptionBudget", "ScaledObject", "ServiceAccount"},
-    "callback": [*EVERY, "Service", "Deployment", "PodDisruptionBudget", "ServiceAccount"],
+    "callback": EVERY | {"Deployment", "PodDisruptionBudget", "ServiceAccount"},
     "key-files": EVERY | {"Deployment", "PodDisruptionBudget", "ServiceAccount"},
     "minimal": EVERY | {"Deployment", "PodDisruptionBudget", "ServiceAccount"},
     "network-policy": EVERY | {"Deployment"},
+    "people": EVERY | {"Deployment", "PodDisruptionBudget", "ServiceAccount", "ServiceMonitor"},
     "proxy": EVERY | {"Deployment", "PodDisruptionBudget", "ServiceAccount"},
     "service-monitor": EVERY
     | {"Deployment", "PodDisruptionBudget", "PrometheusRule", "ServiceAccount", "ServiceMonitor"},
@@ -47,9 +47,9 @@ def test_helm_finds_nothing_to_say(helm_charts: Charts, scenario: str) -> None:
 @each_scenario
 def test_a_scenario_has_its_kinds(helm_charts: Charts, scenario: str) -> None:
     """
-    Each kind that a scenario asks for is rendered once, and no other; a service for callbacks stands beside the other.
+    Each kind that a scenario asks for is rendered once, and no other.
     """
-    kinds = [manifest["kind"] for manifest in helm_charts.render(scenario)]
+    kinds = helm_charts.of("service", scenario)
 
     assert sorted(kinds) == sorted(KINDS[scenario])
 
@@ -109,8 +109,7 @@ def test_selectors_and_labels_agree(helm_charts: Charts, scenario: str) -> None:
     """
     Everything that selects pods selects those of this release; everything has the release's labels.
     """
-    rendered = helm_charts.render(scenario)
-    manifests = {each["kind"]: each for each in rendered}
+    manifests = helm_charts.of("service", scenario)
     pod = helm_charts.pod(scenario)
     workload = manifests.get("Deployment") or manifests["StatefulSet"]
     budget, policy, monitor = (
@@ -119,12 +118,13 @@ def test_selectors_and_labels_agree(helm_charts: Charts, scenario: str) -> None:
 
     selected = [
         workload["spec"]["selector"]["matchLabels"],
-        *(each["spec"]["selector"] for each in rendered if each["kind"] == "Service"),
+        manifests["Service"]["spec"]["selector"],
+        *(each["spec"]["selector"] for each in helm_charts.of("callback", scenario).values()),
         *(each["labelSelector"]["matchLabels"] for each in pod["spec"]["topologySpreadConstraints"]),
         *([budget["spec"]["selector"]["matchLabels"]] if budget else []),
         *([policy["spec"]["podSelector"]["matchLabels"]] if policy else []),
     ]
-    labels = [each["metadata"]["labels"] for each in (*rendered, pod)]
+    labels = [each["metadata"]["labels"] for each in (*manifests.values(), pod)]
 
     assert all(each == selected[0] for each in selected)
     assert all(selected[0].items() <= each.items() for each in labels)
@@ -169,12 +169,11 @@ def test_probes_ask_where_the_service_answers(helm_charts: Charts, scenario: str
     Probes and service reach the ports that the configuration names, through their names; that of metrics is not the
     pod's own loopback.
     """
-    files = helm_charts.one("ConfigMap", scenario)
-    (tmp_path / "consumer.yaml").write_text(files["data"]["consumer.yaml"])
+    (tmp_path / "consumer.yaml").write_text(helm_charts.one("ConfigMap", scenario)["data"]["consumer.yaml"])
     health = load_config(tmp_path / "consumer.yaml", {}).health
     ports = {"health": health.port, "metrics": health.metrics_port}
     container = helm_charts.container(scenario)
-    service = helm_charts.named("Service", files["metadata"]["name"], scenario)["spec"]
+    service = helm_charts.one("Service", scenario)["spec"]
 
     assert container["ports"][:2] == [{"name": name, "containerPort": port} for name, port in ports.items()]
     assert container["livenessProbe"]["httpGet"] == {"path": "/livez", "port": "health"}

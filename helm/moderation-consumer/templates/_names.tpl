@@ -25,3 +25,21 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
+
+{{/* Of `moderation-consumer feedback`: what selects the service's pods must not select its pods. */}}
+{{- define "moderation-consumer.peopleName" -}}
+{{ include "moderation-consumer.fullname" . | trunc 56 | trimSuffix "-" }}-people
+{{- end }}
+
+{{- define "moderation-consumer.peopleSelectorLabels" -}}
+app.kubernetes.io/name: {{ include "moderation-consumer.name" . | trunc 56 | trimSuffix "-" }}-people
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "moderation-consumer.peopleLabels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{ include "moderation-consumer.peopleSelectorLabels" . }}
+app.kubernetes.io/component: people
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}

@@ -78,3 +78,78 @@
   {{- splitList "." $address | join " " -}}
 {{- end -}}
 {{- end }}
+
+{{/* The spec of a policy: for the pods that have the labels `selector`, and whether one of these `asks` the provider. */}}
+{{- define "moderation-consumer.connections" -}}
+podSelector:
+  matchLabels:
+    {{- $.selector | nindent 4 }}
+policyTypes: [Ingress, Egress]
+ingress:
+  - ports:
+      - port: health
+        protocol: TCP
+  {{- with $.root.Values.networkPolicy.metricsFrom }}
+  - ports:
+      - port: metrics
+        protocol: TCP
+    from:
+      {{- toYaml . | nindent 6 }}
+  {{- end }}
+  {{- if and $.callbacks $.root.Values.config.scan.callback.url }}
+  - ports:
+      - port: callback
+        protocol: TCP
+    from:
+      {{- toYaml $.root.Values.networkPolicy.callbacksFrom | nindent 6 }}
+  {{- end }}
+egress:
+  {{- with $.root.Values.networkPolicy }}
+  {{- if .restrictEgress }}
+  # DNS
+  - to:
+      {{- include "moderation-consumer.peers" .dns | nindent 6 }}
+    ports:
+      - port: 53
+        protocol: UDP
+      - port: 53
+        protocol: TCP
+  # Kafka
+  - to:
+      {{- include "moderation-consumer.peers" .brokers | nindent 6 }}
+    ports:
+      {{- $ports := list }}
+      {{- range splitList "," $.root.Values.config.kafka.bootstrap_servers }}
+      {{- $ports = append $ports (regexReplaceAll "^.*:" (trim .) "" | int) }}
+      {{- end }}
+      {{- range .brokerPorts }}
+      {{- $ports = append $ports (int .) }}
+      {{- end }}
+      {{- range uniq $ports }}
+      - port: {{ . }}
+        protocol: TCP
+      {{- end }}
+  {{- if $.asks }}
+  # the provider
+  - to:
+      {{- include "moderation-consumer.peers" .provider | nindent 6 }}
+    ports:
+      {{- range .providerPorts }}
+      - port: {{ int . }}
+        protocol: TCP
+      {{- end }}
+  {{- end }}
+  {{- range .extraEgress }}
+  - to:
+      {{- include "moderation-consumer.peers" .to | nindent 6 }}
+    {{- with .ports }}
+    ports:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+  {{- end }}
+  {{- else }}
+  - to:
+      {{- include "moderation-consumer.peers" list | nindent 6 }}
+  {{- end }}
+  {{- end }}
+{{- end }}

@@ -42,3 +42,19 @@
 {{- end }}
 {{- toYaml $resources }}
 {{- end }}
+
+{{/* What `moderation-consumer feedback` may take: its limit of memory grows by what it remembers. */}}
+{{- define "moderation-consumer.peopleResources" -}}
+{{- $resources := deepCopy .Values.people.resources }}
+{{- $reviews := .Values.config.reviews | default dict }}
+{{- $feedback := .Values.config.feedback | default dict }}
+{{- $bytes := mul 512 (int64 ($reviews.most | default 1000000)) }}
+{{- if $feedback.enabled }}
+  {{- $bytes = add $bytes (mul 1024 (int64 ($feedback.most | default 100000))) }}
+{{- end }}
+{{- $limits := get $resources "limits" | default dict }}
+{{- if hasKey $limits "memory" }}
+  {{- $_ := set $limits "memory" (add $bytes (include "moderation-consumer.bytes" $limits.memory | int64) | toString) }}
+{{- end }}
+{{- toYaml $resources }}
+{{- end }}
