@@ -19,6 +19,7 @@ from aiokafka.errors import (
 
 from consumer.commands.check.findings import Finding, ok, refused, skipped, wrong
 from consumer.commands.check.networks import clear_text, no_authorizer, writers
+from consumer.commands.check.people import people, topics_of_people, writers_of_people
 from consumer.commands.check.reading import last_records
 from consumer.commands.check.sizing import partitions_and_journal, partitions_and_quota
 from consumer.commands.check.topics import Backlog, Topic, retention, topics
@@ -60,9 +61,12 @@ async def _asked(config: Config, outage: float, now: float) -> list[Finding]:
                 async with admin_client(access) as admin:
                     tasks = config.tasks_topic
                     written = [*config.kafka.outputs.all, *([] if tasks is None else [tasks])]
-                    found = await _describe(admin, {*config.kafka.topics, *written})
+                    of_people = topics_of_people(config)
+                    described = await _describe(admin, {*config.kafka.topics, *written, *of_people})
+                    found = {name: each for name, each in described.items() if name not in of_people}
                     findings += topics(config.kafka, found, tasks, config.scan.results_kept)
-                    findings += await _writers(admin, [name for name in written if name in found])
+                    findings += people(config, described)
+                    findings += await _writers(admin, config, [*written, *of_people], described)
                     findings += await _quota_and_backlog(access, admin, config, found, outage, now)
                     findings += await _records(access, config.kafka, found)
     except Misconfigured as error:
@@ -99,18 +103,22 @@ async def _describe(admin: Any, wanted: Collection[str]) -> dict[str, Topic]:
     }
 
 
-async def _writers(admin: Any, outputs: Sequence[str]) -> list[Finding]:
-    """Who may write outcomes. That the cluster does not say so leaves nothing else out."""
-    if not outputs:
+async def _writers(admin: Any, config: Config, written: Sequence[str], found: Collection[str]) -> list[Finding]:
+    """Who may write outcomes and decisions. That the cluster does not say so leaves nothing else out."""
+    asked = [name for name in written if name in found]
+    if not asked:
         return []
     try:
-        return [*writers(await acls.writers(admin, outputs))]
+        told = await acls.writers(admin, asked)
     except SecurityDisabled:
         return [no_authorizer()]
     except ClusterAuthorizationFailedError:
         return [skipped("writers", "this user may not see who may write to the outputs: grant Describe on the cluster")]
     except KafkaError as error:
         return [skipped("writers", f"the cluster does not say who may write to the outputs ({type(error).__name__})")]
+    of_people = {name: told[name] for name in topics_of_people(config) if name in told}
+    outputs = {name: who for name, who in told.items() if name not in of_people}
+    return [*writers(outputs), *writers_of_people(of_people, config)]
 
 
 async def _quota_and_backlog(

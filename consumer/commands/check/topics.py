@@ -60,16 +60,11 @@ def topics(
         about = f"topic {name}"
         topic = found.get(name)
         if topic is None:
-            yield wrong(
-                about,
-                "does not exist, or this user may not see it: create it, such as with kafka-topics.sh "
-                f"--bootstrap-server {_first_of(settings)} --create --topic {name} --partitions 12 "
-                "--replication-factor 3",
-            )
+            yield missing(settings, name)
             continue
-        remarks = [*_of(topic, is_input=name in settings.topics)]
+        remarks = [*remarks_on(topic, is_input=name in settings.topics)]
         if name in settings.topics:
-            remarks += _fits_dead_letters(topic, settings)
+            remarks += fits_dead_letters(topic, settings)
         if name == tasks:
             remarks += _keeps_tasks(topic, settings, results_kept)
         yield from remarks
@@ -79,11 +74,23 @@ def topics(
     yield from _journal(settings, found)
 
 
-def _first_of(settings: KafkaSettings) -> str:
+def missing(settings: KafkaSettings, name: str, config: str = "") -> Finding:
+    """Say that a topic is not there, and how to create it; `config` is what it needs beside the defaults."""
+    return wrong(
+        f"topic {name}",
+        "does not exist, or this user may not see it: create it, such as with kafka-topics.sh "
+        f"--bootstrap-server {first_of(settings)} --create --topic {name} --partitions 12 "
+        f"--replication-factor 3{config}",
+    )
+
+
+def first_of(settings: KafkaSettings) -> str:
+    """The broker to name in commands."""
     return settings.bootstrap_servers.partition(",")[0]
 
 
-def _of(topic: Topic, *, is_input: bool) -> Iterator[Finding]:
+def remarks_on(topic: Topic, *, is_input: bool) -> Iterator[Finding]:
+    """Say what is to be said of any topic."""
     about = f"topic {topic.name}"
     if topic.leaderless:
         named = ", ".join(map(str, topic.leaderless))
@@ -118,17 +125,18 @@ def _keeps_tasks(topic: Topic, settings: KafkaSettings, results_kept: float) -> 
         yield wrong(
             f"topic {topic.name}",
             "is compacted: of several tasks of one key only the last is known after a crash, and the others are paid "
-            f"for again: {_alter(settings, topic.name, 'cleanup.policy=delete')}",
+            f"for again: {alter(settings, topic.name, 'cleanup.policy=delete')}",
         )
-    if _kept(topic) < results_kept:
+    if kept_by(topic) < results_kept:
         yield wrong(
             f"topic {topic.name}",
-            f"keeps tasks for {_lasting(_kept(topic))}, but scan.results_kept is {lasting(results_kept)}: after a "
-            f"crash older tasks are paid for again: {_alter(settings, topic.name, 'retention.ms=7200000')}",
+            f"keeps tasks for {for_how_long(kept_by(topic))}, but scan.results_kept is {lasting(results_kept)}: after "
+            f"a crash older tasks are paid for again: {alter(settings, topic.name, 'retention.ms=7200000')}",
         )
 
 
-def _fits_dead_letters(topic: Topic, settings: KafkaSettings) -> Iterator[Finding]:
+def fits_dead_letters(topic: Topic, settings: KafkaSettings) -> Iterator[Finding]:
+    """Say whether each message of an input could become a dead letter."""
     if topic.settings is None:
         return
     largest = topic.number("max.message.bytes") - BATCH_OVERHEAD
@@ -152,7 +160,7 @@ def _dead_letters(settings: KafkaSettings, found: Mapping[str, Topic]) -> Iterat
         yield wrong(
             "dead letters",
             f"{target.name} accepts {allowed} bytes and must accept {needed}, the largest input message and 16 KiB of "
-            f"headers: kafka-configs.sh --bootstrap-server {_first_of(settings)} --alter --entity-type topics "
+            f"headers: kafka-configs.sh --bootstrap-server {first_of(settings)} --alter --entity-type topics "
             f"--entity-name {target.name} --add-config max.message.bytes={needed}",
         )
     else:
@@ -163,7 +171,7 @@ def _journal(settings: KafkaSettings, found: Mapping[str, Topic]) -> Iterator[Fi
     """Outputs record what is published already: they must keep it for as long as inputs can be read again."""
     inputs = [topic for name in settings.topics if (topic := found.get(name)) and topic.settings is not None]
     deleting = [each for each in inputs if each.settings and "delete" in each.settings["cleanup.policy"]]
-    longest = max(deleting, key=_kept, default=None)  # what is compacted keeps the last of each key, which is said
+    longest = max(deleting, key=kept_by, default=None)  # what is compacted keeps the last of each key, which is said
     for name in settings.outputs.all:
         topic = found.get(name)
         if topic is None or topic.settings is None:
@@ -172,35 +180,37 @@ def _journal(settings: KafkaSettings, found: Mapping[str, Topic]) -> Iterator[Fi
             yield wrong(
                 f"topic {name}",
                 "is compacted: verdicts are lost, and what was published is forgotten, then paid for and published "
-                f"again: {_alter(settings, name, 'cleanup.policy=delete')}",
+                f"again: {alter(settings, name, 'cleanup.policy=delete')}",
             )
-        if longest is not None and _kept(topic) < _kept(longest):
+        if longest is not None and kept_by(topic) < kept_by(longest):
             yield wrong(
                 f"topic {name}",
-                f"keeps outcomes for {_lasting(_kept(topic))}, but input {longest.name} keeps messages for "
-                f"{_lasting(_kept(longest))}: messages that are read again after that are paid for and published "
+                f"keeps outcomes for {for_how_long(kept_by(topic))}, but input {longest.name} keeps messages for "
+                f"{for_how_long(kept_by(longest))}: messages that are read again after that are paid for and published "
                 f"again: "
-                f"{_alter(settings, name, 'retention.ms=' + _milliseconds(longest))}",
+                f"{alter(settings, name, 'retention.ms=' + _milliseconds(longest))}",
             )
 
 
-def _kept(topic: Topic) -> float:
+def kept_by(topic: Topic) -> float:
     """Seconds that a topic keeps a message; infinity where no age deletes it."""
     assert topic.settings is not None
     return kept(topic.settings)
 
 
-def _lasting(seconds: float) -> str:
+def for_how_long(seconds: float) -> str:
+    """Seconds, in words."""
     return "an unlimited time" if seconds == inf else lasting(seconds)
 
 
 def _milliseconds(topic: Topic) -> str:
-    return "-1" if _kept(topic) == inf else str(topic.number("retention.ms"))
+    return "-1" if kept_by(topic) == inf else str(topic.number("retention.ms"))
 
 
-def _alter(settings: KafkaSettings, topic: str, setting: str) -> str:
+def alter(settings: KafkaSettings, topic: str, setting: str) -> str:
+    """The command that changes a topic's setting."""
     return (
-        f"kafka-configs.sh --bootstrap-server {_first_of(settings)} --alter --entity-type topics "
+        f"kafka-configs.sh --bootstrap-server {first_of(settings)} --alter --entity-type topics "
         f"--entity-name {topic} --add-config {setting}"
     )
 
