@@ -115,6 +115,33 @@ def test_every_code_that_stops_the_account_is_named() -> None:
     assert [code for code in words + numbers if not re.search(rf"`{code}…?`", PAGE)] == []
 
 
+OF_FEEDBACK = ("reviews", "feedback", "commands/feedback")
+"""Packages whose log events are all rows: each is about a decision, or about what is told of one."""
+
+
+def test_every_event_that_feedback_logs_has_a_row() -> None:
+    """
+    By the name that stands in the log, and none is made up.
+    """
+    trees = [
+        ast.parse(path.read_text())
+        for package in OF_FEEDBACK
+        for path in sorted((ROOT / "consumer" / package).glob("*.py"))
+    ]
+    logged = {
+        ast.literal_eval(call.args[0])
+        for module in trees
+        for call in ast.walk(module)
+        if isinstance(call, ast.Call) and ast.unparse(call.func).startswith("log.")
+    }
+    section = PAGE.partition("\n## What is logged\n")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    named = set(re.findall(r"`([\w.]+)`", " ".join(rows)))
+
+    assert logged - named == set()
+    assert {each for each in named if each.startswith(("review.", "feedback.", "people."))} <= logged
+
+
 def test_every_loop_that_livez_looks_at_is_named() -> None:
     """
     In the words of its complaint.
