@@ -15,7 +15,9 @@ from consumer.journal.task_schema import task_schema
 from consumer.policy.schema import PolicySettings
 from consumer.reviews.refusals import Refusal
 from consumer.reviews.schema import review_schema
-from consumer.verdicts.schema import DIALECT, dead_letter_schema, verdict_schema
+from consumer.verdicts.letter_schema import dead_letter_schema
+from consumer.verdicts.schema import verdict_schema
+from consumer.verdicts.shapes import DIALECT
 
 
 def _settings(model: type[Settings], name: str) -> dict[str, Any]:
