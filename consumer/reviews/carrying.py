@@ -143,6 +143,7 @@ class Carrying:
         if isinstance(final, judging.Escalated):
             review_metrics.REVIEWS.labels(review.decision, "escalated").inc()
             log.info("review.escalated", verdict=text(review.verdict_id, 64), reviewer=text(review.reviewer, 128))
+            await self._tell(review, verdict, delivery)  # it takes back what its reviewer said before
             return
         self._say_conflict(review, delivery, self.people.memory.of(key, now))
         new = judging.remembered(review, final, delivery)
@@ -152,6 +153,9 @@ class Carrying:
             await self._remember(named, new, now)
         if await self._publish(delivery, turn, final.decision.value, record, value):
             review_metrics.REVIEWS.labels(review.decision, "final").inc()
+        await self._tell(review, verdict, delivery)
+
+    async def _tell(self, review: Review, verdict: Mapping[str, Any], delivery: Delivery) -> None:
         for each in self.told:
             await each.decided(Decided(review=review, verdict=verdict, delivery=delivery))
 

@@ -1,5 +1,5 @@
 """
-What is told to whoever goes on from a person's decision, once its final verdict is durable.
+What is told to whoever goes on from a person's decision: an escalation, or one whose final verdict is durable.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from consumer.reviews.review import Review
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """A decision that was taken: approve or remove, which has a final verdict."""
+    """A decision that was taken: approve or remove, which has a final verdict, or escalate, which has none."""
 
     review: Review
     verdict: Mapping[str, Any] = field(repr=False)  # that it is about, as published and believed
