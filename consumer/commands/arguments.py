@@ -31,6 +31,7 @@ class SchemaName(StrEnum):
     POLICY = "policy"
     REVIEW = "review"
     TASK = "task"
+    FEEDBACK = "feedback"
 
 
 def usual(config: Path | None) -> Path | None:

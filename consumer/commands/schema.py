@@ -9,6 +9,7 @@ import orjson
 from consumer.commands.arguments import SchemaName
 from consumer.config import Config
 from consumer.config.base import Settings
+from consumer.feedback.schema import feedback_schema
 from consumer.intake.decode import Rejection
 from consumer.intake.decode.schema import event_schema
 from consumer.journal.task_schema import task_schema
@@ -32,6 +33,7 @@ _SCHEMAS: dict[SchemaName, Callable[[], dict[str, Any]]] = {
     SchemaName.POLICY: lambda: _settings(PolicySettings, "policy"),
     SchemaName.REVIEW: review_schema,
     SchemaName.TASK: task_schema,
+    SchemaName.FEEDBACK: feedback_schema,
 }
 
 

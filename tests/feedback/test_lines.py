@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import jsonschema
 import orjson
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from consumer.feedback import About, Line, NotSent, Sent
 from consumer.feedback.lines import Unread, encoded, is_believed, read, sealed
+from consumer.feedback.schema import feedback_schema
 from consumer.journal.signatures import Keyring
 from consumer.verdicts.encode import Encoded
 from tests.feedback.building import ABOUT, vote
@@ -20,12 +22,22 @@ SENT = Sent(
 NOT_SENT = NotSent(about=ABOUT, tenant="t", suggestion="pass", reason="no_scene")
 KEYRING = Keyring({"k1": b"x" * 32}, "k1")
 TOPIC = "moderation.feedback"
+VALID = jsonschema.Draft202012Validator(feedback_schema())
 
 
-@pytest.mark.parametrize("line", [vote(), vote(judged=None), vote(labels=()), SENT, NOT_SENT])
+@pytest.mark.parametrize("line", [vote(), vote(judged=None), vote(labels=()), vote(said="escalate"), SENT, NOT_SENT])
 def test_comes_back_as_it_was(line: Line) -> None:
-    """What is written is read again, with everything in it."""
-    assert read(encoded(line).value) == line
+    """What is written is read again, with everything in it, and follows the exported schema, which names all of it."""
+    value = encoded(line).value
+
+    assert read(value) == line
+    VALID.validate(orjson.loads(value or b""))
+    [described] = [each for each in VALID.schema["oneOf"] if each["properties"]["kind"]["const"] == _kind(value)]
+    assert set(described["properties"]) == set(orjson.loads(value or b""))
+
+
+def _kind(value: bytes | None) -> str:
+    return str(orjson.loads(value or b"")["kind"])
 
 
 def test_all_about_one_submission_has_one_key() -> None:
@@ -52,6 +64,7 @@ def test_a_line_with_something_else_in_it_is_none(line: Line, data: st.DataObjec
 
     with pytest.raises(Unread):
         read(orjson.dumps(document))
+    assert not VALID.is_valid(document)
 
 
 def test_a_strangers_line_is_not_believed() -> None:
