@@ -34,11 +34,13 @@ from consumer.journal.headers import OF_DEAD_LETTER, OF_PROVISIONAL, OF_VERDICT,
 from consumer.journal.tasks import Task
 from consumer.records import Delivery
 from consumer.redaction import cut, presentable, redacted, shortened
+from consumer.reviews.review import VerdictAt, read_review
 from consumer.urls import shown_url
 from consumer.verdicts.bounds import bounded_headers, bounded_key
 from consumer.verdicts.foreign import header_name, written_headers
 from tests.intake.decode.messages import BINDINGS, GROUP, SAMPLES
 from tests.moderation.requests import request
+from tests.reviews.made import review
 from tests.rig.events import delivery
 from tests.rig.replica import ROOT
 from tests.rig.speed import is_quick, repeated
@@ -205,6 +207,35 @@ def test_headers_of_a_hostile_megabyte_are_decoded_in_no_time(name: str) -> None
     Long or many.
     """
     assert is_worked_off(decoded, lambda size: delivery(b"{}", headers=HEADERS[name](size)))
+
+
+DECIDED = orjson.loads(
+    review("v", VerdictAt("moderation.block", 0, 1), labels_rejected=["a"], note="n", claimed_at="c")
+)
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_a_decision_of_a_hostile_megabyte_is_read_in_no_time(name: str) -> None:
+    """
+    Deep, wide, escaped or cut off.
+    """
+    assert is_worked_off(read_review, VALUES[name])
+
+
+@pytest.mark.parametrize("piece", ["a", "1", "2026-", "\\", "é", '{"a":', "\x00"])
+def test_a_decision_with_a_hostile_megabyte_in_it_is_read_in_no_time(piece: str) -> None:
+    """
+    In the place of any of its texts, and as labels without end.
+    """
+
+    def value(number: int, size: int) -> bytes:
+        return orjson.dumps(next(islice(with_each_text_replaced(DECIDED, repeated(piece, size)), number, None)))
+
+    for number, _ in enumerate(with_each_text_replaced(DECIDED, piece)):
+        assert is_worked_off(read_review, partial(value, number))
+    assert is_worked_off(
+        read_review, lambda size: orjson.dumps({**DECIDED, "labels_confirmed": [piece] * (size // (len(piece) + 3))})
+    )
 
 
 ANSWERS: Mapping[str, Callable[[int], bytes]] = {
