@@ -370,6 +370,7 @@ OF_NO_STRANGER = {
     "policy/decide.py": "an event's context of at most 8 KiB, which has just been written from the decoded event",
     "policy/replay.py": "a verdict's moment, in a command that holds up nobody",
     "reviews/carrying.py": "verdicts that are believed to be this service's, of at most 64 KiB",
+    "reviews/floors.py": "what is believed to be written by this service",
     "reviews/memory.py": "what is believed to be written by this service",
     "reviews/writing.py": "a verdict that has just been written",
     "vendor_facts/catalogue.py": "a file of ours",

@@ -31,8 +31,8 @@ REVIEWS_MEMORY_BYTES = _declared(Gauge, "moderation_reviews_memory_bytes", "Byte
 REVIEWS_FORGOTTEN = _declared(
     Gauge,
     "moderation_reviews_forgotten",
-    "Decisions that were forgotten since the start because there were more than `reviews.most`: they hold no longer. "
-    "Above 0: raise `reviews.most`.",
+    "Decisions that were forgotten since the start because there were more than `reviews.most`: they hold no longer; "
+    "and floors of newer verdicts beyond 100,000 uploads. Above 0: raise `reviews.most`.",
 )
 REVIEWS_NOT_BELIEVED = _declared(
     Counter,

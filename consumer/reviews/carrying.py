@@ -22,6 +22,7 @@ from consumer.observability import review_metrics
 from consumer.records import Delivery, source_id
 from consumer.reviews import judging, memory, writing
 from consumer.reviews.decided import Decided, Told
+from consumer.reviews.floors import Floors
 from consumer.reviews.memory import Memory, Remembered
 from consumer.reviews.refusals import Refusal
 from consumer.reviews.review import Review, VerdictAt, read_review
@@ -65,6 +66,7 @@ class Remembering:
     """What is remembered of people's decisions."""
 
     memory: Memory
+    floors: Floors
     write: Callable[[bytes, bytes], Awaitable[None]]  # a key and value, durably
     taken: Callable[[float], Awaitable[None]]  # see `Following`
 
@@ -136,7 +138,7 @@ class Carrying:
     ) -> None:
         try:
             key, now = memory.content_key(verdict), self.holding.clock.wall()
-            later = self._superseded.floor(review.verdict_id)
+            later = self.people.floors.above(verdict)
             final = judging.judge(review, verdict, self.settings.leads, later)
         except (KeyError, TypeError, ValueError) as error:
             raise judging.as_undecodable(error) from None
@@ -181,6 +183,7 @@ class Carrying:
             return
         found, verdict = read
         self._superseded.note(verdict)
+        await self._note_floor(delivery, verdict)
         if verdict.get("decided_by") == judging.HUMAN:
             return
         with self.holding.waits.interruptible():
@@ -196,6 +199,17 @@ class Carrying:
             return
         if await self._publish(delivery, turn, holds.decision.value, found, value):
             review_metrics.REVIEWS_RESTATED.labels(holds.decision.value).inc()
+
+    async def _note_floor(self, delivery: Delivery, verdict: Mapping[str, Any]) -> None:
+        """Remember the floor that a verdict sets which took another's place."""
+        try:
+            line = self.people.floors.line(verdict)
+        except (KeyError, TypeError, ValueError):
+            review_metrics.REVIEWS_NOT_BELIEVED.labels(delivery.topic).inc()  # a verdict of no release
+            return
+        if line is not None:
+            await self.people.write(*line)
+            self.people.floors.read(line[1])
 
     def _holding_for(self, verdict: Mapping[str, Any], now: float) -> tuple[Remembered | None, Remembered | None]:
         named = memory.name_key(verdict) if self.settings.remove_by_name else None

@@ -23,6 +23,7 @@ from consumer.kafka import internals
 from consumer.kafka.admin import admin_client
 from consumer.kafka.security import KafkaAccess
 from consumer.observability import review_metrics
+from consumer.reviews.floors import Floors
 from consumer.reviews.memory import Memory, read
 from consumer.reviews.writing import SEAL, is_genuine
 
@@ -41,8 +42,11 @@ class Following:
     access: KafkaAccess
     settings: ReviewSettings
     memory: Memory
+    floors: Floors
     keyring: Keyring
     clock: Clock
+    _is_missing: bool = False  # the topic of what people decided
+    _not_read: str = ""  # the error for which it, or the group's offsets, cannot be read
     _taken_until: float = 0.0  # unix seconds: all decisions that were there then are in the memory
     _moved: Changes = field(default_factory=Changes)
     _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -61,6 +65,21 @@ class Following:
             task.cancel()
             await asyncio.wait([task])
 
+    def reasons_not_ready(self) -> list[str]:
+        """Why no decision is taken."""
+        if not self._is_missing:
+            return []
+        return [f"people: there is no topic {self.settings.people}, or this user may not see it: no decision is taken"]
+
+    def degraded(self) -> list[str]:
+        """Why verdicts of machines wait to be compared with what people decided."""
+        if not self._not_read:
+            return []
+        return [
+            f"people: {self.settings.people}, or the offsets of group {self.settings.group_id}, cannot be read "
+            f"({self._not_read}): decisions are taken, and verdicts of machines wait to be compared with them"
+        ]
+
     async def taken(self, moment: float) -> None:
         """Return once all decisions that were there at a moment (unix seconds) are in the memory."""
         while self._taken_until < moment:
@@ -74,7 +93,9 @@ class Following:
                     partitions = [TopicPartition(self.settings.people, each) for each in range(number)]
                     self.consumer.assign(partitions)
                     await self.consumer.seek_to_beginning(*partitions)
+                    self._is_missing = False
                     return
+                self._is_missing = True
             log.error("people.no_topic", topic=self.settings.people, retry_in=RETRY_DELAY)
             await self.clock.sleep(RETRY_DELAY)
 
@@ -84,8 +105,10 @@ class Following:
             try:
                 if await self._all_are_taken() and await self._is_read():
                     self._taken_until = began
+                    self._not_read = ""
                     self._moved.notify()
             except KafkaError as error:
+                self._not_read = type(error).__name__
                 log.warning("people.not_followed", error=type(error).__name__, retry_in=RETRY_DELAY)
             except Exception:
                 log.exception("people.not_followed", retry_in=RETRY_DELAY)
@@ -115,6 +138,7 @@ class Following:
                     for record in records:
                         self._take(record)
         except KafkaError as error:
+            self._not_read = type(error).__name__
             log.warning("people.not_read", error=type(error).__name__, retry_in=RETRY_DELAY)
             return False
         return True
@@ -128,6 +152,8 @@ class Following:
         seal = dict(record.headers).get(SEAL)
         if not is_genuine(self.settings.group_id, self.settings.people, record.key, record.value, seal, self.keyring):
             review_metrics.REVIEWS_NOT_BELIEVED.labels(self.settings.people).inc()
+            return
+        if self.floors.read(record.value):
             return
         if (found := read(record.value)) is not None:
             self.memory.note(record.key, found, self.clock.wall())

@@ -32,32 +32,29 @@ class Escalated:
 
 @dataclass(slots=True)
 class Superseded:
-    """Which verdicts another one has taken the place of, as far as that was met lately, and the other's floor."""
+    """Which verdicts another one has taken the place of, as far as that was met lately."""
 
     most: int = 100_000
-    _floors: dict[str, Floor | None] = field(default_factory=dict)
+    _replaced: dict[str, None] = field(default_factory=dict)
 
     def note(self, verdict: Mapping[str, Any]) -> None:
         """Take in a verdict that may have taken another's place."""
         if not isinstance(replaced := verdict.get("supersedes"), str):
             return
-        self._floors[replaced] = stricter(self._floors.pop(replaced, None), floor_of(verdict))
-        if len(self._floors) > self.most:
-            del self._floors[next(iter(self._floors))]
+        self._replaced.pop(replaced, None)
+        self._replaced[replaced] = None
+        if len(self._replaced) > self.most:
+            del self._replaced[next(iter(self._replaced))]
 
     def __contains__(self, verdict_id: str) -> bool:
-        return verdict_id in self._floors
-
-    def floor(self, verdict_id: str) -> Floor | None:
-        """That of what took its place."""
-        return self._floors.get(verdict_id)
+        return verdict_id in self._replaced
 
 
 def judge(
     review: Review, verdict: Mapping[str, Any], leads: Collection[str], later: Floor | None = None
 ) -> Final | Escalated:
     """
-    Say what a decision about a verdict leads to; `later` is the floor of what has taken the verdict's place meanwhile.
+    Say what a decision about a verdict leads to; `later` is the floor that a newer verdict sets.
 
     Raises:
         Undecodable: it cannot be taken.

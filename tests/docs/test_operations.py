@@ -20,6 +20,7 @@ FLOWING = " ".join(PAGE.split())
 
 BEGINNINGS = (
     "kafka: ", "provider: ", "images: ", "quota: ", "stopping: ", "internal: ", "breaker_of_blocks: ", "canaries: ",
+    "people: ",
 )  # fmt: skip
 """Of every reason: the page is ordered by them."""
 

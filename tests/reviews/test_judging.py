@@ -48,12 +48,10 @@ def test_a_floor_gives_way_to_a_leads_override_alone(
 
 def test_the_floor_of_what_took_the_verdicts_place_counts_as_well() -> None:
     """A policy has pinned it since the reviewer looked: the approval needs a lead."""
-    superseded = Superseded()
-    superseded.note({**PINNED, "supersedes": "v"})
-    assert "v" in superseded
     with pytest.raises(Undecodable) as refused:
-        judge(decided(), BLOCKED, (), superseded.floor("v"))
+        judge(decided(), BLOCKED, (), NEVER)
     assert refused.value.reason == "below_floor"
+    assert judge(decided(reviewer="lead", override_pin=True), BLOCKED, ("lead",), NEVER) == Final(PASS, NEVER)
 
 
 def test_of_verdicts_that_were_superseded_the_latest_are_known() -> None:

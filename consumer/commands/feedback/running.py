@@ -41,6 +41,7 @@ from consumer.observability.health import Health, serving
 from consumer.observability.log_context import say_in_every_line
 from consumer.reviews.carrying import Carrying, Published, Remembering
 from consumer.reviews.decided import Told
+from consumer.reviews.floors import Floors
 from consumer.reviews.following import Following
 from consumer.reviews.lookup import VerdictLookup, groupless
 from consumer.reviews.memory import DAY, Memory
@@ -170,15 +171,19 @@ async def open_feedback(
         health.reasons_not_ready += [sink.reasons_not_ready, refused.reasons_not_ready, holding.reasons_not_ready]
         health.degraded += [refused.degraded, holding.degraded]
         memory = Memory(config.reviews.most, config.reviews.keep_days * DAY)
-        _show(memory)
+        floors = Floors()
+        _show(memory, floors)
         following = Following(
             consumer=await stack.enter_async_context(groupless(access, settings.max_batch_bytes)),
             access=access,
             settings=config.reviews,
             memory=memory,
+            floors=floors,
             keyring=keyring,
             clock=clock,
         )
+        health.reasons_not_ready.append(following.reasons_not_ready)
+        health.degraded.append(following.degraded)
         await stack.enter_async_context(following.followed())
         lookup = VerdictLookup(
             await stack.enter_async_context(groupless(access, settings.max_batch_bytes)),
@@ -194,7 +199,9 @@ async def open_feedback(
         carrying = Carrying(
             settings=config.reviews,
             published=published_by(config, keyring, clock, lookup),
-            people=Remembering(memory=memory, write=remembering(config, keyring, sink, clock), taken=following.taken),
+            people=Remembering(
+                memory=memory, floors=floors, write=remembering(config, keyring, sink, clock), taken=following.taken
+            ),
             outcomes=Outcomes(Encoding(group=settings.group_id), settings.outputs),
             holding=holding,
             publisher=Publisher(journal, written, refused, clock),
@@ -246,8 +253,8 @@ def remembering(
     return remember
 
 
-def _show(memory: Memory) -> None:
+def _show(memory: Memory, floors: Floors) -> None:
     """Let the metrics of what is remembered be worked out when they are scraped."""
     review_metrics.REVIEWS_REMEMBERED.set_function(lambda: len(memory))
     review_metrics.REVIEWS_MEMORY_BYTES.set_function(lambda: memory.size)
-    review_metrics.REVIEWS_FORGOTTEN.set_function(lambda: memory.forgotten)
+    review_metrics.REVIEWS_FORGOTTEN.set_function(lambda: memory.forgotten + floors.forgotten)
