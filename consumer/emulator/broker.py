@@ -5,8 +5,9 @@ It listens on loopback and speaks the real protocol, so any client can use it. W
 """
 
 import logging
+from threading import Thread
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from confluent_kafka import Producer
 
@@ -18,6 +19,7 @@ LIMITS: Final = (
     "Nothing survives the process.",
 )
 _START_TIMEOUT: Final = 10.0
+_END_TIMEOUT: Final = 10.0
 
 
 class EmbeddedBroker:
@@ -46,5 +48,22 @@ class EmbeddedBroker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        # Destroys the cluster. Producer.close() is younger than confluent-kafka 2.11.
+        owners = [self._owner]
         del self._owner
+        end(owners)
+
+
+def end(owners: list[Any], patience: float = _END_TIMEOUT) -> None:
+    """
+    Destroy mock clusters with their owners; `patience` is in seconds.
+
+    On a machine under load librdkafka was seen to wait for ever for a cluster whose thread had ended: what is left of it
+    then ends with the process. (Producer.close() is younger than confluent-kafka 2.11.)
+    """
+    ending = Thread(target=owners.clear, name="end of the embedded broker", daemon=True)
+    ending.start()
+    ending.join(patience)
+    if ending.is_alive():
+        logging.getLogger(__name__).warning(
+            "The embedded broker did not end in %g s; it ends with the process", patience
+        )

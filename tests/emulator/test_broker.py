@@ -4,11 +4,12 @@ The embedded broker, used by clients that know nothing of it.
 
 import asyncio
 import socket
+from threading import Event
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from consumer.emulator.broker import EmbeddedBroker
+from consumer.emulator.broker import EmbeddedBroker, end
 
 
 async def test_records_and_commits_make_the_round_trip() -> None:
@@ -57,3 +58,21 @@ def test_a_broker_says_what_it_cannot_do() -> None:
     """
     assert len(EmbeddedBroker.limits) == 5
     assert all(limit.endswith(".") for limit in EmbeddedBroker.limits)
+
+
+def test_a_cluster_that_does_not_end_keeps_nobody_waiting() -> None:
+    """
+    It is told of, and left to the end of the process.
+    """
+    may_end, has_ended = Event(), Event()
+
+    class Stuck:
+        def __del__(self) -> None:
+            may_end.wait(30.0)
+            has_ended.set()
+
+    end([Stuck()], patience=0.01)
+
+    assert not has_ended.is_set()
+    may_end.set()
+    assert has_ended.wait(30.0)
