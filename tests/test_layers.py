@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any, cast
 
 import httpx
@@ -9,6 +10,8 @@ import pytest
 
 import consumer.layers
 from consumer.alibaba.client import ImageModerationClient
+from consumer.alibaba.scan.asynchronous import AsyncScanClient
+from consumer.alibaba.scan.open_scans import WrittenTasks
 from consumer.clock import SystemClock
 from consumer.config import Config
 from consumer.config.credentials import Credentials
@@ -24,6 +27,8 @@ from consumer.tracing import Untraced
 from tests.moderation.requests import GivenShares
 
 ONLY_FOR_UPLOADS = {"OrUploaded", "InTurn", "Uploaded", "CopiesKept"}
+ONLY_FOR_TASKS = {"Placed", "TakenOver"}
+SCAN = {"provider": {"api": "scan-1.0"}, "scan": {"mode": "async"}, "quota": {"qps": 50}}
 
 
 def written() -> list[str]:
@@ -35,17 +40,18 @@ def written() -> list[str]:
 def stacked(moderator: Moderator) -> Iterator[str]:
     """The layers as they stand, outside in."""
     layer: Any = moderator
-    while not isinstance(layer, ImageModerationClient):
+    while not isinstance(layer, ImageModerationClient | AsyncScanClient):
         yield type(layer).__name__
         layer = layer._regions[0].moderator if isinstance(layer, Regions) else layer._inner
 
 
 @pytest.mark.parametrize("uploads", [True, False])
-def test_every_layer_stands_where_the_picture_has_it(uploads: bool) -> None:
+@pytest.mark.parametrize("tasks", [True, False])
+async def test_every_layer_stands_where_the_picture_has_it(uploads: bool, tasks: bool) -> None:
     """
-    Those that are there for uploads are left out where nothing is uploaded.
+    Those that are there for uploads are left out where nothing is uploaded, and those for tasks where there are none.
     """
-    config, clock = Config(), SystemClock()
+    config, clock = Config.model_validate(SCAN if tasks else {}), SystemClock()
     transport = cast(httpx.AsyncBaseTransport, None)  # nothing is sent
     exchanges = Exchanges(transport, Timeouts(connect=1.0, read=1.0), clock, metrics.UPLOAD_SECONDS)
     sources = cast(Sources, None)
@@ -60,7 +66,9 @@ def test_every_layer_stands_where_the_picture_has_it(uploads: bool) -> None:
         lambda *_: True,
         calls=lambda: 1,
         uploads=Uploads(sources, exchanges, list, sources) if uploads else None,
+        written=cast(WrittenTasks, SimpleNamespace(known=None, record=None)) if tasks else None,
     )
 
-    expected = [name for name in written() if uploads or name not in ONLY_FOR_UPLOADS]
+    left_out = (set() if uploads else ONLY_FOR_UPLOADS) | (set() if tasks else ONLY_FOR_TASKS)
+    expected = [name for name in written() if name not in left_out]
     assert list(stacked(provider.moderator)) == expected

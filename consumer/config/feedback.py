@@ -56,7 +56,8 @@ class FeedbackSettings(Settings):
     def _is_consistent(self) -> Self:
         problems: list[tuple[str, ...]] = []
         if self.enabled and self.scenes == FeedbackScenes():
-            problems.append(("scenes", "has no label: nothing could be sent; name those of porn, terrorism or ad"))
+            text = "has no label: nothing could be sent; name those of porn, terrorism or ad"
+            problems.append(("scenes", text, "enabled"))
         if self.endpoint is None and self.region not in FEEDBACK_REGIONS:
             problems.append(("region", f"must be one of {', '.join(FEEDBACK_REGIONS)}"))
         if self.endpoint is not None and GivenEndpoint.of(self.endpoint).goes_in_clear:

@@ -57,8 +57,8 @@ def end(owners: list[Any], patience: float = _END_TIMEOUT) -> None:
     """
     Destroy mock clusters with their owners; `patience` is in seconds.
 
-    On a machine under load librdkafka was seen to wait for ever for a cluster whose thread had ended: what is left of it
-    then ends with the process. (Producer.close() is younger than confluent-kafka 2.11.)
+    On a machine under load librdkafka was seen to wait for ever for a cluster whose thread had ended: what is left of
+    it then ends with the process. (Producer.close() is younger than confluent-kafka 2.11.)
     """
     ending = Thread(target=owners.clear, name="end of the embedded broker", daemon=True)
     ending.start()

@@ -60,7 +60,7 @@ def test_a_broker_says_what_it_cannot_do() -> None:
     assert all(limit.endswith(".") for limit in EmbeddedBroker.limits)
 
 
-def test_a_cluster_that_does_not_end_keeps_nobody_waiting() -> None:
+def test_a_cluster_that_does_not_end_keeps_nobody_waiting(caplog: pytest.LogCaptureFixture) -> None:
     """
     It is told of, and left to the end of the process.
     """
@@ -74,5 +74,6 @@ def test_a_cluster_that_does_not_end_keeps_nobody_waiting() -> None:
     end([Stuck()], patience=0.01)
 
     assert not has_ended.is_set()
+    assert "ends with the process" in caplog.text
     may_end.set()
     assert has_ended.wait(30.0)

@@ -1,6 +1,5 @@
 """The options of `feedback`. What it does stands beside it, and is imported once it is asked for."""
 
-import asyncio
 import os
 import resource
 from typing import Annotated
@@ -59,6 +58,8 @@ def ledger(
 
     Its feedback library can be neither switched off nor deleted by a call: take single images out in its console.
     """
+    import asyncio
+
     from consumer.commands.feedback.ledger import NOTE, lines, written
     from consumer.config.identity import read_keys
     from consumer.config.loading import load_config
