@@ -182,6 +182,7 @@ async def test_the_emulator_downloads_images_through_the_proxy(authority: Privat
 CLIENTS = {
     "http/transport.py": "ClientSession",
     "emulator/sources.py": "ClientSession",
+    "emulator/server.py": "ClientSession",  # callbacks: to loopback or hosts that are named, through no proxy
     "demo/process.py": "ClientSession",
     "commands/offsets.py": "AsyncClient",
     "tracing/spans.py": "Session",
