@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import gc
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from secrets import token_hex
 from socket import gethostname
@@ -96,32 +96,44 @@ def run(
 async def serve(
     config: Config, policy: Policy, credentials: Credentials, keyring: Keyring, environment: Mapping[str, str]
 ) -> None:
-    """Open the service, carry records until a signal, close it. A signal while it opens ends that at once."""
-    stop, look_at_policy = asyncio.Event(), asyncio.Event()
-    opening = asyncio.current_task()
-    opened = False
+    """Carry records until a signal."""
+    look_at_policy = asyncio.Event()
+    if config.policies.reload is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, look_at_policy.set)
+
+    def started() -> None:
+        log.info("service.started", topics=config.kafka.topics, group=config.kafka.group_id, qps=config.quota.qps)
+        if not config.identity.keys:
+            log.warning("identity.none", meaning="whoever may write to the outputs can make images count as judged")
+
+    clock = SystemClock()
+    await run_until_signal(
+        open_service(config, policy, credentials, keyring, environment, clock, look_at_policy), started
+    )
+    log.info("service.stopped")
+
+
+async def run_until_signal(
+    opening: contextlib.AbstractAsyncContextManager[Service], started: Callable[[], None]
+) -> None:
+    """Open a service, run it until SIGTERM or SIGINT, close it. A signal while it opens ends that at once."""
+    stop, task, opened = asyncio.Event(), asyncio.current_task(), False
 
     def on_signal() -> None:
         stop.set()
-        if opening and not opened:
-            opening.cancel()
+        if task and not opened:
+            task.cancel()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, on_signal)
-    if config.policies.reload is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, look_at_policy.set)
     try:
-        clock = SystemClock()
-        async with open_service(config, policy, credentials, keyring, environment, clock, look_at_policy) as service:
+        async with opening as service:
             opened = True
-            log.info("service.started", topics=config.kafka.topics, group=config.kafka.group_id, qps=config.quota.qps)
-            if not config.identity.keys:
-                log.warning("identity.none", meaning="whoever may write to the outputs can make images count as judged")
+            started()
             await service.run(stop)
     except asyncio.CancelledError:
         if opened or not stop.is_set():
             raise
-    log.info("service.stopped")
 
 
 @contextlib.asynccontextmanager

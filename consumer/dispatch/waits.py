@@ -2,6 +2,10 @@
 
 import asyncio
 from contextlib import AbstractContextManager
+from math import inf
+from typing import Any
+
+from consumer.clock import Clock
 
 
 class InterruptibleWaits:
@@ -53,6 +57,18 @@ class _Interruptible(AbstractContextManager[None]):
 
     def __exit__(self, *_: object) -> None:
         self._waits.end(self._task)
+
+
+async def change_or_time(change: asyncio.Event, seconds: float, clock: Clock) -> None:
+    """Return once an event is set, or after some seconds; infinity waits for the event alone."""
+    waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(change.wait())]
+    if seconds != inf:
+        waits.append(asyncio.ensure_future(clock.sleep(max(0.0, seconds))))
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
 
 
 class Changes:

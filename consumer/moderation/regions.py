@@ -28,11 +28,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from math import inf
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from consumer.clock import Clock
 from consumer.dispatch.gate import GrantRevoked
-from consumer.dispatch.waits import Changes, InterruptibleWaits
+from consumer.dispatch.waits import Changes, InterruptibleWaits, change_or_time
 from consumer.errors import AccountRefused, CallFailed, CopyUnreachable, InputRefused, ProviderFailed, Unreachable
 from consumer.locations import ByObject, ByUpload
 from consumer.moderation import CallContext, ModerationRequest, Moderator
@@ -200,15 +200,7 @@ class Regions:
 
     async def _something(self, seconds: float) -> None:
         """Return after some seconds, or when a call has come back since this was called."""
-        moved = asyncio.ensure_future(self._moved.next().wait())
-        waits: list[asyncio.Future[Any]] = [moved]
-        if seconds != inf:
-            waits.append(asyncio.ensure_future(self._clock.sleep(seconds)))
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+        await change_or_time(self._moved.next(), seconds, self._clock)
 
 
 def _must_upload(request: ModerationRequest, call: CallContext, region: Region, now: float) -> bool:

@@ -21,7 +21,7 @@ import structlog
 from consumer.clock import Clock
 from consumer.dispatch.concurrency import ConcurrencyLimit, Slot
 from consumer.dispatch.flows import Flow
-from consumer.dispatch.waits import InterruptibleWaits
+from consumer.dispatch.waits import InterruptibleWaits, change_or_time
 from consumer.errors import CallFailed, InputRefused, Malformed, ResultGone
 from consumer.moderation import CallContext, ModerationRequest, Moderator
 from consumer.moderation.open_tasks import OpenTasks
@@ -75,7 +75,7 @@ class AwaitedTasks:
         self._polling = polling
         self._clock = clock
         self._waiting: dict[str, asyncio.Future[TaskResult]] = {}
-        self._moved = asyncio.Event()  # since the loop looked last
+        self._moved = asyncio.Event()  # a task was opened or woken since the loop looked last
         self._failures = 0  # in a row
         self._failing_since = inf
         self._failure = ""
@@ -136,7 +136,7 @@ class AwaitedTasks:
                 await self._look(taken)
                 await self._clock.sleep(self._polling.gap)
             else:
-                await self._something(self._tasks.next_due() - now)
+                await change_or_time(self._moved, self._tasks.next_due() - now, self._clock)
 
     async def _look(self, task_ids: Sequence[str]) -> None:
         try:
@@ -175,18 +175,6 @@ class AwaitedTasks:
             waiting.set_exception(result)
         else:
             waiting.set_result(result)
-
-    async def _something(self, seconds: float) -> None:
-        """Return after some seconds, or when a task is opened or woken."""
-        moved = asyncio.ensure_future(self._moved.wait())
-        waits: list[asyncio.Future[Any]] = [moved]
-        if seconds != inf:
-            waits.append(asyncio.ensure_future(self._clock.sleep(max(0.0, seconds))))
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
 
 
 class Placed:

@@ -60,7 +60,7 @@ def _tasks(status: int, headers: Mapping[str, str], body: bytes, answer: Any, mo
     try:
         code = _member(answer, "code")
         if not 200 <= status < 300 or code != 200 or isinstance(code, bool):
-            raise scan_failure(status, _code(code), retry_after(headers))
+            raise scan_failure(status, code_in(code), retry_after(headers))
         MEMBERS_ONCE.decode(body.decode())
         tasks = _objects(_member(answer, "data"), most)
     except RecursionError:
@@ -145,5 +145,6 @@ def _member(parent: TaskObject, name: str) -> Any:
     return parent.get(name, parent.get(other))
 
 
-def _code(code: Any) -> int | str | None:
+def code_in(code: Any) -> int | str | None:
+    """A code of the vendor's, where that is one."""
     return code if isinstance(code, int | str) and not isinstance(code, bool) else None

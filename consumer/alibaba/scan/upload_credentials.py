@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from consumer.alibaba.scan.answers import code_in
 from consumer.alibaba.scan.codes import scan_failure
 from consumer.alibaba.upload_token import UploadToken, bucket_in, endpoint_in, text_in
 from consumer.errors import ProviderFailed
@@ -30,14 +31,12 @@ def read_credentials(status: int, body: bytes, retry_after: float = 0.0, *, base
         answer = orjson.loads(body)
     except orjson.JSONDecodeError:
         answer = None
-    code = answer.get("code") if isinstance(answer, dict) else None
+    members = answer if isinstance(answer, dict) else {}
+    code = members.get("code")
     if not 200 <= status < 300 or code != 200 or isinstance(code, bool):
-        word = (
-            answer.get("Code") if isinstance(answer, dict) and code is None else code
-        )  # the gateway's, or the service's
-        named = word if isinstance(word, int | str) and not isinstance(word, bool) else None
-        raise scan_failure(status, named, retry_after)
-    data = answer.get("data")
+        word = members.get("Code") if code is None else code  # the gateway's, or the service's
+        raise scan_failure(status, code_in(word), retry_after)
+    data = members.get("data")
     if not isinstance(data, dict):
         raise ProviderFailed("upload_token")
     return UploadToken(

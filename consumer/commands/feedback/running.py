@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from secrets import token_hex
@@ -12,7 +11,7 @@ import structlog
 import uvloop
 from aiokafka.errors import KafkaError
 
-from consumer.app import ServiceFailed
+from consumer.app import ServiceFailed, run_until_signal
 from consumer.clock import Clock, SystemClock
 from consumer.commands.feedback.room import Room
 from consumer.commands.feedback.sending import ProviderAccess, sending
@@ -108,24 +107,12 @@ def run(config: Config, keyring: Keyring, told: Sequence[Told] = (), access: Pro
 async def serve(
     config: Config, keyring: Keyring, told: Sequence[Told] = (), access: ProviderAccess | None = None
 ) -> None:
-    """Open it, carry records until a signal, close it. A signal while it opens ends that at once."""
-    stop, opening, opened = asyncio.Event(), asyncio.current_task(), False
+    """Carry records until a signal."""
 
-    def on_signal() -> None:
-        stop.set()
-        if opening and not opened:
-            opening.cancel()
+    def started() -> None:
+        log.info("feedback.started", topic=config.reviews.topic, group=config.reviews.group_id)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, on_signal)
-    try:
-        async with open_feedback(config, keyring, SystemClock(), told, access) as service:
-            opened = True
-            log.info("feedback.started", topic=config.reviews.topic, group=config.reviews.group_id)
-            await service.run(stop)
-    except asyncio.CancelledError:
-        if opened or not stop.is_set():
-            raise
+    await run_until_signal(open_feedback(config, keyring, SystemClock(), told, access), started)
     log.info("feedback.stopped")
 
 
