@@ -7,4 +7,5 @@ pytest_plugins = [
     "tests.rig.needs",
     "tests.rig.sharing",
     "tests.rig.slow_machines",
+    "tests.rig.telling",
 ]

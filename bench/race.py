@@ -65,13 +65,15 @@ async def run(
                 running(start.command, environment=start.environment, output=output) as process,
                 _observed(course, at_once=upload is not None) as consumer,
             ):
-                watch = Watch(process.pid, port=int(course.provider.rpartition(":")[2]))
                 try:
+                    watch = Watch(process.pid, port=int(course.provider.rpartition(":")[2]))
                     outcomes, published = await _all_outcomes(course, consumer, process, watch, upload, start.warms_up)
                     idle = await watch.idle_cores(course.idle) if course.idle else None
                     peak_rss = watch.peak_rss()
                     status = await stop(process)
                     await _check_work(course, consumer, provider, outcomes, status)
+                except ProcessLookupError as error:
+                    raise Disqualified(_early(await process.wait())) from error
                 except OSError as error:
                     raise Disqualified(f"it could not be watched: {error}") from error
         calls = [arrival.at for arrival in await provider.arrivals()]
@@ -87,6 +89,10 @@ async def run(
     except Disqualified as fault:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
         raise Disqualified(f"{fault}\n{tail}") from fault
+
+
+def _early(status: int) -> str:
+    return f"it ended with status {status} before every outcome was there"
 
 
 def _steady(course: Course, outcomes: Sequence[Outcome], watch: Watch, warms_up: float) -> Steady:
@@ -138,7 +144,7 @@ async def _all_outcomes(
         )
         await asyncio.wait({reading, ending}, timeout=allowed, return_when=asyncio.FIRST_COMPLETED)
         if ending.done():
-            raise Disqualified(f"it ended with status {process.returncode} before every outcome was there")
+            raise Disqualified(_early(ending.result()))
         if not reading.done():
             raise Disqualified(f"not every outcome was there after {allowed:.0f} s")
         return reading.result()

@@ -19,7 +19,7 @@ def test_every_environment_is_filled_by_hashes() -> None:
 
     assert INSTALLS.count(own) == 2
     assert all(each.startswith("$(PIP) install --require-hashes -r ") for each in locked)
-    assert locks == {f"locks/{name}.txt" for name in ("build", "chaos", "demo", "dev", "lock")}
+    assert locks == {f"locks/{name}.txt" for name in ("bench", "build", "chaos", "demo", "dev", "lock")}
 
 
 def test_every_lock_is_renewed_and_has_hashes() -> None:
