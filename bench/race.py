@@ -97,13 +97,16 @@ def _early(status: int) -> str:
 
 def _steady(course: Course, outcomes: Sequence[Outcome], watch: Watch, warms_up: float) -> Steady:
     times = [outcome.at for outcome in outcomes]
-    if course.seconds is None:
-        return steady_part(times, watch.samples, edge=course.edge)
-    begins = min(times) + warms_up
-    ends = begins + course.seconds
-    if len(outcomes) >= course.events and max(times) < ends:
-        raise Disqualified(f"{course.events} events were too few for {warms_up + course.seconds:g} s")
-    return steady_between(times, watch.samples, begins, ends)
+    try:
+        if course.seconds is None:
+            return steady_part(times, watch.samples, edge=course.edge)
+        begins = min(times) + warms_up
+        ends = begins + course.seconds
+        if len(outcomes) >= course.events and max(times) < ends:
+            raise Disqualified(f"{course.events} events were too few for {warms_up + course.seconds:g} s")
+        return steady_between(times, watch.samples, begins, ends)
+    except ValueError as error:
+        raise Disqualified(f"it could not be weighed: {error}") from error
 
 
 def _delays(outcomes: Sequence[Outcome], published: Mapping[bytes, float], latency: float) -> Sequence[float]:
@@ -147,6 +150,7 @@ async def _all_outcomes(
             raise Disqualified(_early(ending.result()))
         if not reading.done():
             raise Disqualified(f"not every outcome was there after {allowed:.0f} s")
+        watch.sample()  # the last may be older than the last outcome
         return reading.result()
     finally:
         tasks = (reading, ending, watching)

@@ -24,16 +24,22 @@ class Watch:
         self.samples: list[Sample] = []
         """Of its CPU clock, in the order of time."""
 
+        self.sample()
+
         self.connections = 0
         """The most that were open at once."""
 
     async def run(self) -> None:
         """Watch every twenty milliseconds, until cancelled or the process is gone (`OSError`)."""
         while True:
-            self.samples.append(Sample(time.time(), self.cpu_seconds()))
+            self.sample()
             if len(self.samples) % EVERY == 0:
                 self.connections = max(self.connections, connections_to(self._port))
             await asyncio.sleep(SAMPLE_INTERVAL)
+
+    def sample(self) -> None:
+        """Note how its CPU clock stands now."""
+        self.samples.append(Sample(time.time(), self.cpu_seconds()))
 
     def cpu_seconds(self) -> float:
         """How its CPU clock stands: user and system, all threads, those that ended too."""

@@ -85,7 +85,7 @@ async def test_uploads_may_come_while_it_runs(course: Course, provider: QuickPro
     assert 0 <= cost.idle_cores < 0.5
 
 
-async def test_a_run_may_last_for_a_time(course: Course, provider: QuickProvider) -> None:
+async def test_a_run_may_last_for_a_time(course: Course) -> None:
     """
     It ends after so many seconds, with events left, and what was in flight then is no fault.
     """
@@ -93,9 +93,12 @@ async def test_a_run_may_last_for_a_time(course: Course, provider: QuickProvider
     def slow(course: Course) -> Start:
         return replace(bare(replace(course, in_flight=1)), warms_up=0.2)
 
-    cost = await run(slow, replace(course, in_flight=1, seconds=0.5), provider)
+    async with QuickProvider.start(latency=0.05) as slow_provider:
+        seconds = EVENTS * 0.05 / 4
+        slow_course = replace(course, in_flight=1, seconds=seconds, provider=slow_provider.endpoint)
+        cost = await run(slow, slow_course, slow_provider)
 
-    assert cost.steady.wall_seconds == 0.5
+    assert cost.steady.wall_seconds == seconds
     assert 0 < cost.steady.events < EVENTS
 
 
