@@ -28,13 +28,14 @@ class Holding:
     owns: Callable[[Partition, int], bool] = lambda partition, epoch: True
     """Whether a partition is this replica's, in that ownership epoch still."""
 
-    async def is_own(self, image: SourceId, delivery: Delivery, error: Exception) -> bool:
+    async def is_own(self, image: SourceId, delivery: Delivery, error: Exception, *, may_end: bool = True) -> bool:
         """
         Note an image's error, and say whether it is the image's own. Where not, return when it may be tried again.
 
-        `Lost` escapes where its partition went to another replica meanwhile.
+        What may not end is held for as long as it meets errors. `Lost` escapes where its partition went to another
+        replica meanwhile.
         """
-        delay = self.errors.met(image, type(error).__name__, self.clock.now())
+        delay = self.errors.met(image, type(error).__name__, self.clock.now(), may_end=may_end)
         metrics.UNFORESEEN.inc()
         metrics.INTERNAL_HELD.set(self.errors.held)
         with harmless("log"):

@@ -8,6 +8,7 @@ certainly looks like ours: work is halted then, and one image in an interval, he
 "Image" stands for a whole message where that could not even be decoded.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from consumer.records import SourceId
@@ -27,6 +28,7 @@ class Held:
     judged_before: int
     errors: int
     latest: str  # the exception's class
+    may_end: bool  # by an error of its own; what may not is tried until it meets none
 
 
 class UnexpectedErrors:
@@ -49,12 +51,15 @@ class UnexpectedErrors:
         """Whether it looks as if no image could be judged."""
         return len(self._in_a_row) >= IN_A_ROW
 
-    def met(self, image: SourceId, error: str, now: float) -> float | None:
-        """Note an image's error. Return the seconds after which it is tried again; None where it is the image's own."""
-        held = self._held.setdefault(image, Held(now, self._judged, 0, error))
+    def met(self, image: SourceId, error: str, now: float, *, may_end: bool = True) -> float | None:
+        """
+        Note an image's error. Return the seconds after which it is tried again; None where it is the image's own, and
+        it `may_end` by that.
+        """
+        held = self._held.setdefault(image, Held(now, self._judged, 0, error, may_end))
         held.errors += 1
         held.latest = error
-        if self._judged - held.judged_before >= OTHERS_JUDGED:
+        if may_end and self._judged - held.judged_before >= OTHERS_JUDGED:
             self.forget(image)
             return None
         self._in_a_row.add(image)
@@ -85,21 +90,30 @@ class UnexpectedErrors:
         """Say that work is halted."""
         if not self.is_halted:
             return []
+        errors = _errors(self._held.values())
         return [
-            f"internal: {len(self._in_a_row)} images in a row met an unexpected error ({self._errors()}); one image in "
+            f"internal: {len(self._in_a_row)} images in a row met an unexpected error ({errors}); one image in "
             f"{self._trial_interval:g} s is tried, the others wait; the log's submission.unexpected_error has the place"
         ]
 
     def degraded(self, now: float) -> list[str]:
         """Say that images are held, where the rest goes on."""
-        if self.is_halted or not self._held:
+        if self.is_halted:
             return []
-        oldest = next(iter(self._held.values()))
-        return [
-            f"internal: {len(self._held)} images that met an unexpected error ({self._errors()}) are held for up to "
-            f"{now - oldest.since:.0f} s; each goes to review once {OTHERS_JUDGED} others were judged"
-        ]
+        reasons = []
+        if ending := [each for each in self._held.values() if each.may_end]:
+            reasons.append(
+                f"internal: {len(ending)} images that met an unexpected error ({_errors(ending)}) are held for up to "
+                f"{now - ending[0].since:.0f} s; each goes to review once {OTHERS_JUDGED} others were judged"
+            )
+        if lasting := [each for each in self._held.values() if not each.may_end]:
+            reasons.append(
+                f"internal: {len(lasting)} messages that met an unexpected error ({_errors(lasting)}) stay open for up "
+                f"to {now - lasting[0].since:.0f} s; each is tried again until it meets none"
+            )
+        return reasons
 
-    def _errors(self) -> str:
-        names = sorted({each.latest for each in self._held.values()})
-        return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+
+def _errors(held: Iterable[Held]) -> str:
+    names = sorted({each.latest for each in held})
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")

@@ -63,6 +63,11 @@ class Believing:
         self._unsigned_until = unsigned_until
         self._now = now
 
+    @property
+    def has_keys(self) -> bool:
+        """Whether it takes more than a place in the topic to be believed."""
+        return not self._keyring.is_empty
+
     def believes(self, record: Met) -> bool:
         """Whether it is this group's own, an upload's or one that took its place."""
         header = record.headers.get(HEADER)

@@ -24,6 +24,7 @@ from consumer.reviews import judging, memory, writing
 from consumer.reviews.decided import Decided, Told
 from consumer.reviews.floors import Floors
 from consumer.reviews.memory import Memory, Remembered
+from consumer.reviews.published import is_verdict
 from consumer.reviews.refusals import Refusal
 from consumer.reviews.review import Review, VerdictAt, read_review
 from consumer.verdicts.bounds import text
@@ -33,6 +34,10 @@ from consumer.verdicts.publisher import Publisher, PublishTurn
 log = structlog.get_logger()
 
 Record = Callable[[VerdictAt], Awaitable[Any | None]]
+
+
+class UnknownVerdict(Exception):
+    """A verdict of this service's that this release cannot read: its record stays open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +50,12 @@ class Published:
     record: Record  # fetches what stands at a place
 
     def read(self, record: Any) -> tuple[Met, Mapping[str, Any]] | None:
-        """The verdict in a record; None where it is none of ours, or not believed."""
+        """
+        The verdict in a record; None where it is none of ours, or not believed.
+
+        Raises:
+            UnknownVerdict: this service's keys vouch for it, and this release cannot read it.
+        """
         for group, believing in self.believing:
             found = met(record, group)
             if found is None or found.kind == "other":
@@ -53,11 +63,19 @@ class Published:
             if not believing.believes(found):
                 review_metrics.REVIEWS_NOT_BELIEVED.labels(found.topic).inc()
                 return None
-            try:
-                verdict = orjson.loads(found.value)
-            except orjson.JSONDecodeError:
-                return None
-            return (found, verdict) if isinstance(verdict, dict) else None
+            return self._verdict_in(found, is_signed=believing.has_keys)
+        return None
+
+    def _verdict_in(self, found: Met, *, is_signed: bool) -> tuple[Met, Mapping[str, Any]] | None:
+        try:
+            verdict = orjson.loads(found.value)
+        except orjson.JSONDecodeError:
+            verdict = None
+        if is_verdict(verdict):
+            return found, verdict
+        if is_signed:  # by another release of this service, whose verdict may be a pass
+            raise UnknownVerdict
+        review_metrics.REVIEWS_NOT_BELIEVED.labels(found.topic).inc()
         return None
 
 
@@ -88,7 +106,8 @@ class Carrying:
         """
         Return once all that a record asks for is durable; its offset may then be committed.
 
-        Whatever escapes leaves it open: it will be read again. `Lost`: by another replica.
+        A decision that meets a bug of its own is a dead letter; a verdict stays open for as long as it meets one.
+        Whatever escapes leaves a record open: it will be read again. `Lost`: by another replica.
         """
         name = source_id(self.published.group, delivery)
         self.holding.tried()
@@ -102,10 +121,11 @@ class Carrying:
                 except ConsumerError:
                     raise
                 except Exception as error:  # noqa: BLE001 — the one place where a bug is caught
-                    if await self.holding.is_own(name, delivery, error):
-                        if delivery.topic == self.settings.topic:
-                            bug = Rejection.INTERNAL.at("value", f"met an unexpected {type(error).__name__}")
-                            await self._dead_letter(delivery, bug, turn)
+                    # A verdict that is compared with nothing may be a pass that stands against a removal: it is held.
+                    ends = delivery.topic == self.settings.topic
+                    if await self.holding.is_own(name, delivery, error, may_end=ends):
+                        bug = Rejection.INTERNAL.at("value", f"met an unexpected {type(error).__name__}")
+                        await self._dead_letter(delivery, bug, turn)
                         return
                 else:
                     self.holding.judged(name)
@@ -136,12 +156,8 @@ class Carrying:
     async def _decide(
         self, delivery: Delivery, turn: PublishTurn, review: Review, record: Met, verdict: Mapping[str, Any]
     ) -> None:
-        try:
-            key, now = memory.content_key(verdict), self.holding.clock.wall()
-            later = self.people.floors.above(verdict)
-            final = judging.judge(review, verdict, self.settings.leads, later)
-        except (KeyError, TypeError, ValueError) as error:
-            raise judging.as_undecodable(error) from None
+        key, now = memory.content_key(verdict), self.holding.clock.wall()
+        final = judging.judge(review, verdict, self.settings.leads, self.people.floors.above(verdict))
         if isinstance(final, judging.Escalated):
             review_metrics.REVIEWS.labels(review.decision, "escalated").inc()
             log.info("review.escalated", verdict=text(review.verdict_id, 64), reviewer=text(review.reviewer, 128))
@@ -183,31 +199,22 @@ class Carrying:
             return
         found, verdict = read
         self._superseded.note(verdict)
-        await self._note_floor(delivery, verdict)
+        await self._note_floor(verdict)
         if verdict.get("decided_by") == judging.HUMAN:
             return
         with self.holding.waits.interruptible():
             await self.people.taken(delivery.received)
         now = self.holding.clock.wall()
-        try:
-            holds = judging.contradicted(verdict, delivery.timestamp, *self._holding_for(verdict, now))
-            if holds is None:
-                return
-            value = writing.final_value(verdict, self._name(delivery), holds.decision, holds, None, now)
-        except (KeyError, TypeError, ValueError):
-            review_metrics.REVIEWS_NOT_BELIEVED.labels(delivery.topic).inc()  # a verdict of no release
+        holds = judging.contradicted(verdict, delivery.timestamp, *self._holding_for(verdict, now))
+        if holds is None:
             return
+        value = writing.final_value(verdict, self._name(delivery), holds.decision, holds, None, now)
         if await self._publish(delivery, turn, holds.decision.value, found, value):
             review_metrics.REVIEWS_RESTATED.labels(holds.decision.value).inc()
 
-    async def _note_floor(self, delivery: Delivery, verdict: Mapping[str, Any]) -> None:
+    async def _note_floor(self, verdict: Mapping[str, Any]) -> None:
         """Remember the floor that a verdict sets which took another's place."""
-        try:
-            line = self.people.floors.line(verdict)
-        except (KeyError, TypeError, ValueError):
-            review_metrics.REVIEWS_NOT_BELIEVED.labels(delivery.topic).inc()  # a verdict of no release
-            return
-        if line is not None:
+        if (line := self.people.floors.line(verdict)) is not None:
             await self.people.write(*line)
             self.people.floors.read(line[1])
 

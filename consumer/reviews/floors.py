@@ -37,7 +37,7 @@ class Floors:
     def line(self, verdict: Mapping[str, Any]) -> tuple[bytes, bytes] | None:
         """
         Return the key and value to be written where replicas remember, and then to be read here; None where a verdict
-        says nothing new. `KeyError`, `TypeError` and `ValueError` escape where it is none.
+        says nothing new.
         """
         if verdict.get("decided_by") == HUMAN or not isinstance(verdict.get("supersedes"), str):
             return None

@@ -7,7 +7,7 @@ decision that was there when the verdict was read is in it, whichever replica to
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,7 +49,6 @@ class Following:
     _not_read: str = ""  # the error for which it, or the group's offsets, cannot be read
     _taken_until: float = 0.0  # unix seconds: all decisions that were there then are in the memory
     _moved: Changes = field(default_factory=Changes)
-    _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @contextlib.asynccontextmanager
     async def followed(self) -> AsyncIterator[None]:
@@ -110,8 +109,9 @@ class Following:
             except KafkaError as error:
                 self._not_read = type(error).__name__
                 log.warning("people.not_followed", error=type(error).__name__, retry_in=RETRY_DELAY)
-            except Exception:
-                log.exception("people.not_followed", retry_in=RETRY_DELAY)
+            except Exception as error:
+                self._not_read = type(error).__name__
+                log.exception("people.not_followed", error=self._not_read, retry_in=RETRY_DELAY)
             await self.clock.sleep(RETRY_DELAY)
 
     async def _all_are_taken(self) -> bool:
@@ -133,15 +133,23 @@ class Following:
             partitions = list(self.consumer.assignment())
             ends: dict[TopicPartition, int] = await self.consumer.end_offsets(partitions)
             while behind := [each for each in partitions if await self.consumer.position(each) < ends[each]]:
-                polled = await self.consumer.getmany(*behind, timeout_ms=POLL, max_records=MOST_RECORDS)
-                for records in polled.values():
-                    for record in records:
-                        self._take(record)
+                self._take_all(await self.consumer.getmany(*behind, timeout_ms=POLL, max_records=MOST_RECORDS))
         except KafkaError as error:
             self._not_read = type(error).__name__
             log.warning("people.not_read", error=type(error).__name__, retry_in=RETRY_DELAY)
             return False
         return True
+
+    def _take_all(self, polled: Mapping[TopicPartition, Sequence[Any]]) -> None:
+        """Take records in; after an error all are read again, which changes nothing of those that were taken."""
+        try:
+            for records in polled.values():
+                for record in records:
+                    self._take(record)
+        except Exception:
+            for partition, records in polled.items():
+                self.consumer.seek(partition, records[0].offset)
+            raise
 
     def _take(self, record: Any) -> None:
         if record.key is None:
@@ -155,5 +163,7 @@ class Following:
             return
         if self.floors.read(record.value):
             return
-        if (found := read(record.value)) is not None:
-            self.memory.note(record.key, found, self.clock.wall())
+        if (found := read(record.value)) is None:
+            review_metrics.REVIEWS_NOT_BELIEVED.labels(self.settings.people).inc()
+            return
+        self.memory.note(record.key, found, self.clock.wall())

@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from consumer.errors import Undecodable
 from consumer.records import STRICTNESS, Decision, Delivery, Floor
 from consumer.reviews.memory import Remembered
 from consumer.reviews.refusals import Refusal
@@ -127,8 +126,3 @@ def stricter(one: Floor | None, other: Floor | None) -> Floor | None:
     if one is None or other is None:
         return one or other
     return other if STRICTNESS[other.decision] > STRICTNESS[one.decision] else one
-
-
-def as_undecodable(error: Exception) -> Undecodable:
-    """A verdict that is not what verdicts are cannot be decided about."""
-    return Refusal.WRONG_VERDICT.at("verdict_at", f"what stands there is no verdict ({type(error).__name__})")

@@ -14,9 +14,9 @@ from aiokafka.errors import KafkaError
 
 from consumer.clock import Clock, ends_within
 from consumer.kafka import internals
+from consumer.kafka.damage import pass_over
 from consumer.kafka.reading import Consumer
 from consumer.kafka.security import KafkaAccess
-from consumer.kafka.unreadable import Damage, Skip
 from consumer.reviews.review import VerdictAt
 
 log = structlog.get_logger()
@@ -27,17 +27,12 @@ MOST_POLLS = 50  # without an answer, after which it is tried again
 STOP_DEADLINE = 2.0  # seconds
 
 
-def skip_unreadable(damage: Damage) -> Skip:
-    """Leave out what cannot be read."""
-    return Skip(damage.next_offset or damage.offset + 1, deliver=False)
-
-
 @contextlib.asynccontextmanager
 async def groupless(access: KafkaAccess, max_batch_bytes: int) -> AsyncIterator[Any]:
     """A consumer without a group, which commits nothing. Waits for a broker at its start."""
     consumer = Consumer(
         max_batch_bytes=max_batch_bytes,
-        decide=skip_unreadable,
+        decide=pass_over,
         **access.options,
         enable_auto_commit=False,
         auto_offset_reset="earliest",

@@ -1,10 +1,21 @@
 """People's decisions on a real Kafka: what becomes of them, and of machines' verdicts that come later."""
 
+import asyncio
+from collections.abc import Callable
+
 import pytest
 
+from consumer.clock import SystemClock
+from consumer.journal.signatures import Keyring
+from consumer.kafka.security import KafkaAccess
+from consumer.reviews import memory
+from consumer.reviews.floors import Floors
+from consumer.reviews.following import Following
+from consumer.reviews.lookup import groupless
 from consumer.reviews.review import VerdictAt
+from tests.reviews.broken import BrokenMemory
 from tests.reviews.desk import Desk
-from tests.reviews.made import verdict
+from tests.reviews.made import remembered, verdict
 from tests.rig.kafka import KafkaCluster
 
 pytestmark = pytest.mark.kafka
@@ -71,3 +82,33 @@ async def test_what_cannot_be_taken_is_a_dead_letter_with_its_reason(kafka: Kafk
         (1, "pass", 2), (1, "block", 2), (2, "pass", 2),
     ]  # fmt: skip
     assert people[2]["review"]["overrides"] == "never"
+
+
+async def test_what_could_not_be_taken_into_memory_is_read_again(kafka: KafkaCluster, topic: str) -> None:
+    """
+    A bug in remembering leaves no hole: verdicts wait and readiness says so, and once it is gone all is remembered.
+    """
+    desk = Desk(kafka, topic, Keyring({}))
+    await desk.set_up()
+    access, held = KafkaAccess(desk.config.kafka), BrokenMemory(1_000, 1e12)
+
+    async def until(holds: Callable[[], bool]) -> None:
+        async with asyncio.timeout(30):
+            while not holds():
+                await asyncio.sleep(0.05)
+
+    async with groupless(access, 1_000_000) as consumer:
+        following = Following(
+            consumer=consumer, access=access, settings=desk.config.reviews, memory=held, floors=Floors(),
+            keyring=Keyring({}), clock=SystemClock(),
+        )  # fmt: skip
+        async with following.followed():
+            held.error = KeyError("x")
+            for n in range(20):
+                await desk.write(desk.config.reviews.people, memory.written(remembered(float(n))), b"%d" % n)
+            await until(lambda: bool(following.degraded()))
+            [said] = following.degraded()
+            held.error = None
+            await until(lambda: len(held) == 20 and not following.degraded())
+
+    assert "cannot be read (KeyError)" in said

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import orjson
 import pytest
 
-from consumer.clock import SystemClock
+from consumer.clock import Clock, SystemClock
 from consumer.config.kafka import OutputTopics
 from consumer.config.reviews import ReviewSettings
 from consumer.dispatch.waits import InterruptibleWaits
@@ -114,9 +114,9 @@ class World:
         self.may_die()
         self.told.add(decided.delivery.offset)
 
-    def process(self) -> Carrying:
+    def process(self, clock: Clock | None = None, keyring: Keyring | None = None) -> Carrying:
         """One that has read what is published and remembered."""
-        clock, journal, waits = SystemClock(), Journal(), InterruptibleWaits()
+        clock, keyring, journal, waits = clock or SystemClock(), keyring or Keyring({}), Journal(), InterruptibleWaits()
         for each in self.outcomes:
             journal.note(each.source.partition, each.source.offset, each.id, 1.0)
         memory, floors = Memory(1_000, 1e12), Floors()
@@ -125,7 +125,7 @@ class World:
                 found = read(value)
                 assert found is not None
                 memory.note(key, found, 1.0)
-        believing = [(group, Believing(group, Keyring({}), 0.0, clock.wall)) for group in ("group", FEEDBACK)]
+        believing = [(group, Believing(group, keyring, 0.0, clock.wall)) for group in ("group", FEEDBACK)]
         return Carrying(
             settings=SETTINGS,
             published=Published(
