@@ -17,6 +17,8 @@ from socket import gethostname
 import structlog
 import uvloop
 
+from consumer import background
+from consumer.background import Loops
 from consumer.clock import Clock, SystemClock
 from consumer.config import Config
 from consumer.config.credentials import Credentials
@@ -46,8 +48,10 @@ from consumer.parts import (
     outcomes_of,
     policy_watch_of,
     provisionals_of,
+    quota_of,
     show_headroom,
     states_of,
+    uploads_of,
     written_tasks_of,
 )
 from consumer.pipeline import Decisions, Pipeline
@@ -154,6 +158,8 @@ async def open_service(
     async with contextlib.AsyncExitStack() as stack:
         counted = metrics.Metrics()
         metrics.count_in(counted)
+        loops = Loops()
+        background.own(loops)
         replica = token_hex(4)
         say_in_every_line(group=config.kafka.group_id, replica=f"{gethostname()}-{replica}")
         if hosts := config.kafka.hosts_in_clear:
@@ -161,9 +167,14 @@ async def open_service(
         ways = Ways.of(config.provider, environment)
         access = KafkaAccess(config.kafka)
         in_flight, in_force = InFlight(clock), InForce(ReadyPolicy(policy))
-        intake = intake_of(config, access, keyring, replica, clock)
-        source, quota, partitions = intake.source, intake.quota, intake.partitions
-        health = Health([access.reasons_not_ready, source.reasons_not_ready], [source.complaints], [source.degraded])
+        quota = quota_of(config)
+        intake = intake_of(config, uploads_of(config, quota), access, keyring, replica, clock)
+        source, partitions = intake.source, intake.partitions
+        health = Health(
+            [loops.reasons_not_ready, access.reasons_not_ready, source.reasons_not_ready],
+            [source.complaints],
+            [source.degraded],
+        )
         await stack.enter_async_context(serving(config.health, health, counted.registry))
         tracing = await stack.enter_async_context(tracing_of(config, environment))
         uploads = await stack.enter_async_context(open_uploads(config, ways, environment, clock))
@@ -222,6 +233,7 @@ async def open_service(
             Lanes(config.weights, config.lane_by_topic),
             ordering=config.ordering,
         )
+        loops.stop_by(service.fail)
         announce(policy)
         if (interval := config.policies.reload) is not None:
             watch = policy_watch_of(config, in_force, clock, look_at_policy)

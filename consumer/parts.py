@@ -14,10 +14,12 @@ from consumer.canaries.asking import Asker, CanaryCalls
 from consumer.canaries.rounds import Canaries
 from consumer.clock import Clock
 from consumer.config import Config
+from consumer.config.kafka import KafkaSettings
 from consumer.deadline.due import Deadlines, PerMinute
 from consumer.deadline.provisional import Open, Provisionals
 from consumer.dispatch.quota import Due, Quota
 from consumer.fairness import Lanes
+from consumer.intake import Lease
 from consumer.intake.admission import Admission
 from consumer.intake.decode import Bindings, Rules, decode
 from consumer.intake.ownership import Ownership
@@ -56,37 +58,53 @@ from consumer.verdicts.tasks import TaskRecords
 DAY = 86_400.0  # seconds
 
 
+class Reads(NamedTuple):
+    """What is read, as which group, and what each partition of it gives a right to."""
+
+    kafka: KafkaSettings
+    lanes: Lanes
+    lease: Lease
+    tasks_topic: str | None = None
+
+
 class Intake(NamedTuple):
     """What reads messages, and what it knows of their partitions."""
 
     outputs: OutputReader
     journal: Journal
     read_back: ReadBack
-    quota: Quota
     partitions: Partitions
     source: KafkaSource
 
 
-def intake_of(config: Config, access: KafkaAccess, keyring: Keyring, replica: str, clock: Clock) -> Intake:
+def uploads_of(config: Config, quota: Quota) -> Reads:
+    """What the service reads."""
+    return Reads(config.kafka, Lanes(config.weights, config.lane_by_topic), quota, config.tasks_topic)
+
+
+def intake_of(
+    config: Config, reads: Reads, access: KafkaAccess, keyring: Keyring, replica: str, clock: Clock
+) -> Intake:
     """What reads, as the process `replica` of its group."""
+    kafka, lanes = reads.kafka, reads.lanes
     until = config.identity.unsigned_until
     belief = None if keyring.is_empty else Belief(keyring, until, clock.wall)
     journal = Journal()
-    outputs = OutputReader(config.kafka, access, config.journal.clock_skew, belief, tasks_topic=config.tasks_topic)
+    outputs = OutputReader(kafka, access, config.journal.clock_skew, belief, tasks_topic=reads.tasks_topic)
     read_back = ReadBack(outputs, journal, config.journal, clock)
-    quota, admission = quota_of(config), Admission(config.admission, config.weights)
-    show_held(admission, config.weights)
+    admission = Admission(config.admission, lanes.weights)
+    show_held(admission, lanes.weights)
     partitions = Partitions(
-        Ownership(config.kafka.session_timeout),
+        Ownership(kafka.session_timeout),
         journal,
         admission,
-        config.lane_by_topic,
+        lanes.by_topic,
         config.journal.max_outcomes_per_partition,
         clock,
     )
-    commits = Commits(config.kafka.group_id, replica, keyring, until, clock.wall)
-    source = KafkaSource(config.kafka, access, partitions, read_back, quota, commits, clock)
-    return Intake(outputs, journal, read_back, quota, partitions, source)
+    commits = Commits(kafka.group_id, replica, keyring, until, clock.wall)
+    source = KafkaSource(kafka, access, partitions, read_back, reads.lease, commits, clock)
+    return Intake(outputs, journal, read_back, partitions, source)
 
 
 def written_tasks_of(config: Config, sink: Sink, intake: Intake, health: Health, clock: Clock) -> WrittenTasks | None:

@@ -159,6 +159,11 @@ class Service:
         drained.cancel()
         self._draining -= 1
 
+    def fail(self, error: Exception) -> None:
+        """Stop as for a signal; `run` raises this error then."""
+        if not self._failed.done():
+            self._failed.set_exception(error)
+
     def offsets(self) -> Sequence[Mapping[str, Any]]:
         """
         How far each partition is read and committed, and its oldest open records: since when, and in which state.
@@ -259,8 +264,7 @@ class Service:
                 "message.left_open", topic=name.partition.topic, partition=name.partition.number, offset=name.offset,
                 error=type(error).__name__,
             )  # fmt: skip
-            if not self._failed.done():
-                self._failed.set_exception(error)
+            self.fail(error)
         else:
             active.turn.leave()
             self._end(name, settled=True)

@@ -5,7 +5,6 @@ Whoever owns the first topic's first partition does it, so that one replica of t
 the partition. What is said of an image holds until it is asked about again.
 """
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from math import inf
@@ -13,6 +12,7 @@ from typing import NamedTuple
 
 import structlog
 
+from consumer import background
 from consumer.canaries.asking import Asker, CanaryCalls
 from consumer.canaries.expectations import Result, Told
 from consumer.clock import Clock
@@ -62,12 +62,8 @@ class Canaries:
         if not self._settings.images:
             yield
             return
-        asking = asyncio.create_task(self._run(), name="canaries")
-        try:
+        async with background.running(self._run(), "canaries"):
             yield
-        finally:
-            asking.cancel()
-            await asyncio.wait([asking])
 
     def degraded(self) -> list[str]:
         """Say which images are answered as they should not be."""

@@ -13,6 +13,7 @@ from math import inf
 
 import structlog
 
+from consumer import background
 from consumer.clock import Clock
 from consumer.deadline.due import Deadlines, Overdue, PerMinute
 from consumer.errors import OutcomeRefused
@@ -60,12 +61,10 @@ class Provisionals:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Look once a second until the context ends; what is on its way to Kafka then is given a moment."""
-        looking = asyncio.create_task(self._look_on(), name="deadlines")
         try:
-            yield
+            async with background.running(self._look_on(), "deadlines"):
+                yield
         finally:
-            looking.cancel()
-            await asyncio.wait([looking])
             if self._sending:
                 _, late = await asyncio.wait(self._sending, timeout=STOP_DEADLINE)
                 for each in late:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from consumer import background
 from consumer.clock import Clock
 from consumer.dispatch.pace import Departure, Pace
 from consumer.dispatch.quota import Share, Shares
@@ -155,7 +156,7 @@ class Gate:
         """See to it that somebody looks when the next call may depart."""
         self._next_look = min(self._pace.earliest() if share.total else share.until, now + LONGEST_LOOK)
         if self._waking is None:
-            self._waking = asyncio.create_task(self._keep_looking(), name="departures")
+            self._waking = background.started(self._keep_looking(), "departures")
 
     def _count_withheld(self, now: float, share: Share, is_waited_for: bool) -> None:
         if self._withheld is not None:

@@ -11,8 +11,8 @@ counted again after every start, and a vote that is written twice is one vote. A
 and its line makes that call again: at most those that were in flight.
 """
 
-from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, NamedTuple
 
 from consumer.locations import ObjectRef
 
@@ -59,8 +59,8 @@ class Vote:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
-    """What the provider was told. It cannot be taken back by any call."""
+class Feedback:
+    """What the provider is told."""
 
     about: About
     tenant: str
@@ -69,6 +69,17 @@ class Sent:
     url: str = field(repr=False)
     reviewers: tuple[str, ...]
     verdict_ids: tuple[str, ...]
+
+    def sent(self, at: str, request_id: str | None) -> "Sent":
+        """The same, once the provider has answered."""
+        members: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
+        return Sent(**members, sent_at=at, request_id=request_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent(Feedback):
+    """What the provider was told. It cannot be taken back by any call."""
+
     sent_at: str  # RFC 3339
     request_id: str | None  # the provider's
 

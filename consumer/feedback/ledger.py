@@ -68,13 +68,14 @@ class LedgerTopic:
             return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class LedgerWriter:
     """Writes lines. It is a `Ledger`, and what people's decisions are told to."""
 
     ledger: LedgerTopic
     producers: Producers
     clock: Clock
+    _not_written: str = ""  # the error for which no line can be written
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -95,10 +96,19 @@ class LedgerWriter:
             try:
                 await self.producers.send(self.ledger.topic, record, alone=False)
             except (Refused, KafkaError) as error:
-                log.warning("feedback.ledger_not_written", topic=self.ledger.topic, error=type(error).__name__)
+                self._not_written = type(error).__name__
+                log.warning("feedback.ledger_not_written", topic=self.ledger.topic, error=self._not_written)
                 await self.clock.sleep(RETRY_DELAY)
             else:
+                self._not_written = ""
                 return
+
+    def degraded(self) -> list[str]:
+        """Why decisions wait whose votes are to be written."""
+        if not self._not_written:
+            return []
+        topic, error = self.ledger.topic, self._not_written
+        return [f"people: the ledger of feedback, {topic}, cannot be written ({error}): decisions wait"]
 
     async def vote(self, decision: Decision, verdict: Any, delivery: Delivery) -> None:
         """Write the vote of a decision that was taken; return once it needs no repetition."""
@@ -136,6 +146,9 @@ class Follower(ConsumerRebalanceListener):  # type: ignore[misc]
         self._partitions: dict[int, _Partition] = {}
         self._consumer: Any = None
         self._is_busy = False
+        self._under_way = asyncio.Lock()  # while something is sent
+        self.not_read = ""
+        """The error for which the ledger cannot be read."""
 
     async def run(self) -> None:
         """Follow the ledger until this is cancelled. `KafkaError` escapes if no broker answers at the start."""
@@ -165,14 +178,17 @@ class Follower(ConsumerRebalanceListener):  # type: ignore[misc]
             polled = await self._consumer.getmany(timeout_ms=0 if self._is_busy else round(POLL * 1000))
             await self._look_for_ends()
         except KafkaError as error:
-            log.warning("feedback.ledger_not_read", topic=self._ledger.topic, error=type(error).__name__)
-            await asyncio.sleep(RETRY_DELAY)
+            self.not_read = type(error).__name__
+            log.warning("feedback.ledger_not_read", topic=self._ledger.topic, error=self.not_read)
+            await self._sending.clock.sleep(RETRY_DELAY)
             return
+        self.not_read = ""
         for partition, records in polled.items():
             if (owned := self._partitions.get(partition.partition)) is not None:
                 self._take(owned, records)
         await self._look_whether_read()
-        written = await self._sending.send(self._due())
+        async with self._under_way:
+            written = await self._sending.send(self._due())
         self._is_busy = bool(written)
         for line in written:
             for owned in self._partitions.values():  # its own record comes later, and changes nothing then
@@ -221,6 +237,11 @@ class Follower(ConsumerRebalanceListener):  # type: ignore[misc]
         log.info("feedback.ledger_assigned", partitions=sorted(self._partitions))
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        """Wait for the lines of what is being sent: who gets these partitions would send it again without them."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.session_timeout / 2):
+                await self._under_way.acquire()
+                self._under_way.release()
         self._partitions = {}
 
 

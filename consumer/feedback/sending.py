@@ -18,9 +18,9 @@ import structlog
 
 from consumer.clock import Clock
 from consumer.errors import AccountRefused, CallFailed, Unavailable, Unreachable
-from consumer.feedback import REFUSED, About, Line, NotSent, Sent
+from consumer.feedback import REFUSED, About, Feedback, Line, NotSent
 from consumer.feedback.quorum import Agreed
-from consumer.feedback.told import Feedback, Telling
+from consumer.feedback.told import Telling
 from consumer.observability import metrics
 from consumer.verdicts.bounds import rfc3339
 
@@ -105,8 +105,13 @@ class Sending:
         if self.dry_run:
             self._show(ready)
             return []
-        found = await asyncio.gather(*map(self._send, ready))
-        return written + [line for line in found if line is not None]
+        # All end before an error is raised: none may be sent again while it is still under way.
+        for ended in await asyncio.gather(*map(self._send, ready), return_exceptions=True):
+            if isinstance(ended, BaseException):
+                raise ended
+            if ended is not None:
+                written.append(ended)
+        return written
 
     async def _note(self, agreed: Agreed, reason: str, noted: str) -> list[Line]:
         if reason == noted:
@@ -137,17 +142,7 @@ class Sending:
         except CallFailed as error:
             return await self._failed(told, error)
         self._wait = 0.0
-        line = Sent(
-            about=told.about,
-            tenant=told.tenant,
-            suggestion=told.suggestion,
-            scenes=told.scenes,
-            url=told.url,
-            reviewers=told.reviewers,
-            verdict_ids=told.verdict_ids,
-            sent_at=rfc3339(self.clock.wall()),
-            request_id=request_id,
-        )
+        line = told.sent(rfc3339(self.clock.wall()), request_id)
         await self.ledger.write(line)
         self._attempts.pop(told.about, None)
         metrics.FEEDBACK.labels("sent").inc()

@@ -1,12 +1,11 @@
 """What the provider is told of an image that reviewers agree on, or why it is not. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
 from consumer.errors import Undecodable
-from consumer.feedback import SCENES, About, Scene, Suggestion
+from consumer.feedback import SCENES, Feedback, Scene, Suggestion
 from consumer.feedback.quorum import Agreed, agreed_scenes
 from consumer.intake.decode.bindings import Bindings
 from consumer.intake.decode.bindings import Place as BoundPlace
@@ -14,19 +13,6 @@ from consumer.locations import ByUrl, ObjectRef
 from consumer.policy.patterns import compiled
 
 _WHOLE_VALUES: Final = frozenset({"{bucket}", "{key}", "{version}"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Feedback:
-    """What is sent."""
-
-    about: About
-    tenant: str
-    suggestion: Suggestion
-    scenes: tuple[Scene, ...]
-    url: str = field(repr=False)
-    reviewers: tuple[str, ...]
-    verdict_ids: tuple[str, ...]
 
 
 class Telling:

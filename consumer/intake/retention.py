@@ -14,6 +14,7 @@ from math import inf, nan
 import structlog
 from aiokafka.errors import KafkaError
 
+from consumer import background
 from consumer.clock import Clock
 from consumer.kafka.admin import admin_client, topic_settings
 from consumer.kafka.security import KafkaAccess
@@ -53,12 +54,9 @@ class Retention:
     @contextlib.asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
         """Look every minute until the context ends. What was found stays while the cluster does not answer."""
-        watching = asyncio.create_task(self._watch(), name="retention")
-        try:
+        # aiokafka 0.14 may swallow a cancellation.
+        async with background.running(self._watch(), "retention", STOP_DEADLINE):
             yield
-        finally:
-            watching.cancel()
-            await asyncio.wait([watching], timeout=STOP_DEADLINE)  # aiokafka 0.14 may swallow a cancellation
 
     async def _watch(self) -> None:
         while True:

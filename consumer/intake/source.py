@@ -30,6 +30,7 @@ import structlog
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
+from consumer import background
 from consumer.clock import Clock, ends_within
 from consumer.config.kafka import KafkaSettings
 from consumer.intake import Lease, Reading
@@ -105,14 +106,14 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer.subscribe(self._settings.topics, listener=self)
         try:
             await self._consumer.start()
-            committing = asyncio.create_task(self._committer.run(), name="committer")
             try:
-                yield
+                async with background.running(self._committer.run(), "committer"):
+                    try:
+                        yield
+                    finally:
+                        self._lease.revoked()
+                        await self._take_over.stop()
             finally:
-                self._lease.revoked()
-                await self._take_over.stop()
-                committing.cancel()
-                await asyncio.wait([committing])
                 await self._committer.last()
         finally:
             await self._leave()

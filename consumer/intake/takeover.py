@@ -18,6 +18,7 @@ from math import inf
 import structlog
 from aiokafka.errors import KafkaError
 
+from consumer import background
 from consumer.clock import Clock
 from consumer.intake import Lease
 from consumer.intake.committer import Committer
@@ -68,7 +69,7 @@ class TakeOver:
     def start(self) -> None:
         """Take over what is assigned now, in the background."""
         self._assignment += 1
-        self._task = asyncio.create_task(self._run(self._assignment), name="take over")
+        self._task = background.started(self._run(self._assignment), "take over")
 
     def end(self) -> None:
         """Note that the assignment is over: nothing more is taken over of it."""

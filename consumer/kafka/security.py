@@ -30,6 +30,7 @@ from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import AuthenticationFailedError, IllegalSaslStateError, KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
+from consumer import background
 from consumer.clock import Clock
 from consumer.config.kafka import KafkaSecurity, KafkaSettings
 from consumer.errors import Misconfigured
@@ -112,12 +113,8 @@ class KafkaAccess:
     @contextlib.asynccontextmanager
     async def watched(self, clock: Clock) -> AsyncIterator[None]:
         """Until the context ends, follow the files, and notice brokers that are away, have moved or would refuse us."""
-        watching = asyncio.create_task(self._watch(clock), name="kafka access")
-        try:
+        async with background.running(self._watch(clock), "kafka access"):
             yield
-        finally:
-            watching.cancel()
-            await asyncio.wait([watching])
 
     async def _watch(self, clock: Clock) -> None:
         look_at = probe_at = clock.now()

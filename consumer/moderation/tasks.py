@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, Protocol
 
 import structlog
 
+from consumer import background
 from consumer.clock import Clock
 from consumer.dispatch.concurrency import ConcurrencyLimit, Slot
 from consumer.dispatch.flows import Flow
@@ -119,12 +120,8 @@ class AwaitedTasks:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Look for results until the context ends."""
-        looking = asyncio.create_task(self._run(), name="results of tasks")
-        try:
+        async with background.running(self._run(), "results of tasks"):
             yield
-        finally:
-            looking.cancel()
-            await asyncio.wait([looking])
 
     async def _run(self) -> None:
         while True:

@@ -4,7 +4,6 @@ What `/readyz` says, for the log: a line when a state begins and when it ends, a
 The log then shows when the replica was not ready and why, even if `/readyz` was not requested at that time.
 """
 
-import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
@@ -13,6 +12,7 @@ from math import inf
 
 import structlog
 
+from consumer import background
 from consumer.clock import Clock
 from consumer.observability.harmless import harmless
 
@@ -62,9 +62,5 @@ async def told(states: Collection[State], clock: Clock) -> AsyncIterator[None]:
                     state.look(clock.now())
             await clock.sleep(LOOK_INTERVAL)
 
-    looking = asyncio.create_task(look_on(), name="changes for the log")
-    try:
+    async with background.running(look_on(), "changes for the log"):
         yield
-    finally:
-        looking.cancel()
-        await asyncio.wait([looking])

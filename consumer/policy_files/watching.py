@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 import structlog
 
+from consumer import background
 from consumer.clock import Clock
 from consumer.config import PolicyFiles
 from consumer.errors import Misconfigured
@@ -66,12 +67,8 @@ class PolicyWatch:
     @contextlib.asynccontextmanager
     async def watched(self, interval: float) -> AsyncIterator[None]:
         """Look every so many seconds until the context ends."""
-        looking = asyncio.create_task(self._look_on(interval), name="the policy's files")
-        try:
+        async with background.running(self._look_on(interval), "the policy's files"):
             yield
-        finally:
-            looking.cancel()
-            await asyncio.wait([looking])
 
     async def look(self) -> None:
         """Look once; where the files have changed, until they stay."""

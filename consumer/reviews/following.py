@@ -5,7 +5,6 @@ It also knows up to when all decisions are taken: a machine's verdict is compare
 decision that was there when the verdict was read is in it, whichever replica took that.
 """
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
+from consumer import background
 from consumer.clock import Clock
 from consumer.config.reviews import ReviewSettings
 from consumer.dispatch.waits import Changes
@@ -57,12 +57,8 @@ class Following:
         while not await self._is_read():
             await self.clock.sleep(RETRY_DELAY)
         log.info("people.remembered", decisions=len(self.memory), mib=round(self.memory.size / (1 << 20), 1))
-        task = asyncio.create_task(self._follow(), name="following people's decisions")
-        try:
+        async with background.running(self._follow(), "following people's decisions"):
             yield
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
 
     def reasons_not_ready(self) -> list[str]:
         """Why no decision is taken."""

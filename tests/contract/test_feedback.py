@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from consumer.background import LoopEnded
 from consumer.clock import SystemClock
 from consumer.commands.feedback.ledger import lines, written
 from consumer.commands.feedback.running import open_feedback
@@ -158,3 +159,22 @@ def test_a_dry_run_of_what_is_off_is_refused() -> None:
     with pytest.raises(Misconfigured, match=r"feedback\.enabled is false"):
         ProviderAccess.of(Config(), ENVIRONMENT, dry_run=True)
     assert ProviderAccess.of(Config(), {}, dry_run=False) is None
+
+
+@pytest.mark.parametrize("name", ["following people's decisions", "feedback"])
+async def test_a_loop_of_feedback_that_has_ended_stops_it(kafka: KafkaCluster, topic: str, name: str) -> None:
+    """
+    Decisions are not taken any more as if nothing were missing.
+    """
+    desk = TellingDesk(kafka, topic)
+    async with running(SETTINGS) as emulator:
+        await desk.set_up_feedback(emulator, "http://127.0.0.1:1/")
+
+        async def ends() -> None:
+            async with desk.telling():
+                [loop] = [each for each in asyncio.all_tasks() if each.get_name() == name]
+                loop.cancel()
+                await asyncio.wait([loop])
+
+        with pytest.raises(LoopEnded, match=name):
+            await ends()

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import pytest
+
 from consumer.config.bindings import Binding
 from consumer.errors import AccountRefused, CallFailed, InputRefused, ProviderFailed, Unreachable
 from consumer.feedback import About, Line, NotSent, Sent
@@ -161,3 +163,31 @@ def test_a_dry_run_calls_nobody_and_writes_nothing() -> None:
     world.run(10)
 
     assert (world.provider.calls, world.ledger.lines) == ([], [])
+
+
+async def test_an_unforeseen_error_leaves_nothing_under_way() -> None:
+    """
+    What was being told beside it is written down before the error is raised: who starts anew would tell it again.
+    """
+    world = World(3)
+
+    @dataclass
+    class Broken(Lines):
+        """One that cannot write the first line."""
+
+        failed: bool = False
+
+        async def write(self, line: Line) -> None:
+            if not self.failed:
+                self.failed = True
+                raise KeyError("x")
+            await world.clock.sleep(1.0)
+            self.lines.append(line)
+
+    world.sending.ledger = world.ledger = Broken()
+
+    with pytest.raises(KeyError):
+        await world.clock.run(world.turn())
+
+    assert len(world.provider.calls) == 3
+    assert len(world.ledger.lines) == 2

@@ -3,9 +3,9 @@
 import pytest
 
 from consumer.config.bindings import Binding
-from consumer.feedback import REASONS
+from consumer.feedback import REASONS, Feedback
 from consumer.feedback.quorum import Agreed
-from consumer.feedback.told import Feedback, Telling, may_be_credential
+from consumer.feedback.told import Telling, may_be_credential
 from consumer.intake.decode.bindings import Bindings
 from consumer.locations import ObjectRef
 from tests.feedback.building import vote

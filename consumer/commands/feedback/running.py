@@ -11,26 +11,18 @@ import structlog
 import uvloop
 from aiokafka.errors import KafkaError
 
+from consumer import background
 from consumer.app import ServiceFailed, run_until_signal
+from consumer.background import Loops
 from consumer.clock import Clock, SystemClock
 from consumer.commands.feedback.room import Room
 from consumer.commands.feedback.sending import ProviderAccess, sending
 from consumer.config import Config
-from consumer.config.kafka import KafkaSettings
 from consumer.dispatch.in_flight import InFlight
 from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import Misconfigured
 from consumer.fairness import Lanes
 from consumer.holding import Holding
-from consumer.intake.admission import Admission
-from consumer.intake.ownership import Ownership
-from consumer.intake.partitions import Partitions
-from consumer.intake.readback import ReadBack
-from consumer.intake.source import KafkaSource
-from consumer.journal.belief import Belief
-from consumer.journal.commits import Commits
-from consumer.journal.journal import Journal
-from consumer.journal.reader import OutputReader
 from consumer.journal.signatures import Keyring
 from consumer.journal.verdict_records import Believing
 from consumer.kafka.security import KafkaAccess
@@ -38,6 +30,7 @@ from consumer.observability import metrics, review_metrics
 from consumer.observability.changes import State, told
 from consumer.observability.health import Health, serving
 from consumer.observability.log_context import say_in_every_line
+from consumer.parts import Reads, intake_of
 from consumer.reviews.carrying import Carrying, Published, Remembering
 from consumer.reviews.decided import Told
 from consumer.reviews.floors import Floors
@@ -76,14 +69,15 @@ class NoLease:
     def committed(self, sent_at: float) -> None: ...
 
 
-def read_by(config: Config) -> tuple[KafkaSettings, dict[str, str]]:
-    """What `feedback` reads as which group, and the lane of each topic. The verdicts are among its inputs."""
+def read_by(config: Config) -> Reads:
+    """What `feedback` reads as which group. The verdicts are among its inputs."""
     verdicts = tuple(config.kafka.outputs.by_decision.values())
     topics = (config.reviews.topic, *verdicts)
     settings = config.kafka.model_copy(
         update={"group_id": config.reviews.group_id, "topics": topics, "auto_offset_reset": "earliest"}
     )
-    return settings, {config.reviews.topic: DECISIONS, **dict.fromkeys(verdicts, VERDICTS)}
+    lane_by_topic = {config.reviews.topic: DECISIONS, **dict.fromkeys(verdicts, VERDICTS)}
+    return Reads(settings, Lanes(WEIGHTS, lane_by_topic), NoLease())
 
 
 def run(config: Config, keyring: Keyring, told: Sequence[Told] = (), access: ProviderAccess | None = None) -> None:
@@ -128,29 +122,23 @@ async def open_feedback(
     async with contextlib.AsyncExitStack() as stack:
         counted = metrics.Metrics()
         metrics.count_in(counted)
-        settings, lane_by_topic = read_by(config)
+        reads = read_by(config)
+        settings, lanes = reads.kafka, reads.lanes
         replica = token_hex(4)
         say_in_every_line(group=settings.group_id, replica=f"{gethostname()}-{replica}")
-        access, journal, in_flight = KafkaAccess(settings), Journal(), InFlight(clock)
-        until = config.identity.unsigned_until
-        belief = None if keyring.is_empty else Belief(keyring, until, clock.wall)
-        outputs = OutputReader(settings, access, config.journal.clock_skew, belief)
-        read_back = ReadBack(outputs, journal, config.journal, clock)
-        partitions = Partitions(
-            Ownership(settings.session_timeout),
-            journal,
-            Admission(config.admission, WEIGHTS),
-            lane_by_topic,
-            config.journal.max_outcomes_per_partition,
-            clock,
+        access, in_flight, loops = KafkaAccess(settings), InFlight(clock), Loops()
+        background.own(loops)
+        intake = intake_of(config, reads, access, keyring, replica, clock)
+        source = intake.source
+        health = Health(
+            [loops.reasons_not_ready, access.reasons_not_ready, source.reasons_not_ready],
+            [source.complaints],
+            [source.degraded],
         )
-        commits = Commits(settings.group_id, replica, keyring, until, clock.wall)
-        source = KafkaSource(settings, access, partitions, read_back, NoLease(), commits, clock)
-        health = Health([access.reasons_not_ready, source.reasons_not_ready], [source.complaints], [source.degraded])
         await stack.enter_async_context(serving(config.health, health, counted.registry))
-        unconfirmed = UnconfirmedPublishes(outputs.find, clock)
+        unconfirmed = UnconfirmedPublishes(intake.outputs.find, clock)
         sink = await stack.enter_async_context(KafkaSink.open(settings, access, unconfirmed, in_flight, clock))
-        sink.acknowledged = read_back.acknowledged
+        sink.acknowledged = intake.read_back.acknowledged
         await stack.enter_async_context(access.watched(clock))
         held = InterruptibleWaits()
         refused = RefusedOutcomes(clock, held.interruptible)
@@ -179,10 +167,10 @@ async def open_feedback(
         )
         written: Sink = sink
         if keyring.signs:
-            written = SigningSink(written, settings.group_id, keyring, partitions.mark, clock)
+            written = SigningSink(written, settings.group_id, keyring, intake.partitions.mark, clock)
         votes = [*told_of_decisions]
         if provider is not None:
-            votes.append(await stack.enter_async_context(sending(config, keyring, provider, clock)))
+            votes.append(await stack.enter_async_context(sending(config, keyring, provider, health, clock)))
         carrying = Carrying(
             settings=config.reviews,
             published=published_by(config, keyring, clock, lookup),
@@ -191,11 +179,12 @@ async def open_feedback(
             ),
             outcomes=Outcomes(Encoding(group=settings.group_id), settings.outputs),
             holding=holding,
-            publisher=Publisher(journal, written, refused, clock),
+            publisher=Publisher(intake.journal, written, refused, clock),
             told=votes,
         )
-        room = Room(carrying, lane_by_topic, AT_ONCE, held)
-        service = Service(source, room, in_flight, room, config.shutdown, Lanes(WEIGHTS, lane_by_topic))
+        room = Room(carrying, lanes.by_topic, AT_ONCE, held)
+        service = Service(source, room, in_flight, room, config.shutdown, lanes)
+        loops.stop_by(service.fail)
         health.offsets = service.offsets
         states = (
             State("readiness.lost", "readiness.regained", health.all_not_ready),

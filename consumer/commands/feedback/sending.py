@@ -1,13 +1,14 @@
 """Tells the provider what reviewers agree on, beside `feedback`, where the configuration has it."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from math import inf
+from typing import Final, Protocol
 
 import structlog
 
+from consumer import background
 from consumer.alibaba.feedback import FeedbackClient
 from consumer.authorities import Authorities
 from consumer.clock import Clock
@@ -26,13 +27,16 @@ from consumer.intake.decode.bindings import Bindings
 from consumer.journal.signatures import Keyring
 from consumer.kafka.security import KafkaAccess
 from consumer.keys import keys_of
+from consumer.observability.health import Health
 from consumer.proxies import Proxies
 from consumer.reviews.decided import Decided
 from consumer.vendor_facts.aliyun import feedback_url
 
 log = structlog.get_logger()
 
-RESTART_DELAY: Final = 5.0  # seconds
+RESTART_DELAY: Final = 5.0
+SAID_FOR: Final = 60.0  # after an error
+"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +85,9 @@ class Votes:
 
 
 @contextlib.asynccontextmanager
-async def sending(config: Config, keyring: Keyring, access: ProviderAccess, clock: Clock) -> AsyncIterator[Votes]:
+async def sending(
+    config: Config, keyring: Keyring, access: ProviderAccess, health: Health, clock: Clock
+) -> AsyncIterator[Votes]:
     """Follow the ledger and send, until the context ends; yields what decisions are to be told to."""
     settings, kafka = config.feedback, KafkaAccess(config.kafka)
     ledger = ledger_of(config, keyring)
@@ -113,22 +119,50 @@ async def sending(config: Config, keyring: Keyring, access: ProviderAccess, cloc
             lambda: Quorum(settings.quorum, settings.most),
             settings.calls_a_second,
         )
-        following = asyncio.create_task(_kept(follower, clock), name="feedback")
-        try:
+        kept = Kept(follower, clock)
+        health.degraded += [writer.degraded, kept.degraded]
+        async with background.running(kept.run(), "feedback"):
             yield Votes(writer)
-        finally:
-            following.cancel()
-            await asyncio.wait([following])
 
 
-async def _kept(follower: Follower, clock: Clock) -> None:
-    """Follow the ledger, again after whatever went wrong: decisions must not wait for that."""
-    while True:
-        try:
-            await follower.run()
-        except Exception as error:
-            log.exception("feedback.interrupted", error=type(error).__name__, retry_in=RESTART_DELAY)
-            await clock.sleep(RESTART_DELAY)
+class Followed(Protocol):
+    """A `Follower`."""
+
+    not_read: str
+
+    async def run(self) -> None:
+        """Follow the ledger until this is cancelled."""
+        ...
+
+
+@dataclass(slots=True)
+class Kept:
+    """Follows the ledger, again after whatever went wrong: decisions must not wait for that."""
+
+    follower: Followed
+    clock: Clock
+    _error: str = ""
+    _interrupted_at: float = -inf
+
+    async def run(self) -> None:
+        """Follow it until this is cancelled."""
+        while True:
+            try:
+                await self.follower.run()
+            except Exception as error:
+                self._error, self._interrupted_at = type(error).__name__, self.clock.now()
+                log.exception("feedback.interrupted", error=self._error, retry_in=RESTART_DELAY)
+            await self.clock.sleep(RESTART_DELAY)
+
+    def degraded(self) -> list[str]:
+        """Say that the provider is not told what reviewers agree on."""
+        is_interrupted = self.clock.now() - self._interrupted_at < SAID_FOR
+        if not (error := self._error if is_interrupted else self.follower.not_read):
+            return []
+        return [
+            f"people: the ledger of feedback cannot be followed ({error}): decisions are taken, and the provider is "
+            "told nothing; it goes on by itself"
+        ]
 
 
 def ledger_of(config: Config, keyring: Keyring) -> LedgerTopic:
