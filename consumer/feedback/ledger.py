@@ -37,7 +37,8 @@ log = structlog.get_logger()
 MAX_BATCH_BYTES: Final = 16_777_216
 RETRY_DELAY: Final = 1.0
 POLL: Final = 0.5
-"""Seconds."""
+LAST_LINES: Final = 5.0
+"""Seconds; the last for what is being sent at a stop, which would else be sent again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +147,7 @@ class Follower(ConsumerRebalanceListener):  # type: ignore[misc]
         self._partitions: dict[int, _Partition] = {}
         self._consumer: Any = None
         self._is_busy = False
-        self._under_way = asyncio.Lock()  # while something is sent
+        self._under_way: asyncio.Task[None] | None = None  # what sends, and writes down what was sent
         self.not_read = ""
         """The error for which the ledger cannot be read."""
 
@@ -171,6 +172,9 @@ class Follower(ConsumerRebalanceListener):  # type: ignore[misc]
             while True:
                 await self._turn()
         finally:
+            await self._until_written(LAST_LINES)
+            if self._under_way is not None and self._under_way.cancel():
+                await asyncio.wait([self._under_way])
             await self._consumer.stop()
 
     async def _turn(self) -> None:
@@ -187,8 +191,11 @@ class Follower(ConsumerRebalanceListener):  # type: ignore[misc]
             if (owned := self._partitions.get(partition.partition)) is not None:
                 self._take(owned, records)
         await self._look_whether_read()
-        async with self._under_way:
-            written = await self._sending.send(self._due())
+        self._under_way = asyncio.create_task(self._send(), name="telling the provider")
+        await asyncio.shield(self._under_way)
+
+    async def _send(self) -> None:
+        written = await self._sending.send(self._due())
         self._is_busy = bool(written)
         for line in written:
             for owned in self._partitions.values():  # its own record comes later, and changes nothing then
@@ -238,11 +245,12 @@ class Follower(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Wait for the lines of what is being sent: who gets these partitions would send it again without them."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._settings.session_timeout / 2):
-                await self._under_way.acquire()
-                self._under_way.release()
+        await self._until_written(self._settings.session_timeout / 2)
         self._partitions = {}
+
+    async def _until_written(self, patience: float) -> None:
+        if self._under_way is not None:
+            await asyncio.wait([self._under_way], timeout=patience)
 
 
 def _deliver(damage: Damage) -> Skip:
