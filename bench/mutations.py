@@ -34,6 +34,7 @@ PREPARING = " ".join(f"tests/images/preparing/test_{name}.py" for name in ("plan
 RULES, CONDITIONS = "tests/policy/test_rules.py tests/policy/test_oracle.py", "tests/policy/test_conditions.py"
 FETCHING, STORES = "tests/moderation/test_fetching.py", "tests/images/stores/test_reading.py"
 OWNERSHIP, TAKEOVER = "tests/intake/test_ownership.py", "tests/intake/test_source.py"
+BUGS = "tests/reviews/test_bugs.py"
 FAULTS = (
     Fault("intake/ownership.py", "session_timeout - MARGIN", "session_timeout + MARGIN", OWNERSHIP),
     Fault("intake/ownership.py", "if had_by_others or partition", "if partition", OWNERSHIP),
@@ -165,6 +166,16 @@ FAULTS = (
     Fault("policy/patterns.py", "for each in only_exactly if each.startswith(first)", "for each in ()", RULES),
     Fault("policy/patterns.py", 'rf"(?s)(?!{taken_away}\\Z){wanted}" if taken_away else ', "", RULES),
     Fault("policy/language.py", 'if self.pin and self.then == "pass":', "if False:", RULES),
+    Fault("reviews/carrying.py", "may_end=ends)", "may_end=True)", BUGS),
+    Fault("reviews/carrying.py", "if is_signed:", "if False:", BUGS),
+    Fault("unexpected.py", "if may_end and self._judged", "if self._judged", BUGS),
+    Fault("background.py", "            self._stop(ended)\n        log", "            pass\n        log",
+          "tests/test_background.py"),
+    Fault("background.py", "        for ended in self._ended.values():\n            stop(ended)\n", "",
+          "tests/test_background.py"),
+    Fault("service.py", "            self._failed.set_exception(error)", "            pass",
+          "tests/test_background.py"),
+    Fault("feedback/sending.py", ", return_exceptions=True)", ")", "tests/feedback/test_sending.py"),
 )  # fmt: skip
 
 

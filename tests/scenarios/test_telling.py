@@ -11,6 +11,7 @@ import pytest
 from consumer.emulator import Emulator, EmulatorSettings, running
 from consumer.feedback.sending import AT_ONCE
 from consumer.journal.signatures import Keyring
+from consumer.reviews.review import VerdictAt
 from tests.contract.test_feedback import ENVIRONMENT, TellingDesk
 from tests.emulator.imagehost import serving
 from tests.emulator.scan.drawing import drawing, file_of
@@ -168,7 +169,7 @@ async def test_a_removal_by_name_holds_for_what_comes_under_that_name_until_some
     desk = TellingDesk(kafka, topic, Keyring({}), remove_by_name=True)
     await desk.set_up()
 
-    async def passed(n: int, content: str, name: str = "a.jpg") -> Any:
+    async def passed(n: int, content: str, name: str = "a.jpg") -> tuple[str, VerdictAt]:
         return await desk.put(verdict(n, "nonLabel", "none", group=topic, sha256=content * 64, name=name))
 
     async def people(many: int) -> list[tuple[int, str]]:
