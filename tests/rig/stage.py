@@ -27,10 +27,7 @@ class Stage:
 
     @property
     def outputs(self) -> dict[str, str]:
-        return {
-            "block": f"{self.name}.block", "review": f"{self.name}.review", "pass": f"{self.name}.pass",
-            "dead_letter": f"{self.name}.dead",
-        }  # fmt: skip
+        return {**{each: f"{self.name}.{each}" for each in DECISIONS}, "dead_letter": f"{self.name}.dead"}
 
     async def set_up(self, partitions: int = PARTITIONS) -> None:
         """Create the topics."""

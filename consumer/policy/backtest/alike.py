@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from consumer.policy.backtest.cells import cell_of
 from consumer.policy.language import OVERALL, Match, Rule
 from consumer.policy.patterns import compiled
 from consumer.policy.ready import UNSEEN, expiry
@@ -70,7 +71,7 @@ class Kind:
         self.marginals = marginals
         self.why_not = why_not  # it cannot be replayed: then nothing but the count has a meaning
         self.count = 0
-        self.cell = 3 * current + candidate  # the place in a matrix of nine numbers
+        self.cell = cell_of(current, candidate)
 
 
 class Kinds:

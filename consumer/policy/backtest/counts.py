@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 from consumer.policy.backtest.alike import Kind, Kinds
+from consumer.policy.backtest.cells import CELLS, cell_of
 from consumer.policy.backtest.intervals import BLOCKS
 from consumer.policy.backtest.people import People
 from consumer.policy.backtest.samples import Samples
@@ -26,8 +27,15 @@ LATEST = "9999-12-31T23:59:59.999Z"
 BINS = 20
 """Of confidences, five wide each; what has 100 is in the last."""
 _STRICTNESS: Mapping[str, int] = {each.value: strictness for each, strictness in STRICTNESS.items()}
-_NOT_REPLAYED = 9
+_NOT_REPLAYED = CELLS
 """In place of a cell: nothing is counted of the submission in any matrix."""
+_STRICTNESS_BITS = (len(DECISIONS) - 1).bit_length()
+_SEQUENCE_BITS = 6
+_LAST_SEQUENCE = (1 << _SEQUENCE_BITS) - 2  # a provisional one has 0, and no rank is 0
+_HUMAN = 1 << _SEQUENCE_BITS + _STRICTNESS_BITS
+_FIRST = 2 << _STRICTNESS_BITS
+RANKS = 2 * _HUMAN
+"""Ranks are from 1 to one less."""
 
 _MOST_REASONS = 1_000
 _MOST_EXAMPLES = 5
@@ -52,35 +60,40 @@ class Seen:
     Which submissions were met, and what was counted of each, in 64 MB: each may stand in two places, where those that
     come later push it out.
 
-    That one was met is certain, by 51 bits. That one was not is likely among the last four million.
+    That one was met is certain, by what rank and cell leave of 64 bits: 51, where there are three decisions. That one
+    was not is likely among the last four million.
     """
 
     _PLACES = 1 << 23
-    _NOTED = (1 << 13) - 1  # nine bits of the rank, four of the cell
 
-    def __init__(self) -> None:
+    def __init__(self, cells: int = CELLS + 1, ranks: int = RANKS) -> None:
+        """What is noted are cells and ranks below these bounds; `_NOT_REPLAYED` counts among the cells."""
         self._table = memoryview(bytearray(8 * self._PLACES)).cast("q")
+        self._cell_bits = (cells - 1).bit_length()
+        self._cell = (1 << self._cell_bits) - 1
+        self._noted_bits = self._cell_bits + (ranks - 1).bit_length()
+        self._noted = (1 << self._noted_bits) - 1
 
     def earlier(self, submission: tuple[Any, ...], rank: int, cell: int) -> tuple[int, bool] | None:
         """
         Return the cell that was counted of a submission, and whether this record outranks it; None where it is new.
 
-        `cell` (0 to 15) is noted of what is new or outranks; `rank` is from 1 to 511.
+        `cell` is noted of what is new or outranks; `rank` is at least 1.
         """
-        table, noted = self._table, self._NOTED
+        table, noted, cell_bits = self._table, self._noted, self._cell_bits
         found = hash(submission)
-        mark, first = found & ~noted, found >> 13 & (self._PLACES - 1)
+        mark, first = found & ~noted, found >> self._noted_bits & (self._PLACES - 1)
         met = table[first]
         at = first if met and met & ~noted == mark else first ^ 1
         there = table[at]
         if there and there & ~noted == mark:
-            is_newer = (there & noted) >> 4 < rank
+            is_newer = (there & noted) >> cell_bits < rank
             if is_newer:
-                table[at] = mark | rank << 4 | cell
-            return there & 15, is_newer
+                table[at] = mark | rank << cell_bits | cell
+            return there & self._cell, is_newer
         if met:
             table[first ^ 1] = met
-        table[first] = mark | rank << 4 | cell
+        table[first] = mark | rank << cell_bits | cell
         return None
 
 
@@ -88,16 +101,17 @@ def rank_of(verdict: Mapping[str, Any]) -> int:
     """
     Which of several verdicts about a submission counts, as subscribers tell it: the higher one.
 
-    People's before machines', then the higher `sequence` (of those above 62 no order is told), then the stricter one.
+    People's before machines', then the higher `sequence` (of those from 62 on no order is told), then the stricter one.
     """
     sequence, strictness = verdict.get("sequence", 1), _STRICTNESS[verdict["decision"]]
     if sequence == 1 and verdict["decided_by"] != "human":  # nearly all
-        return 8 | strictness
-    return int(verdict["decided_by"] == "human") << 8 | (min(int(sequence), 62) + 1) << 2 | strictness
+        return _FIRST | strictness
+    human = _HUMAN if verdict["decided_by"] == "human" else 0
+    return human | (min(int(sequence), _LAST_SEQUENCE) + 1) << _STRICTNESS_BITS | strictness
 
 
 class Counts:
-    """All that is counted. Every matrix has nine numbers, by the current policy's decision and the candidate's."""
+    """All that is counted. Every matrix is a row of cells, as `cells.py` has them."""
 
     def __init__(
         self,
@@ -122,7 +136,7 @@ class Counts:
         self.not_verdicts: list[str] = []  # where the first ones were
         self.read = self.replayed = 0
         self.first, self.last = LATEST, ""  # moments, as verdicts write them
-        self.blocks = [[0] * BLOCKS for _ in range(9)]
+        self.blocks = [[0] * BLOCKS for _ in range(CELLS)]
         self._groups: dict[tuple[str, str], list[int]] = {}
         self.tenants: dict[str, list[int]] = {}
         self.purposes: dict[str, list[int]] = {}
@@ -224,7 +238,7 @@ class Counts:
 
     def _group(self, whose: tuple[str, str]) -> list[int]:
         """A row for a tenant's purpose; those that find no room have one together."""
-        return self._groups.setdefault(whose if len(self._groups) < MOST_NAMES else (OTHERS, OTHERS), [0] * 9)
+        return self._groups.setdefault(whose if len(self._groups) < MOST_NAMES else (OTHERS, OTHERS), [0] * CELLS)
 
     def _sample(self, verdict: Mapping[str, Any], kind: Kind, place: Place) -> None:
         label = self._kinds.deciding_label(verdict, kind, int(kind.candidate > kind.current))
@@ -242,7 +256,7 @@ class Counts:
             self.not_replayed[name] += kind.count
             return
         for rule, without in kind.marginals:
-            row(self.marginals, rule)[3 * without + kind.candidate] += kind.count
+            row(self.marginals, rule)[cell_of(without, kind.candidate)] += kind.count
 
 
 def _why_left_out(verdict: Mapping[str, Any]) -> str:
@@ -259,7 +273,7 @@ def _identity(verdict: Mapping[str, Any]) -> str:
     return verdict.get("identity") or f"event:{verdict['event']['id']}/{verdict['image']['id']}"
 
 
-def row(rows: dict[str, list[int]], name: str, size: int = 9) -> list[int]:
+def row(rows: dict[str, list[int]], name: str, size: int = CELLS) -> list[int]:
     """The row of a name, which may be that of all others."""
     found = rows.get(name)
     if found is None:

@@ -9,6 +9,8 @@ from statistics import median
 from typing import Any
 
 from consumer.errors import ConsumerError
+from consumer.policy.backtest.cells import CELLS
+from consumer.records import Decision
 
 SCHEMA = "moderation.review.v1"
 MOST_DECISIONS = 1_000_000
@@ -32,7 +34,7 @@ class People:
         self._looked = array("d")  # seconds
         self.read = 0
         # By what they said (False: approved), and both policies' decisions.
-        self.matched = {removed: [0] * 9 for removed in (False, True)}
+        self.matched = {removed: [0] * CELLS for removed in (False, True)}
         self.escalated = 0
         self.of_blocked = 0  # of the matched ones: those whose image had been blocked
 
@@ -70,7 +72,7 @@ class People:
             self.escalated += 1
             return
         self.matched[removed][cell] += 1
-        self.of_blocked += published == "block"
+        self.of_blocked += published == Decision.BLOCK
 
     @property
     def are_any(self) -> bool:

@@ -2,10 +2,11 @@
 What a backtest came to, as an object that JSON can hold; the terminal, the page and the table are made of it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from consumer.policy.backtest.alike import bounds_of
+from consumer.policy.backtest.cells import cell_of, flips, flips_to, lines_of, pairs, sum_of
 from consumer.policy.backtest.counts import BINS, OTHERS, Counts
 from consumer.policy.backtest.gates import Gates, judged
 from consumer.policy.backtest.intervals import Interval, resampled, wilson
@@ -13,7 +14,7 @@ from consumer.policy.backtest.people import People
 from consumer.policy.language import Rule
 from consumer.policy.patterns import compiled
 from consumer.policy.schema import Policy, PolicySettings
-from consumer.records import DECISIONS
+from consumer.records import DECISIONS, STRICTNESS, Decision
 
 SCHEMA = "moderation.backtest.v1"
 SECONDS_PER_REVIEW = 20.0
@@ -25,7 +26,7 @@ Draws = Sequence[Sequence[int]]
 Row = Mapping[str, Any]
 
 _NAMES = [each.value for each in DECISIONS]
-_PASS, _REVIEW, _BLOCK = range(3)
+_REVIEW, _BLOCK = STRICTNESS[Decision.REVIEW], STRICTNESS[Decision.BLOCK]
 
 
 def result_of(
@@ -46,8 +47,8 @@ def result_of(
             for now, before in enumerate(_NAMES)
         },
         "flips": {
-            "total": matrix.sum_of(_cells(lambda now, then: now != then)),
-            **{f"to_{name}": matrix.sum_of(_flips_to(to)) for to, name in enumerate(_NAMES)},
+            "total": matrix.sum_of(pairs(lambda now, then: now != then)),
+            **{f"to_{name}": matrix.sum_of(flips_to(to)) for to, name in enumerate(_NAMES)},
         },
         "reviews": _reviews(counts, matrix, seconds_per_review),
         "rules": _rules(counts),
@@ -75,15 +76,15 @@ class _Matrix:
         self._blocks, self._draws, self._scale = blocks, draws, scale
 
     def sum_of(self, cells: Iterable[tuple[int, int]]) -> Row:
-        column = [sum(each) for each in zip(*(self._blocks[3 * now + then] for now, then in cells), strict=True)]
+        column = [sum(each) for each in zip(*(self._blocks[cell_of(now, then)] for now, then in cells), strict=True)]
         return _interval(resampled(column, self._draws, self._scale))
 
     def difference(self, plus: Iterable[tuple[int, int]], minus: Iterable[tuple[int, int]]) -> list[int]:
         """By block: the records of some cells less those of others."""
         plus, minus = list(plus), list(minus)
         return [
-            sum(self._blocks[3 * now + then][at] for now, then in plus)
-            - sum(self._blocks[3 * now + then][at] for now, then in minus)
+            sum(self._blocks[cell_of(now, then)][at] for now, then in plus)
+            - sum(self._blocks[cell_of(now, then)][at] for now, then in minus)
             for at in range(len(self._blocks[0]))
         ]
 
@@ -108,14 +109,6 @@ class _Matrix:
             return _interval(Interval(value, value, value))
         low, high = shares[round(0.025 * (len(shares) - 1))], shares[round(0.975 * (len(shares) - 1))]
         return _interval(Interval(value, low, high))
-
-
-def _cells(wanted: Any) -> list[tuple[int, int]]:
-    return [(now, then) for now in range(3) for then in range(3) if wanted(now, then)]
-
-
-def _flips_to(to: int) -> list[tuple[int, int]]:
-    return _cells(lambda now, then: then == to and now != to)
 
 
 def _interval(interval: Interval) -> dict[str, float]:
@@ -150,8 +143,8 @@ def _records(counts: Counts) -> Row:
 
 
 def _reviews(counts: Counts, matrix: _Matrix, given: float | None) -> Row:
-    now = _cells(lambda now, then: now == _REVIEW)
-    then = _cells(lambda now, then: then == _REVIEW)
+    now = pairs(lambda now, then: now == _REVIEW)
+    then = pairs(lambda now, then: then == _REVIEW)
     column, today = matrix.difference(then, now), matrix.difference(now, [])
     measured = counts.people.seconds_per_review
     seconds = given or measured or SECONDS_PER_REVIEW
@@ -174,16 +167,12 @@ def _rows(rows: Mapping[str, Sequence[int]]) -> Sequence[Row]:
 
 
 def _row(name: str, cells: Sequence[int]) -> dict[str, Any]:
-    images = sum(cells)
-    same = cells[0] + cells[4] + cells[8]
     return {
         "name": name,
-        "images": images,
-        "flips": images - same,
-        "to_pass": cells[3] + cells[6],
-        "to_review": cells[1] + cells[7],
-        "to_block": cells[2] + cells[5],
-        "matrix": [list(cells[3 * now : 3 * now + 3]) for now in range(3)],
+        "images": sum(cells),
+        "flips": flips(cells),
+        **{f"to_{decision}": sum_of(cells, flips_to(to)) for to, decision in enumerate(_NAMES)},
+        "matrix": lines_of(cells),
     }
 
 
@@ -191,19 +180,19 @@ def _rules(counts: Counts) -> list[Row]:
     """Rules of the candidate's that decide something: without each, so many images would be decided otherwise."""
     made = []
     for rule, cells in counts.marginals.items():
-        flips = {
-            f"{_NAMES[without]}→{_NAMES[then]}": cells[3 * without + then]
-            for without in range(3)
-            for then in range(3)
-            if cells[3 * without + then]
+        changes = {
+            f"{_NAMES[without]}→{_NAMES[then]}": count
+            for without, line in enumerate(lines_of(cells))
+            for then, count in enumerate(line)
+            if count
         }
-        made.append({"rule": rule, "images": sum(cells), "flips": flips})
+        made.append({"rule": rule, "images": sum(cells), "flips": changes})
     return sorted(made, key=lambda each: (-each["images"], each["rule"]))
 
 
 def _histograms(counts: Counts) -> list[Row]:
     """Confidences by label, those of the most frequently different labels first, with the rules' bounds."""
-    flips = {name: sum(cells) - cells[0] - cells[4] - cells[8] for name, cells in counts.labels.items()}
+    by_label = {name: flips(cells) for name, cells in counts.labels.items()}
     bounds = {
         name: {"current": _bounds(counts.current.settings, name), "candidate": _bounds(counts.candidate.settings, name)}
         for name in counts.confidences
@@ -212,7 +201,7 @@ def _histograms(counts: Counts) -> list[Row]:
         (name for name in counts.confidences if name != OTHERS),
         key=lambda name: (
             not (bounds[name]["current"] or bounds[name]["candidate"]),
-            -flips.get(name, 0),
+            -by_label.get(name, 0),
             -sum(counts.confidences[name]),
             name,
         ),
@@ -245,9 +234,9 @@ def _people(people: People) -> Row:
     }
 
 
-def _of_blocks(people: People, is_blocked: Any) -> Row:
-    cells = [3 * now + then for now, then in _cells(is_blocked)]
-    approved, removed = (sum(people.matched[each][cell] for cell in cells) for each in (False, True))
+def _of_blocks(people: People, is_blocked: Callable[[int, int], bool]) -> Row:
+    blocked = pairs(is_blocked)
+    approved, removed = (sum_of(people.matched[each], blocked) for each in (False, True))
     precision, recall = wilson(removed, approved + removed), wilson(removed, sum(people.matched[True]))
     return {
         "blocked": approved + removed,

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from tests.rig.policy_cases.cases import FAILURES, LEVELS, Image
+from tests.rig.policy_cases.cases import FAILURES, LEVELS, OUTCOMES, Image
 
 Tree = Mapping[str, Any]
 
-STRICTNESS = {"pass": 0, "review": 1, "block": 2}
+STRICTNESS = {each: rank for rank, each in enumerate(OUTCOMES)}
 DEFAULT_ROUTE = {"high": "block", "medium": "review", "low": "pass", "none": "pass"}
 EXACTLY = ("nonLabel", "nonLabel_lib")
 MOST_CARRIED = 8_192  # bytes of an event's context

@@ -10,14 +10,16 @@ from typing import Any
 
 from consumer.commands.pages import template
 from consumer.commands.policy.backtesting import plots
-from consumer.commands.policy.backtesting.text import about, headline, not_counted, people, reference, reviews
+from consumer.commands.policy.backtesting.text import BECOMES, about, headline, not_counted, people, reference, reviews
 from consumer.commands.scan.items import printable
+from consumer.records import Decision
 
 Row = Mapping[str, Any]
 
 _BARS = 20
 _ROWS = 50
-_CHANGES = (("block", "Newly blocked"), ("pass", "Newly passed"), ("review", "Newly reviewed"))
+CHANGES = (Decision.BLOCK, Decision.PASS, Decision.REVIEW)
+"""What images would newly become, in the order in which they are shown."""
 
 
 def page(result: Row) -> str:
@@ -68,9 +70,14 @@ def _sections(result: Row) -> Iterator[str]:
 
 def _figures(result: Row) -> str:
     flips, told = result["flips"], result["reviews"]
-    figures = [
-        (kind, title, f"{flips[f'to_{kind}']['value']:,.0f}", _between(flips[f"to_{kind}"], ",.0f"))
-        for kind, title in _CHANGES
+    figures: list[tuple[str, str, str, str]] = [
+        (
+            kind,
+            BECOMES[kind].capitalize(),
+            f"{flips[f'to_{kind}']['value']:,.0f}",
+            _between(flips[f"to_{kind}"], ",.0f"),
+        )
+        for kind in CHANGES
     ]
     hours = told["hours"]
     figures.append(("", "Reviewers' hours", f"{hours['value']:+,.1f}", _between(hours, "+,.1f")))
@@ -109,9 +116,9 @@ def _by_name(rows: Sequence[Row], title: str, noun: str) -> str:
 
 
 def _rows(rows: Sequence[Row], noun: str) -> str:
-    names = ("images", "flips", "to_block", "to_review", "to_pass")
+    names = ("images", "flips", *(f"to_{decision}" for decision in BECOMES))
     return _table(
-        (noun, "images", "differ", "→ block", "→ review", "→ pass"),
+        (noun, "images", "differ", *(f"→ {each}" for each in BECOMES)),
         ((_e(row["name"]), *(f"{row[name]:,}" for name in names)) for row in rows[:_ROWS]),
     )
 
@@ -136,10 +143,10 @@ def _rules(rows: Sequence[Row]) -> str:
 
 
 def _samples(strata: Sequence[Row]) -> Iterator[str]:
-    for kind, title in _CHANGES:
+    for kind in CHANGES:
         for row in [each for each in strata if each["candidate"] == kind]:
             yield (
-                f'<h3>{title}: <span class="{row["current"]}">{row["current"]}</span> → '
+                f'<h3>{BECOMES[kind].capitalize()}: <span class="{row["current"]}">{row["current"]}</span> → '
                 f'<span class="{kind}">{kind}</span>, {_e(row["label"] or "no label")} ({row["count"]:,})</h3>'
                 f'<div class="images">{"".join(map(_image, row["images"]))}</div>'
             )

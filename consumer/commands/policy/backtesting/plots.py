@@ -15,9 +15,13 @@ _LONGEST = 34  # characters of a label beside its bar
 
 
 def matrix(result: Row) -> str:
-    """Nine cells: what is as before is grey; what is not has the colour of what it becomes, the stronger the more."""
+    """
+    A cell for each pair: what is as before is grey; what is not has the colour of what it becomes, the stronger the
+    more.
+    """
     most = max((cell["value"] for row in result["matrix"].values() for cell in row.values()), default=0)
-    return _svg(440, 236, "Current decisions by row, the candidate's by column", _matrix(result["matrix"], most))
+    width, height = 86 + 118 * len(_NAMES), 20 + 72 * len(_NAMES)
+    return _svg(width, height, "Current decisions by row, the candidate's by column", _matrix(result["matrix"], most))
 
 
 def _matrix(cells: Mapping[str, Mapping[str, Row]], most: float) -> Iterator[str]:
@@ -46,7 +50,7 @@ def _bars(rows: Sequence[Row], most: int) -> Iterator[str]:
     for line, row in enumerate(rows):
         y, x = 4 + 24 * line, 250.0
         yield _text(242, y + 14, _cut(row["name"]), end=True)
-        for kind in ("to_block", "to_review", "to_pass"):
+        for kind in [f"to_{each}" for each in reversed(_NAMES)]:
             if row[kind]:
                 width = max(1.0, 340 * row[kind] / most)
                 told = f"{row['name']}: {row[kind]:,} {kind.replace('_', ' ')}"

@@ -11,12 +11,15 @@ from rich.text import Text
 
 from consumer.commands.scan.items import printable
 from consumer.commands.scan.progress import STYLES
-from consumer.records import DECISIONS
+from consumer.records import DECISIONS, Decision
 
 _FEW = 10  # rows of each table
 _SAMPLES = 5  # strata of each direction
 
 Row = Mapping[str, Any]
+
+BECOMES = {Decision.BLOCK: "newly blocked", Decision.REVIEW: "newly reviewed", Decision.PASS: "newly passed"}
+"""What becomes of an image that would come to this decision, and does not now; in the order in which it is told."""
 
 LEFT_OUT = {
     "before": "decided before --since",
@@ -63,10 +66,9 @@ def _parts(result: Row) -> Iterator[RenderableType]:
 def headline(result: Row) -> str:
     """What changes, in a sentence."""
     flips, replayed = result["flips"], result["records"]["replayed"]
+    told = ", ".join(f"{_count(flips[f'to_{decision}'])} {words}" for decision, words in BECOMES.items())
     return (
-        f"{_count(flips['total'])} of {_whole(replayed / result['sample'])} images would be decided otherwise: "
-        f"{_count(flips['to_block'])} newly blocked, {_count(flips['to_review'])} newly reviewed, "
-        f"{_count(flips['to_pass'])} newly passed."
+        f"{_count(flips['total'])} of {_whole(replayed / result['sample'])} images would be decided otherwise: {told}."
     )
 
 
@@ -160,11 +162,11 @@ def _matrix(result: Row) -> Table:
 
 
 def _rows(rows: Sequence[Row], title: str) -> Table:
-    table = _table(title, "images", "differ", "→ block", "→ review", "→ pass")
+    table = _table(title, "images", "differ", *(f"→ {each}" for each in BECOMES))
     table.columns[0].justify, table.columns[0].overflow = "left", "fold"
     wanted = [each for each in rows if each["flips"]]
     for each in wanted[:_FEW]:
-        numbers = [each[name] for name in ("images", "flips", "to_block", "to_review", "to_pass")]
+        numbers = [each[name] for name in ("images", "flips", *(f"to_{decision}" for decision in BECOMES))]
         table.add_row(Text(printable(each["name"])), *(f"{number:,}" for number in numbers))
     if len(wanted) > _FEW:
         table.add_row(Text(f"… and {len(wanted) - _FEW:,} more", "dim"))
