@@ -83,11 +83,12 @@ def test_what_they_cost_is_said() -> None:
     two = CanariesSettings.model_validate({"images": images, "interval": 300})
     one = CanariesSettings.model_validate({"images": images[:1]})
 
-    assert canary_calls(two, 2, 2) == Finding(
+    assert canary_calls(two, 2, 2, 1) == Finding(
         Level.OK, "canaries",
         "2 images every 300 s, by 2 services in 2 regions: 2,304 calls a day, billed; --canary asks now",
     )  # fmt: skip
-    assert canary_calls(one, 1, 1).text.startswith("1 image every 600 s, by 1 service in 1 region: 144 calls")
+    assert canary_calls(one, 1, 1, 1).text.startswith("1 image every 600 s, by 1 service in 1 region: 144 calls")
+    assert "in 1 region: 144 calls a day, billed as 432 (3 scenes each);" in canary_calls(one, 1, 1, 3).text
 
 
 async def test_asking_about_none_is_wrong() -> None:

@@ -63,9 +63,9 @@ async def check(
     if "scan" not in broken and config.provider.is_scan:
         findings += callbacks(config.scan)
     _figures(config, broken, latency, findings)
-    if config.canaries.images and policy and not {"canaries", "provider"} & broken:
+    if config.canaries.images and policy and not {"canaries", "provider", "scan"} & broken:
         services, regions = len(policy.settings.all_asked.services), len(config.provider.regions)
-        findings.append(canary_calls(config.canaries, services, regions))
+        findings.append(canary_calls(config.canaries, services, regions, config.units_per_call))
     if "provider" not in broken:
         findings += endpoints(config.provider)
     findings += open_to_others(config)

@@ -25,12 +25,17 @@ def calls_at_once(config: Config, latency: float) -> Finding:
     return ok("calls in flight", f"{allowed}; {qps} calls a second of {latency:g} s need {needed}")
 
 
-def canary_calls(settings: CanariesSettings, services: int, regions: int) -> Finding:
-    """What asking about canaries costs."""
+def canary_calls(settings: CanariesSettings, services: int, regions: int, units: int) -> Finding:
+    """What asking about canaries costs; `units` is what the provider charges for a call: itself, or so many scenes."""
     images = len(settings.images)
     calls = round(86_400 / settings.interval * images * services * regions)
     what = f"{counted(images, 'image')} every {settings.interval:g} s, by {counted(services, 'service')}"
-    return ok("canaries", f"{what} in {counted(regions, 'region')}: {calls:,} calls a day, billed; --canary asks now")
+    billed = (
+        f"{calls:,} calls a day, billed"
+        if units == 1
+        else f"{calls:,} calls a day, billed as {calls * units:,} ({units} scenes each)"
+    )
+    return ok("canaries", f"{what} in {counted(regions, 'region')}: {billed}; --canary asks now")
 
 
 def counted(number: int, what: str) -> str:
