@@ -26,10 +26,12 @@ from consumer.vendor_facts.aliyun import (
     CONFIGURATION_GROUPS,
     DEFAULT_REGION,
     KEY_VARIABLES,
+    OWN_STORE,
     PROVIDER,
     REGIONS,
     base_url,
 )
+from consumer.vendor_facts.vendor import OnlyService, OwnStore
 
 
 class RegionUrl(NamedTuple):
@@ -218,6 +220,16 @@ class ProviderSettings(Settings):
     def is_scan(self) -> bool:
         """Whether the 1.0 API is asked."""
         return self.api == "scan-1.0"
+
+    @property
+    def only_service(self) -> OnlyService | None:
+        """The one service that the API has; None where the policy chooses among several."""
+        return scan.ONLY_SERVICE if self.is_scan else None
+
+    @property
+    def own_store(self) -> OwnStore:
+        """The store that the provider reads itself."""
+        return OWN_STORE
 
     @property
     def key_variables(self) -> Mapping[str, str]:

@@ -21,7 +21,7 @@ from consumer.policy.language import Outcome, Overlay, Rule, Unjudged
 from consumer.policy.patterns import compiled
 from consumer.records import Asked
 from consumer.vendor_facts.aliyun import ADVANCED_INFO, DEFAULT_SERVICE, InfoType, is_offered
-from consumer.vendor_facts.scan import SERVICE
+from consumer.vendor_facts.vendor import OnlyService
 
 
 class Route(Settings):
@@ -135,14 +135,14 @@ class PolicySettings(Settings):
         return max(len(self.services), *(len(overlay.services or ()) for overlay in self.overlays), 0)
 
 
-def asked_by_scenes(settings: PolicySettings) -> PolicySettings:
+def asked_by(only: OnlyService, settings: PolicySettings) -> PolicySettings:
     """
-    The same policy where the provider is asked about scenes, which the configuration names, and has no services.
+    The same policy where the provider has no services to choose from, but this one.
 
     What is found there is routed by level as everything is; rules on other services' labels match none of it.
     """
     overlays = tuple(each.model_copy(update={"services": None, "info": None}) for each in settings.overlays)
-    return settings.model_copy(update={"services": (SERVICE,), "info": (), "overlays": overlays})
+    return settings.model_copy(update={"services": (only.name,), "info": (), "overlays": overlays})
 
 
 class Policy(Settings):
@@ -155,17 +155,17 @@ class Policy(Settings):
     shadow: Self | None = None  # a whole other policy, which decides nothing
 
 
-def load_policy(path: Path, regions: Sequence[str] = (), *, by_scenes: bool = False) -> Policy:
+def load_policy(path: Path, regions: Sequence[str] = (), *, only: OnlyService | None = None) -> Policy:
     """
-    Read a policy file, whose services the provider must offer in these regions, or is not asked for `by_scenes`.
+    Read a policy file, whose services the provider must offer in these regions, unless it has but the `only` one.
 
     Raises:
         Misconfigured: with every problem.
     """
-    return policy_in(read_yaml(path), regions, by_scenes=by_scenes)
+    return policy_in(read_yaml(path), regions, only=only)
 
 
-def policy_in(file: YamlFile, regions: Sequence[str] = (), *, by_scenes: bool = False) -> Policy:
+def policy_in(file: YamlFile, regions: Sequence[str] = (), *, only: OnlyService | None = None) -> Policy:
     """
     Take a policy from a file that was read; see `load_policy`.
 
@@ -174,15 +174,15 @@ def policy_in(file: YamlFile, regions: Sequence[str] = (), *, by_scenes: bool = 
     """
     origins = Origins(file)
     settings = validated(PolicySettings, file.tree, origins)
-    if not by_scenes and (problems := [origins.line(each) for each in _not_offered(settings, regions)]):
+    if only is None and (problems := [origins.line(each) for each in _not_offered(settings, regions)]):
         raise Misconfigured(problems)
     # Of what was read, and not of the file, which may be another by now; comments and order say nothing.
     canonical = orjson.dumps(settings.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
-    sometimes = _never_told(settings) if by_scenes else _maybe_not_told(settings)
+    sometimes = _maybe_not_told(settings) if only is None else _never_told(settings, only)
     warnings = tuple(origins.line(each) for each in sometimes)
     policy = Policy(settings=settings, sha256=hashlib.sha256(canonical).hexdigest(), warnings=warnings)
-    # Not validated again: a rule on a library, which needs `info`, is right where 2.0 is asked.
-    return policy.model_copy(update={"settings": asked_by_scenes(settings)}) if by_scenes else policy
+    # Not validated again: a rule on a library, which needs `info`, is right where the API has it.
+    return policy if only is None else policy.model_copy(update={"settings": asked_by(only, settings)})
 
 
 def _each_asked(settings: PolicySettings) -> Iterator[tuple[Keys, Asked]]:
@@ -214,17 +214,16 @@ def _maybe_not_told(settings: PolicySettings) -> Iterator[Problem]:
             yield Problem((*keys, "info"), f"{needs} of the provider's: {unless}")
 
 
-def _never_told(settings: PolicySettings) -> Iterator[Problem]:
-    """Where scenes are asked about nothing is told of libraries, figures and logos, nor by any other service."""
+def _never_told(settings: PolicySettings, only: OnlyService) -> Iterator[Problem]:
+    """Name the rules that nothing can meet where this service alone is asked."""
     scopes: list[tuple[Keys, Sequence[Rule]]] = [(("rules",), settings.rules)]
     scopes += [(("overlays", str(at), "rules"), each.rules) for at, each in enumerate(settings.overlays)]
     for keys, rules in scopes:
         for nth, rule in enumerate(rules):
             match = rule.match
-            told = {"library": match.library, "figure": match.figure, "logo": match.logo}
-            what = [name for name, wanted in told.items() if wanted]
-            if match.service and not compiled(match.service)(SERVICE):
+            what = [name for name in only.never_tells if getattr(match, name)]
+            if match.service and not compiled(match.service)(only.name):
                 what.append("service")
             if what:
-                text = f"matches nothing with provider.api: scan-1.0, whose answers have no such {' or '.join(what)}"
+                text = f"matches nothing with provider.api: {only.name}, whose answers have no such {' or '.join(what)}"
                 yield Problem((*keys, str(nth), "match"), text)

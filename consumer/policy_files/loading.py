@@ -52,7 +52,7 @@ def policy_of(read: FilesRead, today: date, regions: Sequence[str] = (), config:
 
 def _policy(read: FileRead, regions: Sequence[str], config: Config | None, today: date) -> Policy:
     file = read_yaml(read.path, read.content())
-    policy = policy_in(file, regions, by_scenes=config is not None and config.provider.is_scan)
+    policy = policy_in(file, regions, only=config.provider.only_service if config else None)
     return policy.model_copy(update={"unsafe": tuple(_unsafe(policy, file, config, today))})
 
 

@@ -6,6 +6,7 @@ from importlib.resources import files
 from typing import Literal
 
 from consumer.vendor_facts.catalogue import read
+from consumer.vendor_facts.vendor import OwnStore
 
 PROVIDER = "aliyun-image-moderation-2.0"
 """What verdicts call it."""
@@ -97,6 +98,7 @@ INFO_OF = {
 """Which of it each setting of `privacy` lets through."""
 
 OSS_ROLE = "AliyunCIPScanOSSRole"
+OWN_STORE = OwnStore("OSS", OSS_ROLE, tuple(REGIONS))
 """With which the provider reads buckets of the account's, once that is granted."""
 
 NOTHING_FOUND = "nonLabel"

@@ -5,12 +5,15 @@ Alibaba Cloud's 1.0 scan API (version 2018-05-09), as its pages have it.
 from typing import Literal
 
 from consumer.vendor_facts.aliyun import DOMAIN
+from consumer.vendor_facts.vendor import OnlyService
 
 PROVIDER = "aliyun-scan-1.0"
 """What verdicts call it."""
 
 SERVICE = "scan-1.0"
 """The one service that it has, in the words of policies and verdicts: what is asked there is a list of scenes."""
+
+ONLY_SERVICE = OnlyService(SERVICE, never_tells=("library", "figure", "logo"))
 
 REGIONS = ("cn-shanghai", "cn-beijing", "cn-shenzhen", "ap-southeast-1")
 """Their console configurations are not said to be shared, so none stands in for another."""

@@ -14,7 +14,7 @@ from consumer.config.bindings import Binding
 from consumer.config.kafka import KafkaSettings
 from consumer.config.loading import load_config
 from consumer.config.privacy import PrivacySettings
-from consumer.vendor_facts.aliyun import INFO_OF
+from consumer.vendor_facts.aliyun import INFO_OF, OWN_STORE
 
 DAY = 86_400.0
 SETTINGS = {
@@ -164,7 +164,7 @@ def test_bindings_that_can_never_apply_are_named(changes: dict[str, Any], levels
     """
     binding = Binding.model_validate({"bucket": "ugc", "prefix": "avatars/", "via": "oss", **changes})
 
-    found = list(bindings([binding], ()))
+    found = list(bindings([binding], (), OWN_STORE))
 
     assert [each.level for each in found] == levels
     assert any("include lets users avoid moderation" in each.text for each in found) == ("include" in changes)
@@ -184,7 +184,7 @@ def test_what_is_judged_without_a_binding_is_said(opened: tuple[str, ...], text:
     """
     With the buckets that native events may name all the same.
     """
-    [found] = bindings([], opened)
+    [found] = bindings([], opened, OWN_STORE)
 
     assert found.level == "ok"
     assert found.text.startswith(text)
@@ -278,13 +278,13 @@ def test_buckets_that_the_provider_reads_itself_need_its_role() -> None:
     ]
     shown = Binding.model_validate({"bucket": "shown", "via": "url", "url": "https://a.example.com/{key}"})
 
-    [found] = role_for_objects([*bound, shown], ["open-*"])
-    [many] = role_for_objects([], [f"bucket-{n}" for n in range(9)])
+    [found] = role_for_objects([*bound, shown], ["open-*"], OWN_STORE)
+    [many] = role_for_objects([], [f"bucket-{n}" for n in range(9)], OWN_STORE)
 
     assert (found.level, found.about) == ("skipped", "role for OSS")
     assert "the provider reads ads, open-*, ugc: the account must grant it AliyunCIPScanOSSRole" in found.text
     assert "bucket-4 and others" in many.text
-    assert list(role_for_objects([shown], [])) == []
+    assert list(role_for_objects([shown], [], OWN_STORE)) == []
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import pytest
 
 from consumer.errors import Misconfigured
 from consumer.policy.schema import load_policy
+from consumer.vendor_facts.scan import ONLY_SERVICE
 
 
 def digest(folder: Path, text: str) -> str:
@@ -98,7 +99,7 @@ overlays:
 """
     )
 
-    policy = load_policy(file, ["cn-shanghai"], by_scenes=True)
+    policy = load_policy(file, ["cn-shanghai"], only=ONLY_SERVICE)
 
     assert policy.settings.all_asked == (("scan-1.0",), ())
     assert not policy.settings.asks_by_tenant

@@ -143,8 +143,8 @@ def _figures(config: Config, broken: frozenset[str], latency: float, findings: l
     if "bindings" in broken:
         findings.append(skipped("bindings", "needs a correct section bindings"))
     else:
-        findings += bindings(config.bindings, config.oss.buckets)
-        findings += role_for_objects(config.bindings, config.oss.buckets)
+        findings += bindings(config.bindings, config.oss.buckets, config.provider.own_store)
+        findings += role_for_objects(config.bindings, config.oss.buckets, config.provider.own_store)
     if {"kafka", "sources"} & broken:
         findings.append(skipped("sources", "needs correct sections kafka and sources"))
     else:

@@ -5,33 +5,33 @@ from collections.abc import Iterator, Mapping, Sequence
 from consumer.commands.check.findings import Finding, ok, skipped, warning, wrong
 from consumer.config.bindings import Binding
 from consumer.config.sources import SourceSettings
-from consumer.vendor_facts.aliyun import OSS_ROLE, REGIONS
+from consumer.vendor_facts.vendor import OwnStore
 
 
-def bindings(bound: Sequence[Binding], opened: Sequence[str]) -> Iterator[Finding]:
+def bindings(bound: Sequence[Binding], opened: Sequence[str], own: OwnStore) -> Iterator[Finding]:
     """
     Look for bindings that can never apply, or that lead the provider astray; `opened` are the buckets that native
-    events may name without one.
+    events may name without one, and `own` is the store that the provider reads itself.
     """
     if not bound:
         besides = f", and objects that native events name in {', '.join(opened)}," if opened else ""
         yield ok("bindings", f"none: only images with a URL{besides} are judged; bucket notifications are dead letters")
         return
-    found = [finding for binding in bound for finding in _of(binding)]
+    found = [finding for binding in bound for finding in _of(binding, own)]
     yield from found
     if not found:
         buckets = len({binding.bucket for binding in bound})
         yield ok("bindings", f"{len(bound)} for {buckets} bucket{'s' if buckets > 1 else ''}")
 
 
-def role_for_objects(bound: Sequence[Binding], opened: Sequence[str]) -> Iterator[Finding]:
+def role_for_objects(bound: Sequence[Binding], opened: Sequence[str], own: OwnStore) -> Iterator[Finding]:
     """Name the buckets that the provider reads itself: what it is granted there, no unbilled call can show."""
     buckets = sorted({*(binding.bucket for binding in bound if binding.via == "oss"), *opened})
     if buckets:
         yield skipped(
-            "role for OSS",
+            f"role for {own.name}",
             f"the provider reads {', '.join(buckets[:5])}{' and others' if len(buckets) > 5 else ''}: the account must "
-            f"grant it {OSS_ROLE} for them first; whether it has, only an image shows",
+            f"grant it {own.role} for them first; whether it has, only an image shows",
         )
 
 
@@ -55,7 +55,7 @@ def sources(topics: Sequence[str], said: Mapping[str, SourceSettings]) -> Iterat
         )
 
 
-def _of(binding: Binding) -> Iterator[Finding]:
+def _of(binding: Binding, own: OwnStore) -> Iterator[Finding]:
     about = f"binding {binding.bucket}/{binding.prefix}"
     for glob in binding.include.keys:
         if not _can_meet(glob, binding.prefix):
@@ -75,7 +75,7 @@ def _of(binding: Binding) -> Iterator[Finding]:
         )
     if binding.prefix.startswith("/"):
         yield warning(about, "keys rarely begin with a slash: remove it unless yours do")
-    if binding.via == "oss" and binding.region is not None and binding.region not in REGIONS:
+    if binding.via == "oss" and binding.region is not None and binding.region not in own.regions:
         yield warning(about, f"the provider has no region {binding.region!r}; it may not be able to read the bucket")
 
 

@@ -40,8 +40,8 @@ def load_inputs(options: ScanOptions, environment: Mapping[str, str]) -> Inputs:
     file = options.policy or (sound.policies.file if sound and "policy" not in broken else None)
     if file is not None:
         regions = [region.name for region in sound.provider.regions] if sound and "provider" not in broken else []
-        by_scenes = bool(regions) and sound is not None and sound.provider.is_scan
-        policy = tried(partial(load_policy, file, regions, by_scenes=by_scenes), problems)
+        only = sound.provider.only_service if sound and regions else None
+        policy = tried(partial(load_policy, file, regions, only=only), problems)
     if sound and "provider" not in broken and not options.dry_run:
         credentials = tried(lambda: load_credentials(environment, sound.provider), problems)
     if config is not None:

@@ -19,8 +19,9 @@ from consumer.errors import (
     Unreachable,
 )
 from consumer.policy.decide import Deciding
-from consumer.policy.schema import Policy, PolicySettings, asked_by_scenes
+from consumer.policy.schema import Policy, PolicySettings, asked_by
 from consumer.records import Assessment, Failure, ModerationResult
+from consumer.vendor_facts.scan import ONLY_SERVICE
 from tests.alibaba.scan.made_up import OURS, SCENES, answer, mildest
 from tests.rig.events import submission
 
@@ -143,7 +144,7 @@ def test_an_answer_that_has_two_readings_has_none(text: bytes, named: str) -> No
 
 def decision(text: bytes) -> str:
     """What a policy without rules makes of an answer."""
-    policy = Deciding(Policy(settings=asked_by_scenes(PolicySettings(policy="p", version=1)), sha256="0"))
+    policy = Deciding(Policy(settings=asked_by(ONLY_SERVICE, PolicySettings(policy="p", version=1)), sha256="0"))
     try:
         assessment = Assessment(answers=(read(text),))
     except CallFailed as failed:

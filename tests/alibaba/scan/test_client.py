@@ -29,7 +29,7 @@ from consumer.moderation import ModerationRequest
 from consumer.moderation.assess import Assessing
 from consumer.observability import metrics
 from consumer.policy.in_force import InForce, ReadyPolicy
-from consumer.policy.schema import Policy, PolicySettings, asked_by_scenes
+from consumer.policy.schema import Policy, PolicySettings, asked_by
 from consumer.records import Verdict
 from consumer.tracing import Untraced
 from tests.moderation.requests import GivenShares, context
@@ -170,7 +170,7 @@ async def verdict(emulator: Emulator, transport: httpx.AsyncBaseTransport, api: 
     """What the service's layers and one policy make of an image, by one of the APIs."""
     config, clock = config_for(emulator, api), SystemClock()
     settings = PolicySettings(policy="one", version=1)
-    settings = asked_by_scenes(settings) if config.provider.is_scan else settings
+    settings = asked_by(only, settings) if (only := config.provider.only_service) else settings
     in_force = InForce(ReadyPolicy(Policy(settings=settings, sha256="0")))
     provider = layers(
         config, FixedKeys(KEY), transport, clock, Untraced(), GivenShares(config.calls_by_lane), InFlight(clock),

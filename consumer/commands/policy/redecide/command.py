@@ -41,7 +41,7 @@ def redecide(
     began = clock.wall() - seconds_in(since)
     config = load_config(config_file, environment, overrides)
     regions = [region.name for region in config.provider.regions]
-    policy = load_policy(candidate, regions, by_scenes=config.provider.is_scan)
+    policy = load_policy(candidate, regions, only=config.provider.only_service)
     keyring = Keyring(read_keys(config.identity), config.identity.sign)
     if rescan is not None and rescan not in config.kafka.topics:
         known = ", ".join(config.kafka.topics)
