@@ -23,7 +23,6 @@ from consumer.locations import StoredObject
 
 AT_ONCE = 3
 """Images that try an origin which fails."""
-_PROXY = "proxy "
 
 
 class OriginLookup(Protocol):
@@ -41,8 +40,10 @@ class OriginLookup(Protocol):
 class Origin:
     """A bucket, or a proxy."""
 
-    def __init__(self, name: str, clock: Clock) -> None:
+    def __init__(self, name: str, clock: Clock, proxy: str | None = None) -> None:
+        """`name` says what it is, and is no other's; `proxy` is the URL of one, without a password."""
         self.name = name
+        self.proxy = proxy
         self._clock = clock
         self.answered = 0
         """Images that it gave, or said something of."""
@@ -148,17 +149,20 @@ class Origins:
 
     def of(self, source: str | StoredObject) -> tuple[Origin, ...]:
         """The bucket of an object, and the proxy that it is fetched through; none for a host that is asked itself."""
-        names = [f"store {source.store}/{source.bucket}"] if isinstance(source, StoredObject) else []
+        found = [self._named(f"store {source.store}/{source.bucket}")] if isinstance(source, StoredObject) else []
         if self._lookup is not None and (proxy := self._lookup.proxy_of(source)) is not None:
-            names.append(f"{_PROXY}{proxy}")
-        return tuple(self._by_name.setdefault(name, Origin(name, self._clock)) for name in names)
+            found.append(self._named(f"proxy {proxy}", proxy))
+        return tuple(found)
+
+    def _named(self, name: str, proxy: str | None = None) -> Origin:
+        return self._by_name.setdefault(name, Origin(name, self._clock, proxy))
 
     def reasons_not_ready(self) -> list[str]:
         """Name the proxies that have let nothing through for a while; buckets are named by who reads them."""
         lasting = {
-            origin.name.removeprefix(_PROXY): self._clock.now() - origin.failing_since
+            origin.proxy: self._clock.now() - origin.failing_since
             for origin in self._by_name.values()
-            if origin.code is not None and origin.name.startswith(_PROXY)
+            if origin.code is not None and origin.proxy is not None
         }
         return [
             f"images: images.proxy, which is {proxy}, lets nothing through for {seconds:.0f} s"
