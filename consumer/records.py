@@ -320,8 +320,15 @@ class Trial(NamedTuple):
 
     decision: Decision
     rules: tuple[str, ...]
-    policy: PolicyName | None = None  # where it is another policy's
-    unknown: tuple[str, ...] = ()  # what that one would have asked for, and was not asked
+
+
+class CandidateTrial(NamedTuple):
+    """The decision of a policy in shadow, which does not count either, and the rules that make it."""
+
+    decision: Decision
+    rules: tuple[str, ...]
+    policy: PolicyName
+    unknown: tuple[str, ...] = ()  # what it would have asked for, and was not asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,7 +350,7 @@ class Verdict:
     decided: float  # unix seconds
     floor: Floor | None = None
     trial: Trial | None = None  # with the rules that do not count for this image; None where all is the same
-    candidate: Trial | None = None  # by the policy in shadow
+    candidate: CandidateTrial | None = None
 
     @property
     def of_policy(self) -> Decision:

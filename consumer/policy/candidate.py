@@ -8,7 +8,7 @@ from dataclasses import replace
 from consumer.observability.harmless import harmless
 from consumer.policy.decide import Decide, Deciding
 from consumer.policy.schema import Policy
-from consumer.records import Asked, Assessment, Submission, Trial, Verdict
+from consumer.records import Asked, Assessment, CandidateTrial, Submission, Verdict
 
 
 class Candidate:
@@ -32,11 +32,12 @@ class Candidate:
             return replace(verdict, candidate=self._tried(submission, assessment, now))
         return verdict
 
-    def _tried(self, submission: Submission, assessment: Assessment, now: float) -> Trial:
+    def _tried(self, submission: Submission, assessment: Assessment, now: float) -> CandidateTrial:
         wanted = self._deciding.asked(submission)
         would = self._deciding.decide(submission, _part_of(assessment, wanted.services), now)
         rules = tuple(dict.fromkeys(reason.rule for reason in would.reasons))
-        return Trial(would.decision, rules, self._deciding.name, tuple(unknown(self._asked(submission), wanted)))
+        missing = tuple(unknown(self._asked(submission), wanted))
+        return CandidateTrial(would.decision, rules, self._deciding.name, missing)
 
 
 def _part_of(assessment: Assessment, services: Collection[str]) -> Assessment:

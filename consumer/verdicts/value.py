@@ -14,7 +14,17 @@ from consumer.config.privacy import PrivacySettings
 from consumer.hits import NOTHING_MET
 from consumer.journal.headers import RESCAN
 from consumer.locations import ObjectRef
-from consumer.records import Assessment, Coverage, Failure, Finding, ModerationResult, Submission, Trial, Verdict
+from consumer.records import (
+    Assessment,
+    CandidateTrial,
+    Coverage,
+    Failure,
+    Finding,
+    ModerationResult,
+    Submission,
+    Trial,
+    Verdict,
+)
 from consumer.rollout import identity_of
 from consumer.urls import shown_url
 from consumer.verdicts.bounds import MOST_VALUE, rfc3339, text
@@ -200,13 +210,14 @@ def _cause(verdict: Verdict) -> str:
 
 def _shadow(verdict: Verdict) -> dict[str, Any]:
     shown = {"rules": _trial(verdict.trial)} if verdict.trial else {}
-    if (candidate := verdict.candidate) and (named := candidate.policy):
+    if (candidate := verdict.candidate) is not None:
+        named, unknown = candidate.policy, list(candidate.unknown[:_MOST_TRIED])
         policy = {"id": named.id, "version": named.version, "sha256": named.sha256}
-        shown["candidate"] = {"policy": policy, **_trial(candidate), "unknown": list(candidate.unknown[:_MOST_TRIED])}
+        shown["candidate"] = {"policy": policy, **_trial(candidate), "unknown": unknown}
     return shown
 
 
-def _trial(trial: Trial) -> dict[str, Any]:
+def _trial(trial: Trial | CandidateTrial) -> dict[str, Any]:
     return {"decision": trial.decision.value, "rules": list(trial.rules[:_MOST_TRIED])}
 
 

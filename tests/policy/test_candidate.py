@@ -16,7 +16,7 @@ from consumer.policy.candidate import Candidate
 from consumer.policy.decide import Deciding
 from consumer.policy.schema import Policy, PolicySettings
 from consumer.policy_files.loading import load_policies
-from consumer.records import Assessment, Decision, Failure, Label, ModerationResult, PolicyName, Trial, Verdict
+from consumer.records import Assessment, CandidateTrial, Decision, Failure, Label, ModerationResult, PolicyName, Verdict
 from tests.policy.drawn import answers, rules
 from tests.policy.test_rules import Tree, rule
 from tests.policy.test_rules import answer as answered
@@ -35,7 +35,9 @@ def watched(current: Tree, candidate: Tree) -> Candidate:
     return Candidate(deciding.decide, deciding.asked, policy(candidate, version=2))
 
 
-def judged(current: Tree, candidate: Tree, *given_answers: ModerationResult, **others: Any) -> tuple[Verdict, Trial]:
+def judged(
+    current: Tree, candidate: Tree, *given_answers: ModerationResult, **others: Any
+) -> tuple[Verdict, CandidateTrial]:
     verdict = watched(current, candidate).decide(submission(), Assessment(answers=given_answers, **others), 0.0)
     assert verdict.candidate is not None
     return verdict, verdict.candidate
@@ -51,7 +53,7 @@ def test_it_says_what_it_would_decide_and_by_what() -> None:
     _, same = judged(MILD, MILD, answered("low", ("pt_logo", 90.0)))
 
     assert (verdict.decision, verdict.policy.version, verdict.trial) == ("pass", 1, None)
-    assert candidate == Trial(Decision.BLOCK, ("logos",), PolicyName(id="test", version=2, sha256="2"))
+    assert candidate == CandidateTrial(Decision.BLOCK, ("logos",), PolicyName(id="test", version=2, sha256="2"))
     assert (same.decision, same.rules) == ("pass", ("default:low",))
 
 
