@@ -8,7 +8,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from consumer.config.base import Contradictions, Settings
 from consumer.config.provider import Endpoint, GivenEndpoint
-from consumer.vendor_facts.aliyun import FEEDBACK_QPS, FEEDBACK_REGIONS
+from consumer.vendor_facts.scan import FEEDBACK_QPS, REGIONS
 
 
 class FeedbackScenes(Settings):
@@ -41,7 +41,7 @@ class FeedbackSettings(Settings):
         2, description="Different reviewers that must decide the same, and propose it, while nobody decides otherwise."
     )
     scenes: FeedbackScenes = FeedbackScenes()
-    region: str = Field(FEEDBACK_REGIONS[0], description="The region of the 1.0 service that is told.")
+    region: str = Field(REGIONS[0], description="The region of the 1.0 service that is told.")
     endpoint: Endpoint = Field(
         None, description="Base URL instead of the region's, such as `http://127.0.0.1:8080` for the emulator."
     )
@@ -58,8 +58,8 @@ class FeedbackSettings(Settings):
         if self.enabled and self.scenes == FeedbackScenes():
             text = "has no label: nothing could be sent; name those of porn, terrorism or ad"
             problems.append(("scenes", text, "enabled"))
-        if self.endpoint is None and self.region not in FEEDBACK_REGIONS:
-            problems.append(("region", f"must be one of {', '.join(FEEDBACK_REGIONS)}"))
+        if self.endpoint is None and self.region not in REGIONS:
+            problems.append(("region", f"must be one of {', '.join(REGIONS)}"))
         if self.endpoint is not None and GivenEndpoint.of(self.endpoint).goes_in_clear:
             problems.append(
                 ("endpoint", "is http:// to another machine: everyone on the way could read it; use https://")

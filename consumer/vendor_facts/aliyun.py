@@ -47,16 +47,6 @@ LIBRARIES_REGION = "cn-shanghai"
 LIBRARIES_URL = f"https://green.{LIBRARIES_REGION}.{DOMAIN}"
 """Where libraries of the 1.0 service are kept; no other region has operations for them."""
 
-FEEDBACK_REGIONS = ("cn-shanghai", "cn-beijing", "cn-shenzhen", "ap-southeast-1")
-"""Of the 1.0 service, which takes people's feedback."""
-FEEDBACK_QPS = 20.0
-"""Vendor: calls a second with feedback."""
-
-
-def feedback_url(region: str) -> str:
-    """Where a region takes feedback."""
-    return f"https://green.{region}.{DOMAIN}"
-
 
 def is_vendors(host: str) -> bool:
     """Whether a host is one of the vendor's."""

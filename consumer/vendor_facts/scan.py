@@ -1,5 +1,5 @@
 """
-Alibaba Cloud's 1.0 scan API (version 2018-05-09), as its pages have it.
+Alibaba Cloud's 1.0 service (version 2018-05-09), which scans images and takes feedback, as its pages have it.
 """
 
 from typing import Literal
@@ -16,10 +16,15 @@ SERVICE = "scan-1.0"
 ONLY_SERVICE = OnlyService(SERVICE, never_tells=("library", "figure", "logo"))
 
 REGIONS = ("cn-shanghai", "cn-beijing", "cn-shenzhen", "ap-southeast-1")
-"""Their console configurations are not said to be shared, so none stands in for another."""
+"""
+Of both, scans and feedback. Their console configurations are not said to be shared, so none stands in for another.
+"""
 
 DEFAULT_QPS = 50
 """Images a second, of an account."""
+
+FEEDBACK_QPS = 20.0
+"""Calls with feedback a second, likewise."""
 
 Scene = Literal["porn", "terrorism", "ad", "qrcode", "live", "logo"]
 

@@ -30,7 +30,7 @@ from consumer.keys import keys_of
 from consumer.observability.health import Health
 from consumer.proxies import Proxies
 from consumer.reviews.decided import Decided
-from consumer.vendor_facts.aliyun import feedback_url
+from consumer.vendor_facts import scan
 
 log = structlog.get_logger()
 
@@ -60,7 +60,7 @@ class ProviderAccess:
             if dry_run:
                 raise Misconfigured(["--dry-run: feedback.enabled is false: nothing would be sent"])
             return None
-        base_url = config.feedback.endpoint or feedback_url(config.feedback.region)
+        base_url = config.feedback.endpoint or scan.base_url(config.feedback.region)
         proxies = Proxies.of(environment, config.provider.proxy)
         if problems := list(proxies.problems([base_url])):
             raise Misconfigured(problems)
