@@ -41,7 +41,7 @@ class Origin:
     """A bucket, or a proxy."""
 
     def __init__(self, name: str, clock: Clock, proxy: str | None = None) -> None:
-        """`name` says what it is, and is no other's; `proxy` is the URL of one, without a password."""
+        """`name` says what it is, and is no other's; `proxy` is how one is shown, without its password."""
         self.name = name
         self.proxy = proxy
         self._clock = clock
