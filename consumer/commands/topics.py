@@ -33,6 +33,36 @@ class Window:
         return sum(end - self.starts[each] for each, end in self.ends.items())
 
 
+async def window_of(consumer: Any, since: float) -> Window:
+    """
+    What was published from a moment (unix seconds) on to the partitions that a consumer is assigned; those that have
+    nothing of it are left out. `KafkaError` escapes.
+    """
+    partitions = sorted(consumer.assignment())
+    ends: Mapping[TopicPartition, int] = await consumer.end_offsets(partitions)
+    begins: Mapping[TopicPartition, int] = await consumer.beginning_offsets(partitions)
+    filled = [each for each in partitions if begins[each] < ends[each]]
+    found = await consumer.offsets_for_times(dict.fromkeys(filled, round(max(0.0, since) * 1000)))
+    # None: all are older; or the broker knows no times, as librdkafka's mock cluster.
+    unsure = [each for each in filled if found[each] is None]
+    dated = await consumer.offsets_for_times(dict.fromkeys(unsure, 0)) if unsure else {}
+    starts = {
+        each: found[each].offset if found[each] is not None else begins[each]
+        for each in filled
+        if found[each] is not None or dated[each] is None
+    }
+    return Window(starts, {each: ends[each] for each in starts})
+
+
+def seek(consumer: Any, window: Window) -> None:
+    """Have a consumer read a window from its beginning, and nothing of other partitions."""
+    for partition in consumer.assignment():
+        if partition in window.starts:
+            consumer.seek(partition, window.starts[partition])
+        else:
+            consumer.pause(partition)
+
+
 @dataclass(frozen=True, slots=True)
 class Topics:
     """Topics whose records have a name of their own in a header."""
@@ -51,20 +81,7 @@ class Topics:
     async def window(self, since: float) -> Window:
         """What was published from a moment (unix seconds) on. `KafkaError` escapes."""
         async with self._consumer() as consumer:
-            partitions = sorted(consumer.assignment())
-            ends: Mapping[TopicPartition, int] = await consumer.end_offsets(partitions)
-            begins: Mapping[TopicPartition, int] = await consumer.beginning_offsets(partitions)
-            filled = [each for each in partitions if begins[each] < ends[each]]
-            found = await consumer.offsets_for_times(dict.fromkeys(filled, round(max(0.0, since) * 1000)))
-            # None: all are older; or the broker knows no times, as librdkafka's mock cluster.
-            unsure = [each for each in filled if found[each] is None]
-            dated = await consumer.offsets_for_times(dict.fromkeys(unsure, 0)) if unsure else {}
-        starts = {
-            each: found[each].offset if found[each] is not None else begins[each]
-            for each in filled
-            if found[each] is not None or dated[each] is None
-        }
-        return Window(starts, {each: ends[each] for each in starts})
+            return await window_of(consumer, since)
 
     async def beginnings(self) -> Mapping[TopicPartition, int]:
         """The lowest offset that is kept, by partition. `KafkaError` escapes."""
@@ -77,11 +94,7 @@ class Topics:
         if not window.starts:
             return
         async with self._consumer() as consumer:
-            for partition in consumer.assignment():
-                if partition in window.starts:
-                    consumer.seek(partition, window.starts[partition])
-                else:
-                    consumer.pause(partition)
+            seek(consumer, window)
             ends, empty = dict(window.ends), 0
             while ends:
                 polled = await consumer.getmany(*ends, timeout_ms=round(POLL_TIMEOUT * 1000), max_records=MOST_RECORDS)

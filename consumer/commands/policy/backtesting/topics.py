@@ -1,9 +1,12 @@
 """
 Verdicts, and people's decisions, out of Kafka: from a moment to the end that each partition has now. Commits nothing.
+
+Where reading begins and ends is what `commands/topics.py` says. Beside that reader this one fetches far ahead, tells
+how far it is, and gives up where a broker stays silent: a report of a part would be wrong.
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -12,6 +15,7 @@ from aiokafka.errors import KafkaError
 
 from consumer.commands.clients import reader
 from consumer.commands.offsets import NotAnswered
+from consumer.commands.topics import Window, seek, window_of
 from consumer.config.kafka import KafkaSettings
 from consumer.kafka.admin import admin_client
 from consumer.kafka.security import KafkaAccess
@@ -24,13 +28,6 @@ _PATIENCE = 5_000  # milliseconds that a fetch may take
 _SILENCE = 12  # fetches that bring nothing, while there is something to read
 
 
-class Span(NamedTuple):
-    """What is to be read of a partition: from this offset to before that one."""
-
-    begin: int
-    end: int
-
-
 class Piece(NamedTuple):
     """What a fetch has brought, and how many offsets are read so far."""
 
@@ -41,11 +38,11 @@ class Piece(NamedTuple):
 class Reading:
     """Reads topics. Made by `opened`."""
 
-    def __init__(self, consumer: Any, spans: Mapping[TopicPartition, Span], servers: str) -> None:
+    def __init__(self, consumer: Any, window: Window, servers: str) -> None:
         self._consumer = consumer
-        self._spans = spans
+        self._window = window
         self._servers = servers
-        self.total = sum(span.end - span.begin for span in spans.values())
+        self.total = window.size
         """Offsets; some may have no record."""
 
     async def pieces(self) -> AsyncIterator[Piece]:
@@ -55,23 +52,20 @@ class Reading:
         Raises:
             NotAnswered: no more comes though the end is not reached.
         """
-        consumer, spans = self._consumer, self._spans
-        for partition, span in spans.items():
-            consumer.seek(partition, span.begin)
-            if span.begin == span.end:
-                consumer.pause(partition)
-        positions, silent = {each: span.begin for each, span in spans.items()}, 0
-        while left := [each for each, at in positions.items() if at < spans[each].end]:
+        consumer, starts, ends = self._consumer, self._window.starts, self._window.ends
+        seek(consumer, self._window)
+        positions, silent = dict(starts), 0
+        while left := [each for each, at in positions.items() if at < ends[each]]:
             fetched = await consumer.getmany(*left, timeout_ms=_PATIENCE)
             silent = 0 if fetched else silent + 1
             if silent >= _SILENCE:
                 raise NotAnswered(f"kafka.bootstrap_servers: {self._servers} sends no more of {_named(left)}")
             for partition in left:
-                positions[partition] = min(await consumer.position(partition), spans[partition].end)
-                if positions[partition] == spans[partition].end:
+                positions[partition] = min(await consumer.position(partition), ends[partition])
+                if positions[partition] == ends[partition]:
                     consumer.pause(partition)
-            records = [record for each, found in fetched.items() for record in found if record.offset < spans[each].end]
-            yield Piece(records, sum(at - spans[each].begin for each, at in positions.items()))
+            records = [record for each, found in fetched.items() for record in found if record.offset < ends[each]]
+            yield Piece(records, sum(at - starts[each] for each, at in positions.items()))
 
 
 @contextlib.asynccontextmanager
@@ -95,24 +89,10 @@ async def opened(settings: KafkaSettings, topics: Sequence[str], since: float) -
             access, *topics, max_partition_fetch_bytes=FETCHED, fetch_max_bytes=_MOST_FETCHED, fetch_max_wait_ms=200,
             max_batch_bytes=settings.max_batch_bytes,
         ) as consumer:  # fmt: skip
-            yield Reading(consumer, await _spans(consumer, topics, since), settings.bootstrap_servers)
+            yield Reading(consumer, await window_of(consumer, since), settings.bootstrap_servers)
     except KafkaError as error:
         servers = settings.bootstrap_servers
         raise NotAnswered(f"kafka.bootstrap_servers: {servers}: {error or type(error).__name__}") from error
-
-
-async def _spans(consumer: Any, topics: Sequence[str], since: float) -> dict[TopicPartition, Span]:
-    partitions = [
-        TopicPartition(topic, number)
-        for topic in topics
-        for number in sorted(consumer.partitions_for_topic(topic) or ())
-    ]
-    ends = await consumer.end_offsets(partitions)
-    begins = await consumer.beginning_offsets(partitions)
-    if since > 0:
-        found = await consumer.offsets_for_times(dict.fromkeys(partitions, round(since * 1000)))
-        begins |= {each: at.offset if at else ends[each] for each, at in found.items()}
-    return {each: Span(begins[each], ends[each]) for each in partitions}
 
 
 def parsed(record: Any) -> Any:
