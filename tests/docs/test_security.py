@@ -4,8 +4,13 @@ import re
 
 import orjson
 
+from consumer.alibaba.feedback import PATH as FEEDBACK
 from consumer.alibaba.image_moderation import ACTION as IMAGE_MODERATION
+from consumer.alibaba.scan.results import ASYNC_SCAN, RESULTS
+from consumer.alibaba.scan.tasks import CREDENTIALS, SCAN
 from consumer.alibaba.upload_token import ACTION as UPLOAD_TOKEN
+from consumer.emulator.calls import SCAN_ACTIONS
+from consumer.emulator.library_operations import OPERATIONS
 from tests.docs.named_tests import named_in
 from tests.rig.replica import ROOT
 
@@ -33,6 +38,24 @@ def test_links_lead_somewhere() -> None:
         headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
         anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
         assert not anchor or anchor in anchors, link
+
+
+def test_the_actions_of_the_older_service_are_those_of_its_operations() -> None:
+    """
+    Of every path that is called, and of every operation on libraries that the emulator answers and this service asks.
+    """
+    paths = [SCAN, ASYNC_SCAN, RESULTS, CREDENTIALS, FEEDBACK]
+    source = (ROOT / "consumer" / "alibaba" / "libraries.py").read_text()
+    asked = {name for name in OPERATIONS if f'"{name}"' in source}
+    asked |= {
+        f"{verb}{kind}" for verb in re.findall(r'f"([A-Z]\w+)\{_NAMES\[', source) for kind in ("ImageLib", "KeywordLib")
+    }
+    rows = re.search(r"^\| for \| actions of `yundun-greenweb` \|\n\|[-|]+\n((?:\|[^\n]*\n)+)", PAGE, re.MULTILINE)
+    assert rows is not None
+
+    named = [name for row in rows[1].splitlines() for name in re.findall(r"`([A-Z]\w+)`", row.split("|")[2])]
+
+    assert sorted(named) == sorted([*(SCAN_ACTIONS[path] for path in paths), *asked])
 
 
 POLICIES = re.findall(r"```json policy (ram|s3)\n(.*?)```", PAGE, re.DOTALL)
