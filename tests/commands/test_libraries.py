@@ -113,6 +113,7 @@ async def test_replacing_asks_first(tmp_path: Path) -> None:
 
         assert (refused.status, unsure.status, done.status, kept) == (2, 2, 0, ["BLACK"])
         assert "lost are its 0 sample images, and its id" in refused.errors
+        assert "deleted before it is created anew, and in between nothing is found by it" in unsure.output
         assert [each.category for each in emulator.libraries.of("image")] == ["WHITE"]
 
 

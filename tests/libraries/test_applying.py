@@ -235,6 +235,25 @@ async def test_what_an_update_cannot_change_is_replaced_only_where_that_is_said(
         assert operator.lock.find("image", "terror") == str(new.id)
 
 
+async def test_what_was_deleted_and_not_created_again_is_created_by_the_next_run() -> None:
+    """
+    The old one goes first: two of a name, or one too many, may be refused. The lock has neither in between.
+    """
+    other = Wanted(Library(kind="image", name="terror", category="REVIEW", scene="AD"), IMAGE.keys)
+    refusal = Fault(match=Match(action="CreateImageLib"), what=What(gateway_code="InvalidScene"), times=1)
+    async with running(EmulatorSettings(library_qps=100)) as emulator, desk(emulator) as operator:
+        await operator.apply(IMAGE)
+        emulator.faults.add(refusal)
+        with pytest.raises(VendorRefused, match="InvalidScene"):
+            await operator.apply(other, replace=True)
+        left, known = emulator.libraries.all(), operator.lock.libraries
+
+        done = await operator.apply(other)
+
+        assert (left, known, [step.verb for step in done.steps]) == ([], (), ["create"])
+        assert [each.category for each in emulator.libraries.all()] == ["REVIEW"]
+
+
 async def test_settings_and_keywords_are_updated_in_place() -> None:
     """
     The scene of an image library is one of them.

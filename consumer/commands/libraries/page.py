@@ -18,6 +18,9 @@ NOT_ESTABLISHED = (
     "Whether Image Moderation 2.0 honours them is not established."
 )
 
+DELETED_FIRST = "It is deleted before it is created anew, and in between nothing is found by it"
+"""The vendor's pages do not say whether two may have one name, and the number of libraries is limited."""
+
 
 def as_text(plan: Plan) -> str:
     """A plan for people."""
@@ -47,7 +50,7 @@ def step_line(step: Step) -> str:
         case "update":
             return f"update {about}: {changes}"
         case "replace":
-            return f"replace {about}: {changes}; lost are {step.lost}"
+            return f"replace {about}: {changes}; lost are {step.lost}. {DELETED_FIRST}"
         case "delete":
             return f"delete {about}; lost are {step.lost}"
         case "take":
