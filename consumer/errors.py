@@ -164,7 +164,12 @@ class ImageRefused(Unjudgeable):
 
 
 class InputRefused(Unjudgeable):
-    """What the call says of the image is refused."""
+    """
+    The provider refuses what the call says of the image.
+
+    Until a first image was answered it is taken for a wrong account or configuration, and everything waits: see
+    `moderation/__init__.py`, `Moderator`.
+    """
 
     kind = "input"
 

@@ -6,6 +6,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from consumer.commands.scan.page import NOT_JUDGED
 from consumer.config import Config
 from consumer.config.credentials import load_credentials
 from consumer.config.kafka import KafkaSettings, OutputTopics
@@ -13,6 +14,7 @@ from consumer.config.loading import load_config
 from consumer.config.provider import ProviderSettings
 from consumer.config.yaml_file import read_yaml
 from consumer.errors import CallFailed, Misconfigured
+from consumer.policy.language import SomeFallbacks
 from consumer.policy.schema import OnError, load_policy
 from consumer.records import Decision
 from consumer.vendor_facts.aliyun import REGIONS
@@ -619,7 +621,8 @@ def test_an_image_that_could_not_be_judged_is_never_passed(tmp_path: Path) -> No
 
 def test_every_way_to_end_unjudged_has_its_setting() -> None:
     """
-    Each kind of failed call that can end an image stands in `on_error`. Throttling never does.
+    Each kind of failed call that can end an image stands in `on_error`, of a policy and of an overlay, and has words on
+    the page of a scan. Throttling never ends one.
     """
     branches, kinds = [CallFailed], set()
     while branches:
@@ -627,7 +630,8 @@ def test_every_way_to_end_unjudged_has_its_setting() -> None:
         kinds.add(branch.kind)
         branches += branch.__subclasses__()
 
-    assert kinds - {"throttle"} == set(OnError.model_fields)
+    ending = kinds - {"throttle"}
+    assert ending == set(OnError.model_fields) == set(SomeFallbacks.model_fields) == set(NOT_JUDGED)
 
 
 SET = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "id", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "canary"}

@@ -86,7 +86,15 @@ class CallContext:
 
 
 class Moderator(Protocol):
-    """Answers requests."""
+    """
+    Answers requests. A vendor's client is the innermost one.
+
+    What a client raises is what the provider says, sorted by what is done about it (`errors.py`). It refuses nothing by
+    itself, because what it raises counts as the end of a call: `Guarded` takes `InputRefused` for a wrong account or
+    configuration (`AccountRefused`: everything waits) until the service was answered about a first image, or a first
+    copy; and a breaker takes every `Unjudgeable` for an answer. What this vendor can never be asked is refused before:
+    by the configuration, or where an image is located (`NotAskable`).
+    """
 
     async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
         """Return the accepted answer. `CallFailed` escapes: from `Retrying`, only once no attempt is left."""

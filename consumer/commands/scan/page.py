@@ -21,7 +21,7 @@ MOST_CARDS = 5_000
 MOST_PICTURES = 2_000
 MOST_PICTURE_BYTES = 100_000_000  # of all pictures as they stand in the page
 
-_NOT_JUDGED = {
+NOT_JUDGED = {
     "fetch": "it could not be fetched",
     "image": "its size or format is refused",
     "input": "what was said of it is refused",
@@ -76,7 +76,7 @@ def _why_none(result: Result) -> str:
 def _not_judged(result: Result) -> str:
     """Why, and behind it class and code, which the runbook has."""
     error = result.line["error"]
-    why = _NOT_JUDGED.get(error["class"])
+    why = NOT_JUDGED.get(error["class"])
     return f"not judged: {why} ({result.error})" if why else f"not judged: {result.error}"
 
 
