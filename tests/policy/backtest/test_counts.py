@@ -18,13 +18,14 @@ from consumer.policy.backtest.people import People
 from consumer.policy.decide import Deciding
 from consumer.policy.replay import NotReplayable, Replaying, recorded
 from consumer.policy.schema import Policy, PolicySettings
-from consumer.records import DECISIONS, STRICTNESS, Assessment, Coverage, Failure
+from consumer.records import DECISIONS, STRICTNESS, Assessment, Coverage, Decision, Failure
 from consumer.verdicts.encode import Encoding
 from tests.policy.drawn import rules
 from tests.policy.test_rules import Tree
 from tests.rig.verdicts import Uploaded, published, uploads
 
 ENCODING = Encoding(group="group")
+WIDTH = len(DECISIONS)
 
 
 def policy(tree: Tree, version: int = 1) -> Policy:
@@ -56,10 +57,10 @@ def matrix(counts: Counts) -> list[int]:
 
 def expected(found: Iterable[Uploaded], *policies: Policy) -> list[int]:
     """What the service decides about the same answers under both policies."""
-    cells, decide = [0] * 9, [Deciding(each).decide for each in policies]
+    cells, decide = [0] * WIDTH**2, [Deciding(each).decide for each in policies]
     for each in found:
         now, then = (STRICTNESS[one(each.submission, each.assessment, each.decided).decision] for one in decide)
-        cells[3 * now + then] += 1
+        cells[WIDTH * now + then] += 1
     return cells
 
 
@@ -330,7 +331,7 @@ def test_each_rule_is_left_out_once() -> None:
     counts = counted(verdicts(found), with_them)
 
     cells = expected(found, without, with_them)
-    assert counts.marginals == {"gun": [0 if at % 4 == 0 else cell for at, cell in enumerate(cells)]}
+    assert counts.marginals == {"gun": [0 if at % (WIDTH + 1) == 0 else cell for at, cell in enumerate(cells)]}
 
 
 def test_a_persons_decision_is_compared_once() -> None:
@@ -357,7 +358,7 @@ def test_a_kind_says_where_it_stands_in_the_matrix() -> None:
     """
     By the current decision first.
     """
-    assert Kind(2, 0).cell == 6
+    assert Kind(2, 0).cell == 2 * WIDTH
 
 
 def test_failures_of_services_are_replayed_with_what_others_found() -> None:
@@ -375,5 +376,6 @@ def test_failures_of_services_are_replayed_with_what_others_found() -> None:
 
     counts = counted(verdicts([failed, nothing]), strict)
 
-    assert matrix(counts) == [0, 0, 0, 0, 0, 1, 0, 0, 0]
+    expected_cell = WIDTH * STRICTNESS[Decision.REVIEW] + STRICTNESS[Decision.BLOCK]
+    assert matrix(counts) == [int(at == expected_cell) for at in range(WIDTH**2)]
     assert counts.left_out == {"no_answer": 1}

@@ -6,17 +6,22 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import orjson
 import pytest
 
 import consumer
 from consumer.policy.backtest.counts import Seen
+from consumer.policy.language import Outcome
+from consumer.records import DECISIONS
 
 ROOT = Path(consumer.__file__).parent.parent
-FIVE = ("pass", "review", "limit", "block", "expel")
+NOW = [each.value for each in DECISIONS]
+ONE_MORE = (*NOW[:-1], "limited", NOW[-1])
+TWO_MORE = (*ONE_MORE, "expelled")
 
 COUNTED = """
 import sys
@@ -72,20 +77,26 @@ class Edit(NamedTuple):
 
 def edits(names: tuple[str, ...]) -> list[Edit]:
     """All that makes the service know these decisions."""
-    members = "".join(f'    {name.upper()} = "{name}"\n' for name in names)
-    order = ", ".join(f"Decision.{name.upper()}" for name in names)
+
+    def members(names: Sequence[str]) -> str:
+        return "".join(f'    {name.upper()} = "{name}"\n' for name in names)
+
+    def order(names: Sequence[str]) -> str:
+        return f"DECISIONS = ({', '.join(f'Decision.{name.upper()}' for name in names)})"
+
+    outcomes = ", ".join(f'"{each}"' for each in get_args(Outcome))
     return [
-        Edit("records.py", '    PASS = "pass"\n    REVIEW = "review"\n    BLOCK = "block"\n', members),
-        Edit("records.py", "DECISIONS = (Decision.PASS, Decision.REVIEW, Decision.BLOCK)", f"DECISIONS = ({order})"),
-        Edit("policy/language.py", 'Outcome = Literal["block", "review", "pass"]', f"Outcome = Literal{list(names)}"),
+        Edit("records.py", members(NOW), members(names)),
+        Edit("records.py", order(NOW), order(names)),
+        Edit("policy/language.py", f"Outcome = Literal[{outcomes}]", f"Outcome = Literal{list(names)}"),
     ]
 
 
-@pytest.mark.parametrize("names", [("pass", "review", "limit", "block"), FIVE])
+@pytest.mark.parametrize("names", [ONE_MORE, TWO_MORE], ids=["one more", "two more"])
 def test_what_is_counted_by_decision_counts_each_decision(names: tuple[str, ...], tmp_path: Path) -> None:
     """
-    With four and five decisions every image stands in the cell of what both policies decide, also where a later record
-    takes the place of an earlier one; and every row adds up.
+    With one and two more decisions every image stands in the cell of what both policies decide, also where a later
+    record takes the place of an earlier one; and every row adds up.
     """
     shutil.copytree(ROOT / "consumer", tmp_path / "consumer", ignore=shutil.ignore_patterns("__pycache__"))
     for edit in edits(names):
