@@ -21,7 +21,7 @@ LONG = (
 """Where files have few tests that take long. (pytest-xdist's own order has those with the most tests first.)"""
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist takes the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.pluginmanager.hasplugin("dsession") and not hasattr(config, "workerinput"):
         return

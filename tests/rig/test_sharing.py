@@ -1,0 +1,37 @@
+"""
+Which tests of a run share a process.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+FILES = ("tests/rig/test_windows.py", "tests/test_keys.py", "tests/rig/test_link.py")
+
+
+def test_a_file_stays_in_one_process_and_what_takes_long_comes_first() -> None:
+    """
+    In the run of two processes that `make test` is, each file's tests run in one of them, so that its fixtures are made
+    once, and files that have few long tests are given out before others.
+    """
+    options = re.search(r"-m pytest (-n 2 .*?) \\", (ROOT / "Makefile").read_text())
+    assert options is not None
+
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", *options[1].split(), "-v", "-p", "no:cacheprovider", "--color=no", *FILES],
+        cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    passed = re.findall(r"^\[(gw\d)\] .* PASSED (\S+?)::\S+@(\S+)", run.stdout, re.MULTILINE)
+    assert run.returncode == 0, run.stdout
+    assert {file for _, file, _ in passed} == set(FILES)
+    assert {(file, group) for _, file, group in passed} == {(file, file) for file in FILES}
+    assert len({(worker, file) for worker, file, _ in passed}) == len(FILES)
+    assert passed[0][1].startswith("tests/rig/")
