@@ -80,7 +80,9 @@ async def fails() -> None:
 
 
 @pytest.mark.parametrize(
-    ("loop", "why"), [(returns, "it returned"), (fails, "KeyError"), (forever, "CancelledError")], ids=str
+    ("loop", "why"),
+    [(returns, "it returned"), (fails, "KeyError"), (forever, "CancelledError")],
+    ids=["returns", "fails", "is cancelled"],
 )
 async def test_a_loop_that_ends_by_itself_is_told(loop: Any, why: str) -> None:
     """
@@ -168,7 +170,7 @@ async def service(folder: Path) -> AsyncIterator[tuple[Service, str]]:
         }
         file.write_text(yaml.safe_dump(settings))
         config = load_config(file, {}, [])
-        policy = load_policy(config.policies.file, by_scenes=True)
+        policy = load_policy(config.policies.file, only=config.provider.only_service)
         keyring = Keyring({"k1": b"k" * 32}, "k1")
         credentials = load_credentials(KEY, config.provider)
         yield (

@@ -29,9 +29,8 @@ def test_a_file_stays_in_one_process_and_what_takes_long_comes_first() -> None:
         check=False,
     )
 
-    passed = re.findall(r"^\[(gw\d)\] .* PASSED (\S+?)::\S+@(\S+)", run.stdout, re.MULTILINE)
+    passed = re.findall(r"^\[(gw\d)\] .* PASSED (\S+?)::", run.stdout, re.MULTILINE)
     assert run.returncode == 0, run.stdout
-    assert {file for _, file, _ in passed} == set(FILES)
-    assert {(file, group) for _, file, group in passed} == {(file, file) for file in FILES}
-    assert len({(worker, file) for worker, file, _ in passed}) == len(FILES)
+    assert {file for _, file in passed} == set(FILES)
+    assert len(passed) > len(set(passed)) == len(FILES)
     assert passed[0][1].startswith("tests/rig/")
