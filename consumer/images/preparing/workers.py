@@ -20,6 +20,7 @@ from consumer.images.preparing import Job, NotPrepared, Prepared, WorkerNotStart
 
 _SLICE = 262_144  # bytes that are written or read at once: megabytes would hold up the event loop
 _START_TIMEOUT = 30.0  # seconds
+_OWN_END_TIMEOUT = 5.0  # seconds, of a worker that has closed its output
 _MOST_JOBS = 200  # of one worker: what decoders have leaked by then goes with it
 _PASSED_ON = ("LD_LIBRARY_PATH", "PATH", "PYTHONHOME", "PYTHONPATH", "SYSTEMROOT")
 _MODULE = "consumer.images.preparing.worker"
@@ -113,6 +114,9 @@ class Workers:
             async with asyncio.timeout(_START_TIMEOUT):
                 await worker.ready()
         except (TimeoutError, _Ended) as error:
+            if isinstance(error, _Ended):  # its output has ended, and so will it: the exit code is to be its own
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(process.wait(), _OWN_END_TIMEOUT)
             await worker.end()
             raise self._not_started(f"exit code {process.returncode}") from error
         except BaseException:
