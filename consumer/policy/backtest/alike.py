@@ -59,8 +59,8 @@ class Kind:
         current: int,
         candidate: int,
         *,
-        rules: tuple[str, str] = ("", ""),
-        why: tuple[Likeness | None, Likeness | None] = (None, None),
+        rules: Sequence[str] = ("", ""),
+        why: Sequence[Likeness | None] = (None, None),
         marginals: Sequence[Marginal] = (),
         why_not: str | None = None,
     ) -> None:
@@ -121,21 +121,27 @@ class Kinds:
                 return Kind(0, 0, why_not=f"{whose}: {_told(replayed)}")
             decided.append(replayed)
         current, candidate = decided
+        rules, why = zip(*map(self._reason, decided), strict=True)
         return Kind(
             STRICTNESS[current.decision],
             STRICTNESS[candidate.decision],
-            rules=(_rule(current), _rule(candidate)),
-            why=(self._why(current), self._why(candidate)),
+            rules=rules,
+            why=why,
             marginals=tuple(self._marginals(candidate, record)),
         )
 
-    def _why(self, replayed: Replayed) -> Likeness | None:
-        pairs = zip(replayed.routed, replayed.findings, strict=True)
-        found = next((found for each, found in pairs if each.decision is replayed.decision), None)
-        if found is None:
-            return None
+    def _reason(self, replayed: Replayed) -> tuple[str, Likeness | None]:
+        """
+        The rule that decides, and the findings that it decides by. Of several, those whose rule and likeness come first
+        as text: in which order the findings of the first record of a kind stand must make no difference.
+        """
         names = ("service", "label", "level", "confidence")
-        return self._differences.likeness({name: getattr(found, name) for name in names})
+        reasons = [
+            (each.rule, self._differences.likeness({name: getattr(found, name) for name in names}))
+            for each, found in zip(replayed.routed, replayed.findings, strict=True)
+            if each.decision is replayed.decision
+        ]
+        return min(reasons, key=repr, default=("", None))
 
     def _marginals(self, candidate: Replayed, record: Any) -> Iterator[Marginal]:
         """Leave out each rule that a finding, or the floor, was decided by; no other one makes a difference."""
@@ -216,9 +222,9 @@ class _Differences:
             identity = verdict.get("identity") or ""
             rest.append(tuple(bool(identity) and is_in_share(*each, identity) for each in self._rollouts))
         if self._looks_at_frames:
-            rest.append(orjson.dumps(verdict.get("coverage")))
+            rest.append(_text(verdict.get("coverage")))
         if self._looks_beyond:
-            rest.append(orjson.dumps([verdict["hits"], verdict["context"], verdict["asked"]]))
+            rest.append(_text([verdict["hits"], verdict["context"], verdict["asked"]]))
         return tuple(rest)
 
 
@@ -261,12 +267,13 @@ def _failures(verdict: Mapping[str, Any]) -> Hashable:
     return (error["class"], error["code"], error.get("service"), failed)
 
 
+def _text(value: Any) -> str:
+    """It as JSON. What orjson returns by itself holds four kilobytes, however short: the buffer that it wrote into."""
+    return orjson.dumps(value).decode()
+
+
 def _told(why: NotReplayable) -> str:
     return f"{why.reason}: {why.detail}" if why.detail else why.reason
-
-
-def _rule(replayed: Replayed) -> str:
-    return next((each.rule for each in replayed.routed if each.decision is replayed.decision), "")
 
 
 def moment_of(unix_seconds: float) -> str:
