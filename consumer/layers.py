@@ -18,9 +18,10 @@ from typing import NamedTuple
 
 import httpx
 
-from consumer.alibaba.apis import api_of
+from consumer.alibaba.apis import api_of, images_together
 from consumer.alibaba.empty_call import EmptyCall
 from consumer.alibaba.scan.asynchronous import ScanRegion
+from consumer.alibaba.scan.batched import Together
 from consumer.alibaba.scan.empty_call import EmptyScan
 from consumer.alibaba.scan.open_scans import OpenScans, WrittenTasks
 from consumer.alibaba.scan.tasks import Asking
@@ -179,11 +180,12 @@ def layers(
         return UploadStore(api.tokens(exchanges, base_url, keys, clock), exchanges, name, clock)
 
     apart: dict[str, Apart] = {}
-    open_scans = written and _open_scans(config, exchanges, keys, clock, written)
+    together = images_together(config, gate.anyone_waits)
+    open_scans = written and _open_scans(config, exchanges, keys, clock, written, together)
     places = ConcurrencyLimit(config.scan.max_open_tasks, config.weights, PLACES_OF_TASKS) if open_scans else None
 
     def region(name: str, base_url: str) -> Region:
-        client = api.client(exchanges, base_url, name, keys, clock)
+        client = api.client(exchanges, base_url, name, keys, clock, together)
         # `Paced` stands outside of `Guarded`, which looks at the permit when the call departs.
         around: list[Layer] = [
             lambda inner: Paced(inner, gate, pace, in_flight, owns, clock, name),
@@ -251,13 +253,15 @@ def layers(
     )
 
 
-def _open_scans(config: Config, exchanges: Exchanges, keys: Keys, clock: Clock, written: WrittenTasks) -> OpenScans:
+def _open_scans(
+    config: Config, exchanges: Exchanges, keys: Keys, clock: Clock, written: WrittenTasks, together: Together | None
+) -> OpenScans:
     (name, base_url), *_ = config.provider.regions  # the 1.0 API has no second one
     asking = Asking(config.scan.scenes, config.scan.biz_type)
     region = ScanRegion(
         exchanges=exchanges, base_url=base_url, name=name, keys=keys, clock=clock, asking=asking
     )  # fmt: skip
-    return OpenScans.of(region, config.scan, written)
+    return OpenScans.of(region, config.scan, written, together)
 
 
 def unbilled_call(config: Config, credentials: Credentials) -> EmptyCall | EmptyScan:

@@ -9,6 +9,7 @@ from consumer.alibaba import image_moderation, upload_token
 from consumer.alibaba.client import ImageModerationClient
 from consumer.alibaba.echoes import LearnedEchoes
 from consumer.alibaba.empty_call import EmptyCall
+from consumer.alibaba.scan.batched import Together
 from consumer.alibaba.scan.client import ScanClient, UploadCredentials
 from consumer.alibaba.scan.empty_call import EmptyScan
 from consumer.alibaba.scan.tasks import CREDENTIALS, SCAN, Asking
@@ -27,8 +28,8 @@ class Api(NamedTuple):
     operation: str
     """That judges an image, as traces name it."""
     token_operation: str
-    client: Callable[[Exchanges, str, str, Keys, Clock], Moderator]
-    """Of a base URL and the name of its region."""
+    client: Callable[[Exchanges, str, str, Keys, Clock, Together | None], Moderator]
+    """Of a base URL and the name of its region; where images share calls, of how they do."""
     tokens: Callable[[Exchanges, str, Keys, Clock], UploadTokens]
     """Of a base URL."""
     unbilled_call: Callable[[Credentials], EmptyCall | EmptyScan]
@@ -39,10 +40,23 @@ def api_of(config: Config) -> Api:
     return _scan(config) if config.provider.is_scan else _image_moderation(config)
 
 
+def images_together(config: Config, others_wait: Callable[[], bool]) -> Together | None:
+    """
+    Which images share a call; None where each has its own. `others_wait` tells whether images wait to depart.
+
+    The wait is as long as it takes for the burst to come together, and is caught up within it.
+    """
+    if not config.provider.is_scan or config.scan.tasks_per_call == 1:
+        return None
+    return Together(config.scan.tasks_per_call, config.quota.burst, others_wait)
+
+
 def _image_moderation(config: Config) -> Api:
     provider = config.provider
 
-    def client(exchanges: Exchanges, base_url: str, region: str, keys: Keys, clock: Clock) -> Moderator:
+    def client(
+        exchanges: Exchanges, base_url: str, region: str, keys: Keys, clock: Clock, _together: Together | None
+    ) -> Moderator:
         echoes = LearnedEchoes() if provider.data_id == "learn" else None
         return ImageModerationClient(exchanges, base_url, region, keys, clock, echoes)
 
@@ -55,8 +69,10 @@ def _image_moderation(config: Config) -> Api:
 def _scan(config: Config) -> Api:
     provider, asking = config.provider, Asking(config.scan.scenes, config.scan.biz_type)
 
-    def client(exchanges: Exchanges, base_url: str, region: str, keys: Keys, clock: Clock) -> Moderator:
-        return ScanClient(exchanges, base_url, region, keys, clock, asking)
+    def client(
+        exchanges: Exchanges, base_url: str, region: str, keys: Keys, clock: Clock, together: Together | None
+    ) -> Moderator:
+        return ScanClient(exchanges, base_url, region, keys, clock, asking, together)
 
     def tokens(exchanges: Exchanges, base_url: str, keys: Keys, clock: Clock) -> UploadTokens:
         vpc = provider.network == "vpc"

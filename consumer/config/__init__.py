@@ -213,6 +213,14 @@ class Config(Settings):
                 "provider.api",
             )
 
+        at_once = max(1, int(self.quota.burst * (self.quota.qps - self.quota.reserve) + 1e-9))
+        if self.scan.tasks_per_call > at_once:
+            yield (
+                "scan.tasks_per_call",
+                f"is {self.scan.tasks_per_call}, and quota.burst × (quota.qps - quota.reserve) lets {at_once} depart "
+                "at once: raise quota.burst, or have fewer",
+                "quota.burst",
+            )
         if self.scan.mode == "async" and self.scan.tasks_topic in (*self.kafka.topics, *self.kafka.outputs.all):
             yield "scan.tasks_topic", f"is {self.scan.tasks_topic}, which is read or written already", "kafka.topics"
 

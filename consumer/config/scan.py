@@ -4,7 +4,7 @@ What the provider's 1.0 API is asked, where `provider.api` is `scan-1.0`.
 
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from consumer.config.base import Contradictions
 from consumer.config.scan_tasks import TaskSettings
@@ -25,6 +25,13 @@ class ScanSettings(TaskSettings):
         max_length=64,
         description="The business scenario of the account's console whose settings and libraries count. Null: the "
         "account's default.",
+    )
+    tasks_per_call: PositiveInt = Field(
+        1,
+        le=100,
+        description="Images of one call at the most. More make fewer calls, and no more images a second: each counts "
+        "in `quota`. An image waits up to `quota.burst` seconds for others, and only while others wait to depart. At "
+        "most what `quota.burst` has depart at once; how many the provider takes is not documented.",
     )
 
     @model_validator(mode="after")

@@ -80,13 +80,23 @@ class Gate:
         """How many calls of a lane wait for their moment."""
         return self._callers[lane]
 
-    def send(self, grant: Grant) -> None:
-        """Let the call be sent now. Where its lease is over, withdraw it and raise `GrantRevoked`."""
+    def anyone_waits(self) -> bool:
+        """Whether a call of any lane waits for its moment."""
+        return any(self._callers.values())
+
+    def send(self, grant: Grant) -> bool:
+        """
+        Let the call be sent now. Where its lease is over, withdraw it and raise `GrantRevoked`.
+
+        True the first time: a call that several images share is made up anew where one of them must leave it.
+        """
         share = self._shares.share(self._clock.now())
         if share.lease != grant.lease or not share.total:
             grant.departure.withdrawn()
             raise GrantRevoked
-        metrics.LANE_CALLS.labels(grant.lane).inc()
+        if is_first := grant.departure.goes_out():
+            metrics.LANE_CALLS.labels(grant.lane).inc()
+        return is_first
 
     def give_back(self, grant: Grant) -> None:
         """Let another call have the moment of one that is not sent."""

@@ -34,15 +34,21 @@ SILENCE = 120.0
 
 
 class Departure:
-    """A call that was let go. It ends in one of the methods; only the first one counts."""
+    """A call that was let go. It ends in `sent` or `withdrawn`; only the first one counts."""
 
-    __slots__ = ("_open", "_pace", "_spread")
+    __slots__ = ("_goes_out", "_open", "_pace", "_spread")
 
     def __init__(self, pace: "Pace", spread: float) -> None:
         """`spread` is by how many seconds it has the next one depart later."""
         self._pace = pace
         self._spread = spread
         self._open = True
+        self._goes_out = False
+
+    def goes_out(self) -> bool:
+        """Note that its bytes are about to go out; True the first time. It does not end with that."""
+        is_first, self._goes_out = not self._goes_out, True
+        return is_first
 
     def sent(self, now: float) -> None:
         """Note that its bytes went out, now or before."""

@@ -53,6 +53,7 @@ class CallContext:
         Uploaded        uploading           Uploaded
         Paced           before_sending      the vendor's client, in the last moment before bytes go out
         Paced           after_sending       likewise, once they have gone out
+        the vendor's client  alone          likewise
         Guarded and Uploaded  failures      Regions (prefers another region)
         Guarded and Fetching  others_answered  Retrying (whose fault a failure is)
     """
@@ -78,8 +79,10 @@ class CallContext:
     store_permit: Permit | None = None  # or from that of its temporary store, where the image must be uploaded first
     copies: Copies = field(default_factory=Copies)  # of the image in temporary stores; its requests share them
     uploading: asyncio.Lock = field(default_factory=asyncio.Lock)  # held by one of them, which does it for all
-    before_sending: Callable[[], None] | None = None  # `GrantRevoked` escapes where the call must not go out
+    # `GrantRevoked` escapes where the call must not go out. Called again where another image left it in that moment.
+    before_sending: Callable[[], None] | None = None
     after_sending: Callable[[], None] | None = None
+    alone: bool = False  # it shares no call with other images
     first_departures: dict[str, int] = field(default_factory=dict)  # by region: the number of this request's first call
     failures: Counter[str] = field(default_factory=Counter)  # by region: calls to it or its temporary store that failed
     others_answered: int = 0  # images, since the failed region's first departure

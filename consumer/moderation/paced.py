@@ -164,8 +164,8 @@ class Paced:
     def _send(self, grant: Grant, call: CallContext) -> None:
         if call.judged_by is not None:
             call.judged_by.look()
-        self._gate.send(grant)
+        is_first = self._gate.send(grant)
         if call.judged_by is not None:
             call.judged_by.departs()
-        if call.received is not None and call.attempt == 1:
+        if is_first and call.received is not None and call.attempt == 1:
             metrics.QUEUE_SECONDS.observe(self._clock.wall() - call.received)

@@ -16,6 +16,7 @@ import orjson
 
 from consumer.alibaba.image_moderation import data_id
 from consumer.alibaba.scan.answers import judged, tasks_in
+from consumer.alibaba.scan.batched import Hook, Together, asks
 from consumer.alibaba.scan.client import signed_call
 from consumer.alibaba.scan.results import ASYNC_SCAN, GONE, RESULTS, finished, submitted
 from consumer.alibaba.scan.tasks import Asking, scan_body, url_of
@@ -58,12 +59,10 @@ class ScanRegion:
     clock: Clock
     asking: Asking
 
-    async def call(self, path: str, body: bytes, call: CallContext | None = None) -> Answered:
-        """Make a call. `CallFailed` escapes where there is no answer; with a context, what its moments raise too."""
+    async def call(self, path: str, body: bytes, before: Hook = None, after: Hook = None) -> Answered:
+        """Make a call. `CallFailed` escapes where there is no answer, and what `before` raises. See `Exchanges`."""
         signed = signed_call(self.base_url, path, body, self.keys.current(), self.clock.wall())
-        if call is None:
-            return await self.exchanges.exchange(signed)
-        return await self.exchanges.exchange(signed, call.before_sending, call.after_sending)
+        return await self.exchanges.exchange(signed, before, after)
 
     def question(self, request: ModerationRequest, call: CallContext) -> Question:
         """What is asked about an image: a result answers this question and no other."""
@@ -101,14 +100,23 @@ class AsyncScanClient:
     """
     Submits one image to one region, and waits for its result. Every failure is a `CallFailed`; `GrantRevoked` passes.
 
-    Vendor: what is charged for is the scenes, so a call counts as many.
+    Vendor: what is charged for is the scenes, so an image counts as many.
     """
 
-    def __init__(self, region: ScanRegion, tasks: AwaitedTasks, record: Record, callback: Callback | None) -> None:
+    def __init__(
+        self,
+        region: ScanRegion,
+        tasks: AwaitedTasks,
+        record: Record,
+        callback: Callback | None,
+        together: Together | None = None,
+    ) -> None:
+        """`together` says which images share a call; without, none do."""
         self._region = region
         self._tasks = tasks
         self._record = record
-        self._callback = callback
+        self._more = {} if callback is None else {"callback": callback.url, "seed": callback.seed}
+        self._asks = asks(self._submit, together, region.clock)
 
     async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
         try:
@@ -119,23 +127,23 @@ class AsyncScanClient:
 
     async def _ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
         named = data_id(request.submission)
-        more = {} if self._callback is None else {"callback": self._callback.url, "seed": self._callback.seed}
-        body = scan_body([Asked(named, url_of(request.location))], self._region.asking, **more)
-        answered = await self._region.call(ASYNC_SCAN, body, call)
-        answer = tasks_in(answered.status, answered.headers, answered.content)
-        task_id = submitted(answer, named)
+        said = await self._asks(Asked(named, url_of(request.location)), call)
+        task_id = submitted(said.task, named, said.request_id)
         if isinstance(task_id, CallFailed):
             raise task_id
         if task_id is None:
-            judged(answer.tasks[0], named, self._region.asking.scenes, answer.request_id)  # raises what the code says
+            judged(said.task, named, self._region.asking.scenes, said.request_id)  # raises what the code says
             raise Malformed("code", billed="yes")
         metrics.SCAN_TASKS.labels("opened").inc()
         if call.slot is not None:  # a task holds no connection: its place among the open tasks is another
             call.slot.give_back()
-        await self._record(Task(id=task_id, question=self._region.question(request, call), sent=answered.sent), call)
-        result = self._region.read(await self._tasks.result(task_id), request, answered.sent)
+        await self._record(Task(id=task_id, question=self._region.question(request, call), sent=said.sent), call)
+        result = self._region.read(await self._tasks.result(task_id), request, said.sent)
         metrics.SCAN_TASKS.labels("finished").inc()
         return result
+
+    async def _submit(self, tasks: Sequence[Asked], before: Hook, after: Hook) -> Answered:
+        return await self._region.call(ASYNC_SCAN, scan_body(tasks, self._region.asking, **self._more), before, after)
 
 
 class TakenOver:

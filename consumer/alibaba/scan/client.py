@@ -3,6 +3,7 @@ One call of the 1.0 API to one region: sign, send, read the answer.
 """
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -10,7 +11,8 @@ import httpx
 
 from consumer.alibaba import roa_signing
 from consumer.alibaba.image_moderation import data_id, retry_after
-from consumer.alibaba.scan.answers import judged, tasks_in
+from consumer.alibaba.scan.answers import judged
+from consumer.alibaba.scan.batched import Hook, Together, asks
 from consumer.alibaba.scan.tasks import CREDENTIALS, SCAN, Asking, Task, scan_body, url_of
 from consumer.alibaba.scan.upload_credentials import read_credentials
 from consumer.alibaba.upload_token import UploadToken
@@ -27,18 +29,27 @@ class ScanClient:
     """
     Asks one region once, about one image in all scenes. Every failure is a `CallFailed`; `GrantRevoked` passes through.
 
-    Vendor: what is charged for is the scenes, so a call counts as many.
+    Vendor: what is charged for is the scenes, so an image counts as many.
     """
 
     def __init__(
-        self, exchanges: Exchanges, base_url: str, region: str, keys: Keys, clock: Clock, asking: Asking
+        self,
+        exchanges: Exchanges,
+        base_url: str,
+        region: str,
+        keys: Keys,
+        clock: Clock,
+        asking: Asking,
+        together: Together | None = None,
     ) -> None:
+        """`together` says which images share a call; without, none do."""
         self._exchanges = exchanges
         self._base_url = base_url
         self._region = region
         self._keys = keys
         self._clock = clock
         self._asking = asking
+        self._asks = asks(self._submit, together, clock)
 
     async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
         try:
@@ -49,12 +60,14 @@ class ScanClient:
 
     async def _ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
         named = data_id(request.submission)
-        body = scan_body([Task(named, url_of(request.location))], self._asking)
+        said = await self._asks(Task(named, url_of(request.location)), call)
+        result = judged(said.task, named, self._asking.scenes, said.request_id)
+        return replace(result, region=self._region, sent=said.sent, took=said.took)
+
+    async def _submit(self, tasks: Sequence[Task], before: Hook, after: Hook) -> Answered:
+        body = scan_body(tasks, self._asking)
         signed = signed_call(self._base_url, SCAN, body, self._keys.current(), self._clock.wall())
-        answered = await self._exchanges.exchange(signed, call.before_sending, call.after_sending)
-        answer = tasks_in(answered.status, answered.headers, answered.content)
-        result = judged(answer.tasks[0], named, self._asking.scenes, answer.request_id)
-        return replace(result, region=self._region, sent=answered.sent, took=answered.took)
+        return await self._exchanges.exchange(signed, before, after)
 
 
 def signed_call(base_url: str, path: str, body: bytes, credentials: Credentials, now: float) -> httpx.Request:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from consumer.alibaba.scan.asynchronous import AsyncScanClient, Callback, Record, ScanRegion, ScanResults, TakenOver
+from consumer.alibaba.scan.batched import Together
 from consumer.alibaba.scan.callback_listener import callbacks
 from consumer.alibaba.scan.callbacks import CallbackSecret
 from consumer.config.scan_tasks import CallbackSettings, TaskSettings, read_seed
@@ -34,9 +35,12 @@ class OpenScans:
     written: WrittenTasks
     callback: CallbackSettings | None
     seed: str = field(repr=False)
+    together: Together | None = None
 
     @classmethod
-    def of(cls, region: ScanRegion, settings: TaskSettings, written: WrittenTasks) -> "OpenScans":
+    def of(
+        cls, region: ScanRegion, settings: TaskSettings, written: WrittenTasks, together: Together | None = None
+    ) -> "OpenScans":
         """`Misconfigured` escapes where the seed cannot be read."""
         awaited = AwaitedTasks(
             ScanResults(region),
@@ -45,13 +49,13 @@ class OpenScans:
             region.clock,
         )
         callback = settings.called_back
-        return cls(region, awaited, written, callback, "" if callback is None else read_seed(callback))
+        return cls(region, awaited, written, callback, "" if callback is None else read_seed(callback), together)
 
     def client(self) -> Moderator:
         """What makes the calls."""
         url = None if self.callback is None else self.callback.url
         callback = None if url is None else Callback(url, self.seed)
-        return AsyncScanClient(self.region, self.tasks, self.written.record, callback)
+        return AsyncScanClient(self.region, self.tasks, self.written.record, callback, self.together)
 
     def taken_over(self, inner: Moderator) -> Moderator:
         """The layer that looks for what predecessors have paid for."""

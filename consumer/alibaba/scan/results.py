@@ -19,20 +19,19 @@ RESULTS = "/green/image/results"
 GONE = frozenset({404, 594})
 
 
-def submitted(answer: Tasks, data_id: str) -> str | CallFailed | None:
+def submitted(task: TaskObject, data_id: str, request_id: str | None) -> str | CallFailed | None:
     """
     Return the id of the task that an image was submitted as; None where the answer says why it was not.
 
     `Malformed` is returned where the answer names no task, or one of another image: what was paid for is not known.
     """
-    task = answer.tasks[0]
     if _member(task, "code") != 200:
         return None
     task_id = _member(task, "taskId")
     if not is_task_id(task_id):
-        return _malformed("taskId", answer)
+        return _malformed("taskId", request_id)
     if _member(task, "dataId") not in (None, "", data_id):
-        return _malformed("dataId", answer)
+        return _malformed("dataId", request_id)
     return str(task_id)
 
 
@@ -45,7 +44,7 @@ def finished(answer: Tasks, asked: Collection[str]) -> Mapping[str, TaskResult |
         if not isinstance(task_id, str) or task_id not in asked:
             continue
         if task_id in found or task_id in under_way:  # of two, neither is the answer
-            found[task_id] = _malformed("taskId", answer)
+            found[task_id] = _malformed("taskId", answer.request_id)
         elif (code := _member(said, "code")) == PROCESSING:
             under_way.add(task_id)
         elif code in GONE:
@@ -60,9 +59,9 @@ def _member(said: TaskObject, name: str) -> Any:
     return said.get(name, said.get(name[0].upper() + name[1:]))
 
 
-def _malformed(what: str, answer: Tasks) -> CallFailed:
+def _malformed(what: str, request_id: str | None) -> CallFailed:
     failure = Malformed(what, billed="yes")
-    failure.request_id = answer.request_id
+    failure.request_id = request_id
     return failure
 
 
