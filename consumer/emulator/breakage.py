@@ -1,6 +1,8 @@
 """What a fault does to a call. Pure, but for the dice of garbage; which fault strikes is faults.py's."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from consumer.emulator.errors import GatewayError, StoreError
 from consumer.emulator.faults import ActiveFault, Throttle, What
@@ -51,6 +53,22 @@ def spoiled(reply: Reply, fault: ActiveFault) -> Reply | Silence:
     if what.body is not None:
         return _replaced(reply, what, what.body.encode(), "Body")
     return reply
+
+
+def misleading(entry: Mapping[str, Any], kind: str | None) -> list[dict[str, Any]]:
+    """What an answer of the 1.0 API says of one image, in place of its entry."""
+    match kind:
+        case "missing":
+            return []
+        case "twice":
+            return [dict(entry), dict(entry)]
+        case "of_another":
+            return [{**entry, "dataId": "of-another"}]
+        case "unnamed":
+            return [{name: value for name, value in entry.items() if name != "dataId"}]
+        case "unknown_suggestion":
+            return [{**entry, "results": [{**each, "suggestion": "unknown"} for each in entry.get("results", ())]}]
+    return [dict(entry)]
 
 
 def dropped() -> Silence:

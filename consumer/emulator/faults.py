@@ -16,7 +16,7 @@ Each call meets at most one fault at each of three moments, the first in the lis
     inside the quota            code, items_off, latency, slow_drip, garbage, body, truncated, drop after_judging
 
 A call of the 1.0 API is about several images: it is struck where one of them matches. Beside the above each of its
-images meets at most one `task_code`, and each callback at most one `callback`.
+images meets at most one `task_code`, then at most one `entry`, and each callback at most one `callback`.
 
 What fires inside the quota is judged and billed like any call, except a `code` and an answer whose HTTP status is not
 200: the answer is changed on its way, as a network or a proxy would. DescribeUploadToken has no quota and costs
@@ -57,6 +57,7 @@ class Moment(Enum):
     INSIDE_QUOTA = 3
     OF_A_TASK = 4
     OF_A_CALLBACK = 5
+    OF_AN_ENTRY = 6
 
 
 _MOMENT_OF_DROP: Final[Mapping[str, Moment]] = {
@@ -75,6 +76,7 @@ _NOT_OF_THE_STORE: Final = frozenset({"code", "gateway_code", "throttle", "signa
 _MOMENT_OF_SCAN: Final[Mapping[str, Moment]] = {
     "task_code": Moment.OF_A_TASK,
     "callback": Moment.OF_A_CALLBACK,
+    "entry": Moment.OF_AN_ENTRY,
 }
 _WITH_ITEMS: Final = frozenset({METERED, "ImageSyncScan", "ImageAsyncScan"})
 _OF_THE_STORE_ALONE: Final = frozenset({"store_code", "truncated"})
@@ -144,6 +146,11 @@ class What(_Strict):
     truncated: Literal[True] | None = Field(None, description="Store the first half of an upload as if it were all.")
 
     task_code: int | None = Field(None, description="The 1.0 API's refusal of one image of a call.")
+    entry: Literal["missing", "twice", "of_another", "unnamed", "unknown_suggestion"] | None = Field(
+        None,
+        description="What becomes of one image in the answer of a call of the 1.0 API. It was judged, and billed. An "
+        "image that was submitted has no suggestion.",
+    )
     callback: Literal["lost", "twice", "tampered"] | None = Field(
         None, description="What becomes of a callback of the 1.0 API; a tampered one has another image's `dataId`."
     )
@@ -189,6 +196,8 @@ class What(_Strict):
         if self.items_off and action not in _WITH_ITEMS:
             return False
         if self.kind in _MOMENT_OF_SCAN and action not in ("ImageSyncScan", "ImageAsyncScan"):
+            return False
+        if self.entry == "unknown_suggestion" and action != "ImageSyncScan":
             return False
         if action not in STORE_ACTIONS:
             return self.kind not in _OF_THE_STORE_ALONE

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from consumer.emulator.access import credentials_of
-from consumer.emulator.breakage import in_place_of_gateway, spoiled
+from consumer.emulator.breakage import in_place_of_gateway, misleading, spoiled
 from consumer.emulator.calls import SCAN_ACTIONS, Call, CallLog, TaskSeen
 from consumer.emulator.errors import GatewayError
 from consumer.emulator.faults import ActiveFault, Faults, Moment, Subject
@@ -36,7 +36,7 @@ from consumer.emulator.scan.judging import Judge
 from consumer.emulator.scan.later import Later
 from consumer.emulator.scan.likeness import NEEDED, is_available
 from consumer.emulator.scan.parameters import Scan, Task, read_feedback, read_results, read_scan
-from consumer.emulator.scan.tasks import new_task_id
+from consumer.emulator.scan.tasks import Entry, new_task_id
 from consumer.emulator.scan.verdicts import SERVICE
 from consumer.emulator.settings import EmulatorSettings
 from consumer.emulator.signatures import NonceLedger, SignedRequest
@@ -150,6 +150,7 @@ class ScanCalls:
             *(self._judged(asking, task, seen, rules, new_task_id()) for task, seen in pairs)
         )
         await asyncio.sleep(answer_at - asyncio.get_running_loop().time())
+        entries = self._as_told(asking, entries)
         return envelope(asking.request_id, entries, billed=any(seen.code == OK for seen in asking.call.tasks))
 
     async def _accept(self, asking: Asking, rules: Sequence[Rule]) -> Reply:
@@ -166,7 +167,7 @@ class ScanCalls:
                 continue
             self._later.start(task_id, task.url, self._finish(asking, task, seen, rules, task_id))
             entries.append({"code": OK, "msg": NAMES[OK], **_head(task, task_id)})
-        return envelope(asking.request_id, entries)
+        return envelope(asking.request_id, self._as_told(asking, entries))
 
     async def _finish(self, asking: Asking, task: Task, seen: TaskSeen, rules: Sequence[Rule], task_id: str) -> None:
         assert asking.scan
@@ -203,6 +204,15 @@ class ScanCalls:
         fault = self._faults.draw(Moment.OF_A_TASK, _subject(call, task))
         if fault is not None:
             raise ScanError(fault.what.task_code or 0, "a fault of the emulator")
+
+    def _as_told(self, asking: Asking, entries: Sequence[Entry]) -> list[Entry]:
+        """What the answer says of each image, once faults have struck it."""
+        assert asking.scan
+        told: list[Entry] = []
+        for task, entry in zip(asking.scan.tasks, entries, strict=True):
+            fault = self._faults.draw(Moment.OF_AN_ENTRY, _subject(asking.call, task))
+            told += misleading(entry, fault.what.entry if fault else None)
+        return told
 
     async def _learn(self, asking: Asking, _rules: Sequence[Rule]) -> Reply:
         if not self._feedback_quota.admit(asking.call.arrival):

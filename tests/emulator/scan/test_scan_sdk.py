@@ -236,6 +236,25 @@ async def test_the_uploader_uploads_a_file_and_bytes(emulator: Emulator, tmp_pat
     assert [call.action for call in emulator.calls].count("UploadCredentials") == 1
 
 
+async def test_faults_strike_what_is_said_of_one_image(emulator: Emulator) -> None:
+    """
+    It is left out, told twice, as another's, as nobody's or in an unknown word; it was judged and billed all the same.
+    """
+    content = tasks("oss://ugc/red.png", "oss://ugc/white.png")
+    named: list[Any] = []
+    for kind in ("missing", "twice", "of_another", "unnamed", "unknown_suggestion"):
+        fault = {"match": {"object": "red*"}, "what": {"entry": kind}, "times": 1}
+        emulator.faults.add(Fault.model_validate(fault))
+        answered = await ask(emulator.endpoint, "scan", content)
+        named.append([each.get("dataId") for each in answered["data"]])
+
+    assert named == [["d-1"], ["d-0", "d-0", "d-1"], ["of-another", "d-1"], [None, "d-1"], ["d-0", "d-1"]]
+    assert said(answered["data"][0]) == {"porn": "unknown", "terrorism": "unknown"}
+    assert said(answered["data"][1]) == {"porn": "pass", "terrorism": "pass"}
+    assert emulator.stats()["billed"] == 5 * 4
+    assert not emulator.faults.unfired()
+
+
 async def test_faults_strike_the_calls_of_this_api(emulator: Emulator) -> None:
     """
     The gateway's, the service's, and one image's alone; an answer that is lost was billed.
