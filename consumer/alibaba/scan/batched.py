@@ -4,7 +4,7 @@ Several images in one call of the 1.0 API: those that depart within one moment.
     an image ─► its own slot, permit, departure ─► Batched ─┐
     an image ─► its own slot, permit, departure ─► Batched ─┴─► one call ─► split by `dataId` ─► each image's own answer
 
-Nothing waits where no other image waits to depart, and otherwise for a bounded time. In the last moment before bytes go
+An image waits only while others wait to depart, and for a bounded time. In the last moment before bytes go
 out each image is looked at again: one that may not be sent any more leaves, and the call is made up anew without it. A
 call that fails as a whole fails for each of its images, as it would have for one. But a refusal that is about an image
 does not say which one it means: its images are asked about again, each alone, and so is an image that failed before.
@@ -102,7 +102,7 @@ class _Batch:
     """The images of one call, and the task that makes it."""
 
     images: list[_Image] = field(default_factory=list)
-    is_full: asyncio.Event = field(default_factory=asyncio.Event)
+    is_made_up: asyncio.Event = field(default_factory=asyncio.Event)
     making: asyncio.Task[None] | None = None
 
     def names(self, data_id: str) -> bool:
@@ -163,18 +163,20 @@ class Batched:
             batch = self._open = _Batch()
             batch.making = asyncio.create_task(self._make(batch), name="a call about several images")
         batch.images.append(image)
-        if len(batch.images) >= self._together.most or not self._together.others_wait():
+        if len(batch.images) >= self._together.most:
             self._close(batch)
+        elif not self._together.others_wait():
+            batch.is_made_up.set()  # what departs in this same turn of the loop still joins
         return batch
 
     def _close(self, batch: _Batch) -> None:
-        batch.is_full.set()
+        batch.is_made_up.set()
         if self._open is batch:
             self._open = None
 
     async def _make(self, batch: _Batch) -> None:
         try:
-            await change_or_time(batch.is_full, self._together.longest, self._clock)
+            await change_or_time(batch.is_made_up, self._together.longest, self._clock)
             self._close(batch)
             while images := [image for image in batch.images if not image.said.done()]:
                 try:
