@@ -601,6 +601,19 @@ canaries: {images: [{name: a, expect: clean, object: {bucket: b, key: k, region:
     assert "must be one of cn-shanghai, cn-beijing, cn-shenzhen, ap-southeast-1" in problems_of(elsewhere)[0]
 
 
+def test_a_call_has_no_more_images_than_the_quota_lets_depart_at_once(tmp_path: Path) -> None:
+    """
+    More would wait for one another, and cost images a second. The line that is to be changed is named.
+    """
+    account = "provider: {api: scan-1.0, region: cn-shanghai}\nscan: {tasks_per_call: 8}\nquota: {qps: 50, reserve: 10"
+
+    [problem] = problems_of(written(tmp_path / "c.yaml", f"{account}}}\n"))
+    assert f"{tmp_path / 'c.yaml'}:2: scan.tasks_per_call: is 8, and quota.burst" in problem
+    assert "lets 1 depart at once: raise quota.burst, or have fewer" in problem
+    written(tmp_path / "c.yaml", f"{account}, burst: 0.2}}\n")
+    assert load_config(tmp_path / "c.yaml", {}).scan.tasks_per_call == 8
+
+
 def test_an_image_that_could_not_be_judged_is_never_passed(tmp_path: Path) -> None:
     """
     A policy may block where it would review, and the refusal of anything else says so.
