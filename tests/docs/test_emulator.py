@@ -90,6 +90,7 @@ def test_every_fault_is_explained_and_none_is_made_up() -> None:
     told = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split(" | ")[0])}
 
     values = {"before_reading", "after_reading", "after_judging", "retry_after", "lost", "twice", "tampered"}
+    values |= {"missing", "of_another", "unnamed", "unknown_suggestion"}
     assert told - values == set(What.model_fields)
 
 
