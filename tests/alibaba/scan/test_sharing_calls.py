@@ -22,9 +22,10 @@ from consumer.moderation import CallContext
 from consumer.moderation.assess import Assessing
 from consumer.observability import metrics
 from consumer.policy.in_force import InForce, ReadyPolicy
-from consumer.policy.schema import Policy, PolicySettings, asked_by_scenes
+from consumer.policy.schema import Policy, PolicySettings, asked_by
 from consumer.records import Assessment
 from consumer.tracing import Untraced
+from consumer.vendor_facts.scan import ONLY_SERVICE
 from tests.alibaba.scan.test_client import ASKING, KEY, SETTINGS
 from tests.moderation.requests import GivenShares
 from tests.rig.events import delivery, submission
@@ -80,7 +81,7 @@ async def account(mode: str, tasks_per_call: int = TASKS) -> AsyncIterator[Accou
             lambda *_: True, calls=lambda: 1,
             written=WrittenTasks(KnownTasks(), record) if mode == "async" else None,
         )  # fmt: skip
-        policy = asked_by_scenes(PolicySettings(policy="one", version=1))
+        policy = asked_by(ONLY_SERVICE, PolicySettings(policy="one", version=1))
         ready = InForce(ReadyPolicy(Policy(settings=policy, sha256="0"))).ready
         here = Account(emulator, Assessing(provider.moderator, ready), written)
         if provider.open_scans is None:
