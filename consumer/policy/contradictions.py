@@ -65,10 +65,16 @@ def _same_ids(placed: Sequence[_Placed]) -> Iterator[Found]:
 
 
 def _equally_specific(overlays: Sequence[Overlay]) -> Iterator[Found]:
+    for one, two in _pairs(overlays):
+        what = f"is as specific as overlays.{one}, and both can be about one image"
+        yield f"overlays.{two}.when", f"{what}: take out of one what the other names (P007)", f"overlays.{one}.when"
+
+
+def _pairs(overlays: Sequence[Overlay]) -> Iterator[tuple[int, int]]:
+    """Overlays of which it is not known which one is laid over the other."""
     for (one, a), (two, b) in combinations(enumerate(overlays), 2):
         if a.when.overlaps(b.when):
-            what = f"is as specific as overlays.{one}, and both can be about one image"
-            yield f"overlays.{two}.when", f"{what}: take out of one what the other names (P007)", f"overlays.{one}.when"
+            yield one, two
 
 
 def _not_recorded(placed: Sequence[_Placed], recorded: Collection[str]) -> Iterator[Found]:
@@ -81,8 +87,17 @@ def _not_recorded(placed: Sequence[_Placed], recorded: Collection[str]) -> Itera
 
 
 def _not_asked_for(placed: Sequence[_Placed], asked: Asked, overlays: Sequence[Overlay]) -> Iterator[Found]:
-    """A rule is in force wherever its overlay is, whatever else is laid over it: there it must not match nothing."""
-    reached = [(laid, *_info_of(asked, [(at, overlays[at]) for at in laid])) for laid in OverlayIndex(overlays).all()]
+    """
+    A rule is in force wherever its overlay is, whatever else is laid over it: there it must not match nothing.
+
+    Where it is not known which overlays are laid, what is asked for is not either.
+    """
+    unknown = {at for pair in _pairs(overlays) for at in pair}
+    reached = [
+        (laid, *_info_of(asked, [(at, overlays[at]) for at in laid]))
+        for laid in OverlayIndex(overlays).all()
+        if unknown.isdisjoint(laid)
+    ]
     for place, rule, own in placed:
         for key, types in needed_info(rule.match).items():
             for laid, info, said in reached:

@@ -238,6 +238,11 @@ MET = {"library": ["x"], "figure": True, "logo": ["n"]}
           "(P010)"]),
         ({"overlays": [{"when": {"tenant": ["t"]}, "info": ALL, "rules": [rule("a", "block", "x", figure=True)]},
                        {"when": {"purpose": ["p"]}, "info": []}]}, []),
+        ({"overlays": [{"when": {"tenant": ["t"]}, "info": ALL}, {"when": {"tenant": ["t", "u"]}},
+                       {"when": {"tenant": ["t"], "purpose": ["p"]},
+                        "rules": [rule("a", "block", "x", figure=True)]}]},
+         ["overlays.1.when: is as specific as overlays.0, and both can be about one image: take out of one what the "
+          "other names (P007)"]),
         ({"record_context": ["trust"], "rules": [rule("a", "block", "x", context={"trst": ["new"]})]},
          ["rules.0.match.context.trst: is not in record_context: did you mean trust?"]),
         ({"rules": [rule("a", "block", "x", context={"age": [1]})]},
