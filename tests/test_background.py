@@ -37,6 +37,7 @@ OF_FEEDBACK = {"following people's decisions", "feedback"}
 """The others are the service's."""
 
 OWNED = {
+    "alibaba/scan/batched.py": 1,  # a call, whose end each of its images is told
     "background.py": 2,  # those of this page
     "clock.py": 1,  # what `ends_within` gives its time
     "deadline/provisional.py": 1,  # one verdict each, in `_sending`
