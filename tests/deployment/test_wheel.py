@@ -26,6 +26,8 @@ from tests.rig.emulated import KEY as EMULATED
 from tests.rig.pictures import picture
 from tests.rig.replica import KEY
 
+pytestmark = pytest.mark.scenario  # whole commands, started from nothing, dozens of times
+
 ROOT = Path(__file__).parents[2]
 BOUND_TO_UPLOAD = '--set=bindings=[{bucket: b, via: upload, url: "https://cdn.example.com/{key}"}]'
 BOUND_TO_A_STORE = "--set=bindings=[{bucket: b, via: upload, store: a}]"

@@ -80,7 +80,11 @@ def left_out(report: str) -> dict[str, int]:
     return {suite: int(count) for count, suite in re.findall(r"^ +(\d+)  (tests/\S+)$", report, re.MULTILINE)}
 
 
-@pytest.mark.parametrize("options", [(), ("-n2", "--dist=loadgroup")], ids=["one process", "two processes"])
+@pytest.mark.parametrize(
+    "options",
+    [(), pytest.param(("-n2", "--dist=loadgroup"), marks=pytest.mark.scenario)],
+    ids=["one process", "two processes"],
+)
 @each_lack
 def test_what_was_left_out_is_said_loudly(lack: Lack, options: tuple[str, ...]) -> None:
     """
