@@ -109,9 +109,14 @@ class _Batch:
         """Whether an image of that name is among them: an answer could not tell two apart."""
         return any(image.task.data_id == data_id for image in self.images)
 
-    async def left(self) -> None:
-        """Once nobody waits for any of its images, give the call up, and wait for its end."""
-        if self.making is not None and all(image.said.done() for image in self.images):
+    @property
+    def is_left(self) -> bool:
+        """Whether nobody waits for any of its images."""
+        return all(image.said.done() for image in self.images)
+
+    async def give_up(self) -> None:
+        """Give the call up, and wait for its end."""
+        if self.making is not None:
             self.making.cancel()  # without effect where it has ended
             await asyncio.wait([self.making])
             if not self.making.cancelled():
@@ -154,7 +159,9 @@ class Batched:
         finally:
             if not image.said.cancelled():
                 image.said.exception()  # is known, though the task that waited may have been cancelled meanwhile
-            await batch.left()
+            if batch.is_left:
+                self._close(batch)  # before it is given up: who comes in between has another
+                await batch.give_up()
 
     def _join(self, image: _Image) -> _Batch:
         if self._open is not None and self._open.names(image.task.data_id):

@@ -397,3 +397,19 @@ async def test_what_nobody_foresaw_reaches_every_image(vendor: Vendor) -> None:
     rig = Rig(vendor)
 
     assert await rig.ends(rig.ask("a"), rig.ask("b")) == ["RuntimeError"] * 2
+
+
+async def test_an_image_that_comes_as_the_last_one_leaves_has_a_call_of_its_own(vendor: Vendor) -> None:
+    """
+    The call that was given up takes it in no more: nobody cancelled this one.
+    """
+    rig = Rig(vendor)
+    left = rig.ask("a")
+
+    async def comes_as_it_leaves() -> Said:
+        await asyncio.sleep(0)
+        left.cancel()
+        return await rig.ask("b")
+
+    assert await rig.ends(left, asyncio.create_task(comes_as_it_leaves())) == ["CancelledError", "img-b"]
+    assert vendor.images == [["b"]]
