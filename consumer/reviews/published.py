@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from consumer.records import Decision
 
 _DECISIONS: Final = frozenset(each.value for each in Decision)
+_MOST_SEQUENCE: Final = 1 << 53
 
 
 class Member(NamedTuple):
@@ -48,6 +49,7 @@ def is_verdict(document: Any) -> bool:
         isinstance(document, dict)
         and all(_has(document, member) for member in MEMBERS)
         and document["decision"] in _DECISIONS
+        and _is_sequence(document.get("sequence", 1))
         and _is_floor(document.get("floor"))
         and _is_ref(document["image"].get("ref"))
         and all(isinstance(each, str) for each in document.get("omitted") or ())
@@ -67,6 +69,11 @@ def _has(document: Mapping[str, Any], member: Member) -> bool:
     if name not in found:
         return not member.required
     return isinstance(found[name], member.kind) or (found[name] is None and not member.required)
+
+
+def _is_sequence(sequence: Any) -> bool:
+    """Whether another one may follow it, which JSON of 64 bits can hold."""
+    return isinstance(sequence, int) and not isinstance(sequence, bool) and 0 <= sequence < _MOST_SEQUENCE
 
 
 def _is_floor(floor: Mapping[str, Any] | None) -> bool:

@@ -55,7 +55,7 @@ def final_value(
     value = orjson.dumps(made)
     if len(value) <= MOST_VALUE:
         return value
-    omitted = list(dict.fromkeys([*old.get("omitted", ()), *_LEFT_OUT, "review.labels"]))
+    omitted = list(dict.fromkeys([*(old.get("omitted") or ()), *_LEFT_OUT, "review.labels"]))
     labels: dict[str, list[str]] = {"labels_confirmed": [], "labels_rejected": []}
     return orjson.dumps({**made, **_LEFT_OUT, "omitted": omitted, "review": {**made["review"], **labels}})
 

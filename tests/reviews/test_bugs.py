@@ -189,3 +189,25 @@ def test_what_lacks_a_member_or_has_another_kind_of_it_is_no_verdict(member: Any
         else:
             holder[member.path[-1]] = {1.5}
         assert is_verdict(document) == (change == "gone" and not member.required)
+
+
+@pytest.mark.parametrize(
+    ("members", "is_read"),
+    [
+        ({"sequence": None}, False), ({"sequence": True}, False), ({"sequence": -1}, False),
+        ({"sequence": 2**64 - 1}, False), ({"sequence": 2**53 - 1}, True), ({"findings": None}, True),
+        ({"omitted": None, "context": "x" * 900_000}, True),
+    ],
+    ids=lambda each: ",".join(each) if isinstance(each, dict) else "",
+)  # fmt: skip
+async def test_what_is_taken_for_a_verdict_can_be_answered(members: dict[str, Any], is_read: bool) -> None:
+    """
+    Anybody who may write to the topic can write such a record where no key signs: none of them stays open.
+    """
+    world, clock = World(random.Random(0), 0.0), ManualClock()
+    await removed(world, clock)
+    carried = asyncio.create_task(world.process(clock).carry(contradicting(**members), Turn()))
+
+    await clock.run(asyncio.wait_for(asyncio.shield(carried), 5.0))
+
+    assert (happened(world).get(PASSED) == ["block"]) == is_read
