@@ -111,12 +111,8 @@ class Workers:
             raise self._not_started(error.strerror or "no process") from error
         worker = _Worker(process)
         try:
-            async with asyncio.timeout(_START_TIMEOUT):
-                await worker.ready()
+            await self._until_ready(worker)
         except (TimeoutError, _Ended) as error:
-            if isinstance(error, _Ended):  # its output has ended, and so will it: the exit code is to be its own
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(process.wait(), _OWN_END_TIMEOUT)
             await worker.end()
             raise self._not_started(f"exit code {process.returncode}") from error
         except BaseException:
@@ -124,6 +120,16 @@ class Workers:
             raise
         self.problem = None
         return worker
+
+    async def _until_ready(self, worker: "_Worker") -> None:
+        """Return once it can work. `TimeoutError` escapes, and `_Ended`: once it has ended by itself, or should have."""
+        try:
+            async with asyncio.timeout(_START_TIMEOUT):
+                await worker.ready()
+        except _Ended:  # its output has ended, and so will it: the exit code is to be its own
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(worker.process.wait(), _OWN_END_TIMEOUT)
+            raise
 
     def _not_started(self, problem: str) -> WorkerNotStarted:
         self.problem = problem

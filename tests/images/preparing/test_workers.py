@@ -49,6 +49,11 @@ def can_work(pid: int) -> bool:
     return "Max open files            0 " in Path(f"/proc/{pid}/limits").read_text()
 
 
+def has_no_output(pid: int) -> bool:
+    """Whether a process has closed its output, which it had at first."""
+    return not Path(f"/proc/{pid}/fd/1").exists()
+
+
 def worked(pid: int) -> int:
     """Clock ticks of a CPU that a process has had."""
     user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
@@ -189,6 +194,27 @@ async def test_that_no_worker_can_be_started_is_no_images_fault() -> None:
 
     [reason] = Preparing(made, BytesHeld(HELD)).reasons_not_ready()
     assert reason == "no worker that decodes images can be started (exit code 1)"
+
+
+async def test_a_worker_that_closes_its_output_and_goes_on_is_ended_by_a_stop(tmp_path: Path) -> None:
+    """
+    However soon that comes: a process that was started here outlives nobody who waited for it.
+    """
+    module = tmp_path / "consumer" / "images" / "preparing" / "worker.py"
+    module.parent.mkdir(parents=True)
+    for package in (module.parent, module.parent.parent, module.parent.parent.parent):
+        (package / "__init__.py").touch()
+    module.write_text("import os, time\nos.close(1)\ntime.sleep(60)\n")
+    made, before = Workers(Bounds(), {**os.environ, "PYTHONPATH": str(tmp_path)}), pids()
+    asked = asyncio.ensure_future(made.work(SMALL, JOB))
+    while not (started := pids() - before) or not all(map(has_no_output, started)):
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0)
+    asked.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    assert pids() == before
 
 
 @pytest.mark.scenario
