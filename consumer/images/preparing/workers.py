@@ -122,7 +122,7 @@ class Workers:
         return worker
 
     async def _until_ready(self, worker: "_Worker") -> None:
-        """Return once it can work. `TimeoutError` escapes, and `_Ended`: once it has ended by itself, or should have."""
+        """Return once it can work. `TimeoutError` escapes; and `_Ended`, once it has ended, or should have by itself."""
         try:
             async with asyncio.timeout(_START_TIMEOUT):
                 await worker.ready()
