@@ -122,7 +122,7 @@ class Workers:
         return worker
 
     async def _until_ready(self, worker: "_Worker") -> None:
-        """Return once it can work. `TimeoutError` escapes, and `_Ended`, once it has ended or ought to have."""
+        """Return once it can work. `TimeoutError` escapes; and `_Ended`, once it has ended, or should have."""
         try:
             async with asyncio.timeout(_START_TIMEOUT):
                 await worker.ready()
