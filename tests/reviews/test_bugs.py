@@ -10,13 +10,14 @@ import pytest
 from prometheus_client import REGISTRY
 
 from consumer.clock import Clock
+from consumer.commands.feedback.room import Room
 from consumer.journal.headers import OF_VERDICT, Source
 from consumer.journal.signatures import HEADER, Claim, Keyring
 from consumer.records import Delivery
 from consumer.reviews.carrying import Carrying
 from consumer.reviews.memory import Remembered, read
 from consumer.reviews.published import MEMBERS, is_verdict
-from consumer.unexpected import OTHERS_JUDGED
+from consumer.unexpected import IN_A_ROW, OTHERS_JUDGED
 from consumer.verdicts.encode import Encoding
 from tests.reviews.broken import BrokenFloors, BrokenMemory
 from tests.reviews.made import review, verdict
@@ -211,3 +212,30 @@ async def test_what_is_taken_for_a_verdict_can_be_answered(members: dict[str, An
     await clock.run(asyncio.wait_for(asyncio.shield(carried), 5.0))
 
     assert (happened(world).get(PASSED) == ["block"]) == is_read
+
+
+async def test_while_every_record_meets_a_bug_one_a_second_begins() -> None:
+    """
+    As `/readyz` says: what else would begin would be held, and be all that there is room for.
+    """
+    world, clock = World(random.Random(0), 0.0), ManualClock()
+    carrying = world.process(clock)
+    memory = BrokenMemory(1_000, 1e12)
+    memory.error = KeyError("x")
+    carrying.people = replace(carrying.people, memory=memory)
+    room = Room(carrying, {TOPICS.pass_: "verdicts"}, 1_000, carrying.holding.waits)
+
+    async def flow() -> int:
+        begun: list[asyncio.Task[None]] = []
+        until = clock.now() + 10.0
+        while clock.now() < until and len(begun) < 100:
+            await room.wait_for_capacity({"verdicts"})
+            begun.append(asyncio.create_task(room.carry(contradicting(offset=1_000 + len(begun)), Turn())))
+            await clock.sleep(0.01)
+        assert not room.has_capacity("verdicts")
+        for each in begun:
+            each.cancel()
+        return len(begun)
+
+    assert IN_A_ROW <= await clock.run(flow()) <= IN_A_ROW + 10
+    assert "one image in 1 s is tried" in carrying.holding.reasons_not_ready()[0]

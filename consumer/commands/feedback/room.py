@@ -31,15 +31,18 @@ class Room:
             self._moved.notify()
 
     def has_capacity(self, lane: str) -> bool:
-        """Whether another record of a lane may begin."""
-        return self._carried.get(lane, 0) < self.most
+        """Whether another record of a lane may begin; one in an interval, while each meets an unexpected error."""
+        return self.carrying.holding.has_capacity(self._has_room)(lane)
 
     def wait_for_capacity(self, lanes: Collection[str]) -> Awaitable[None]:
         """Return when another record of one of these lanes may begin."""
-        return self._wait(lanes)
+        return self.carrying.holding.wait_for_capacity(self._wait)(lanes)
+
+    def _has_room(self, lane: str) -> bool:
+        return self._carried.get(lane, 0) < self.most
 
     async def _wait(self, lanes: Collection[str]) -> None:
-        while not any(self.has_capacity(lane) for lane in lanes):
+        while not any(self._has_room(lane) for lane in lanes):
             await self._moved.wait()
 
     def give_up_waiting(self) -> None:
