@@ -10,6 +10,7 @@ certainly looks like ours: work is halted then, and one image in an interval, he
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import inf
 
 from consumer.records import SourceId
 
@@ -34,8 +35,10 @@ class Held:
 class UnexpectedErrors:
     """Those of one process. Moments are the clock's `now`."""
 
-    def __init__(self, trial_interval: float = 1.0) -> None:
+    def __init__(self, trial_interval: float = 1.0, longest: float = inf) -> None:
+        """An image that may end is its own fault after `longest` seconds too, unless work is halted."""
         self._trial_interval = trial_interval
+        self._longest = longest
         self._judged = 0
         self._held: dict[SourceId, Held] = {}  # the oldest first
         self._in_a_row: set[SourceId] = set()  # held images, since the last one that was judged
@@ -59,7 +62,8 @@ class UnexpectedErrors:
         held = self._held.setdefault(image, Held(now, self._judged, 0, error, may_end))
         held.errors += 1
         held.latest = error
-        if may_end and self._judged - held.judged_before >= OTHERS_JUDGED:
+        judged, lasted = self._judged - held.judged_before, now - held.since
+        if may_end and (judged >= OTHERS_JUDGED or (lasted >= self._longest and not self.is_halted)):
             self.forget(image)
             return None
         self._in_a_row.add(image)

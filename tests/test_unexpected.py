@@ -90,3 +90,19 @@ def test_images_that_went_elsewhere_count_no_more() -> None:
 
     assert not errors.is_halted
     assert errors.held == IN_A_ROW - 1
+
+
+def test_an_error_that_lasts_is_the_images_own_unless_all_of_them_meet_one() -> None:
+    """
+    Where others wait for it, and few come that could be judged: but not while it looks like the service's.
+    """
+    alone, among_many = UnexpectedErrors(longest=60.0), UnexpectedErrors(longest=60.0)
+    for number in range(IN_A_ROW):
+        among_many.met(image(number), "KeyError", 0.0)
+
+    assert alone.met(BAD, "KeyError", 0.0) is not None
+    assert alone.met(BAD, "KeyError", 59.0) is not None
+    assert alone.met(BAD, "KeyError", 60.0) is None
+    assert alone.held == 0
+    assert among_many.met(image(0), "KeyError", 60.0) is not None
+    assert UnexpectedErrors(longest=60.0).met(BAD, "KeyError", 0.0, may_end=False) is not None

@@ -51,6 +51,9 @@ from consumer.verdicts.unconfirmed import UnconfirmedPublishes
 
 log = structlog.get_logger()
 
+LONGEST = 600.0
+"""Seconds that a decision which meets a bug is held: meanwhile no verdict of a machine is compared with people's."""
+
 AT_ONCE = 200  # records of a lane
 RETRY_DELAY = 1.0  # seconds
 DECISIONS, VERDICTS = "decisions", "verdicts"
@@ -142,7 +145,7 @@ async def open_feedback(
         await stack.enter_async_context(access.watched(clock))
         held = InterruptibleWaits()
         refused = RefusedOutcomes(clock, held.interruptible)
-        holding = Holding(UnexpectedErrors(config.breaker.probe_interval), clock, held, source.owns)
+        holding = Holding(UnexpectedErrors(config.breaker.probe_interval, LONGEST), clock, held, source.owns)
         health.reasons_not_ready += [sink.reasons_not_ready, refused.reasons_not_ready, holding.reasons_not_ready]
         health.degraded += [refused.degraded, holding.degraded]
         memory = Memory(config.reviews.most, config.reviews.keep_days * DAY)
