@@ -168,7 +168,7 @@ FAULTS = (
     Fault("policy/language.py", 'if self.pin and self.then == "pass":', "if False:", RULES),
     Fault("reviews/carrying.py", "may_end=ends)", "may_end=True)", BUGS),
     Fault("reviews/carrying.py", "if is_signed:", "if False:", BUGS),
-    Fault("unexpected.py", "if may_end and (judged", "if (judged", "tests/reviews/test_bugs.py"),
+    Fault("unexpected.py", "if may_end and (judged", "if (judged", BUGS),
     Fault("unexpected.py", "self._longest and not self.is_halted", "self._longest", "tests/test_unexpected.py"),
     Fault("background.py", "            self._stop(ended)\n        log", "            pass\n        log",
           "tests/test_background.py"),
