@@ -33,6 +33,8 @@ class Loops:
     def __init__(self) -> None:
         self._ended: dict[str, LoopEnded] = {}
         self._stop: Callable[[Exception], None] | None = None
+        self.is_stopping = False
+        """Whether the service stops: that cancels what waits, in its loops too."""
 
     def stop_by(self, stop: Callable[[Exception], None]) -> None:
         """Have `stop` called with the error of each loop that ends, and of those that have ended already."""
@@ -41,7 +43,9 @@ class Loops:
             stop(ended)
 
     def note(self, name: str, error: BaseException | None) -> None:
-        """Note that a loop has ended: by an error, or by itself."""
+        """Note that a loop has ended: by an error, or by itself. One that a stop has cancelled has met no bug."""
+        if self.is_stopping and isinstance(error, asyncio.CancelledError):
+            return
         word = type(error).__name__ if error else "it returned"
         ended = self._ended[name] = LoopEnded(f"{name}: {word}")
         ended.__cause__ = error
@@ -63,6 +67,12 @@ _current: ContextVar[Loops | None] = ContextVar("loops", default=None)
 def own(loops: Loops) -> None:
     """Let the loops that this task starts from now on, or tasks that it starts, be those of one service."""
     _current.set(loops)
+
+
+def stops() -> None:
+    """Say that the service whose loops are this task's stops from now on."""
+    if (loops := _current.get()) is not None:
+        loops.is_stopping = True
 
 
 def started(work: Work, name: str) -> asyncio.Task[None]:

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, Protocol
 
 import structlog
 
+from consumer import background
 from consumer.config import Ordering
 from consumer.config.operation import ShutdownSettings
 from consumer.dispatch.in_flight import InFlight
@@ -131,6 +132,7 @@ class Service:
         starter = asyncio.create_task(self._start(), name="starter")
         workers: list[asyncio.Future[Any]] = [reader, starter, self._failed]
         await asyncio.wait({stopping, *workers}, return_when=asyncio.FIRST_COMPLETED)
+        background.stops()
         stopping.cancel()
         starter.cancel()
         self._source.stop_reading()

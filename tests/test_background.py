@@ -182,6 +182,24 @@ async def service(folder: Path) -> AsyncIterator[tuple[Service, str]]:
         )  # fmt: skip
 
 
+async def test_a_loop_that_a_stop_cancels_has_met_no_bug() -> None:
+    """
+    A stop cancels what waits to depart, in a loop too: only an error is told then.
+    """
+    loops, told = Loops(), list[Exception]()
+    background.own(loops)
+    loops.stop_by(told.append)
+    background.stops()
+
+    async with background.running(forever(), "waits"), background.running(fails(), "fails"):
+        [waiting] = [each for each in asyncio.all_tasks() if each.get_name() == "waits"]
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        await asyncio.sleep(0)
+
+    assert [str(each) for each in told] == ["fails: KeyError"]
+
+
 @pytest.mark.parametrize("name", sorted(set(LOOPS) - OF_FEEDBACK))
 async def test_a_service_whose_loop_has_ended_says_so_and_stops(name: str, tmp_path: Path) -> None:
     """
