@@ -4,8 +4,8 @@ Loops that last as long as their service, each with an owner that hears of its e
 A loop that ends before it is cancelled has met a bug, and what it did is done no longer: `/readyz` says so, and the
 service stops as it does where its reader ends. Whoever runs it starts it again.
 
-Whose a loop is, its context says: it is that of the service whose `own` ran there first. Where none did, as in a
-command, the event loop's handler of exceptions hears of it.
+Whose a loop is, its context says: it is that of the service whose `own` ran there last before the loop was started.
+Where none did, as in a command, the event loop's handler of exceptions hears of it.
 """
 
 import asyncio

@@ -23,6 +23,7 @@ from consumer.kafka import internals
 from consumer.kafka.damage import pass_over
 from consumer.kafka.reading import Consumer
 from consumer.kafka.security import KafkaAccess
+from consumer.kafka.windows import seek, window_of
 from consumer.observability import metrics
 from consumer.records import Partition, SourceId, seconds
 
@@ -130,25 +131,9 @@ class OutputReader:
 
     async def _seek(self, consumer: AIOKafkaConsumer, since: float) -> dict[TopicPartition, int]:
         """Go to the first record that is as young as `since`, and return where partitions with such a record end."""
-        partitions = sorted(consumer.assignment())
-        ends: Mapping[TopicPartition, int] = await consumer.end_offsets(partitions)
-        begins: Mapping[TopicPartition, int] = await consumer.beginning_offsets(partitions)
-        filled = [each for each in partitions if begins[each] < ends[each]]
-        found = await consumer.offsets_for_times(dict.fromkeys(filled, round(since * 1000)))
-        # None means that all records are older; or that the broker knows no times, as librdkafka's mock cluster.
-        unsure = [each for each in filled if found[each] is None]
-        dated = await consumer.offsets_for_times(dict.fromkeys(unsure, 0)) if unsure else {}
-        starts = {
-            each: found[each].offset if found[each] is not None else begins[each]
-            for each in filled
-            if found[each] is not None or dated[each] is None
-        }
-        for partition, offset in starts.items():
-            consumer.seek(partition, offset)
-        rest = [each for each in partitions if each not in starts]
-        if rest:
-            consumer.pause(*rest)
-        return {each: ends[each] for each in starts}
+        window = await window_of(consumer, since)
+        seek(consumer, window)
+        return dict(window.ends)
 
     def outcome(self, record: ConsumerRecord[Any, Any], wants: Wants) -> Outcome | None:
         """

@@ -10,6 +10,7 @@ from typing import Any
 
 from consumer.alibaba.scan.answers import TaskObject, Tasks
 from consumer.alibaba.scan.codes import PROCESSING
+from consumer.alibaba.scan.splitting import member
 from consumer.errors import CallFailed, Malformed, ResultGone
 from consumer.journal.tasks import is_task_id
 from consumer.moderation.tasks import TaskResult
@@ -25,12 +26,12 @@ def submitted(task: TaskObject, data_id: str, request_id: str | None) -> str | C
 
     `Malformed` is returned where the answer names no task, or one of another image: what was paid for is not known.
     """
-    if _member(task, "code") != 200:
+    if member(task, "code") != 200:
         return None
-    task_id = _member(task, "taskId")
+    task_id = member(task, "taskId")
     if not is_task_id(task_id):
         return _malformed("taskId", request_id)
-    if _member(task, "dataId") not in (None, "", data_id):
+    if member(task, "dataId") not in (None, "", data_id):
         return _malformed("dataId", request_id)
     return str(task_id)
 
@@ -40,23 +41,18 @@ def finished(answer: Tasks, asked: Collection[str]) -> Mapping[str, TaskResult |
     found: dict[str, TaskResult | CallFailed] = {}
     under_way = set[str]()
     for said in answer.tasks:
-        task_id = _member(said, "taskId")
+        task_id = member(said, "taskId")
         if not isinstance(task_id, str) or task_id not in asked:
             continue
         if task_id in found or task_id in under_way:  # of two, neither is the answer
             found[task_id] = _malformed("taskId", answer.request_id)
-        elif (code := _member(said, "code")) == PROCESSING:
+        elif (code := member(said, "code")) == PROCESSING:
             under_way.add(task_id)
         elif code in GONE:
             found[task_id] = _gone(code, answer)
         else:
             found[task_id] = TaskResult(said, answer.request_id)
     return found
-
-
-def _member(said: TaskObject, name: str) -> Any:
-    """Read a member as `answers.judged` does, which looks at those that stand in both spellings."""
-    return said.get(name, said.get(name[0].upper() + name[1:]))
 
 
 def _malformed(what: str, request_id: str | None) -> CallFailed:

@@ -26,10 +26,10 @@ def split(said: Sequence[TaskObject], asked: Collection[str]) -> Mapping[str, Ta
     named: dict[str, list[TaskObject]] = {data_id: [] for data_id in asked}
     refused = 0  # that name no image
     for task in said:
-        data_id = _member(task, "dataId")
+        data_id = member(task, "dataId")
         if isinstance(data_id, str) and data_id in named:
             named[data_id].append(task)
-        elif data_id in (None, "") and _is_refusal(_member(task, "code")):
+        elif data_id in (None, "") and _is_refusal(member(task, "code")):
             refused += 1
     unanswered = sum(not tasks for tasks in named.values())
     nothing = NotSaid.UNNAMED if refused >= unanswered else NotSaid.UNANSWERED
@@ -39,7 +39,7 @@ def split(said: Sequence[TaskObject], asked: Collection[str]) -> Mapping[str, Ta
     }
 
 
-def _member(task: TaskObject, name: str) -> Any:
+def member(task: TaskObject, name: str) -> Any:
     """Read a member as `answers.judged` does, which looks at those that stand in both spellings."""
     return task.get(name, task.get(name[0].upper() + name[1:]))
 

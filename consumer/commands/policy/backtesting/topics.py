@@ -15,11 +15,11 @@ from aiokafka.errors import KafkaError
 
 from consumer.commands.clients import reader
 from consumer.commands.offsets import NotAnswered
-from consumer.commands.topics import Window, seek, window_of
 from consumer.config.kafka import KafkaSettings
 from consumer.kafka.admin import admin_client
 from consumer.kafka.security import KafkaAccess
 from consumer.kafka.unreadable import UnreadableRecord
+from consumer.kafka.windows import Window, seek, window_of
 
 FETCHED = 4_194_304
 """Bytes that are fetched ahead for each partition."""

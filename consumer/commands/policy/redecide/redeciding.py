@@ -18,12 +18,13 @@ from consumer.commands.policy.redecide.flips import Judged, judge
 from consumer.commands.policy.redecide.summary import Line, Summary
 from consumer.commands.policy.redecide.writing import encoded, signed, superseding_id, superseding_value
 from consumer.commands.publishing import Publishing
-from consumer.commands.topics import Topics, Window
+from consumer.commands.topics import Topics
 from consumer.config import Config
 from consumer.errors import Misconfigured
 from consumer.journal.signatures import Keyring
 from consumer.journal.verdict_records import Believing, Met, met
 from consumer.kafka.security import KafkaAccess
+from consumer.kafka.windows import Window
 from consumer.policy.replay import Replaying
 from consumer.policy.schema import Policy
 from consumer.verdicts.encode import Encoded
