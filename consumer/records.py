@@ -331,23 +331,26 @@ class CandidateTrial(NamedTuple):
     unknown: tuple[str, ...] = ()  # what it would have asked for, and was not asked
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """The decision about one submission, with all that a reader needs to understand it."""
+class Verdict(NamedTuple):
+    """
+    The decision about one submission, with all that a reader needs to understand it.
+
+    One is made of every image: a frozen dataclass of as many members costs three times as much.
+    """
 
     submission: Submission
     assessment: Assessment
     decision: Decision
     decided_by: str  # "policy"; "fallback" where it could not be judged; "breaker" where the policy says block
-    cause: str = "upload"  # why there is a verdict: a word of `verdicts/schema.py`
-    sequence: int = 1  # of verdicts about one image the higher one counts; a provisional one has 0
-    provisional: bool = False
     risk_level: str | None
     reasons: tuple[Reason, ...]
     findings: tuple[Finding, ...]
     policy: PolicyName
-    info: tuple[str, ...] = ()  # what the policy wanted to know beside the labels
     decided: float  # unix seconds
+    cause: str = "upload"  # why there is a verdict: a word of `verdicts/schema.py`
+    sequence: int = 1  # of verdicts about one image the higher one counts; a provisional one has 0
+    provisional: bool = False
+    info: tuple[str, ...] = ()  # what the policy wanted to know beside the labels
     floor: Floor | None = None
     trial: Trial | None = None  # with the rules that do not count for this image; None where all is the same
     candidate: CandidateTrial | None = None

@@ -29,7 +29,7 @@ class Candidate:
         """Reach the other's verdict, whatever becomes of what is said beside."""
         verdict = self._decide(submission, assessment, now)
         with harmless("shadow"):
-            return replace(verdict, candidate=self._tried(submission, assessment, now))
+            return verdict._replace(candidate=self._tried(submission, assessment, now))
         return verdict
 
     def _tried(self, submission: Submission, assessment: Assessment, now: float) -> CandidateTrial:

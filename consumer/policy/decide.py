@@ -9,6 +9,7 @@ matched by no rule, and an image that could not be judged goes to review, or is 
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -18,7 +19,6 @@ from consumer.policy.language import OVERALL
 from consumer.policy.ready import RANK, UNSEEN, Circumstances, Routed, routed
 from consumer.policy.schema import Policy
 from consumer.records import (
-    DECISIONS,
     STRICTNESS,
     Asked,
     Assessment,
@@ -36,6 +36,8 @@ from consumer.rollout import identity_of
 from consumer.vendor_facts.aliyun import ALLOWLISTED, NOTHING_FOUND
 
 _KNOWN_BY_NAME = (NOTHING_FOUND, ALLOWLISTED)  # they have no level, and mean none
+_new = tuple.__new__  # what a NamedTuple's own constructor calls, which costs as much again
+_strictness = attrgetter("strictness")
 _UNSEEN = routed("unseen_frames", Decision.REVIEW)
 
 Decide = Callable[[Submission, Assessment, float], Verdict]
@@ -62,21 +64,22 @@ class Deciding:
         policy = self._policies.of(submission.tenant, submission.purpose)
         routing = policy.at(now)
         image = Circumstances(now, partial(identity_of, submission, assessment), partial(_context, submission))
+        known = routing.constant.get
         findings: list[Finding] = []
         outcomes: list[Routed] = []
         for answer in assessment.answers:
             found, hits = findings_of(answer), answer.hits
             findings += found
-            outcomes += [routing.constant.get(finding[:3]) or routing.route(finding, hits, image) for finding in found]
+            outcomes += [known(finding[:3]) or routing.route(finding, hits, image) for finding in found]
         if policy.reviews_unseen and assessment.answers and not (assessment.coverage or Coverage()).is_whole:
             findings.append(Finding(assessment.answers[0].service, UNSEEN, "unknown", None, "coverage"))
             outcomes.append(_UNSEEN)
         failed = [policy.on_error.get(failure.kind, Decision.REVIEW) for failure in assessment.failures]
         decision = _strictest(outcomes, failed)
         reasons = [
-            Reason(rule, finding)
-            for (rule, to, _, _, _), finding in zip(outcomes, findings, strict=True)
-            if to is decision
+            _new(Reason, (each.rule, finding))
+            for each, finding in zip(outcomes, findings, strict=True)
+            if each.decision is decision
         ]
         floors = [each.floor for each in outcomes if each.floor is not None]
         return Verdict(
@@ -128,7 +131,7 @@ def findings_of(answer: ModerationResult) -> list[Finding]:
         name, level, source = label.name, label.level, "label"
         if level is None:
             level, source = ("none", "label") if name in _KNOWN_BY_NAME else (overall, "overall")
-        found.append(Finding(service, name, level, label.confidence, source, frame))
+        found.append(_new(Finding, (service, name, level, label.confidence, source, frame)))
         rank = RANK.get(level, -1)
         if rank > highest:
             highest = rank
@@ -168,7 +171,7 @@ def _strictest(outcomes: Sequence[Routed], failed: Sequence[Decision]) -> Decisi
     if failed or not outcomes:
         decisions = [*(each.decision for each in outcomes), *failed]
         return max(decisions, key=STRICTNESS.__getitem__, default=Decision.REVIEW)
-    return DECISIONS[max([each.strictness for each in outcomes])]
+    return max(outcomes, key=_strictness).decision
 
 
 def _context(submission: Submission) -> Mapping[str, Any]:

@@ -3,7 +3,6 @@ Decide as another does, but let people look at what would be blocked while too m
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -40,7 +39,7 @@ class MassActionBreaker:
         is_pinned = verdict.floor is not None and verdict.floor.decision is Decision.BLOCK
         if not is_block or is_pinned or not self._shares.is_open(submission.tenant):
             return verdict
-        return replace(verdict, decision=Decision.REVIEW, decided_by=DECIDED_BY)
+        return verdict._replace(decision=Decision.REVIEW, decided_by=DECIDED_BY)
 
     def degraded(self) -> list[str]:
         """Say whose blocks are reviews at the moment."""

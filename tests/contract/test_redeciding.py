@@ -299,7 +299,7 @@ async def test_what_needs_calls_can_be_asked_about_again_once(stand: Stand) -> N
         image = (
             Image(id="0", ref=ref, mime="image/jpeg") if offset else Image(id="0", url="https://a.example/1?token=s")
         )
-        await stand.put(replace(decided, submission=replace(decided.submission, image=image)))
+        await stand.put(decided._replace(submission=replace(decided.submission, image=image)))
     await stand.person(next(each for each in await stand.verdicts() if each["event"]["offset"] == 2), "pass")
 
     first, told = await stand.run(more, rescan=lane)

@@ -118,7 +118,7 @@ def test_it_changes_nothing(some: Any, others: Any, given_answers: Any) -> None:
 
     verdict = watched(tree(some), tree(others)).decide(submission(), found, 0.0)
 
-    assert replace(verdict, candidate=None) == alone
+    assert verdict._replace(candidate=None) == alone
     assert verdict.candidate is not None
     assert verdict.candidate.decision == other.decision
 

@@ -190,5 +190,5 @@ def test_it_only_ever_turns_a_block_into_a_review(images: list[tuple[Assessment,
         if verdict.decided_by == "breaker":
             assert (verdict.decision, plain.decision) == ("review", "block")
             assert plain.floor is None
-            verdict = replace(verdict, decision=plain.decision, decided_by=plain.decided_by)
+            verdict = verdict._replace(decision=plain.decision, decided_by=plain.decided_by)
         assert verdict == plain

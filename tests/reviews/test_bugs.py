@@ -169,7 +169,7 @@ def test_whatever_the_service_writes_is_read() -> None:
         for record in (
             encoding.verdict(made),
             encoding.minimal_verdict(made),
-            encoding.verdict(replace(made, provisional=True)),
+            encoding.verdict(made._replace(provisional=True)),
         ):
             assert is_verdict(orjson.loads(record.value or b""))
 

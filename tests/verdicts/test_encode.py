@@ -111,8 +111,8 @@ def test_an_image_that_is_asked_about_again_has_a_verdict_that_says_so() -> None
     """
     By the header of the upload event that `policy redecide --rescan` publishes; a provisional verdict keeps its cause.
     """
-    again = replace(BLOCKED, submission=submission(delivery(headers=((RESCAN, b"rescan-1"),))))
-    provisional = replace(again, cause="deadline", provisional=True)
+    again = BLOCKED._replace(submission=submission(delivery(headers=((RESCAN, b"rescan-1"),))))
+    provisional = again._replace(cause="deadline", provisional=True)
 
     said = [orjson.loads(ENCODING.verdict(each).value or b"")["cause"] for each in (BLOCKED, again, provisional)]
 
@@ -143,7 +143,7 @@ def test_headers_of_the_event_that_have_our_names_are_kept_aside() -> None:
     """
     trace = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     read = delivery(headers=[("ce_id", b"theirs"), ("traceparent", trace), ("x-secret", b"no")])
-    judged = Verdict(**{**{name: getattr(BLOCKED, name) for name in BLOCKED.__slots__}, "submission": submission(read)})
+    judged = BLOCKED._replace(submission=submission(read))
 
     headers = ENCODING.verdict(judged).headers
 
@@ -169,7 +169,7 @@ def test_a_trace_is_carried_on_where_it_is_well_formed(
     """
     W3C: vendors' additions mean nothing without the trace, and of several headers one counts.
     """
-    judged = replace(BLOCKED, submission=submission(delivery(headers=given)))
+    judged = BLOCKED._replace(submission=submission(delivery(headers=given)))
 
     headers = ENCODING.verdict(judged).headers
 
@@ -202,7 +202,7 @@ def test_reviewers_get_what_the_event_says_as_far_as_it_may_be_shown(shown: Any,
     )  # fmt: skip
 
     encoding = Encoding(group="group", privacy=PrivacySettings(context=shown))
-    value = orjson.loads(encoding.verdict(replace(BLOCKED, submission=asked)).value or b"")
+    value = orjson.loads(encoding.verdict(BLOCKED._replace(submission=asked)).value or b"")
 
     assert value["context"] == context
     assert value["attrs"] == ({"nsfw": [1, {"a": None}]} if shown == "all" else {})
@@ -215,8 +215,8 @@ def test_a_claimed_digest_is_no_fact() -> None:
     """
     asked = replace(submission(), image=Image(id="0", sha256_claimed="9f"))
 
-    whole = orjson.loads(ENCODING.verdict(replace(BLOCKED, submission=asked)).value or b"")
-    least = orjson.loads(ENCODING.minimal_verdict(replace(BLOCKED, submission=asked)).value or b"")
+    whole = orjson.loads(ENCODING.verdict(BLOCKED._replace(submission=asked)).value or b"")
+    least = orjson.loads(ENCODING.minimal_verdict(BLOCKED._replace(submission=asked)).value or b"")
 
     assert (whole["image"]["sha256"], whole["image"]["sha256_claimed"]) == (None, "9f")
     assert (least["image"]["sha256"], least["image"]["sha256_claimed"]) == (None, None)
@@ -250,7 +250,7 @@ def test_what_an_event_had_too_much_of_is_named() -> None:
     """
     asked = replace(submission(), omitted=("context", "extra"))
 
-    value = orjson.loads(ENCODING.verdict(replace(BLOCKED, submission=asked)).value or b"")
+    value = orjson.loads(ENCODING.verdict(BLOCKED._replace(submission=asked)).value or b"")
 
     assert (value["context"], value["attrs"], value["omitted"]) == (None, {}, ["context", "extra"])
 
@@ -482,7 +482,7 @@ def test_an_identity_that_cannot_be_written_whole_is_left_out_and_named(event_id
     event = replace(submission(), event_id=event_id)
     reached = verdict(Assessment(failure=Failure(kind="fetch", code="404")))
 
-    value = orjson.loads(ENCODING.minimal_verdict(replace(reached, submission=event)).value or b"")
+    value = orjson.loads(ENCODING.minimal_verdict(reached._replace(submission=event)).value or b"")
 
     assert value["identity"] is None
     assert "identity" in value["omitted"]
