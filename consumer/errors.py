@@ -80,12 +80,14 @@ class CallFailed(ConsumerError):
         self.billed = billed
         self.request_id: str | None = None  # the provider's, where it answered
         self.units = 1  # that the call costs, where it is billed
+        self.is_counted = True  # at the breaker; once of a call that several images share
 
     def sorted_as(self, branch: "type[CallFailed]", code: str | None = None) -> "CallFailed":
         """Return the same failure in another branch."""
         failure = branch(code or self.code, detail=self.detail, retry_after=self.retry_after, billed=self.billed)
         failure.request_id = self.request_id
         failure.units = self.units
+        failure.is_counted = self.is_counted
         return failure
 
 

@@ -1,6 +1,7 @@
 """Hold images that met an unexpected error, and let nothing new begin while every image does. See `unexpected.py`."""
 
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import structlog
@@ -27,6 +28,8 @@ class Holding:
     """Who is held has nothing in flight: a stop cancels it."""
     owns: Callable[[Partition, int], bool] = lambda partition, epoch: True
     """Whether a partition is this replica's, in that ownership epoch still."""
+    aside: Callable[[Delivery], AbstractContextManager[object]] = nullcontext
+    """What is entered for as long as a record is held."""
 
     async def is_own(self, image: SourceId, delivery: Delivery, error: Exception, *, may_end: bool = True) -> bool:
         """
@@ -45,7 +48,7 @@ class Holding:
             )  # fmt: skip
         if delay is None:
             return True
-        with self.waits.interruptible():
+        with self.waits.interruptible(), self.aside(delivery):
             await self.clock.sleep(delay)
             while (wait := self.errors.wait(self.clock.now())) > 0:
                 await self.clock.sleep(wait)

@@ -17,6 +17,7 @@ from prometheus_client import Histogram
 
 from consumer.clock import Clock
 from consumer.errors import ConsumerError, ProviderFailed
+from consumer.http.content import most_bytes
 from consumer.http.reading import read_body
 from consumer.http.transport import Sending, sending
 from consumer.observability import metrics
@@ -69,12 +70,14 @@ class Exchanges:
         request: httpx.Request,
         before_sending: Callable[[], None] | None = None,
         after_sending: Callable[[], None] | None = None,
+        images: int = 1,
     ) -> Answered:
         """
         Send a request once.
 
         `before_sending` is called in the last moment before bytes go out; what it raises escapes. `after_sending` is
         called once they have gone out, and not where that cannot be told: a request that failed, or without a body.
+        An answer about more `images` may be longer.
 
         `ProviderFailed` escapes where there is no whole answer; it says whether it may have been billed all the same.
         """
@@ -86,7 +89,7 @@ class Exchanges:
             # The read timeout restarts with every byte; the deadline does not, so that a drip ends too.
             async with asyncio.timeout(self._deadline):
                 response = await self._transport.handle_async_request(request)
-                content = await read_body(response)
+                content = await read_body(response, most_bytes(images))
         took = self._clock.now() - began
         self._seconds.observe(took)
         return Answered(response.status_code, response.headers, content, sent, took)

@@ -7,17 +7,17 @@ from consumer.http.content import MOST_BYTES, Unreadable, unpacked
 from consumer.observability import metrics
 
 
-async def read_body(response: httpx.Response) -> bytes:
+async def read_body(response: httpx.Response, most: int = MOST_BYTES) -> bytes:
     """
-    Return the body, unpacked, and close the response: one that was not read to its end takes its connection along.
+    Return the body, unpacked, of `most` bytes at the most. What the transport raises escapes.
 
-    What the transport raises escapes.
+    The response is closed: one that was not read to its end takes its connection along.
 
     Raises:
         ProviderFailed: with code `too_large` or `content_encoding`. A 2xx may have been billed.
     """
     try:
-        return unpacked(await _raw(response), response.headers.get("content-encoding", ""))
+        return unpacked(await _raw(response, most), response.headers.get("content-encoding", ""), most)
     except Unreadable as error:
         metrics.ANSWERS_UNREADABLE.labels(error.why).inc()
         raise ProviderFailed(error.why, billed="maybe" if response.is_success else "no") from None
@@ -25,12 +25,12 @@ async def read_body(response: httpx.Response) -> bytes:
         await response.aclose()
 
 
-async def _raw(response: httpx.Response) -> bytes:
+async def _raw(response: httpx.Response, most: int) -> bytes:
     # Not `aiter_raw`, which is four generators around this one.
     assert isinstance(response.stream, httpx.AsyncByteStream)
     body = bytearray()
     async for chunk in response.stream:
         body += chunk
-        if len(body) > MOST_BYTES:
+        if len(body) > most:
             raise Unreadable("too_large")
     return bytes(body)

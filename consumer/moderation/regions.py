@@ -233,7 +233,7 @@ def reported(
         call.others_answered = permit.others_answered_since(first_departure)
         if not isinstance(failure, ProviderFailed | AccountRefused):
             permit.answered()
-        elif not call.others_answered:
+        elif failure.is_counted and not call.others_answered:
             permit.failed(failure, clock.now())
         raise failure from error.__cause__
     permit.succeeded()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from consumer.http.content import MOST_BYTES, Unreadable, unpacked
+from consumer.http.content import MOST_BYTES, Unreadable, most_bytes, unpacked
 
 ANSWER = b'{"Code":200,"Data":{"RiskLevel":"none"}}'
 GZIPPED = gzip.compress(ANSWER, mtime=0)  # of no time: it stands in the tests' names, which two processes compare
@@ -60,6 +60,20 @@ def test_unpacking_ends_at_its_bound(encoding: str) -> None:
     assert len(unpacked(pack(b" " * MOST_BYTES), encoding)) == MOST_BYTES
     assert why(pack(b" " * (MOST_BYTES + 1)), encoding) == "too_large"
     assert why(pack(bytes(300_000_000), 1), encoding) == "too_large"
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_an_answer_about_more_images_may_be_longer(encoding: str) -> None:
+    """
+    A hundred images have all that one may have, each.
+    """
+    pack = gzip.compress if encoding == "gzip" else zlib.compress
+    most = most_bytes(100)
+
+    assert (most_bytes(1), most >= 100 * 100_000) == (MOST_BYTES, True)
+    assert len(unpacked(pack(b" " * most), encoding, most)) == most
+    with pytest.raises(Unreadable, match="too_large"):
+        unpacked(pack(b" " * (most + 1)), encoding, most)
 
 
 @settings(max_examples=300)

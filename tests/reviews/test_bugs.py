@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from consumer.clock import Clock
-from consumer.commands.feedback.room import Room
+from consumer.commands.feedback.room import Places, Room
 from consumer.journal.headers import OF_VERDICT, Source
 from consumer.journal.signatures import HEADER, Claim, Keyring
 from consumer.records import Delivery
@@ -28,6 +28,7 @@ from tests.rig.events import delivery
 SAME = "a" * 64
 PASSED = 7  # the offset of the verdict that contradicts a removal
 SIGNS = Keyring({"k": b"k" * 32}, "k")
+LANES = {TOPICS.pass_: "verdicts"}
 ERRORS = [KeyError("x"), TypeError("x"), ValueError("x"), AttributeError("x"), ZeroDivisionError("x")]
 
 
@@ -223,7 +224,7 @@ async def test_while_every_record_meets_a_bug_one_a_second_begins() -> None:
     memory = BrokenMemory(1_000, 1e12)
     memory.error = KeyError("x")
     carrying.people = replace(carrying.people, memory=memory)
-    room = Room(carrying, {TOPICS.pass_: "verdicts"}, 1_000, carrying.holding.waits)
+    room = Room(carrying, Places(LANES, 1_000), carrying.holding.waits)
 
     async def flow() -> int:
         begun: list[asyncio.Task[None]] = []
@@ -239,3 +240,38 @@ async def test_while_every_record_meets_a_bug_one_a_second_begins() -> None:
 
     assert IN_A_ROW <= await clock.run(flow()) <= IN_A_ROW + 10
     assert "one image in 1 s is tried" in carrying.holding.reasons_not_ready()[0]
+
+
+async def test_verdicts_that_are_held_take_no_places() -> None:
+    """
+    As many as there is room for may be held, all of one partition: those of others begin, and are compared.
+    """
+    world, clock = World(random.Random(0), 0.0), ManualClock()
+    await removed(world, clock)
+    carrying = world.process(clock)
+    memory = BrokenMemory(1_000, 1e12)
+    for key, value in world.people:
+        memory.note(key, _read(value), 1.0)
+    carrying.people = replace(carrying.people, memory=memory)
+    places = Places(LANES, 3)
+    carrying.holding = replace(carrying.holding, aside=places.given_back)
+    room = Room(carrying, places, carrying.holding.waits)
+
+    async def flow() -> None:
+        memory.error = KeyError("x")
+        held = []
+        for offset in range(1_000, 1_010):
+            await room.wait_for_capacity({"verdicts"})
+            held.append(asyncio.create_task(room.carry(contradicting(f"{offset:064}", offset), Turn())))
+            await asyncio.sleep(0)
+            assert not any(each.done() for each in held)
+        memory.error = None
+        await room.wait_for_capacity({"verdicts"})
+        await room.carry(contradicting(), Turn())
+        assert room.has_capacity("verdicts")
+        await clock.sleep(61.0)
+        assert all(each.done() for each in held)
+
+    await clock.run(flow())
+
+    assert happened(world)[PASSED] == ["block"]

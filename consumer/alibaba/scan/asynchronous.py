@@ -59,10 +59,13 @@ class ScanRegion:
     clock: Clock
     asking: Asking
 
-    async def call(self, path: str, body: bytes, before: Hook = None, after: Hook = None) -> Answered:
-        """Make a call. `CallFailed` escapes where there is no answer, and what `before` raises. See `Exchanges`."""
+    async def call(self, path: str, body: bytes, images: int, before: Hook = None, after: Hook = None) -> Answered:
+        """
+        Make a call about so many images. `CallFailed` escapes where there is no answer, and what `before` raises. See
+        `Exchanges`.
+        """
         signed = signed_call(self.base_url, path, body, self.keys.current(), self.clock.wall())
-        return await self.exchanges.exchange(signed, before, after)
+        return await self.exchanges.exchange(signed, before, after, images)
 
     def question(self, request: ModerationRequest, call: CallContext) -> Question:
         """What is asked about an image: a result answers this question and no other."""
@@ -86,7 +89,7 @@ class ScanResults:
 
     async def results(self, task_ids: Sequence[str]) -> Mapping[str, TaskResult | CallFailed]:
         """See `moderation.tasks.Results`."""
-        answered = await self._region.call(RESULTS, orjson.dumps(list(task_ids)))
+        answered = await self._region.call(RESULTS, orjson.dumps(list(task_ids)), len(task_ids))
         try:
             answer = tasks_in(answered.status, answered.headers, answered.content, most=len(task_ids))
         except Unreachable as failure:
@@ -143,7 +146,8 @@ class AsyncScanClient:
         return result
 
     async def _submit(self, tasks: Sequence[Asked], before: Hook, after: Hook) -> Answered:
-        return await self._region.call(ASYNC_SCAN, scan_body(tasks, self._region.asking, **self._more), before, after)
+        body = scan_body(tasks, self._region.asking, **self._more)
+        return await self._region.call(ASYNC_SCAN, body, len(tasks), before, after)
 
 
 class TakenOver:

@@ -60,7 +60,11 @@ Ask = Callable[[Task, CallContext], Awaitable[Said]]
 
 
 class AskedAlone(GrantRevoked):
-    """The answer does not say which image it is about: each is asked about again, by itself. `code` is its word."""
+    """
+    The answer does not say which image it is about: each is asked about again, by itself. `code` is its word.
+
+    Each waits again for a permit and a moment, as what may not depart does. Unlike that, it was sent, and counts so.
+    """
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -238,12 +242,16 @@ def _sent(images: Sequence[_Image]) -> None:
 
 
 def _fail(images: Sequence[_Image], failure: CallFailed) -> None:
-    """A failure of the call is each image's, and each image's own copy: layers write on it."""
+    """A failure of the call is each image's, and each image's own copy: layers write on it. The call counts once."""
     is_of_an_image = isinstance(failure, InputRefused | ImageRefused | Unreachable) and failure.billed == "no"
+    is_counted = True
     for image in images:
+        if image.said.done():
+            continue
         if is_of_an_image and len(images) > 1:
             image.fail(AskedAlone(failure.code))
         else:
             copy = failure.sorted_as(type(failure))
             copy.__cause__ = failure.__cause__
+            copy.is_counted, is_counted = is_counted, False
             image.fail(copy)

@@ -67,7 +67,7 @@ class ScanClient:
     async def _submit(self, tasks: Sequence[Task], before: Hook, after: Hook) -> Answered:
         body = scan_body(tasks, self._asking)
         signed = signed_call(self._base_url, SCAN, body, self._keys.current(), self._clock.wall())
-        return await self._exchanges.exchange(signed, before, after)
+        return await self._exchanges.exchange(signed, before, after, images=len(tasks))
 
 
 def signed_call(base_url: str, path: str, body: bytes, credentials: Credentials, now: float) -> httpx.Request:

@@ -1,6 +1,13 @@
-"""How many records of `feedback` are carried at once, by lane."""
+"""
+How many records of `feedback` are carried at once, by lane.
 
-from collections.abc import Awaitable, Collection, Mapping
+A record that is held because it meets a bug gives its place back meanwhile: records of one partition that all meet it
+would else keep those of every other one from being begun. How many are held is bounded by what may be read.
+"""
+
+from collections import Counter
+from collections.abc import Awaitable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from consumer.dispatch.waits import Changes, InterruptibleWaits
@@ -10,25 +17,53 @@ from consumer.verdicts.publisher import PublishTurn
 
 
 @dataclass(slots=True)
+class Places:
+    """Those that records of each lane take."""
+
+    lane_by_topic: Mapping[str, str]
+    most: int  # of a lane
+    moved: Changes = field(default_factory=Changes)
+    _taken: Counter[str] = field(default_factory=Counter)
+
+    @contextmanager
+    def taken(self, delivery: Delivery) -> Iterator[None]:
+        """Take a place, though there be none."""
+        lane = self.lane_by_topic[delivery.topic]
+        self._taken[lane] += 1
+        try:
+            yield
+        finally:
+            self._taken[lane] -= 1
+            self.moved.notify()
+
+    @contextmanager
+    def given_back(self, delivery: Delivery) -> Iterator[None]:
+        """Give a place back for a while."""
+        lane = self.lane_by_topic[delivery.topic]
+        self._taken[lane] -= 1
+        self.moved.notify()
+        try:
+            yield
+        finally:
+            self._taken[lane] += 1
+
+    def any_free(self, lanes: Collection[str]) -> bool:
+        """Whether one of the lanes has a place."""
+        return any(self._taken[lane] < self.most for lane in lanes)
+
+
+@dataclass(slots=True)
 class Room:
     """Carries records, and says whether another one of a lane may begin. See `service.Calls`."""
 
     carrying: Carrying
-    lane_by_topic: Mapping[str, str]
-    most: int  # of a lane
+    places: Places
     waits: InterruptibleWaits
-    _carried: dict[str, int] = field(default_factory=dict)
-    _moved: Changes = field(default_factory=Changes)
 
     async def carry(self, delivery: Delivery, turn: PublishTurn) -> None:
         """See `Carrying`."""
-        lane = self.lane_by_topic[delivery.topic]
-        self._carried[lane] = self._carried.get(lane, 0) + 1
-        try:
+        with self.places.taken(delivery):
             await self.carrying.carry(delivery, turn)
-        finally:
-            self._carried[lane] -= 1
-            self._moved.notify()
 
     def has_capacity(self, lane: str) -> bool:
         """Whether another record of a lane may begin; one in an interval, while each meets an unexpected error."""
@@ -39,11 +74,11 @@ class Room:
         return self.carrying.holding.wait_for_capacity(self._wait)(lanes)
 
     def _has_room(self, lane: str) -> bool:
-        return self._carried.get(lane, 0) < self.most
+        return self.places.any_free([lane])
 
     async def _wait(self, lanes: Collection[str]) -> None:
-        while not any(self._has_room(lane) for lane in lanes):
-            await self._moved.wait()
+        while not self.places.any_free(lanes):
+            await self.places.moved.wait()
 
     def give_up_waiting(self) -> None:
         """Cancel what waits with nothing in flight."""

@@ -15,7 +15,7 @@ from consumer import background
 from consumer.app import ServiceFailed, run_until_signal
 from consumer.background import Loops
 from consumer.clock import Clock, SystemClock
-from consumer.commands.feedback.room import Room
+from consumer.commands.feedback.room import Places, Room
 from consumer.commands.feedback.sending import ProviderAccess, sending
 from consumer.config import Config
 from consumer.dispatch.in_flight import InFlight
@@ -145,7 +145,10 @@ async def open_feedback(
         await stack.enter_async_context(access.watched(clock))
         held = InterruptibleWaits()
         refused = RefusedOutcomes(clock, held.interruptible)
-        holding = Holding(UnexpectedErrors(config.breaker.probe_interval, LONGEST), clock, held, source.owns)
+        places = Places(lanes.by_topic, AT_ONCE)
+        holding = Holding(
+            UnexpectedErrors(config.breaker.probe_interval, LONGEST), clock, held, source.owns, places.given_back
+        )
         health.reasons_not_ready += [sink.reasons_not_ready, refused.reasons_not_ready, holding.reasons_not_ready]
         health.degraded += [refused.degraded, holding.degraded]
         memory = Memory(config.reviews.most, config.reviews.keep_days * DAY)
@@ -185,7 +188,7 @@ async def open_feedback(
             publisher=Publisher(intake.journal, written, refused, clock),
             told=votes,
         )
-        room = Room(carrying, lanes.by_topic, AT_ONCE, held)
+        room = Room(carrying, places, held)
         service = Service(source, room, in_flight, room, config.shutdown, lanes)
         loops.stop_by(service.fail)
         health.offsets = service.offsets

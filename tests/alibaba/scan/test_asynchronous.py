@@ -122,6 +122,21 @@ async def test_a_task_is_written_down_before_its_result_is_looked_for() -> None:
     assert "callback" not in body
 
 
+async def test_results_of_many_tasks_are_read_however_much_they_say_of_each() -> None:
+    """
+    An answer's bound is a bound for each image: what is too much for one is not for fifty.
+    """
+    ids = [f"{number:02}{TASK_ID}" for number in range(50)]
+    said = [entry(taskId=each, extras={"hitContext": "x" * 90_000}) for each in ids]
+
+    found = await ScanResults(Rig(Wire(SUBMITTED, answered(*said))).region).results(ids)
+
+    assert [each.said["taskId"] for each in found.values() if isinstance(each, TaskResult)] == ids
+    one = answered(entry(extras={"hitContext": "x" * 90_000 * 50}))
+    with pytest.raises(ProviderFailed, match="too_large"):
+        await ScanResults(Rig(Wire(SUBMITTED, one)).region).results([TASK_ID])
+
+
 async def test_a_callback_is_asked_for_with_its_seed() -> None:
     """And the seed is shown nowhere."""
     wire = Wire(SUBMITTED, answered(entry()))

@@ -30,7 +30,9 @@ from consumer.errors import (
 )
 from consumer.http.exchange import Answered
 from consumer.moderation import CallContext, ModerationRequest
+from consumer.moderation.breaker import Breaker, BreakerLimits, State
 from consumer.moderation.paced import Paced
+from consumer.moderation.regions import reported
 from consumer.observability import metrics
 from consumer.records import ModerationResult
 from tests.moderation.requests import GivenShares, answer, context, request
@@ -336,6 +338,31 @@ async def test_a_call_that_fails_fails_for_each_of_its_images(vendor: Vendor, fa
     for each in failed:
         assert isinstance(each, type(failure))
         assert (each.code, each.billed, each.retry_after) == (failure.code, failure.billed, failure.retry_after)
+
+
+async def test_a_call_that_fails_counts_once_at_the_breaker(vendor: Vendor) -> None:
+    """
+    However many images share it: one lost connection is no outage, and as many calls as ever are.
+    """
+    vendor.failure = ProviderFailed("connection_lost", billed="maybe")
+    rig, breaker, calls = Rig(vendor, most=30), Breaker(BreakerLimits(provider_failures=3)), 0
+
+    async def guarded(name: str) -> None:
+        permit, call = breaker.permit(vendor.clock.now()), context()
+        try:
+            with reported(permit, call, "region", vendor.clock):
+                await rig.batched.ask(Task(name, f"https://img/{name}"), call)
+        finally:
+            permit.abandoned()
+
+    while breaker.state is State.CLOSED and calls < 10:
+        calls += 1
+        asked = [asyncio.create_task(guarded(f"{calls}-{number}")) for number in range(30)]
+        await asyncio.sleep(0)
+        asked[0].cancel()  # the image that would have counted may be gone
+        await vendor.clock.run(asyncio.gather(*asked, return_exceptions=True))
+
+    assert (calls, len(vendor.calls)) == (3, 3)
 
 
 async def test_an_image_that_failed_before_is_asked_about_alone(vendor: Vendor) -> None:
