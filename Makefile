@@ -20,7 +20,7 @@ demo: $(RUNTIME) ## Run the whole service on this machine: broker, provider, 600
 	@$(BIN)/moderation-consumer demo $(ARGS)
 
 test: $(VENV)/dev.stamp ## Run the tests, with a real Kafka where Java 17 and Maven are, the chart's where helm is (ARGS="-k pace")
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --max-worker-restart 0 \
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder --max-worker-restart 0 \
 		-m "not scenario" $(ARGS)
 
 scenarios: $(VENV)/dev.stamp ## Run the whole service with faults, on a real Kafka (up to 20 minutes)

@@ -164,8 +164,7 @@ class Asked(NamedTuple):
     info: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(NamedTuple):
     """One element of the provider's `Result`, as it came."""
 
     name: str
@@ -173,8 +172,7 @@ class Label:
     level: str | None = None  # the label's own risk level, where the provider gives one
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModerationResult:
+class ModerationResult(NamedTuple):
     """The provider's accepted answer about one image by one service."""
 
     service: str

@@ -8,6 +8,8 @@ from bench.memory.cases import CASES
 from bench.memory.measuring import measure
 from tests.rig.kafka import KafkaCluster
 
+pytestmark = pytest.mark.scenario  # services that read what is worst for them
+
 
 @pytest.mark.parametrize("name", ["bomb-zstd", "refused-tree", "gzip-answers"])
 async def test_memory_keeps_the_bound_of_the_configuration(

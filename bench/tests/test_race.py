@@ -17,6 +17,8 @@ from consumer.emulator.broker import EmbeddedBroker
 from tests.rig.kafka import publish
 from tests.rig.quick_provider.process import QuickProvider
 
+pytestmark = pytest.mark.scenario  # whole runs, each with a service and a provider of its own
+
 EVENTS = 200
 
 

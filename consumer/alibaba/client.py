@@ -3,7 +3,6 @@ One call of Image Moderation 2.0 to one region: sign, send, read the answer.
 """
 
 import secrets
-from dataclasses import replace
 from urllib.parse import urlsplit
 
 import httpx
@@ -47,7 +46,7 @@ class ImageModerationClient:
         result = image_moderation.read_answer(
             answered.status, answered.headers, answered.content, request, self._echoes
         )
-        return replace(result, region=self._region, sent=answered.sent, took=answered.took)
+        return result._replace(region=self._region, sent=answered.sent, took=answered.took)
 
     def _http_request(self, request: ModerationRequest) -> httpx.Request:
         body = image_moderation.request_body(request)

@@ -172,10 +172,12 @@ class Follower(ConsumerRebalanceListener):  # type: ignore[misc]
             while True:
                 await self._turn()
         finally:
-            await self._until_written(LAST_LINES)
-            if self._under_way is not None and self._under_way.cancel():
-                await asyncio.wait([self._under_way])
-            await self._consumer.stop()
+            try:
+                await self._until_written(LAST_LINES)
+                if self._under_way is not None and self._under_way.cancel():
+                    await asyncio.wait([self._under_way])
+            finally:  # though this is cancelled once more
+                await self._consumer.stop()
 
     async def _turn(self) -> None:
         try:

@@ -5,8 +5,7 @@ The request goes straight to the transport: `httpx.AsyncClient` around it double
 """
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -85,38 +84,35 @@ class Exchanges:
         sending.set(call)
         request.extensions["timeout"] = self._timeouts
         sent, began = self._clock.wall(), self._clock.now()
-        with _failures(call):
+        try:
             # The read timeout restarts with every byte; the deadline does not, so that a drip ends too.
             async with asyncio.timeout(self._deadline):
                 response = await self._transport.handle_async_request(request)
                 content = await read_body(response, most_bytes(images))
+        except ConsumerError:
+            raise
+        except Exception as error:
+            raise _failure(call, error) from error
         took = self._clock.now() - began
         self._seconds.observe(took)
         return Answered(response.status_code, response.headers, content, sent, took)
 
 
-@contextlib.contextmanager
-def _failures(call: Sending) -> Iterator[None]:
+def _failure(call: Sending, error: Exception) -> ProviderFailed:
     """
-    Translate whatever the transport raises: with what a peer can send it is the provider's failure, never ours.
+    Translate what the transport raised: with what a peer can send it is the provider's failure, never ours.
 
     Only a call that was never sent is certain not to be billed.
     """
-    try:
-        yield
-    except ConsumerError:
-        raise
-    except aiohttp.ClientResponseError as error:
+    if isinstance(error, aiohttp.ClientResponseError):
         metrics.ANSWERS_UNREADABLE.labels("not_http").inc()
-        raise ProviderFailed("not_http", billed="maybe") from error
-    except (httpx.TransportError, aiohttp.ClientError, OSError, TimeoutError) as error:
+        return ProviderFailed("not_http", billed="maybe")
+    if isinstance(error, httpx.TransportError | aiohttp.ClientError | OSError):  # TimeoutError is an OSError
         if not call.is_sent:
-            raise call.timed_out() from error
-        if isinstance(error, TimeoutError | httpx.TimeoutException):
-            raise ProviderFailed("timeout", billed="maybe") from error
-        raise ProviderFailed("connection_lost", billed="maybe") from error
-    except Exception as error:
-        metrics.ANSWERS_UNREADABLE.labels("transport").inc()
-        with harmless("log"):
-            log.warning("call.unexpected_error", error=type(error).__name__, frames=frames_of(error))
-        raise ProviderFailed("transport", billed="maybe") from error
+            return call.timed_out()
+        timed_out = isinstance(error, TimeoutError | httpx.TimeoutException)
+        return ProviderFailed("timeout" if timed_out else "connection_lost", billed="maybe")
+    metrics.ANSWERS_UNREADABLE.labels("transport").inc()
+    with harmless("log"):
+        log.warning("call.unexpected_error", error=type(error).__name__, frames=frames_of(error))
+    return ProviderFailed("transport", billed="maybe")

@@ -126,8 +126,10 @@ class OutputReader:
             yield consumer
         finally:
             # aiokafka 0.14 leaves connections open whose opening or closing is cancelled.
-            await asyncio.wait([starting])
-            await ends_within(STOP_DEADLINE, consumer.stop())
+            try:
+                await asyncio.wait([starting])
+            finally:  # though this is cancelled once more
+                await ends_within(STOP_DEADLINE, consumer.stop())
 
     async def _seek(self, consumer: AIOKafkaConsumer, since: float) -> dict[TopicPartition, int]:
         """Go to the first record that is as young as `since`, and return where partitions with such a record end."""

@@ -11,7 +11,7 @@ While a request waits to be asked again it holds no slot, and when its time come
 
 import contextlib
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import structlog
 
@@ -141,7 +141,7 @@ class Retrying:
                 call.attempt += 1
             else:
                 metrics.CALLS_BILLED.inc(answer.billed)
-                return replace(answer, attempts=call.attempt) if call.attempt > 1 else answer
+                return answer._replace(attempts=call.attempt) if call.attempt > 1 else answer
 
     def _explained(self, failure: CallFailed, request: ModerationRequest) -> CallFailed:
         """Say so when an image could not be fetched because its URL has expired: no further attempt can succeed."""

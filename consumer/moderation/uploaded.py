@@ -79,7 +79,7 @@ class Uploaded:
             call.copies.forget(self._region, wanted.nth)
             raise
         call.copies.judged.append(copy)
-        return answer if copy.frame is None else replace(answer, frame=copy.frame)
+        return answer if copy.frame is None else answer._replace(frame=copy.frame)
 
     async def _upload(self, wanted: ByUpload, call: CallContext) -> None:
         permit = call.store_permit
@@ -164,4 +164,4 @@ class OrUploaded:
             answer = await self._inner.ask(replace(request, location=location.or_upload), call)
         finally:
             call.attempt += before
-        return replace(answer, attempts=answer.attempts + before)
+        return answer._replace(attempts=answer.attempts + before)

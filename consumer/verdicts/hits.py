@@ -5,6 +5,7 @@ Each text stands there only where the privacy settings ask for it.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -22,11 +23,19 @@ _TEXTS = (
 
 def shown_hits(answers: Sequence[ModerationResult], privacy: PrivacySettings) -> dict[str, Any]:
     """Write what was met. `services` has an element for each service, and frame, that met anything."""
-    met = [answer for answer in answers if answer.hits != NOTHING_MET]
+    met = [answer for answer in answers if answer.hits is not NOTHING_MET and answer.hits != NOTHING_MET]
+    if not met:
+        return _nothing_met(privacy)
     return {
         **_of([answer.hits for answer in met], privacy),
         "services": [_service(answer, privacy) for answer in met],
     }
+
+
+@lru_cache(maxsize=16)
+def _nothing_met(privacy: PrivacySettings) -> dict[str, Any]:
+    """Of most images; what is returned is only to be read."""
+    return {**_of((), privacy), "services": []}
 
 
 def _of(hits: Sequence[Hits], privacy: PrivacySettings) -> dict[str, Any]:

@@ -2,11 +2,14 @@
 
 from collections.abc import Collection
 
+import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from consumer.intake.starts import ends_of
 from consumer.records import Partition
 from tests.rig.kafka import KafkaCluster, NewRecord, publish
+
+pytestmark = pytest.mark.scenario  # a broker goes away
 
 PARTITIONS = 6
 

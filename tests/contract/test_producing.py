@@ -12,6 +12,8 @@ from tests.contract.consumers import outage, stays_pending
 from tests.rig.kafka import KafkaCluster, read_all
 from tests.rig.kafka.waiting import until
 
+pytestmark = pytest.mark.scenario  # brokers go away
+
 REQUEST_TIMEOUT = 500  # milliseconds, well below `stays_pending`
 
 

@@ -139,6 +139,7 @@ async def test_one_refused_record_is_told_from_those_that_shared_its_batch(
     assert values == sorted(each.value or b"" for each in [*sent, *sent[:3]])
 
 
+@pytest.mark.scenario
 async def test_an_outcome_whose_fate_is_unknown_stands_in_its_topic_once(
     kafka_cluster: KafkaCluster, topic: str
 ) -> None:

@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.rig.fuzz.records import MIB
 from tests.rig.fuzz.replies import AnswerPlay
 from tests.rig.fuzz.uploads import Play
 from tests.rig.kafka import KafkaCluster
+
+pytestmark = pytest.mark.scenario  # thousands of records through a whole service
 
 SEED = 7
 RECORDS = 2_000

@@ -33,7 +33,7 @@ def decided(
     level: str = "low",
 ) -> Decision:
     """What findings of these labels lead to, in one answer, of an event with this context."""
-    answered = replace(answer(level, *[(label, 90.0) for label in labels]), hits=hits or Hits())
+    answered = answer(level, *[(label, 90.0) for label in labels])._replace(hits=hits or Hits())
     about = replace(submission(), context=orjson.dumps(context or {}), omitted=omitted)
     return deciding(rules=rules).decide(about, Assessment(answers=(answered,)), 0.0).decision
 
@@ -76,11 +76,11 @@ def test_a_library_is_that_of_its_own_answer() -> None:
     """
     What one service met says nothing of another's findings, nor one frame of another.
     """
-    met, other = (replace(answer("low", ("a_lib", 90.0)), service=service) for service in ("one", "two"))
+    met, other = (answer("low", ("a_lib", 90.0))._replace(service=service) for service in ("one", "two"))
     settings = deciding(rules=[rule("ours", "review", "a_lib", library=["x"], service=["two"])])
     frames = deciding(rules=[rule("ours", "review", "a_lib", "b_lib", library=["x"])])
 
-    both = Assessment(answers=(replace(met, hits=Hits(image_libraries=("x",))), other))
+    both = Assessment(answers=(met._replace(hits=Hits(image_libraries=("x",))), other))
     verdict = frames.decide(submission(), both, 0.0)
 
     assert settings.decide(submission(), both, 0.0).decision == "pass"

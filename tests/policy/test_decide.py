@@ -1,4 +1,3 @@
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -247,7 +246,7 @@ def test_the_strictest_frame_decides() -> None:
     """
     Findings and reasons say which frame they are about; one that could not be judged never leads to pass.
     """
-    frames = [replace(answer(level), frame=number) for number, level in enumerate(["none", "low", "high", "medium"])]
+    frames = [answer(level)._replace(frame=number) for number, level in enumerate(["none", "low", "high", "medium"])]
 
     verdict = deciding().decide(submission(), Assessment(answers=tuple(frames)), 0.0)
 

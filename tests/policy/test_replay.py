@@ -219,7 +219,7 @@ def test_what_a_rule_would_look_at_and_the_verdict_does_not_keep_is_not_guessed(
         {"services": ["a"], "info": ["logoData"]}, Assessment(answers=(answered("low", ("x_lib", 90.0)),))
     )
     logo = Hits(logos=("pt",), logo_hits=(LogoHit("pt", 90.0),), logo_names=("ACME",))
-    met = replace(answered("low", ("x_lib", 90.0)), hits=logo)
+    met = answered("low", ("x_lib", 90.0))._replace(hits=logo)
     unnamed = published({"services": ["a"], "info": ["logoData"]}, Assessment(answers=(met,)))
 
     def tree(**match: Any) -> Tree:

@@ -9,7 +9,7 @@ A result counts only where it names the image that was submitted; `answers.judge
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import orjson
@@ -78,7 +78,7 @@ class ScanRegion:
     def read(self, result: TaskResult, request: ModerationRequest, sent: float) -> ModerationResult:
         """Accept a result. `CallFailed` escapes; the branch says what to do about it."""
         found = judged(result.said, data_id(request.submission), self.asking.scenes, result.request_id)
-        return replace(found, region=self.name, sent=sent, took=max(0.0, self.clock.wall() - sent))
+        return found._replace(region=self.name, sent=sent, took=max(0.0, self.clock.wall() - sent))
 
 
 class ScanResults:

@@ -4,7 +4,6 @@ One call of the 1.0 API to one region: sign, send, read the answer.
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import replace
 from urllib.parse import urlsplit
 
 import httpx
@@ -62,7 +61,7 @@ class ScanClient:
         named = data_id(request.submission)
         said = await self._asks(Task(named, url_of(request.location)), call)
         result = judged(said.task, named, self._asking.scenes, said.request_id)
-        return replace(result, region=self._region, sent=said.sent, took=said.took)
+        return result._replace(region=self._region, sent=said.sent, took=said.took)
 
     async def _submit(self, tasks: Sequence[Task], before: Hook, after: Hook) -> Answered:
         body = scan_body(tasks, self._asking)

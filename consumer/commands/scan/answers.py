@@ -4,7 +4,7 @@ twice. An answer here is also one that cannot be trusted, which is paid for all 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, Self
 
 from pydantic import TypeAdapter
@@ -33,9 +33,18 @@ class Answer:
 
     @classmethod
     def read(cls, told: Mapping[str, Any]) -> Self:
-        """Make it from its JSON object. `TypeError`, `KeyError` or `ValueError` escape where it is none."""
+        """Make it from what `told` wrote. `TypeError`, `KeyError` or `ValueError` escape where it is none."""
         result = told["result"]
         return cls(**{**told, "result": None if result is None else _RESULTS.validate_python(result)})
+
+    def told(self) -> dict[str, Any]:
+        """As a JSON object."""
+        result = self.result
+        written = {name: getattr(self, name) for name in self.__slots__}
+        if result is not None:
+            labels = [label._asdict() for label in result.labels]
+            written["result"] = {**result._asdict(), "labels": labels, "hits": asdict(result.hits)}
+        return written
 
 
 class Kept(Protocol):

@@ -19,7 +19,6 @@ import os
 import stat
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +86,7 @@ class State:
 
     def add_answer(self, submission: str, service: str, nth: int, answer: Answer) -> None:
         """Keep an answer. Nothing escapes."""
-        self._append({"submission": submission, "service": service, "nth": nth, "answer": asdict(answer)})
+        self._append({"submission": submission, "service": service, "nth": nth, "answer": answer.told()})
 
     def flush(self) -> None:
         """Return once all that was kept is on the disk. `OSError` escapes."""

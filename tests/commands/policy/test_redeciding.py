@@ -1,7 +1,6 @@
 """`policy redecide` without Kafka: what it writes, what it says, and what it refuses."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -181,7 +180,7 @@ def test_a_second_failure_is_no_reason_to_ask_again() -> None:
     """
     What cannot be decided again and what needs calls are told apart.
     """
-    old = published(Assessment(answers=(replace(FOUND, risk_level="low"),)))
+    old = published(Assessment(answers=(FOUND._replace(risk_level="low"),)))
     more = policy(services=["baselineCheck_global", "x"])
     kinds = [judge(each, Replaying(more)) for each in (old, {**old, "omitted": ["findings"]})]
 

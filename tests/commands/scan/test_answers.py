@@ -1,6 +1,6 @@
 """Answers that a scan has paid for are not asked for again, each picture's for itself."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -117,7 +117,7 @@ async def test_of_one_picture_the_last_answer_is_kept_with_the_result() -> None:
         async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
             result = await super().ask(request, call)
             call.copies.pictures = 1
-            return replace(result, frame=None)
+            return result._replace(frame=None)
 
     await scan(One(), kept, ("first", 0), ("last", 0))
 

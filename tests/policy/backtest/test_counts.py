@@ -116,13 +116,13 @@ def varied(count: int, seed: int) -> list[Uploaded]:
     for nth, each in enumerate(uploads(count, harmless=0.1, seed=seed)):
         (answer,) = each.assessment.answers
         labels = tuple(
-            replace(label, name=LABELS[(nth + at) % len(LABELS)], confidence=label.confidence if nth % 7 else None)
+            label._replace(name=LABELS[(nth + at) % len(LABELS)], confidence=label.confidence if nth % 7 else None)
             for at, label in enumerate(answer.labels)
         )
         coverage = Coverage(frames=1) if nth % 3 else Coverage(frames=9, seen=2)
         failure = Failure(kind="image", code="406", service=answer.service) if nth % 11 == 5 else None
         assessment = replace(
-            each.assessment, answers=(replace(answer, labels=labels),), coverage=coverage, failure=failure
+            each.assessment, answers=(answer._replace(labels=labels),), coverage=coverage, failure=failure
         )
         made.append(each._replace(assessment=assessment))
     return made

@@ -19,7 +19,7 @@ from tests.rig.kafka.admin import admin_client
 from tests.rig.kafka.jars import java
 from tests.rig.kafka.waiting import until
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.scenario]  # brokers are started, stopped and killed
 
 ROOT = Path(__file__).parents[3]
 START_TIMEOUT = 60.0

@@ -4,7 +4,7 @@ Plays made-up policies and images to the service's own code, and compares with t
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from consumer.alibaba.image_moderation import read_answer
@@ -120,4 +120,4 @@ def assessment_of(image: Image) -> Assessment:
 
 def _answer(service: str, frame: int | None, body: str) -> ModerationResult:
     request = ModerationRequest(submission="s", location=ByUrl(""), service=service)
-    return replace(read_answer(200, {}, body.encode(), request), frame=frame)
+    return read_answer(200, {}, body.encode(), request)._replace(frame=frame)
