@@ -7,6 +7,9 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # The development environment contains the demo's.
 RUNTIME := $(if $(wildcard $(VENV)/dev.stamp),$(VENV)/dev.stamp,$(VENV)/demo.stamp)
 
+# Processes beside each other, as most tests wait for a broker: a file's tests stay in one, see tests/rig/sharing.py.
+SHARED := --dist loadgroup --no-loadscope-reorder --max-worker-restart 0
+
 # What is compiled is kept, whatever the machine says: tests start the service hundreds of times.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -20,11 +23,10 @@ demo: $(RUNTIME) ## Run the whole service on this machine: broker, provider, 600
 	@$(BIN)/moderation-consumer demo $(ARGS)
 
 test: $(VENV)/dev.stamp ## Run the tests, with a real Kafka where Java 17 and Maven are, the chart's where helm is (ARGS="-k pace")
-	@$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder --max-worker-restart 0 \
-		-m "not scenario" $(ARGS)
+	@$(BIN)/python -m pytest -n 3 $(SHARED) -m "not scenario" $(ARGS)
 
 scenarios: $(VENV)/dev.stamp ## Run the whole service with faults, on a real Kafka (up to 20 minutes)
-	@$(BIN)/python -m pytest -m scenario $(ARGS)
+	@$(BIN)/python -m pytest -n 2 $(SHARED) -m scenario $(ARGS)
 
 helm: $(BIN)/python ## Build the helm that tests the chart, with any Go (two minutes, once)
 	@$(BIN)/python -m tests.rig.go_tools helm

@@ -1,5 +1,6 @@
 """
-Which tests may run beside each other: `make test` runs three processes, as most tests wait for a broker, not for a CPU.
+Which tests may run beside each other: `make test` runs three processes and `make scenarios` two, as most tests wait for
+a broker, not for a CPU.
 
 A file's tests stay in one process, which makes its fixtures once. All that need brokers of their own share one process
 too, so that those are started once. Groups are given out in the order in which they stand here, the longest first:

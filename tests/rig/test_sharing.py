@@ -14,12 +14,12 @@ FILES = ("tests/rig/test_windows.py", "tests/test_keys.py", "tests/rig/test_link
 
 def test_a_file_stays_in_one_process_and_what_takes_long_comes_first() -> None:
     """
-    In the run of several processes that `make test` is, each file's tests run in one of them, so that its fixtures are
+    In a run of several processes, as `make test` is, each file's tests run in one of them, so that its fixtures are
     made once, and files that have few long tests are given out before others.
     """
-    options = re.search(r"-m pytest (-n \d .*?) \\", (ROOT / "Makefile").read_text())
+    options = re.search(r"^SHARED := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert options is not None
-    arguments = re.sub(r"-n \d", "-n 2", options[1]).split()  # fewer than the files: one is given out last
+    arguments = ["-n", "2", *options[1].split()]  # fewer than the files: one is given out last
 
     run = subprocess.run(
         [sys.executable, "-m", "pytest", *arguments, "-v", "-p", "no:cacheprovider", "--color=no", *FILES],
