@@ -110,12 +110,13 @@ async def test_a_stop_lets_go_of_images_that_wait_for_their_turn() -> None:
     world = Hanging()
     waiting = world.begin(3 * FETCHES)
     await world.clock.run(world.clock.sleep(TIMEOUT + 1.0))
+    origin = world.origins.of(StoredObject("hanging", "photos", "a"))[0]
+    assert origin.waiting == 3 * FETCHES - AT_ONCE
 
     world.waits.close()
 
     ended = await asyncio.gather(*waiting, return_exceptions=True)
     assert all(isinstance(each, asyncio.CancelledError) for each in ended)
-    origin = world.origins.of(StoredObject("hanging", "photos", "a"))[0]
     assert (origin.waiting, origin._turns, origin.in_flight) == (0, 0, 0)
 
 
