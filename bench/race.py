@@ -51,7 +51,8 @@ async def run(
     """
     Let `contestant` run `course` and return what it came to.
 
-    `upload` publishes while it runs what is not in the topic yet, once the first outcome is there.
+    `upload` publishes while it runs what is not in the topic yet, once the `edge` uploads that wait there have their
+    outcomes: what came before would wait behind them, and its delay would be theirs.
 
     Raises:
         Disqualified: it ended early, took too long, or did too little, too much or something else.
@@ -168,7 +169,7 @@ async def _read(
         batches = await consumer.getmany(timeout_ms=200)
         now = time.time()
         outcomes += _outcomes(batches, now)
-        if outcomes and upload and uploading is None:
+        if len(outcomes) >= course.edge and upload and uploading is None:
             uploading = asyncio.create_task(upload())
     return outcomes, await uploading if uploading is not None else {}
 
