@@ -56,12 +56,17 @@ GATEWAY_CODES: tuple[tuple[str, type[CallFailed]], ...] = (
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
-def failure_of(status: int, code: int | str | None, retry_after: float = 0.0) -> CallFailed:
+def failure_of(
+    status: int,
+    code: int | str | None,
+    retry_after: float = 0.0,
+    service_codes: Mapping[int, type[CallFailed]] = SERVICE_CODES,
+) -> CallFailed:
     """
     Sort an answer that is no success.
 
     `code` is the body's, a number or a word; `retry_after` the seconds of the vendor's `x-acs-retry-after`, which marks
-    any error as throttling.
+    any error as throttling. Numbers mean what the API's own `service_codes` say, whatever the HTTP status below 500.
     """
     name = _name(status, code)
     if retry_after > 0 or (isinstance(code, str) and code.startswith("Throttling")):
@@ -69,7 +74,7 @@ def failure_of(status: int, code: int | str | None, retry_after: float = 0.0) ->
     if status >= 500 or code is None:
         return ProviderFailed(name)  # a failing gateway may name anything: its 5xx counts before its words
     if isinstance(code, int):
-        return SERVICE_CODES.get(code, ProviderFailed)(name)
+        return service_codes.get(code, ProviderFailed)(name)
     return next((kind for start, kind in GATEWAY_CODES if code.startswith(start)), ProviderFailed)(name)
 
 

@@ -101,6 +101,4 @@ def read_answer(status: int, body: bytes, asked_to_wait: float = 0.0) -> str | N
 def _failure(status: int, code: Any, asked_to_wait: float) -> CallFailed:
     if isinstance(code, bool) or not isinstance(code, int | str):
         return failure_of(status, None, asked_to_wait)
-    if isinstance(code, int) and 200 <= status < 300 and asked_to_wait <= 0:
-        return CODES.get(code, ProviderFailed)(str(code))
-    return failure_of(status, code, asked_to_wait)
+    return failure_of(status, code, asked_to_wait, CODES)

@@ -79,9 +79,7 @@ def _refusal(operation: str, status: int, code: Any, answer: Answer, retry_after
 def _sorted(status: int, code: Any, retry_after: float) -> CallFailed:
     if isinstance(code, bool) or not isinstance(code, int | str):
         return failure_of(status, None, retry_after)
-    if isinstance(code, int) and 200 <= status < 300 and retry_after <= 0:
-        return CODES.get(code, ProviderFailed)(str(code))
-    return failure_of(status, code, retry_after)
+    return failure_of(status, code, retry_after, CODES)
 
 
 def _says_no(failure: CallFailed, status: int) -> bool:

@@ -1,12 +1,18 @@
+from collections.abc import Callable, Mapping
+
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.alibaba.codes import failure_of
+from consumer.alibaba import feedback, library_answers
+from consumer.alibaba.codes import SERVICE_CODES, failure_of
+from consumer.alibaba.scan import codes as scan_codes
 from consumer.errors import (
     AccountRefused,
     CallFailed,
     ClockOff,
+    ConsumerError,
     ImageRefused,
     InputRefused,
     NonceUsed,
@@ -32,6 +38,43 @@ def test_the_services_codes_are_sorted_by_what_is_done(code: int, expected: type
 
     assert type(failure) is expected
     assert failure.code == str(code)
+
+
+def _of_feedback(status: int, code: int) -> None:
+    feedback.read_answer(status, orjson.dumps({"code": code, "requestId": "r"}))
+
+
+def _of_libraries(status: int, code: int) -> None:
+    library_answers.read_answer("UpdateImageLib", status, orjson.dumps({"Code": code, "Message": "no"}))
+
+
+def _of_image_moderation(status: int, code: int) -> None:
+    raise failure_of(status, code)
+
+
+def _of_scans(status: int, code: int) -> None:
+    raise scan_codes.scan_failure(status, code)
+
+
+@pytest.mark.parametrize(
+    ("answered", "codes"),
+    [
+        (_of_feedback, feedback.CODES), (_of_libraries, library_answers.CODES),
+        (_of_image_moderation, SERVICE_CODES), (_of_scans, scan_codes.CODES),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 429])
+def test_a_number_means_what_its_own_api_says_whatever_the_status(
+    answered: Callable[[int, int], None], codes: Mapping[int, type[CallFailed]], status: int
+) -> None:
+    """403 throttles in one API only: elsewhere what is refused for good would be tried again for ever."""
+    for code in codes:
+        with pytest.raises(ConsumerError) as at_200:
+            answered(200, code)
+        with pytest.raises(ConsumerError) as refused:
+            answered(status, code)
+
+        assert type(refused.value) is type(at_200.value), code
 
 
 @pytest.mark.parametrize(

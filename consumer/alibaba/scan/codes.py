@@ -51,6 +51,4 @@ def scan_failure(status: int, code: int | str | None, retry_after: float = 0.0) 
 
     `code` is a number of the service's or a word of the gateway's; `retry_after` the seconds that a header asks for.
     """
-    if isinstance(code, int) and status < 500 and retry_after <= 0:
-        return CODES.get(code, ProviderFailed)(str(code) if 0 <= code < 10_000 else f"http_{status}")
-    return failure_of(status, code, retry_after)
+    return failure_of(status, code, retry_after, CODES)
