@@ -91,6 +91,16 @@ def test_lists_can_be_given_from_outside() -> None:
     assert config.kafka.topics == ("live", "backfill")
 
 
+@pytest.mark.parametrize(("step", "topic"), [("Up-Loads", "Up-Loads"), ("uploads", "uploads"), ("UPLOADS", "uploads")])
+def test_a_topic_in_a_variables_name_keeps_its_small_letters(step: str, topic: str) -> None:
+    """
+    Capitals alone are how variables are written; with small letters among them they are the name's own.
+    """
+    environment = {"MODERATION__KAFKA__TOPICS": f"[{topic}]", f"MODERATION__SOURCES__{step}": "{tenants: [a]}"}
+
+    assert list(load_config(None, environment).sources) == [topic]
+
+
 def test_all_problems_come_at_once_and_say_where_from(tmp_path: Path) -> None:
     """
     Every wrong value is named with its line in the file, its variable or its option, and what was given.
@@ -103,7 +113,8 @@ def test_all_problems_come_at_once_and_say_where_from(tmp_path: Path) -> None:
         [
             "--set …: has no value; write key=value, such as quota.qps=50",
             f"{path}:1: quota.qps: must be a whole number of 1 or more (given: -5)",
-            "environment MODERATION__RETRIES__MAX_DELAY: must be a number greater than 0 (given: 'soon')",
+            "environment MODERATION__RETRIES__MAX_DELAY: must be a number greater than 0, 2147483 at most "
+            "(given: 'soon')",
             "--set admission.max_bytes: must be a whole number of 1 or more (given: 0)",
             f"{path}:2: kafak: is not a setting; did you mean kafka?",
         ]
@@ -171,7 +182,7 @@ def test_brokers_are_hosts_with_or_without_a_port(brokers: str) -> None:
         ("kafka: {session_timeout: 5, heartbeat_interval: 3}", "must be at least three times heartbeat_interval"),
         ("kafka: {session_timeout: 60}", "plus kafka.heartbeat_interval, which make 63 s"),
         ("quota: {qps: 5, reserve: 5}", "quota.reserve: is 5 and must be less than qps, which is 5"),
-        ("lanes: {a: {topics: [uploads], weight: 0}}", "must be a number greater than 0 (given: 0)"),
+        ("lanes: {a: {topics: [uploads], weight: 0}}", "must be a number greater than 0, 1000000 at most (given: 0)"),
         ("lanes: {a: {topics: [uploads], weight: .inf}}", "must be a finite number"),
         ("lanes: {a: {topics: []}}", "must be a list of at least one text (given: an empty list)"),
         ("lanes: {a: {topics: [uploads]}, b: {topics: [uploads]}}", "topic uploads must be in one lane, it is in 2"),

@@ -131,6 +131,68 @@ def test_no_wrong_value_from_outside_is_told_in_pydantics_words() -> None:
                         assert not PYDANTICS.search(problem), problem
 
 
+@pytest.mark.parametrize("model", [Config, PolicySettings])
+def test_no_setting_takes_a_number_that_none_can_wait_for_or_count(model: type[BaseModel], tmp_path: Path) -> None:
+    """
+    Infinity would end the service once it is used, or have it wait for ever; a number too large for Kafka as well.
+    """
+    path = tmp_path / "c.yaml"
+    for way in ways(model):
+        for value in (float("inf"), float("-inf"), float("nan"), 1e300):
+            path.write_text(yaml.safe_dump(tree_with(model, way, value), sort_keys=False))
+
+            assert told(path, model), (way, value)
+
+
+def test_a_number_out_of_bounds_is_told_the_bound_that_it_crosses() -> None:
+    """
+    Whatever the bound: 1 for a share that must be less than 1 is not told that it must be more than 0 alone.
+    """
+    bounds = {"minimum": -1, "exclusiveMinimum": 0, "maximum": 1, "exclusiveMaximum": 0}
+    schema = Config.model_json_schema()
+    crossed = 0
+    for way in ways(Config):
+        if any(step in (0, "x") for step in way):
+            continue
+        for allowed in number_schemas(schema, way):
+            for name, beyond in bounds.items():
+                if (bound := allowed.get(name)) is None:
+                    continue
+                with pytest.raises(Misconfigured) as wrong:
+                    load_config(None, {}, [f"{'.'.join(map(str, way))}={bound + beyond}"])
+                shown = bound + (allowed["type"] == "integer") * {"exclusiveMinimum": 1, "exclusiveMaximum": -1}.get(
+                    name, 0
+                )
+                plain = str(int(shown)) if shown == int(shown) else f"{shown:g}"
+                assert re.search(rf"(?<![\d.]){re.escape(plain)}(?![\d.])", wrong.value.problems[0].partition("(")[0])
+                crossed += 1
+    assert crossed > 60
+
+
+def number_schemas(root: dict[str, Any], way: Way) -> Iterator[dict[str, Any]]:
+    """The JSON schemas of the numbers that may stand in a place."""
+    here = [root]
+    for step in way:
+        here = [
+            each["properties"][step]
+            for found in here
+            for each in _kinds(root, found)
+            if step in each.get("properties", {})
+        ]
+    for found in here:
+        yield from (each for each in _kinds(root, found) if each.get("type") in ("number", "integer"))
+
+
+def _kinds(root: dict[str, Any], schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    if reference := schema.get("$ref"):
+        yield from _kinds(root, root["$defs"][reference.rpartition("/")[2]])
+    elif "anyOf" in schema:
+        for each in schema["anyOf"]:
+            yield from _kinds(root, each)
+    else:
+        yield schema
+
+
 @pytest.mark.parametrize("way", [way for way in ways(Config) if way[:3] == ("kafka", "security", "sasl")] + [("x",)])
 def test_what_may_be_a_secret_is_never_shown(way: Way, tmp_path: Path) -> None:
     """
@@ -259,7 +321,7 @@ def test_a_mapping_that_is_merged_keeps_its_lines(tmp_path: Path) -> None:
     assert told(path, Config) == [
         f"{path}:2: retries.attempts: must be a whole number of 1 or more (given: 0)",
         f"{path}:2: breaker.attempts: is not a setting; did you mean retries.attempts?",
-        f"{path}:5: breaker.probe_interval: must be a number greater than 0 (given: 0)",
+        f"{path}:5: breaker.probe_interval: must be a number greater than 0, 2147483 at most (given: 0)",
     ]
 
 

@@ -2,15 +2,22 @@
 What every part of the configuration is.
 """
 
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Settings(BaseModel):
     """A frozen part of the tree that refuses keys it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False)
+
+
+MOST_SECONDS = 2_147_483
+"""Kafka's protocol: milliseconds have 31 bits. No wait of this service is meant to be longer than these 24 days."""
+
+Seconds = Annotated[float, Field(gt=0, le=MOST_SECONDS)]
+"""How long something may take, or lasts."""
 
 
 Model = TypeVar("Model", bound=BaseModel)

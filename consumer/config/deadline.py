@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from consumer.config.base import Settings
+from consumer.config.base import MOST_SECONDS, Settings
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600}
 _DURATION = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)([smh])")
@@ -22,12 +22,12 @@ def _seconds(given: Any) -> Any:
 
 _Seconds = Annotated[
     float,
-    Field(ge=1, allow_inf_nan=False),
+    Field(ge=1, le=MOST_SECONDS),
     BeforeValidator(_seconds),
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "number", "minimum": 1, "description": "Seconds."},
+                {"type": "number", "minimum": 1, "maximum": MOST_SECONDS, "description": "Seconds."},
                 {"type": "string", "pattern": f"^{_DURATION.pattern}$", "description": "30s, 5m or 1h"},
             ]
         }

@@ -6,9 +6,9 @@ import re
 from ipaddress import ip_network
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, PositiveInt, model_validator
 
-from consumer.config.base import Contradictions, Settings
+from consumer.config.base import Contradictions, Seconds, Settings
 from consumer.proxies import NONE, read_proxy
 from consumer.vendor_facts.images import MOST_BYTES
 
@@ -99,19 +99,17 @@ class ImagesSettings(Settings):
     workers: Annotated[PositiveInt, Field(le=64)] = Field(
         2, description="Processes that decode images, started when the first one is needed. Each takes a core."
     )
-    worker_timeout: Annotated[PositiveFloat, Field(le=300.0)] = Field(
+    worker_timeout: Annotated[float, Field(gt=0, le=300.0)] = Field(
         10.0, description="Seconds that decoding one image may take; then it goes to review."
     )
-    worker_memory_bytes: Annotated[int, Field(ge=536_870_912)] = Field(
+    worker_memory_bytes: Annotated[int, Field(ge=536_870_912, le=1 << 40)] = Field(
         1_073_741_824,
         description="Bytes that one worker may have; an image that takes more goes to review. Twelve for each pixel "
         "that may be decoded, and 300 MiB, suffice.",
     )
-    connect_timeout: PositiveFloat = Field(3.0, description="Seconds for a connection to an image's host.")
-    fetch_timeout: PositiveFloat = Field(10.0, description="Seconds for fetching an image, redirects included.")
-    upload_timeout: Annotated[PositiveFloat, Field(le=300.0)] = Field(
-        30.0, description="Seconds for uploading an image."
-    )
+    connect_timeout: Seconds = Field(3.0, description="Seconds for a connection to an image's host.")
+    fetch_timeout: Seconds = Field(10.0, description="Seconds for fetching an image, redirects included.")
+    upload_timeout: Annotated[float, Field(gt=0, le=300.0)] = Field(30.0, description="Seconds for uploading an image.")
     allow: AllowedAddresses = AllowedAddresses()
     proxy: Annotated[str | None, AfterValidator(_proxy)] = Field(
         None,

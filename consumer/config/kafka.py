@@ -8,11 +8,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt, SecretStr, model_validator
+from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveInt, SecretStr, model_validator
 
-from consumer.config.base import Contradictions, Settings
+from consumer.config.base import MOST_SECONDS, Contradictions, Seconds, Settings
 from consumer.loopback import is_loopback
 from consumer.redaction import redacted
+
+MOST_BYTES = 2_147_483_647
+"""Kafka's protocol: sizes have 31 bits."""
 
 
 class OutputTopics(Settings):
@@ -225,26 +228,27 @@ class KafkaSettings(Settings):
         "earliest",
         description="Where the group starts to read a new topic. With `latest`, earlier uploads are never judged.",
     )
-    session_timeout: PositiveFloat = Field(
+    session_timeout: Seconds = Field(
         30.0,
         description="Seconds until a silent replica loses its partitions. Shorter recovers sooner, but also evicts "
         "slow replicas sooner.",
     )
-    heartbeat_interval: PositiveFloat = Field(
+    heartbeat_interval: Seconds = Field(
         3.0,
         description="Seconds between heartbeats. Also how long it may take until other replicas notice a rebalance.",
     )
-    rebalance_timeout: PositiveFloat = Field(
+    rebalance_timeout: Seconds = Field(
         60.0,
         description="Seconds a rebalance waits for this replica to drain. Must exceed `shutdown.drain_on_revoke`, and "
         "be at least session_timeout plus heartbeat_interval: a replica that hangs keeps its share of the quota for a "
         "session_timeout.",
     )
-    commit_interval: PositiveFloat = Field(
+    commit_interval: Seconds = Field(
         1.0, description="Seconds between commits. Longer: fewer commits, and more messages read again after a crash."
     )
     max_message_bytes: PositiveInt = Field(
         1_048_576,
+        le=MOST_BYTES,
         description="The largest upload message. Dead letters may be 16 KiB larger, and their topic must accept that.",
     )
     max_unacknowledged: PositiveInt = Field(
@@ -254,11 +258,13 @@ class KafkaSettings(Settings):
     )
     max_partition_fetch_bytes: PositiveInt = Field(
         262_144,
+        le=MOST_BYTES,
         description="Bytes fetched ahead for each partition. They are fetched again when a partition is paused.",
     )
 
     max_batch_bytes: PositiveInt = Field(
         16_777_216,
+        le=MOST_BYTES,
         description="The largest batch of records, uncompressed; a larger one becomes a dead letter. Memory may hold "
         "two such batches, for all partitions together.",
     )
@@ -320,6 +326,7 @@ class JournalSettings(Settings):
 
     clock_skew: NonNegativeFloat = Field(
         5.0,
+        le=MOST_SECONDS,
         description="Seconds by which the clocks of replicas and brokers may differ. Larger values read further back.",
     )
     max_outcomes: PositiveInt = Field(
@@ -337,4 +344,4 @@ class JournalSettings(Settings):
         description="`wait`: read for as long as it takes. `pay`: stop after `max_seconds` or `max_outcomes`; what was "
         "not read by then may be paid for and published again, and a metric counts it.",
     )
-    max_seconds: PositiveFloat = Field(60.0, description="Seconds of reading, where `on_limit` is `pay`.")
+    max_seconds: Seconds = Field(60.0, description="Seconds of reading, where `on_limit` is `pay`.")

@@ -165,7 +165,9 @@ Assignment = tuple[str, Keys, Any]
 def _from_environment(environment: Mapping[str, str]) -> Iterator[Assignment]:
     for name in sorted(environment):
         if name.startswith(ENVIRONMENT_PREFIX):
-            keys = tuple(name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__"))
+            # A name that only capitals are in cannot say more; one with small letters is that of a topic, say.
+            steps = name.removeprefix(ENVIRONMENT_PREFIX).split("__")
+            keys = tuple(step.lower() if step.isupper() else step for step in steps)
             yield f"environment {name}", keys, _value(keys, environment[name])
 
 

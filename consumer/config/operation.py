@@ -5,9 +5,9 @@ How much is held, how long a stop may take, and what is reported: memory, shutdo
 from importlib.util import find_spec
 from typing import Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
-from consumer.config.base import Contradictions, Settings
+from consumer.config.base import Contradictions, Seconds, Settings
 
 
 class AdmissionSettings(Settings):
@@ -27,12 +27,12 @@ class AdmissionSettings(Settings):
 class ShutdownSettings(Settings):
     """How long to wait for what is in flight."""
 
-    drain_timeout: PositiveFloat = Field(
+    drain_timeout: Seconds = Field(
         25.0,
         description="Seconds that SIGTERM gives to what is in flight. Closing takes up to 10 s more when no broker "
         "answers; Kubernetes' grace period must be longer than both.",
     )
-    drain_on_revoke: PositiveFloat = Field(
+    drain_on_revoke: Seconds = Field(
         10.0, description="Seconds a rebalance waits for what is in flight. Shorter: more of it is paid for twice."
     )
 

@@ -274,14 +274,26 @@ def _choices(schema: Schema) -> list[str]:
 
 
 def _range(schema: Schema, *, whole: bool) -> str:
-    least, above, most = (schema.get(name) for name in ("minimum", "exclusiveMinimum", "maximum"))
+    names = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
+    least, above, most, below = (schema.get(name) for name in names)
     if whole and above is not None:
         least, above = above + 1, None
+    if whole and below is not None:
+        most, below = below - 1, None
     if least is not None and most is not None:
-        return f" from {least:g} to {most:g}"
-    if above is not None:
-        return f" greater than {above:g}" + (f", {most:g} at most" if most is not None else "")
-    return f" of {least:g} or more" if least is not None else f" of {most:g} at most" if most is not None else ""
+        return f" from {_plain(least)} to {_plain(most)}"
+    low = f"greater than {_plain(above)}" if above is not None else _bound("of {} or more", least)
+    high = f"less than {_plain(below)}" if below is not None else _bound("{} at most", most)
+    found = ", ".join(filter(None, (low, high)))
+    return f" {found}" if found else ""
+
+
+def _bound(words: str, number: float | None) -> str:
+    return "" if number is None else words.format(_plain(number))
+
+
+def _plain(number: float) -> str:
+    return str(int(number)) if number == int(number) else f"{number:g}"
 
 
 def _list(schema: Schema) -> str:

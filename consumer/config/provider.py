@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from consumer.config.base import Contradictions, Settings
+from consumer.config.base import Contradictions, Seconds, Settings
 from consumer.config.problems import nearest, shown
 from consumer.loopback import is_loopback
 from consumer.proxies import NONE, SETTING, read_proxy
@@ -130,8 +130,8 @@ class ProviderSettings(Settings):
         max_length=256,
         description="The Referer that the provider sends when it downloads an image, for hosts that refuse hotlinks.",
     )
-    connect_timeout: PositiveFloat = Field(3.0, description="Seconds for a new connection.")
-    read_timeout: PositiveFloat = Field(
+    connect_timeout: Seconds = Field(3.0, description="Seconds for a new connection.")
+    read_timeout: Seconds = Field(
         10.0,
         description="Seconds for a whole answer. If shorter than the provider's own limit, answers are paid for and "
         "discarded.",
@@ -283,7 +283,7 @@ class LaneSettings(Settings):
     topics: tuple[str, ...] = Field(min_length=1, description="Of `kafka.topics`; each is in exactly one lane.")
     weight: PositiveFloat = Field(
         1.0,
-        allow_inf_nan=False,
+        le=1_000_000,
         description="Its share of the quota, relative to the other lanes' weights. Other lanes may use an idle lane's "
         "share.",
     )
@@ -292,10 +292,8 @@ class LaneSettings(Settings):
 class RetrySettings(Settings):
     """When a failed call is made again."""
 
-    first_delay: PositiveFloat = Field(
-        0.5, description="Longest delay before the second attempt, in seconds (full jitter)."
-    )
-    max_delay: PositiveFloat = Field(30.0, description="Longest delay between two attempts, in seconds.")
+    first_delay: Seconds = Field(0.5, description="Longest delay before the second attempt, in seconds (full jitter).")
+    max_delay: Seconds = Field(30.0, description="Longest delay between two attempts, in seconds.")
     attempts: PositiveInt = Field(
         5,
         description="Attempts at an image for which the provider or the account keeps failing while other images are "
@@ -316,4 +314,4 @@ class BreakerSettings(Settings):
 
     provider_failures: PositiveInt = Field(10, description="Failures of the provider in a row.")
     account_failures: PositiveInt = Field(5, description="Refusals of the account in a row: key, permission, clock.")
-    probe_interval: PositiveFloat = Field(1.0, description="Seconds between probes, one call each.")
+    probe_interval: Seconds = Field(1.0, description="Seconds between probes, one call each.")

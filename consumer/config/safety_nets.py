@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, PositiveInt, StringConstraints, model_validator
 
-from consumer.config.base import Contradictions, Settings
+from consumer.config.base import MOST_SECONDS, Contradictions, Settings
 
 CanaryName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,39}$")]
 MOST_URL = 2_048  # characters; vendor
@@ -88,7 +88,10 @@ class CanariesSettings(Settings):
     """Images that are asked about again and again, to see that the provider still answers as it should."""
 
     interval: float = Field(
-        600.0, ge=1, description="Seconds from one round to the next: so late it may be noticed. Every call is billed."
+        600.0,
+        ge=1,
+        le=MOST_SECONDS,
+        description="Seconds from one round to the next: so late it may be noticed. Every call is billed.",
     )
     images: tuple[CanaryImage, ...] = Field(
         (),

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, StringConstraints
 
-from consumer.config.base import Settings
+from consumer.config.base import Seconds, Settings
 from consumer.errors import Misconfigured
 
 LONGEST_SEED = 64  # characters
@@ -59,7 +59,7 @@ class TaskSettings(Settings):
         description="With `async`: tasks without a result, of one replica. Below quota × the seconds that results "
         "take, this is the limit, and not the quota.",
     )
-    poll_interval: PositiveFloat = Field(
+    poll_interval: Seconds = Field(
         5.0, description="With `async`: seconds between two looks at one task, and until the first. Vendor: about 5."
     )
     poll_tasks: PositiveInt = Field(
@@ -70,7 +70,7 @@ class TaskSettings(Settings):
         le=100,
         description="With `async`: calls for results a second, of one replica; they are no part of `quota`.",
     )
-    results_kept: PositiveFloat = Field(
+    results_kept: Seconds = Field(
         3600.0,
         description="With `async`: seconds for which the provider keeps a result. An outage that is longer has open "
         "tasks paid for again.",

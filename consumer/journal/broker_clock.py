@@ -9,6 +9,7 @@ again. The acknowledgement carries the broker's time.
 from dataclasses import dataclass
 
 LOG_APPEND_TIME = 1  # Kafka's timestamp type
+NO_TIME = (-1, 0, 1234)  # milliseconds: none, and what librdkafka's mock cluster answers, an older and a newer one
 
 
 @dataclass(slots=True)
@@ -23,7 +24,7 @@ class BrokerClock:
 
         Return by how many seconds the broker is behind, where that is more than before by a tenth of a second.
         """
-        if timestamp_type != LOG_APPEND_TIME or timestamp <= 0:  # librdkafka's mock cluster answers 0
+        if timestamp_type != LOG_APPEND_TIME or timestamp in NO_TIME:
             return None
         behind = sent_at - timestamp / 1000
         if behind <= self.behind:

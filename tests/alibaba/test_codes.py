@@ -20,6 +20,7 @@ from consumer.errors import (
     Throttled,
     Unreachable,
 )
+from tests.scenarios.test_failures import CASES
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,13 @@ def test_the_services_codes_are_sorted_by_what_is_done(code: int, expected: type
 
     assert type(failure) is expected
     assert failure.code == str(code)
+
+
+def test_every_code_is_tried_on_the_whole_way() -> None:
+    """
+    A code that is new has its case in the scenarios, where the whole service meets it.
+    """
+    assert {f"code-{code}" for code in SERVICE_CODES} <= CASES.keys()
 
 
 def _of_feedback(status: int, code: int) -> None:

@@ -4,12 +4,14 @@ The embedded broker, used by clients that know nothing of it.
 
 import asyncio
 import socket
+import time
 from threading import Event
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from consumer.emulator.broker import EmbeddedBroker, end
+from consumer.journal.broker_clock import BrokerClock
 
 
 async def test_records_and_commits_make_the_round_trip() -> None:
@@ -36,6 +38,17 @@ async def test_records_and_commits_make_the_round_trip() -> None:
     assert (record.topic, record.partition, record.offset) == ("uploads", sent.partition, sent.offset)
     assert (record.key, record.value, record.headers) == (b"key", b"value", (("name", b"header"),))
     assert {partition.partition: offset for partition, offset in committed.items() if offset} == {record.partition: 1}
+
+
+async def test_its_acknowledgements_say_nothing_of_a_clock() -> None:
+    """
+    Their time is a constant of librdkafka's: taken for a clock, the demo's service would be degraded by decades.
+    """
+    with EmbeddedBroker() as broker:
+        async with AIOKafkaProducer(bootstrap_servers=broker.bootstrap_servers, acks="all") as producer:
+            sent = await producer.send_and_wait("moderation.pass", b"value")
+
+    assert BrokerClock().notice(time.time(), sent.timestamp, sent.timestamp_type) is None
 
 
 def test_a_broker_ends_with_its_block() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.policy.decide import Deciding, findings_of, outranks_overall
-from consumer.policy.schema import Policy, PolicySettings
+from consumer.policy.schema import OnError, Policy, PolicySettings
 from consumer.records import STRICTNESS, Assessment, Coverage, Decision, Failure, Label, ModerationResult
 from tests.rig.events import submission
 
@@ -112,7 +112,7 @@ def test_an_image_that_could_not_be_judged_goes_to_review() -> None:
     assert (blocked.decision, blocked.decided_by) == ("block", "policy")
 
 
-KINDS = ["fetch", "image", "input", "malformed", "provider", "account", "clock", "internal"]
+KINDS = list(OnError.model_fields)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from consumer.policy.schema import OnError
+from tests.rig.policy_cases.cases import FAILURES
 from tests.rig.policy_cases.play import play
 
 SEED = 7
@@ -22,3 +24,10 @@ def test_it_decides_and_refuses_as_one_who_reads_the_files(tmp_path: Path) -> No
     assert report.images >= 1_000
     assert min(report.decisions[each] for each in ("pass", "review", "block")) >= 100
     assert min(report.by_rules, report.floors, report.trials, report.refused.total()) >= 30
+
+
+def test_the_oracle_knows_every_kind_of_failure() -> None:
+    """
+    It reads without the service's code, so a kind that is new must be told to it: else no case would have it.
+    """
+    assert list(OnError.model_fields) == FAILURES
