@@ -12,7 +12,7 @@ from consumer.observability import metrics
 from consumer.observability.harmless import harmless
 from consumer.policy.block_shares import BlockLimits, BlockShares, Change
 from consumer.policy.decide import Decide
-from consumer.records import Assessment, Decision, Submission, Verdict
+from consumer.records import STRICTNESS, Assessment, Decision, Submission, Verdict
 
 log = structlog.get_logger()
 
@@ -22,7 +22,7 @@ MOST_SHOWN = 3  # tenants, in a reason
 
 
 class MassActionBreaker:
-    """Turns blocks that are no floor into reviews while the breaker of their tenant is open. See `block_shares.py`."""
+    """Turns blocks into reviews, or their floors, while the breaker of their tenant is open. See `block_shares.py`."""
 
     def __init__(self, decide: Decide, limits: BlockLimits, clock: Clock) -> None:
         self._decide = decide
@@ -31,15 +31,16 @@ class MassActionBreaker:
         self._clock = clock
 
     def decide(self, submission: Submission, assessment: Assessment, now: float) -> Verdict:
-        """Reach the other's verdict; where it is a block that nothing pins, perhaps a review instead."""
+        """Reach the other's verdict; where it is a block that nothing pins, perhaps a review instead, or its floor."""
         verdict = self._decide(submission, assessment, now)
         is_block = verdict.decision is Decision.BLOCK
         subject = f"{submission.subject.type or ''}\0{submission.subject.id}"
         self._tell(self._shares.note(submission.tenant, subject, self._clock.now(), is_block=is_block))
-        is_pinned = verdict.floor is not None and verdict.floor.decision is Decision.BLOCK
-        if not is_block or is_pinned or not self._shares.is_open(submission.tenant):
+        floor = Decision.REVIEW if verdict.floor is None else verdict.floor.decision
+        if not is_block or floor is Decision.BLOCK or not self._shares.is_open(submission.tenant):
             return verdict
-        return verdict._replace(decision=Decision.REVIEW, decided_by=DECIDED_BY)
+        held = max(Decision.REVIEW, floor, key=STRICTNESS.__getitem__)
+        return verdict._replace(decision=held, decided_by=DECIDED_BY)
 
     def degraded(self) -> list[str]:
         """Say whose blocks are reviews at the moment."""
