@@ -219,7 +219,10 @@ async def test_a_policy_with_a_typo_leaves_the_rest_to_be_looked_at(tmp_path: Pa
     ("version", "expected"),
     [
         ("8", {"policy in shadow": ("ok", "{file}: next, version 8")}),
-        ("-8", {"policy": ("wrong", "{file}:2: version: must be a whole number of 0 or more (given: -8)")}),
+        (
+            "-8",
+            {"policy": ("wrong", "{file}:2: version: must be a whole number from 0 to 9007199254740991 (given: -8)")},
+        ),
     ],
 )
 async def test_a_policy_in_shadow_is_looked_at_too(
