@@ -1,8 +1,14 @@
 """
-A test that fails is named at once: what ends a run from outside, as a limit of time does, leaves no summary.
+A test that fails is named at once: what ends a run from outside, as a limit of time does, leaves no summary. A worker
+that dies is told with its exit status, which xdist does not say: a negative one is the signal that ended it.
 """
 
+import subprocess
+from typing import Any
+
 import pytest
+
+LONGEST_END = 10.0  # seconds
 
 
 @pytest.hookimpl(trylast=True)
@@ -23,3 +29,15 @@ class Telling:
             reason = (report.longreprtext.strip() or "no reason").splitlines()[-1]
             self._reporter.ensure_newline()
             self._reporter.write_line(f"FAILED at {report.when}: {report.nodeid} - {reason}")
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        process: subprocess.Popen[bytes] | None = getattr(node.gateway._io, "popen", None)
+        if error is None or process is None:
+            return
+        try:
+            status = process.wait(LONGEST_END)
+        except subprocess.TimeoutExpired:
+            self._reporter.write_line(f"{node.gateway.id} says nothing any more, and has not ended")
+        else:
+            self._reporter.write_line(f"{node.gateway.id} ended with status {status}")
