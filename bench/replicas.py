@@ -66,7 +66,8 @@ def main() -> None:
         sys.exit(str(fault))
     one, two = (median(each.per_cpu_second for each in runs) for runs in found)
     print(f"events a CPU second: one replica {one:.0f}, two {two:.0f}; two are {2 * two / one:.2f} × one")
-    print(orjson.dumps({"one": found[0], "two": found[1], "times": 2 * two / one}).decode())
+    runs = [[each._asdict() for each in counted] for counted in found]
+    print(orjson.dumps({"one": runs[0], "two": runs[1], "times": 2 * two / one}).decode())
 
 
 async def compare(rounds: int, in_flight: int, seconds: float) -> tuple[list[Carried], list[Carried]]:
