@@ -663,10 +663,16 @@ async def test_many_are_fetched_at_once() -> None:
     Each is judged by its own host, whatever the others may.
     """
     allowed = Allowed(hosts=("good.example",))
-    async with serving(Host(answer(IMAGE))) as host, fetcher(allowed, resolver=Answers(["127.0.0.1"])) as opened:
+    resolver, patience = Answers(["127.0.0.1"]), 30.0  # on some machines a second may pass at once
+    async with (
+        serving(Host(answer(IMAGE))) as host,
+        fetcher(allowed, resolver=resolver, connect_timeout=patience, total_timeout=patience) as opened,
+    ):
         names = ["good.example", "bad.example"] * 20
         fetches = [opened.fetch(f"http://{name}:{host.port}/") for name in names]
         done = await asyncio.gather(*fetches, return_exceptions=True)
 
-    assert [isinstance(each, Fetched) for each in done] == [True, False] * 20
+    good, bad = done[::2], done[1::2]
+    assert [each for each in good if not isinstance(each, Fetched)] == []
+    assert not any(isinstance(each, Fetched) for each in bad)
     assert host.connections == 20
