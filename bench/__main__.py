@@ -201,15 +201,11 @@ async def _course(
     kafka: KafkaCluster, provider: QuickProvider, prefix: str, folder: Path, rig: Rig, each: Load
 ) -> Course:
     """Return a course with output topics and a group of its own, over the same uploads as every other if all wait."""
-    course = Course(
+    course = Course.under(
+        prefix,
         bootstrap_servers=kafka.bootstrap_servers,
         provider=provider.endpoint,
         uploads=_UPLOADS if each.rate is None else f"{prefix}.uploads",
-        passed=f"{prefix}.pass",
-        review=f"{prefix}.review",
-        block=f"{prefix}.block",
-        dead_letter=f"{prefix}.dead-letter",
-        group=prefix,
         in_flight=each.in_flight,
         quota=each.quota,
         events=each.events,

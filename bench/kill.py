@@ -155,15 +155,11 @@ def _last_words(folder: Path, outcomes: int) -> str:
 def _course(
     kafka: KafkaCluster, provider: QuickProvider, prefix: str, folder: Path, options: argparse.Namespace
 ) -> Course:
-    return Course(
+    return Course.under(
+        prefix,
         bootstrap_servers=kafka.bootstrap_servers,
         provider=provider.endpoint,
         uploads=f"{prefix}.uploads",
-        passed=f"{prefix}.pass",
-        review=f"{prefix}.review",
-        block=f"{prefix}.block",
-        dead_letter=f"{prefix}.dead-letter",
-        group=prefix,
         in_flight=options.in_flight,
         quota=options.quota or UNPACED,
         events=options.images,

@@ -1,8 +1,8 @@
 """
 What a pause costs on this machine: the same work, done again at once and after a while: `python -m bench.pauses`.
 
-A service that has a backlog does one event after the other; at 50 a second every event is a lone one, whose code and
-data have left the CPU's caches meanwhile. How much that costs is the machine's: here it is seen without Kafka, a
+A service that has a backlog does one event after the other; at 50 a second every event is a lone one, and code and data
+have most likely left the CPU's caches meanwhile. How much that costs is the machine's: here it is seen without Kafka, a
 provider or this service, as CPU of a thread that parses, changes and sorts one JSON document.
 """
 

@@ -154,15 +154,11 @@ def _last_words(folder: Path) -> str:
 
 
 def _course(kafka: KafkaCluster, provider: QuickProvider, prefix: str, folder: Path, in_flight: int) -> Course:
-    return Course(
+    return Course.under(
+        prefix,
         bootstrap_servers=kafka.bootstrap_servers,
         provider=provider.endpoint,
         uploads="replicas.uploads",
-        passed=f"{prefix}.pass",
-        review=f"{prefix}.review",
-        block=f"{prefix}.block",
-        dead_letter=f"{prefix}.dead-letter",
-        group=prefix,
         in_flight=in_flight,
         quota=UNPACED,
         events=EVENTS,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, Self, TypeAlias
 
 import yaml
 
@@ -65,6 +65,18 @@ class Course:
 
     session_timeout: float | None = None
     """Seconds without a heartbeat after which the group takes a contestant for dead; None: what each has by default."""
+
+    @classmethod
+    def under(cls, prefix: str, **others: Any) -> Self:
+        """Return a course whose output topics, and group, have this name and the other values."""
+        return cls(
+            group=prefix,
+            passed=f"{prefix}.pass",
+            review=f"{prefix}.review",
+            block=f"{prefix}.block",
+            dead_letter=f"{prefix}.dead-letter",
+            **others,
+        )
 
     @property
     def edge(self) -> int:
