@@ -24,7 +24,8 @@ class CallbackSettings(Settings):
 
     url: str | None = Field(
         None,
-        pattern=r"^https?://[^\s]{1,2000}$",
+        pattern=r"^https?://[^\s]+$",
+        max_length=2_008,
         repr=False,
         description="What the provider calls, such as https://moderation.example.com/callback: whatever leads from "
         "there to `port`. Null: results are polled only.",

@@ -54,8 +54,9 @@ from consumer.records import Partition
 
 log = structlog.get_logger()
 
-POLL_TIMEOUT = 0.2  # seconds: how late a stop or a partition with capacity again may be noticed
-SHORT_POLL_TIMEOUT = 0.05  # likewise while no partition may be read
+POLL_TIMEOUT = 0.2  # seconds: how late it may be noticed that a partition may be read again
+SHORT_POLL_TIMEOUT = 0.05  # likewise while none may be read
+IDLE_POLL_TIMEOUT = 0.5  # while all may be read and nothing is held: the first record ends the poll
 MAX_POLL_RECORDS = 100  # by so many the limits of a partition and of bytes may be exceeded
 STOP_DEADLINE = 2.0  # seconds to leave the group
 METADATA_MAX_AGE = 5.0  # seconds after which new partitions and topics are looked for
@@ -177,9 +178,12 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             else:
                 self._polling.beat()
             readable = self._pause_what_is_full()
+            timeout = poll_timeout(
+                len(self._consumer.assignment()), len(readable), self._partitions.admission.records_held
+            )
             polled = await self._consumer.getmany(
                 *readable,
-                timeout_ms=round((POLL_TIMEOUT if readable else SHORT_POLL_TIMEOUT) * 1000),
+                timeout_ms=round(timeout * 1000),
                 max_records=max(1, min(MAX_POLL_RECORDS, self._partitions.admission.free_records)),
             )
             received = self._clock.wall()
@@ -314,3 +318,10 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         self._committer.abandon()
         if not await ends_within(STOP_DEADLINE, self._consumer.stop()):
             log.warning("group.not_left", seconds=STOP_DEADLINE)
+
+
+def poll_timeout(assigned: int, readable: int, held: int) -> float:
+    """How many seconds a poll may wait for a record, by the numbers of partitions, and of records that are held."""
+    if assigned and not readable:
+        return SHORT_POLL_TIMEOUT
+    return POLL_TIMEOUT if held or readable < assigned or not assigned else IDLE_POLL_TIMEOUT

@@ -22,7 +22,13 @@ from consumer.intake import takeover
 from consumer.intake.admission import Admission
 from consumer.intake.ownership import Ownership, State
 from consumer.intake.partitions import KafkaRecord
-from consumer.intake.source import KafkaSource
+from consumer.intake.source import (
+    IDLE_POLL_TIMEOUT,
+    POLL_TIMEOUT,
+    SHORT_POLL_TIMEOUT,
+    KafkaSource,
+    poll_timeout,
+)
 from consumer.journal.broker_clock import BrokerClock
 from consumer.journal.commit_metadata import CommitMetadata
 from consumer.journal.commits import Commits
@@ -532,3 +538,24 @@ async def test_no_share_is_taken_by_counts_that_contradict_the_assignment(monkey
 
         assert before == 0
         assert ours.quota.share(SystemClock().now()).total == 50
+
+
+@pytest.mark.parametrize(
+    ("assigned", "readable", "held", "seconds"),
+    [
+        (4, 4, 0, IDLE_POLL_TIMEOUT),
+        (4, 4, 1, POLL_TIMEOUT),
+        (4, 3, 0, POLL_TIMEOUT),
+        (0, 0, 0, POLL_TIMEOUT),
+        (4, 0, 0, SHORT_POLL_TIMEOUT),
+        (4, 0, 9, SHORT_POLL_TIMEOUT),
+    ],
+)
+def test_a_poll_is_long_only_where_nothing_but_a_record_can_matter(
+    assigned: int, readable: int, held: int, seconds: float
+) -> None:
+    """
+    What is paused, or held, may let another partition be read before a record comes; and so may one that is assigned.
+    """
+    assert poll_timeout(assigned, readable, held) == seconds
+    assert SHORT_POLL_TIMEOUT < POLL_TIMEOUT < IDLE_POLL_TIMEOUT
