@@ -1,7 +1,7 @@
 """
 The curves of docs/performance.md: `python -m bench.curves`, or `make bench-docs`. Measures, and writes an SVG for each.
 
-    python -m bench.curves                         all of them: about three quarters of an hour
+    python -m bench.curves                         all of them: about half an hour
     python -m bench.curves in-flight --seconds 2   one of them, short
 """
 
@@ -37,6 +37,9 @@ class Point:
     load: Load
     partitions: int = 4
     size: int = 0
+
+
+Measured = dict[Point, Sequence[Standing]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,9 +108,10 @@ def main() -> None:
         parser.error(f"no contestant is called {error.args[0]}; there are: {', '.join(CONTESTANTS)}")
     options.folder.mkdir(parents=True, exist_ok=True)
     try:
+        rig = Rig(contestants=found, names=names, rounds=options.rounds, partitions=4, size=0)
+        measured: Measured = {}
         for name in options.curves or CURVES:
-            rig = Rig(contestants=found, names=names, rounds=options.rounds, partitions=4, size=0)
-            lines = asyncio.run(measure(CURVES[name], rig, options.seconds))
+            lines = asyncio.run(measure(CURVES[name], rig, options.seconds, measured))
             (options.folder / f"{name}.svg").write_text(drawn(CURVES[name], lines))
             print(orjson.dumps({"curve": name, "lines": lines}).decode(), flush=True)
     except (Disqualified, BuildFailed, ToolMissing, DownloadFailed, StartFailed) as fault:
@@ -119,14 +123,22 @@ def drawn(curve: Curve, lines: Mapping[str, Sequence[tuple[float, float]]]) -> s
     return curves(curve.title, curve.across, curve.up, lines, logarithmic=curve.logarithmic)
 
 
-async def measure(curve: Curve, rig: Rig, seconds: float | None) -> Mapping[str, Sequence[tuple[float, float]]]:
-    """Return the median of the figure at each point, by contestant. Raises what `compare` does."""
+async def measure(
+    curve: Curve, rig: Rig, seconds: float | None, measured: Measured
+) -> Mapping[str, Sequence[tuple[float, float]]]:
+    """
+    Return the median of the figure at each point, by contestant. What was `measured` for another curve is not again.
+
+    Raises what `compare` does.
+    """
     lines: dict[str, list[tuple[float, float]]] = {name: [] for name in rig.names}
     for point in curve.points:
-        load = point.load
-        if seconds is not None and load.seconds is not None:
-            load = replace(load, seconds=seconds)
-        for standing in await compare(replace(rig, partitions=point.partitions, size=point.size), load):
+        if point not in measured:
+            load = point.load
+            if seconds is not None and load.seconds is not None:
+                load = replace(load, seconds=seconds)
+            measured[point] = await compare(replace(rig, partitions=point.partitions, size=point.size), load)
+        for standing in measured[point]:
             lines[standing.name].append((point.x, _median(standing, curve)))
     return lines
 
