@@ -177,14 +177,12 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._polling.rest()
             else:
                 self._polling.beat()
-            readable = self._pause_what_is_full()
-            timeout = poll_timeout(
-                len(self._consumer.assignment()), len(readable), self._partitions.admission.records_held
-            )
+            readable, admission = self._pause_what_is_full(), self._partitions.admission
+            timeout = poll_timeout(len(self._consumer.assignment()), len(readable), admission.records_held)
             polled = await self._consumer.getmany(
                 *readable,
                 timeout_ms=round(timeout * 1000),
-                max_records=max(1, min(MAX_POLL_RECORDS, self._partitions.admission.free_records)),
+                max_records=max(1, min(MAX_POLL_RECORDS, admission.free_records)),
             )
             received = self._clock.wall()
             self._notice_resets()
