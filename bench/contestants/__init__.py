@@ -19,6 +19,7 @@ from bench.loads import UNPACED
 ROOT = Path(__file__).parents[2]
 WARM = 4.0
 DEFAULT_SESSION = 45.0  # seconds: what Kafka's own clients have
+DEFAULT_HELD = 2_000  # messages, of the service
 WARM_JVM = 60.0  # its compiler is at work for about as long
 
 
@@ -143,9 +144,11 @@ def bare(course: Course) -> Start:
 
 
 def service(course: Course, tree: Path = ROOT) -> Start:
-    """Start the service of a working tree with its defaults."""
+    """Start the service of a working tree with its defaults, and what so many calls in flight need beside them."""
     file = course.folder / f"{course.name}.yaml"
     session = {"session_timeout": course.session_timeout, "heartbeat_interval": 0.3} if course.session_timeout else {}
+    held = 2 * course.in_flight  # the least that `check` takes
+    admission = {"max_records": held, "max_records_per_partition": held} if held > DEFAULT_HELD else {}
     file.write_text(
         yaml.safe_dump(
             {
@@ -163,6 +166,7 @@ def service(course: Course, tree: Path = ROOT) -> Start:
                 },
                 "provider": {"endpoint": course.provider, "max_in_flight": course.in_flight},
                 "quota": {"qps": course.quota},
+                "admission": admission,
                 "health": {"host": "127.0.0.1", "port": 0, "metrics_port": 0},
                 "policy": str(tree / "config" / "policy.yaml"),
             }

@@ -7,7 +7,13 @@ import pytest
 from consumer.commands.check.disclosure import not_told
 from consumer.commands.check.findings import Finding, lasting
 from consumer.commands.check.places import bindings, role_for_objects, sources
-from consumer.commands.check.sizing import calls_at_once, partitions_and_journal, partitions_and_quota
+from consumer.commands.check.sizing import (
+    calls_at_once,
+    messages_and_calls,
+    partitions_and_calls,
+    partitions_and_journal,
+    partitions_and_quota,
+)
 from consumer.commands.check.topics import Backlog, Topic, retention, topics
 from consumer.config import Config
 from consumer.config.bindings import Binding
@@ -266,6 +272,30 @@ def test_what_every_partition_may_have_behind_an_open_record_fits(partitions: in
     Or a take-over of all of them would have to read the outputs several times.
     """
     assert [each.level for each in partitions_and_journal(partitions, 15_000, 1_000_000)] == levels
+
+
+@pytest.mark.parametrize(("held", "calls", "fits"), [(2_000, 64, True), (2_000, 1_000, True), (2_000, 1_001, False)])
+def test_half_of_the_messages_that_may_be_held_do_for_every_call(held: int, calls: int, fits: bool) -> None:
+    """
+    Reading goes on at half of it: 2,048 calls in flight at 2,000 messages left four calls in ten unused.
+    """
+    config = load_config(None, {}, [f"admission.max_records={held}", f"provider.max_in_flight={calls}"])
+
+    found = list(messages_and_calls(config))
+
+    assert (found == []) is fits
+    assert all(each.level == "wrong" and f"set it to {2 * calls} or more" in each.text for each in found)
+
+
+@pytest.mark.parametrize(("partitions", "calls", "least"), [(1, 250, None), (1, 251, 502), (4, 2_048, 1_024)])
+def test_so_do_half_of_those_of_all_partitions(partitions: int, calls: int, least: int | None) -> None:
+    """
+    Where one replica has them all.
+    """
+    found = list(partitions_and_calls(partitions, 500, calls))
+
+    assert (found == []) is (least is None)
+    assert all(each.level == "wrong" and f"set it to {least} or more" in each.text for each in found)
 
 
 def test_buckets_that_the_provider_reads_itself_need_its_role() -> None:

@@ -21,7 +21,7 @@ from consumer.commands.check.key_files import open_to_others
 from consumer.commands.check.networks import endpoints
 from consumer.commands.check.places import bindings, role_for_objects, sources
 from consumer.commands.check.provider import look_at_provider
-from consumer.commands.check.sizing import calls_at_once, canary_calls
+from consumer.commands.check.sizing import calls_at_once, canary_calls, messages_and_calls
 from consumer.commands.check.stores import look_at_stores
 from consumer.commands.check.uploads import look_at_uploads
 from consumer.config import Config
@@ -140,6 +140,8 @@ def _figures(config: Config, broken: frozenset[str], latency: float, findings: l
         findings.append(skipped("calls in flight", "needs correct sections provider and quota"))
     else:
         findings.append(calls_at_once(config, latency))
+    if not {"provider", "admission"} & broken:
+        findings += messages_and_calls(config)
     if "bindings" in broken:
         findings.append(skipped("bindings", "needs a correct section bindings"))
     else:

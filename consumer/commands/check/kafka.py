@@ -21,7 +21,7 @@ from consumer.commands.check.findings import Finding, ok, refused, skipped, wron
 from consumer.commands.check.networks import clear_text, no_authorizer, writers
 from consumer.commands.check.people import people, topics_of_people, writers_of_people
 from consumer.commands.check.reading import last_records
-from consumer.commands.check.sizing import partitions_and_journal, partitions_and_quota
+from consumer.commands.check.sizing import partitions_and_calls, partitions_and_journal, partitions_and_quota
 from consumer.commands.check.topics import Backlog, Topic, retention, topics
 from consumer.commands.clients import reader
 from consumer.config import Config
@@ -135,6 +135,8 @@ async def _quota_and_backlog(
     journal = config.journal
     partitions = sum(topic.partitions for topic in inputs)
     findings += partitions_and_journal(partitions, journal.max_outcomes_per_partition, journal.max_outcomes)
+    per_partition = config.admission.max_records_per_partition
+    findings += partitions_and_calls(partitions, per_partition, config.provider.max_in_flight)
     try:
         backlog = await _backlog(access, admin, config.kafka, inputs)
     except KafkaError as error:

@@ -53,6 +53,28 @@ def partitions_and_journal(partitions: int, per_partition: int, most: int) -> It
         )
 
 
+def messages_and_calls(config: Config) -> Iterator[Finding]:
+    """Reading goes on when half of `admission.max_records` are done: the other half must do for every call."""
+    held, calls = config.admission.max_records, config.provider.max_in_flight
+    if held < 2 * calls:
+        yield wrong(
+            "messages held",
+            f"admission.max_records is {held}, and reading goes on when half of them are done: the other half is too "
+            f"few for the {calls} calls of provider.max_in_flight: set it to {2 * calls} or more",
+        )
+
+
+def partitions_and_calls(partitions: int, per_partition: int, calls: int) -> Iterator[Finding]:
+    """The same of `admission.max_records_per_partition`, where one replica has all input partitions."""
+    if partitions * per_partition < 2 * calls:
+        yield wrong(
+            "messages held",
+            f"{counted(partitions, 'input partition')} × admission.max_records_per_partition {per_partition}, of which "
+            f"half may be done before more is read, is too few for the {calls} calls of provider.max_in_flight: set it "
+            f"to {math.ceil(2 * calls / partitions)} or more",
+        )
+
+
 def partitions_and_quota(lane: str, partitions: int, calls: int) -> Finding:
     """Each partition owns a whole number of its lane's calls, so there cannot be more partitions than calls."""
     if partitions > calls:
