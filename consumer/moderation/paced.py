@@ -149,6 +149,8 @@ class Paced:
             raise
         finally:
             self._sent(grant)  # for a call of which it is not known when it went out, or whether
+            # They hold the call that holds them: nothing of its message would be freed before a garbage collection.
+            call.before_sending = call.after_sending = None
         self._pace.answered()
         return answer
 
