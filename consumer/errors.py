@@ -29,8 +29,10 @@ Nothing in this tree ever leads to `pass`.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeVar
 
+Result = TypeVar("Result")
+Failure = TypeVar("Failure", bound=BaseException)
 Billed = Literal["no", "yes", "maybe"]
 
 
@@ -203,6 +205,41 @@ def kinds() -> list[str]:
             yield from below(each)
 
     return sorted(set(below(CallFailed)))
+
+
+def results_of(endings: list[Result | BaseException]) -> list[Result]:
+    """
+    Return the results that `asyncio.gather` returned with `return_exceptions`, or raise the first error among them.
+
+    `endings` is emptied then: an error that a frame holds while it raises it holds that frame, and all that it has.
+    """
+    results = [each for each in endings if not isinstance(each, BaseException)]
+    if len(results) == len(endings):
+        return results
+    first = next(each for each in endings if isinstance(each, BaseException))
+    endings.clear()
+    try:
+        raise first
+    finally:
+        del first
+
+
+def without_frames(error: Failure) -> Failure:
+    """
+    Take from a library's error, and from those that led to it, the frames that they came through; return it.
+
+    aiohttp and asyncio hold errors in frames that these came through, and in streams that those frames have. So all
+    that their callers have would wait for the garbage collector: of a failed upload an image.
+    """
+    left: list[BaseException | None] = [error]
+    seen = set[int]()
+    while left:
+        each = left.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            each.__traceback__ = None
+            left += [each.__cause__, each.__context__]
+    return error
 
 
 class Misconfigured(ConsumerError):

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import structlog
 
 from consumer.clock import Clock
-from consumer.errors import Lost, Undecodable
+from consumer.errors import Lost, Undecodable, results_of
 from consumer.holding import Holding
 from consumer.observability import metrics
 from consumer.observability.harmless import harmless
@@ -79,10 +79,7 @@ class Pipeline:
             await self.process(decoded[0], turn)
             return
         # Not a TaskGroup: one image's failure must not cancel calls that are being paid for.
-        endings = await asyncio.gather(*(self.process(each, turn) for each in decoded), return_exceptions=True)
-        for ending in endings:
-            if isinstance(ending, BaseException):
-                raise ending
+        results_of(await asyncio.gather(*(self.process(each, turn) for each in decoded), return_exceptions=True))
 
     async def process(self, submission: Submission, turn: PublishTurn) -> None:
         """Return once the verdict is durable. An image that cannot be judged goes to review."""

@@ -192,3 +192,62 @@ def parts_of(each: ast.ClassDef) -> int:
     acts = any(isinstance(method, ast.AsyncFunctionDef) for method in methods)
     fields = [part for part in each.body if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name)]
     return sum(not part.target.id.startswith("_") for part in fields) if acts else 0  # type: ignore[union-attr]
+
+
+ENDS_THE_PROCESS = ("service.py", "clock.py", "commands/", "demo/", "emulator/")
+
+
+def held_while_raised(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Lines that raise an error by a name that stays, and the name: `except … as` forgets its own."""
+
+    def look(node: ast.AST, forgotten: frozenset[str]) -> Iterator[tuple[int, str]]:
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
+                forgotten = frozenset()
+            case ast.ExceptHandler(name=str(name)):
+                forgotten |= {name}
+            case ast.Try(finalbody=[ast.Delete(targets=targets), *_]):
+                forgotten |= {each.id for each in targets if isinstance(each, ast.Name)}
+            case ast.Raise():
+                names = [each.id for each in (node.exc, node.cause) if isinstance(each, ast.Name)]
+                yield from ((node.lineno, name) for name in names if name.islower() and name not in forgotten)
+        for child in ast.iter_child_nodes(node):
+            yield from look(child, forgotten)
+
+    yield from look(tree, frozenset())
+
+
+@pytest.mark.parametrize(
+    ("body", "is_held"),
+    [
+        ("failure = f()\n    raise failure", True),
+        ("for each in f():\n        raise each", True),
+        ("try:\n        f()\n    except ValueError as error:\n        raise KeyError from error", False),
+        (
+            "try:\n        f()\n    except ValueError as error:\n        cause = error\n    raise KeyError from cause",
+            True,
+        ),
+        ("try:\n        raise failure\n    finally:\n        del failure", False),
+        ("raise Refused", False),
+        ("raise", False),
+    ],
+)
+def test_an_error_that_a_frame_holds_while_it_raises_it_is_seen(body: str, is_held: bool) -> None:
+    """
+    It holds the frame, which holds it: neither is freed before the garbage collector comes, nor what they have.
+    """
+    assert bool(list(held_while_raised(ast.parse(f"def ask():\n    {body}\n")))) is is_held
+
+
+def test_no_frame_holds_an_error_that_it_raises() -> None:
+    """
+    A message, or an image of megabytes, would wait for the garbage collector with every failure.
+    """
+    found = [
+        f"{path}:{line}: {name}"
+        for path, text in modules()
+        if not path.startswith(ENDS_THE_PROCESS)
+        for line, name in held_while_raised(ast.parse(text))
+    ]
+
+    assert found == []

@@ -99,7 +99,7 @@ class UploadTokens:
             try:
                 self._token = await self._ask()
             except CallFailed as error:
-                self._failure = self._clock.now(), error
+                self._failure = self._clock.now(), error.sorted_as(type(error))  # without what its frames hold
                 raise
             return self._token
 
@@ -148,11 +148,14 @@ class UploadStore:
         key = f"{token.prefix}{secrets.token_hex(16)}.{token.ending or format_name}"
         answered = await unbilled(self._exchanges, self._request(token, key, image, format_name))
         if not 200 <= answered.status < 300:
-            failure = store_failure(answered.status, answered.content)
-            if failure.code in TOKEN_CODES or answered.status in (401, 403):
-                self._tokens.drop(token)
-            raise failure
+            raise self._refused(answered, token)
         return ByObject(token.bucket, key, None)
+
+    def _refused(self, answered: Answered, token: UploadToken) -> CallFailed:
+        failure = store_failure(answered.status, answered.content)
+        if failure.code in TOKEN_CODES or answered.status in (401, 403):
+            self._tokens.drop(token)
+        return failure
 
     def _request(self, token: UploadToken, key: str, image: bytes, format_name: str) -> httpx.Request:
         headers = {

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 import structlog
 
 from consumer.clock import Clock
-from consumer.errors import AccountRefused, CallFailed, Unavailable, Unreachable
+from consumer.errors import AccountRefused, CallFailed, Unavailable, Unreachable, results_of
 from consumer.feedback import REFUSED, About, Feedback, Line, NotSent
 from consumer.feedback.quorum import Agreed
 from consumer.feedback.told import Telling
@@ -106,12 +106,8 @@ class Sending:
             self._show(ready)
             return []
         # All end before an error is raised: none may be sent again while it is still under way.
-        for ended in await asyncio.gather(*map(self._send, ready), return_exceptions=True):
-            if isinstance(ended, BaseException):
-                raise ended
-            if ended is not None:
-                written.append(ended)
-        return written
+        sent = results_of(await asyncio.gather(*map(self._send, ready), return_exceptions=True))
+        return written + [each for each in sent if each is not None]
 
     async def _note(self, agreed: Agreed, reason: str, noted: str) -> list[Line]:
         if reason == noted:

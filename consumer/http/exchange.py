@@ -15,7 +15,7 @@ import structlog
 from prometheus_client import Histogram
 
 from consumer.clock import Clock
-from consumer.errors import ConsumerError, ProviderFailed
+from consumer.errors import ConsumerError, ProviderFailed, without_frames
 from consumer.http.content import most_bytes
 from consumer.http.reading import read_body
 from consumer.http.transport import Sending, sending
@@ -91,8 +91,8 @@ class Exchanges:
                 content = await read_body(response, most_bytes(images))
         except ConsumerError:
             raise
-        except Exception as error:
-            raise _failure(call, error) from error
+        except Exception as error:  # noqa: BLE001 — it is raised as another
+            raise _failure(call, error) from without_frames(error)
         took = self._clock.now() - began
         self._seconds.observe(took)
         return Answered(response.status_code, response.headers, content, sent, took)

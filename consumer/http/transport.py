@@ -18,7 +18,7 @@ import httpx
 
 from consumer.authorities import Authorities
 from consumer.config.provider import ProviderSettings
-from consumer.errors import ConsumerError, Misconfigured, ProviderFailed
+from consumer.errors import ConsumerError, Misconfigured, ProviderFailed, without_frames
 from consumer.http.not_reached import NotReached, Step, not_reached, refused_by
 from consumer.observability import metrics
 from consumer.proxies import DIRECT, Proxies, Proxy
@@ -162,18 +162,18 @@ class _Routed(httpx.AsyncBaseTransport):
         except (aiohttp.ClientError, OSError) as error:
             if call.is_sent:
                 raise
-            cause: BaseException | None = error
-            found = not_reached(error, proxy, tls=request.url.scheme == "https")
-        else:
-            refusal = None if proxy is None else refused_by(answer.status, proxy)
-            if refusal is None:
-                return httpx.Response(answer.status, headers=answer.raw_headers, stream=_Body(answer), request=request)
-            answer.close()
-            found, cause = refusal, None
-        metrics.PROVIDER_NOT_REACHED.labels(found.step).inc()
-        if found.step == "tls":
+            raise self._failure(not_reached(error, proxy, tls=request.url.scheme == "https")) from without_frames(error)
+        refusal = None if proxy is None else refused_by(answer.status, proxy)
+        if refusal is None:
+            return httpx.Response(answer.status, headers=answer.raw_headers, stream=_Body(answer), request=request)
+        answer.close()
+        raise self._failure(refusal)
+
+    def _failure(self, why: NotReached) -> ProviderFailed:
+        metrics.PROVIDER_NOT_REACHED.labels(why.step).inc()
+        if why.step == "tls":
             self._authorities.look_again()
-        raise found.failure() from cause
+        return why.failure()
 
     async def _send(self, request: httpx.Request, proxy: Proxy | None) -> aiohttp.ClientResponse:
         """Return the answer's head; its body is as it came, and no redirect is followed."""

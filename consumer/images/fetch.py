@@ -19,6 +19,7 @@ from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from consumer.authorities import Authorities
+from consumer.errors import without_frames
 from consumer.images.addresses import NOTHING, Allowed
 from consumer.images.errors import NotFetched
 from consumer.images.failures import of_error, of_status
@@ -147,10 +148,12 @@ class Fetcher:
         try:
             return await self._get(asked, proxy)
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            failure = of_error(error, hop, proxy)
+            raise self._failure(of_error(without_frames(error), hop, proxy)) from None
+
+    def _failure(self, failure: NotFetched) -> NotFetched:
         if failure.code == "tls":
             self._authorities.look_again()
-        raise failure
+        return failure
 
     async def _get(self, asked: Target, proxy: Proxy | None) -> aiohttp.ClientResponse:
         told = proxy.headers if proxy else {}

@@ -7,6 +7,7 @@ import io
 
 import aiohttp
 
+from consumer.errors import without_frames
 from consumer.images.errors import NotFetched
 from consumer.images.failures import of_broken_body
 from consumer.images.held import Room
@@ -68,7 +69,7 @@ async def _read(response: aiohttp.ClientResponse, encodings: list[str], bound: i
                     raise _too_large(bound)
                 await turns.turn()
     except (aiohttp.ClientError, OSError) as error:
-        raise of_broken_body(error) from None
+        raise of_broken_body(without_frames(error)) from None
     unpacked.finish()
     data.truncate()
     if not data.tell():

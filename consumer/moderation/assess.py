@@ -9,7 +9,7 @@ import structlog
 
 from consumer.config.privacy import PrivacySettings
 from consumer.dispatch.concurrency import Unfinished
-from consumer.errors import CallFailed, InputRefused, Lost, NotFetchable, Unreachable
+from consumer.errors import CallFailed, InputRefused, Lost, NotFetchable, Unreachable, results_of
 from consumer.fairness import DEFAULT
 from consumer.locations import ByUpload, ImageLocation, NotAskable, uploaded_from
 from consumer.moderation import CallContext, ModerationRequest, Moderator
@@ -104,12 +104,9 @@ class Assessing:
         # Not a TaskGroup: one picture's failure must not cancel calls that are being paid for.
         others = [one(nth) for nth in range(1, asked.copies.pictures)]
         endings = await asyncio.gather(*others, return_exceptions=True)
-        for ending in endings:
-            if not isinstance(ending, BaseException):
-                asked.note(ending)
-        for ending in endings:
-            if isinstance(ending, BaseException):
-                raise ending
+        for answered in [each for each in endings if not isinstance(each, BaseException)]:
+            asked.note(answered)
+        results_of(endings)
 
     def _request(
         self, submission: Submission, location: ImageLocation, service: str, asked: "_Asking"

@@ -170,7 +170,10 @@ class Fetching:
             elif isinstance(error, NotFetched) and error.answered:
                 for origin in origins:
                     origin.gave()
-            raise failure from error.__cause__
+            try:
+                raise failure from error.__cause__
+            finally:
+                del failure  # or it and this frame, which has an image, would hold each other
         finally:
             if call.turn is not None:
                 call.turn.end()

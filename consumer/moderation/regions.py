@@ -235,7 +235,10 @@ def reported(
             permit.answered()
         elif failure.is_counted and not call.others_answered:
             permit.failed(failure, clock.now())
-        raise failure from error.__cause__
+        try:
+            raise failure from error.__cause__
+        finally:
+            del failure  # or it and this frame would hold each other
     permit.succeeded()
 
 

@@ -116,42 +116,44 @@ class Retrying:
     async def ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
         while True:
             try:
-                answer = await self._inner.ask(request, call)
+                answer = await self._ask(request, call)
             except CallFailed as error:
-                failure = self._explained(error, request)
-                count_failure(failure)
-                call.unreachable += isinstance(failure, Unreachable)
-                call.throttled += isinstance(failure, Throttled | StoreBusy)
+                count_failure(error)
+                call.unreachable += isinstance(error, Unreachable)
+                call.throttled += isinstance(error, Throttled | StoreBusy)
                 delay = delay_before_retry(
-                    failure, call.attempt, self._policy, self._dice.random(),
+                    error, call.attempt, self._policy, self._dice.random(),
                     others_answered=call.others_answered, unreachable=call.unreachable,
                     throttled=call.throttled,
                 )  # fmt: skip
                 if delay is None:
-                    raise failure from error.__cause__
+                    raise
                 log.warning(
                     "call.failed", submission=request.submission, service=request.service, region=call.region,
-                    kind=failure.kind, code=failure.code, attempt=call.attempt, retry_in=round(delay, 3),
+                    kind=error.kind, code=error.code, attempt=call.attempt, retry_in=round(delay, 3),
                     topic=call.partition.topic, partition=call.partition.number, offset=call.offset,
-                    **({"detail": failure.detail} if failure.detail else {}),
-                    **({"request_id": failure.request_id} if failure.request_id else {}),
+                    **({"detail": error.detail} if error.detail else {}),
+                    **({"request_id": error.request_id} if error.request_id else {}),
                 )  # fmt: skip
-                with self._waits.interruptible() if isinstance(failure, Unavailable) else contextlib.nullcontext():
+                with self._waits.interruptible() if isinstance(error, Unavailable) else contextlib.nullcontext():
                     await self._clock.sleep(delay)
                 call.attempt += 1
             else:
                 metrics.CALLS_BILLED.inc(answer.billed)
                 return answer._replace(attempts=call.attempt) if call.attempt > 1 else answer
 
-    def _explained(self, failure: CallFailed, request: ModerationRequest) -> CallFailed:
+    async def _ask(self, request: ModerationRequest, call: CallContext) -> ModerationResult:
         """Say so when an image could not be fetched because its URL has expired: no further attempt can succeed."""
-        url = fetched_from(request.location)
-        if not isinstance(failure, Unreachable | NotFetchable) or url is None:
-            return failure
-        expires = expiry(url)
-        if expires is None or self._clock.wall() < expires:
-            return failure
-        return failure.sorted_as(Expired, "expired")
+        try:
+            return await self._inner.ask(request, call)
+        except (Unreachable, NotFetchable) as error:
+            if not self._is_expired(request):
+                raise
+            raise error.sorted_as(Expired, "expired") from error.__cause__
+
+    def _is_expired(self, request: ModerationRequest) -> bool:
+        expires = None if (url := fetched_from(request.location)) is None else expiry(url)
+        return expires is not None and self._clock.wall() >= expires
 
 
 def count_failure(failure: CallFailed) -> None:

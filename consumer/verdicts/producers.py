@@ -93,7 +93,10 @@ class Producers:
             raise
         except Exception as error:
             if refused_by_client := refusal(error, alone=True):
-                raise refused_by_client from error
+                try:
+                    raise refused_by_client from error
+                finally:
+                    del refused_by_client  # or it and this frame, which has the record, would hold each other
             if kind.producer is used:
                 kind.producer = None
                 self._replaced.append(used)

@@ -1,6 +1,8 @@
 """Tokens and uploads, against the emulator, which checks each signature as the vendor does."""
 
 import asyncio
+import gc
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -261,3 +263,26 @@ async def test_slices_of_all_uploads_go_out_in_turns() -> None:
         assert [await each for each in sending] == images
     assert moved.total() == 2 * 5
     assert max(moved.values()) == 1
+
+
+@pytest.mark.parametrize("what", [What(store_code=StoreCode(code="AccessDenied")), What(drop="after_reading")])
+async def test_an_image_that_could_not_be_uploaded_is_freed_at_once(what: What) -> None:
+    """
+    With an outage of the store many are refused: the garbage collector, which frees what holds itself, may be long in
+    coming.
+    """
+    image = bytes(bytearray(IMAGE))  # one that nobody else refers to
+    async with world() as here:
+        here.emulator.faults.add(Fault(match=PUT, what=what))
+        gc.collect()
+        gc.disable()
+        try:
+            references = []
+            for _ in range(6):
+                with pytest.raises(CallFailed):
+                    await asyncio.create_task(here.store.put(image, "png"))
+                references.append(sys.getrefcount(image))
+        finally:
+            gc.enable()
+
+    assert references[-1] <= references[1]

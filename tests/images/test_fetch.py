@@ -6,6 +6,7 @@ A server that must not be reached keeps what it was asked; nothing waits longer 
 
 import asyncio
 import gzip
+import io
 import socket
 import time
 import tracemalloc
@@ -25,6 +26,7 @@ from consumer.images.fetch import Fetched, Fetcher, Limits, open_fetcher
 from consumer.images.guard import MOST_ADDRESSES, OwnThreadsResolver, guarded_socket
 from consumer.images.held import BytesHeld, Room
 from consumer.proxies import DIRECT, Proxies
+from tests.rig.freed import left_behind
 from tests.rig.pictures import picture
 from tests.rig.proxying import PrivateAuthority, proxy, tls_in_front_of
 
@@ -484,6 +486,28 @@ async def test_of_the_room_for_an_unannounced_image_the_rest_is_given_back() -> 
         with held.room() as room:
             assert (await fetch(host.url, room=room, max_bytes=1_000_000)).data == IMAGE
             assert room.taken == len(IMAGE)
+
+
+async def test_what_came_of_a_broken_image_is_freed_at_once() -> None:
+    """
+    aiohttp keeps the error in the stream that the reading has; yet nothing waits for the garbage collector.
+    """
+    codes = []
+    async with serving(Host(answer(IMAGE, length=len(IMAGE) + 1))) as host:
+
+        async def fails() -> None:
+            try:
+                await fetch(host.url)
+            except NotFetched as error:
+                codes.append(error.code)
+
+        with left_behind(io.BytesIO) as found:
+            for _ in range(4):
+                await asyncio.create_task(fails())
+
+    assert codes == ["truncated"] * 4
+
+    assert found == []
 
 
 async def test_less_than_announced_is_not_taken() -> None:

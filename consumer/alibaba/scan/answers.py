@@ -76,6 +76,11 @@ def _objects(data: Any, most: int) -> tuple[TaskObject, ...]:
     return tuple(data)
 
 
+def _said(failure: Malformed, request_id: str | None) -> Malformed:
+    failure.request_id = request_id
+    return failure
+
+
 def judged(task: TaskObject, data_id: str, scenes: Collection[str], request_id: str | None = None) -> ModerationResult:
     """
     Accept a task's results, about the image that we named `data_id`, in all of these scenes.
@@ -86,11 +91,10 @@ def judged(task: TaskObject, data_id: str, scenes: Collection[str], request_id: 
     try:
         return _judged(task, data_id, scenes, request_id)
     except Unacceptable as error:
-        failure: CallFailed = Malformed(str(error), billed="yes")
+        raise _said(Malformed(str(error), billed="yes"), request_id) from None
     except CallFailed as error:
-        failure = error
-    failure.request_id = request_id
-    raise failure
+        error.request_id = request_id
+        raise
 
 
 def _judged(task: TaskObject, data_id: str, scenes: Collection[str], request_id: str | None) -> ModerationResult:

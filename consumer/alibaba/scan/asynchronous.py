@@ -133,7 +133,10 @@ class AsyncScanClient:
         said = await self._asks(Asked(named, url_of(request.location)), call)
         task_id = submitted(said.task, named, said.request_id)
         if isinstance(task_id, CallFailed):
-            raise task_id
+            try:
+                raise task_id
+            finally:
+                del task_id  # see `tests/moderation/test_garbage.py`
         if task_id is None:
             judged(said.task, named, self._region.asking.scenes, said.request_id)  # raises what the code says
             raise Malformed("code", billed="yes")

@@ -11,7 +11,7 @@ from yarl import URL
 
 from consumer.authorities import Authorities
 from consumer.clock import Clock
-from consumer.errors import AccountRefused
+from consumer.errors import AccountRefused, without_frames
 from consumer.images.errors import NotFetched
 from consumer.images.failures import of_broken_body, of_error
 from consumer.images.fetch import USER_AGENT, Limits
@@ -189,7 +189,7 @@ class _Sending:
                 while len(body) < enough and (chunk := await response.content.readany()):
                     body += chunk
             except (aiohttp.ClientError, OSError) as error:
-                raise of_broken_body(error) from None
+                raise of_broken_body(without_frames(error)) from None
         return bytes(body)
 
     def proxy_of(self, url: str) -> str | None:
@@ -218,7 +218,7 @@ class _Sending:
                 proxy_headers=told or None,
             )
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise self._failure(error, url.host or "", proxy) from None
+            raise self._failure(without_frames(error), url.host or "", proxy) from None
         async with response:
             yield response
 
@@ -251,7 +251,7 @@ async def _refusal(response: aiohttp.ClientResponse) -> Refusal:
             if is_whole(refusal, body) or len(body) >= MOST_BODY:
                 break
     except (aiohttp.ClientError, OSError) as error:
-        raise of_broken_body(error) from None
+        raise of_broken_body(without_frames(error)) from None
     return refusal
 
 
