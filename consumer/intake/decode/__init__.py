@@ -120,7 +120,9 @@ def _explained(error: Undecodable, value: bytes) -> Undecodable:
 
 
 def _refusing(refusal: Undecodable) -> Reader:
+    reason, detail = refusal.reason, refusal.detail  # and not the error, whose frames hold the message
+
     def refuse(_: Origin) -> Decoded:
-        raise Undecodable(refusal.reason, refusal.detail)
+        raise Undecodable(reason, detail)
 
     return refuse

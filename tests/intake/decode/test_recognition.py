@@ -1,11 +1,16 @@
 """Which format a message is read in, and what is no known event at all."""
 
+import contextlib
+
 import orjson
 import pytest
 
-from consumer.intake.decode import recognise
+from consumer.errors import Undecodable
+from consumer.intake.decode import Bindings, decode, recognise
+from consumer.records import Delivery
 from tests.intake.decode.messages import SAMPLES, ignored, message, refused, sample
 from tests.rig.events import delivery
+from tests.rig.freed import left_behind
 
 EXPECTED = {
     "native": "native",
@@ -25,6 +30,19 @@ def test_every_sample_is_recognised() -> None:
     Each store's own example is told by its shape, and no sample is left out here.
     """
     assert {name: recognise(message(document)).format for name, document in SAMPLES.items()} == EXPECTED
+
+
+@pytest.mark.parametrize(
+    "value", [b"", b"\xff\xfe{", b"\x1f\x8b", b"[]", b"{}", b'{"Records":[]}', b'{"schema":"image.uploaded.v1"}']
+)
+def test_a_message_that_is_refused_is_freed_at_once(value: bytes) -> None:
+    """
+    It may have a megabyte, and a producer that errs sends many: none waits for the garbage collector.
+    """
+    with left_behind(Delivery) as found, contextlib.suppress(Undecodable):
+        decode(message(value), Bindings(()), "group")
+
+    assert found == []
 
 
 @pytest.mark.parametrize(
