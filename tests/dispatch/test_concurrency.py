@@ -3,7 +3,7 @@ from collections import defaultdict
 
 import pytest
 
-from consumer.dispatch.concurrency import AHEAD, ConcurrencyLimit
+from consumer.dispatch.concurrency import AHEAD, MOST_AHEAD, ConcurrencyLimit
 from consumer.dispatch.hosts import Hosts
 from consumer.dispatch.waits import InterruptibleWaits
 from consumer.errors import CallFailed, ProviderFailed
@@ -69,6 +69,26 @@ async def test_no_more_are_begun_than_may_wait_for_a_slot() -> None:
     room_at, *_ = await clock.run(asyncio.gather(moment_of_room(), *calls))
 
     assert room_at == 1001.0  # two calls ended
+
+
+async def test_of_many_slots_no_more_than_a_fixed_number_is_begun_ahead() -> None:
+    """
+    Each that is begun takes memory; what waits in line does not.
+    """
+    clock = ManualClock()
+    size = MOST_AHEAD // AHEAD + 2
+    slots = ConcurrencyLimit(size)
+    moderator = Limited(ScriptedModerator(clock, latency=1.0), slots, defaultdict(Hosts), InterruptibleWaits())
+    calls = [asyncio.ensure_future(moderator.ask(request(str(n)), context())) for n in range(size + MOST_AHEAD - 1)]
+
+    await asyncio.sleep(0)
+    before = slots.has_capacity()
+    calls.append(asyncio.ensure_future(moderator.ask(request("last"), context())))
+    await asyncio.sleep(0)
+    after = slots.has_capacity()
+    await clock.run(asyncio.gather(*calls))
+
+    assert (before, after) == (True, False)
 
 
 async def test_a_lane_that_wakes_finds_the_slots_that_are_reserved_for_it() -> None:
