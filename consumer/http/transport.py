@@ -106,11 +106,14 @@ class _Resolver(aiohttp.ThreadedResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list["ResolveResult"]:
-        call = sending.get() or Sending()
-        call.is_resolving = True
+        self._note(True)
         found = await super().resolve(host, port, family)
-        call.is_resolving = False
+        self._note(False)
         return found
+
+    def _note(self, is_resolving: bool) -> None:
+        if (call := sending.get()) is not None:  # and no frame that waits has it: aiohttp keeps what they raise
+            call.is_resolving = is_resolving
 
 
 @contextlib.asynccontextmanager
