@@ -74,7 +74,7 @@ log = structlog.get_logger()
 GARBAGE = 10_000
 """
 New objects after which the garbage collector looks at them. What a message had is freed without it, however it ended
-(`tests/moderation/test_garbage.py`); with Python's 700 it took 8 % of the CPU with 64 calls in flight, 28 % with 2,048.
+(`tests/moderation/test_garbage.py`); with Python's 700 it took 6 % of the CPU with 64 calls in flight, 25 % with 2,048.
 """
 
 

@@ -23,8 +23,8 @@ more are begun than there are slots for; they have cost nothing.
 """
 MOST_AHEAD = 512
 """
-Of those, however many slots there are: each that is begun takes 14 KiB. With 2,048 slots and no such bound, a message
-took half as much CPU again.
+Of those, however many slots there are: each that is begun takes about 10 KiB. With 2,048 slots and no such bound a
+process had 182 MiB, with it 167.
 """
 
 _Waiter = asyncio.Future[None]

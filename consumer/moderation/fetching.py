@@ -173,7 +173,7 @@ class Fetching:
             try:
                 raise failure from error.__cause__
             finally:
-                del failure  # or it and this frame, which has an image, would hold each other
+                del failure  # or it and this frame would hold each other
         finally:
             if call.turn is not None:
                 call.turn.end()

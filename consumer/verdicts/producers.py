@@ -96,7 +96,7 @@ class Producers:
                 try:
                     raise refused_by_client from error
                 finally:
-                    del refused_by_client  # or it and this frame, which has the record, would hold each other
+                    del refused_by_client  # or it and this frame would hold each other
             if kind.producer is used:
                 kind.producer = None
                 self._replaced.append(used)

@@ -136,7 +136,7 @@ class AsyncScanClient:
             try:
                 raise task_id
             finally:
-                del task_id  # see `tests/moderation/test_garbage.py`
+                del task_id  # or it and this frame would hold each other
         if task_id is None:
             judged(said.task, named, self._region.asking.scenes, said.request_id)  # raises what the code says
             raise Malformed("code", billed="yes")
