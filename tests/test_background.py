@@ -20,10 +20,10 @@ from consumer.clock import SystemClock
 from consumer.config.credentials import load_credentials
 from consumer.config.loading import load_config
 from consumer.emulator import EmulatorSettings, running
-from consumer.emulator.broker import EmbeddedBroker
 from consumer.journal.signatures import Keyring
 from consumer.policy.schema import load_policy
 from consumer.service import Service
+from tests.rig.embedded import BrokerProcess
 from tests.rig.emulated import KEY
 from tests.rig.replica import ROOT
 
@@ -155,7 +155,7 @@ async def service(folder: Path) -> AsyncIterator[tuple[Service, str]]:
         port = free.getsockname()[1]
     (folder / "outcomes.key").write_bytes(b"k" * 32)
     async with AsyncExitStack() as stack:
-        broker = stack.enter_context(EmbeddedBroker())
+        broker = stack.enter_context(BrokerProcess())
         emulator = await stack.enter_async_context(running(EmulatorSettings(qps=1_000, scan_images=1_000)))
         file = folder / "consumer.yaml"
         settings = {

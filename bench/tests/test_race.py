@@ -13,7 +13,7 @@ import pytest
 from bench.contestants import CONTESTANTS, Course, Start, bare, contestant
 from bench.events import publish_steadily, upload_events
 from bench.race import Disqualified, run
-from consumer.emulator.broker import EmbeddedBroker
+from tests.rig.embedded import BrokerProcess
 from tests.rig.kafka import publish
 from tests.rig.quick_provider.process import QuickProvider
 
@@ -23,8 +23,8 @@ EVENTS = 200
 
 
 @pytest.fixture
-def broker() -> Iterator[EmbeddedBroker]:
-    with EmbeddedBroker() as broker:
+def broker() -> Iterator[BrokerProcess]:
+    with BrokerProcess() as broker:
         yield broker
 
 
@@ -35,7 +35,7 @@ async def provider() -> AsyncIterator[QuickProvider]:
 
 
 @pytest.fixture
-async def course(broker: EmbeddedBroker, provider: QuickProvider, tmp_path: Path) -> Course:
+async def course(broker: BrokerProcess, provider: QuickProvider, tmp_path: Path) -> Course:
     await publish(broker.bootstrap_servers, "uploads", upload_events(EVENTS))
     return Course(
         bootstrap_servers=broker.bootstrap_servers,

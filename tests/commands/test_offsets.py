@@ -4,7 +4,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from consumer.commands.offsets import standings
 from consumer.config.kafka import KafkaSettings
-from consumer.emulator.broker import EmbeddedBroker
+from tests.rig.embedded import BrokerProcess
 
 GROUP = "offsets"
 
@@ -24,7 +24,7 @@ async def test_partitions_with_and_without_a_commit_are_told_apart() -> None:
     """
     Every partition of the topics has a standing; one that the group has never committed has no lag.
     """
-    with EmbeddedBroker() as broker:
+    with BrokerProcess() as broker:
         servers = broker.bootstrap_servers
         async with AIOKafkaProducer(bootstrap_servers=servers) as producer:
             for partition in (0, 1):

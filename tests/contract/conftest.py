@@ -5,29 +5,29 @@ from collections.abc import Iterator
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from consumer.emulator.broker import EmbeddedBroker
 from tests.contract.reading import kafka_settings
+from tests.rig.embedded import BrokerProcess
 from tests.rig.kafka import KafkaCluster
 
 
 @pytest.fixture(scope="session")
-def embedded_broker() -> Iterator[EmbeddedBroker]:
+def embedded_broker() -> Iterator[BrokerProcess]:
     """The package's own broker, for the whole session."""
-    with EmbeddedBroker() as broker:
+    with BrokerProcess() as broker:
         yield broker
 
 
 @pytest.fixture(params=["embedded", pytest.param("real", marks=pytest.mark.kafka)])
-def broker(request: pytest.FixtureRequest) -> EmbeddedBroker | KafkaCluster:
+def broker(request: pytest.FixtureRequest) -> BrokerProcess | KafkaCluster:
     """The embedded broker, then a real Kafka."""
-    found: EmbeddedBroker | KafkaCluster = request.getfixturevalue(
+    found: BrokerProcess | KafkaCluster = request.getfixturevalue(
         {"embedded": "embedded_broker", "real": "kafka"}[request.param]
     )
     return found
 
 
 @pytest.fixture
-async def uploads(broker: EmbeddedBroker | KafkaCluster, topic: str) -> str:
+async def uploads(broker: BrokerProcess | KafkaCluster, topic: str) -> str:
     """A fresh topic of four partitions, which is what the embedded broker makes of a name on first use, and outputs."""
     if isinstance(broker, KafkaCluster):
         outputs = kafka_settings(broker, topic).outputs

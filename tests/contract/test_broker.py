@@ -6,11 +6,11 @@ import time
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from consumer.emulator.broker import EmbeddedBroker
 from tests.contract.consumers import joined, take
+from tests.rig.embedded import BrokerProcess
 from tests.rig.kafka import KafkaCluster, NewRecord, publish, read_all
 
-Broker = EmbeddedBroker | KafkaCluster
+Broker = BrokerProcess | KafkaCluster
 
 
 async def read_from_start(consumer: AIOKafkaConsumer, topic: str) -> None:
@@ -211,7 +211,7 @@ async def test_producers_of_one_process_do_not_disturb_each_other(broker: Broker
     assert [b"%s %d" % (name, n) for n in range(10) for name in (b"one", b"other")] == values
 
 
-async def test_the_embedded_broker_looks_up_no_timestamps(embedded_broker: EmbeddedBroker, topic: str) -> None:
+async def test_the_embedded_broker_looks_up_no_timestamps(embedded_broker: BrokerProcess, topic: str) -> None:
     """
     `offsets_for_times` answers None for a moment that a real Kafka would find, so a journal is read from its start.
     """

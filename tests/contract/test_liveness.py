@@ -7,10 +7,10 @@ from contextlib import AsyncExitStack
 import pytest
 
 from consumer.clock import SystemClock
-from consumer.emulator.broker import EmbeddedBroker
 from consumer.kafka import internals
 from consumer.observability.heartbeat import PATIENCE
 from tests.contract.reading import reading, upload
+from tests.rig.embedded import BrokerProcess
 from tests.rig.kafka.waiting import until
 
 SPEED = 30.0
@@ -32,7 +32,7 @@ async def test_a_replica_whose_brokers_are_away_is_alive(topic: str, *, mid_reba
     """
     complaints = []
     async with AsyncExitStack() as stack:
-        with EmbeddedBroker() as broker:
+        with BrokerProcess() as broker:
             await upload(broker, topic, 1, partition=0)
             reader = await stack.enter_async_context(reading(broker, topic, clock=FastClock()))
             await reader.until(lambda: len(reader.records) == 1)

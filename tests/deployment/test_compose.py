@@ -7,8 +7,8 @@ from pathlib import Path
 
 from consumer.config import Config
 from consumer.config.loading import load_config
-from consumer.emulator.broker import EmbeddedBroker
 from tests.deployment.compose import ROOT, SERVICES, composed
+from tests.rig.embedded import BrokerProcess
 from tests.rig.kafka import jars
 from tests.rig.kafka.waiting import until
 
@@ -23,7 +23,7 @@ async def test_uploads_reach_takedown_and_review(tmp_path: Path) -> None:
     The commands of compose.yaml, beside a broker: what the publisher uploads is judged by the emulated provider's
     rules; takedown is told of every forbidden image, review of the doubtful and the missing ones.
     """
-    with EmbeddedBroker() as broker:
+    with BrokerProcess() as broker:
         async with composed(tmp_path, broker.bootstrap_servers) as services:
             for service in ("images", "emulator", "takedown", "review"):
                 await services.start(service)

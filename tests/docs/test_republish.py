@@ -10,12 +10,12 @@ import pytest
 
 from consumer.clock import SystemClock
 from consumer.config.privacy import PrivacySettings
-from consumer.emulator.broker import EmbeddedBroker
 from consumer.errors import Undecodable
 from consumer.journal.headers import OF_DEAD_LETTER, Source
 from consumer.journal.signatures import HEADER, Claim, CommitMark, Keyring
 from consumer.records import source_id
 from consumer.verdicts.encode import Encoding
+from tests.rig.embedded import BrokerProcess
 from tests.rig.events import delivery
 from tests.rig.kafka import NewRecord, publish, read_all
 from tests.rig.replica import ROOT
@@ -47,7 +47,7 @@ async def test_letters_of_a_reason_go_back_as_they_were_and_once() -> None:
     """
     letters = [letter("group", "unbound_bucket", b"mended"), letter("group", "not_json", b"\xff")]
     letters += [letter("another", "unbound_bucket", b"theirs"), letter("group", "unbound_bucket", b"cut", cut=True)]
-    with EmbeddedBroker() as broker:
+    with BrokerProcess() as broker:
         await publish(broker.bootstrap_servers, "dead", letters)
 
         done = [await republish(broker.bootstrap_servers, "dead", "unbound_bucket", "group", 0.5) for _ in range(2)]
@@ -67,7 +67,7 @@ async def test_a_letter_cannot_choose_where_it_goes() -> None:
         NewRecord(forged.value, forged.key, [*(each for each in forged.headers if each[0] != name), (name, topic)])
         for name, topic in names
     ]
-    with EmbeddedBroker() as broker:
+    with BrokerProcess() as broker:
         await publish(broker.bootstrap_servers, "dead", letters)
 
         done = await republish(broker.bootstrap_servers, "dead", "unbound_bucket", "group", 0.5)
@@ -113,7 +113,7 @@ async def test_with_keys_only_letters_of_the_service_go_back() -> None:
             for content in (None, b"", b"\xff", b"v1 \xff 1 1 1 0", b"v1 new 1 1 1 \xff")
         ),
     ]
-    with EmbeddedBroker() as broker:
+    with BrokerProcess() as broker:
         await publish(broker.bootstrap_servers, "dead", [*genuine, *forged])
 
         done = await republish(broker.bootstrap_servers, "dead", "unbound_bucket", "group", 0.5, keys=KEYS)
@@ -146,7 +146,7 @@ async def test_without_keys_it_says_that_anybodys_letters_go_back(tmp_path: Path
     And with keys, how many were refused.
     """
     (tmp_path / "key").write_bytes(KEYS["new"] + b"\n")
-    with EmbeddedBroker() as broker:
+    with BrokerProcess() as broker:
         await publish(broker.bootstrap_servers, "dead", [letter("group", "unbound_bucket", b"unsigned")])
         options = ["--bootstrap-servers", broker.bootstrap_servers, "--topic", "dead", "--reason", "unbound_bucket"]
 

@@ -4,10 +4,10 @@ from math import inf, isnan
 from aiokafka.errors import KafkaConnectionError
 
 from consumer.config.kafka import KafkaSettings
-from consumer.emulator.broker import EmbeddedBroker
 from consumer.intake.retention import LOOK_INTERVAL, Retention, kept, retention_of
 from consumer.kafka.security import KafkaAccess
 from tests.rig.clock import ManualClock
+from tests.rig.embedded import BrokerProcess
 
 DAY = 86_400.0
 
@@ -86,7 +86,7 @@ async def test_a_broker_that_cannot_be_asked_tells_nothing() -> None:
     """
     As the embedded one: the service runs on it all the same.
     """
-    with EmbeddedBroker() as broker:
+    with BrokerProcess() as broker:
         access = KafkaAccess(KafkaSettings(bootstrap_servers=broker.bootstrap_servers))
 
         assert await retention_of(access, ["uploads"]) == {}

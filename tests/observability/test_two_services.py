@@ -14,9 +14,9 @@ from consumer.clock import SystemClock
 from consumer.config.credentials import Credentials
 from consumer.config.loading import load_config
 from consumer.emulator import EmulatorSettings, running
-from consumer.emulator.broker import EmbeddedBroker
 from consumer.journal.signatures import Keyring
 from consumer.policy.schema import Policy, PolicySettings, load_policy
+from tests.rig.embedded import BrokerProcess
 from tests.rig.events import upload
 from tests.rig.kafka.records import NewRecord, publish
 
@@ -28,7 +28,7 @@ async def figures_of_a_service(images: int, port: int, policy: Policy = POLICY) 
     """Run a service until it has judged so many images, and return what its own page counts then."""
     account = EmulatorSettings(access_key_id="key-id", access_key_secret=SecretStr("key-secret"), port=0)
     async with AsyncExitStack() as stack:
-        broker = stack.enter_context(EmbeddedBroker())
+        broker = stack.enter_context(BrokerProcess())
         emulator = await stack.enter_async_context(running(account))
         changes = {
             "kafka.bootstrap_servers": broker.bootstrap_servers,
