@@ -1,7 +1,7 @@
 """
 The curves of docs/performance.md: `python -m bench.curves`, or `make bench-docs`. Measures, and writes an SVG for each.
 
-    python -m bench.curves                         all of them: about half an hour
+    python -m bench.curves                         all of them: less than an hour
     python -m bench.curves in-flight --seconds 2   one of them, short
 """
 
