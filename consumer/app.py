@@ -71,7 +71,7 @@ from consumer.verdicts.unconfirmed import UnconfirmedPublishes
 
 log = structlog.get_logger()
 
-GARBAGE = 10_000
+GC_THRESHOLD = 10_000
 """
 New objects after which the garbage collector looks at them. What a message had is freed without it, however it ended
 (`tests/moderation/test_garbage.py`); with Python's 700 it took 6 % of the CPU with 64 calls in flight, 25 % with 2,048.
@@ -93,7 +93,7 @@ def run(
         Misconfigured: a file that the configuration names does not hold what it should.
     """
     gc.freeze()  # to look through all that was imported would hold up the loop for 25 ms, now and then
-    gc.set_threshold(GARBAGE)
+    gc.set_threshold(GC_THRESHOLD)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(serve(config, policy, credentials, keyring, environment))

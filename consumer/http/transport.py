@@ -112,7 +112,8 @@ class _Resolver(aiohttp.ThreadedResolver):
         return found
 
     def _note(self, is_resolving: bool) -> None:
-        if (call := sending.get()) is not None:  # and no frame that waits has it: aiohttp keeps what they raise
+        # Here, and not in `resolve`: aiohttp may keep the frame of a resolution that failed, and with it the call.
+        if (call := sending.get()) is not None:
             call.is_resolving = is_resolving
 
 

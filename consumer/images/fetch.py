@@ -148,9 +148,10 @@ class Fetcher:
         try:
             return await self._get(asked, proxy)
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise self._failure(of_error(without_frames(error), hop, proxy)) from None
+            raise self._failure(without_frames(error), hop, proxy) from None
 
-    def _failure(self, failure: NotFetched) -> NotFetched:
+    def _failure(self, error: BaseException, hop: Hop, proxy: Proxy | None) -> NotFetched:
+        failure = of_error(error, hop, proxy)
         if failure.code == "tls":
             self._authorities.look_again()
         return failure

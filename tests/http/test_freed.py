@@ -1,9 +1,6 @@
 """A request that failed is freed with what it carries, whatever the HTTP client makes of it."""
 
-import asyncio
 import contextlib
-import gc
-import sys
 
 import httpx
 import pytest
@@ -12,6 +9,7 @@ from consumer.clock import SystemClock
 from consumer.errors import ProviderFailed
 from consumer.http.exchange import Exchanges, Timeouts
 from consumer.http.transport import open_transport
+from tests.rig.freed import references
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/", "https://127.0.0.1:1/", "https://nowhere.invalid/"])
@@ -28,14 +26,6 @@ async def test_what_could_not_be_sent_is_freed_at_once(url: str) -> None:
             with contextlib.suppress(ProviderFailed):
                 await exchanges.exchange(httpx.Request("PUT", url, content=image))
 
-        gc.collect()
-        gc.disable()
-        try:
-            references = []
-            for _ in range(4):
-                await asyncio.create_task(fails())
-                references.append(sys.getrefcount(image))
-        finally:
-            gc.enable()
+        counts = await references(image, fails)
 
-    assert references[-1] <= references[0]
+    assert counts[-1] <= counts[0]

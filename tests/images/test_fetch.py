@@ -506,7 +506,6 @@ async def test_what_came_of_a_broken_image_is_freed_at_once() -> None:
                 await asyncio.create_task(fails())
 
     assert codes == ["truncated"] * 4
-
     assert found == []
 
 

@@ -1,8 +1,9 @@
 """
 The embedded broker in a process of its own, for tests.
 
-librdkafka's mock cluster was seen to crash while it was destroyed: in threads that block all signals, so that the test
-process ended without a word (status -11) in the last test of a run. Here it is never destroyed, but killed.
+Twice a test process ended without a word (once seen: status -11) in the last test of its run, where this broker was
+destroyed: most likely in librdkafka's threads, which block all signals, so that faulthandler says nothing. Here it is
+killed instead.
 """
 
 import os
@@ -19,8 +20,6 @@ from tests.rig.replica import ROOT
 
 class BrokerProcess:
     """One broker, from `with` to its end; see `EmbeddedBroker`."""
-
-    limits = EmbeddedBroker.limits
 
     def __init__(self) -> None:
         self.bootstrap_servers = ""

@@ -1,8 +1,11 @@
-"""What of a kind only the garbage collector would free."""
+"""What only the garbage collector would free."""
 
+import asyncio
 import gc
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 @contextmanager
@@ -24,3 +27,17 @@ def left_behind(*kinds: type[object]) -> Iterator[list[object]]:
         gc.set_debug(0)
         gc.garbage.clear()
         gc.enable()
+
+
+async def references(held: bytes, act: Callable[[], Coroutine[Any, Any, object]], times: int = 6) -> list[int]:
+    """Act several times without the garbage collector; return how many references there are to `held` after each."""
+    counts = []
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(times):
+            await asyncio.create_task(act())
+            counts.append(sys.getrefcount(held))
+    finally:
+        gc.enable()
+    return counts

@@ -76,7 +76,9 @@ def _objects(data: Any, most: int) -> tuple[TaskObject, ...]:
     return tuple(data)
 
 
-def _said(failure: Malformed, request_id: str | None) -> Malformed:
+def malformed(what: str, request_id: str | None) -> Malformed:
+    """An answer that was billed and cannot be trusted."""
+    failure = Malformed(what, billed="yes")
     failure.request_id = request_id
     return failure
 
@@ -91,7 +93,7 @@ def judged(task: TaskObject, data_id: str, scenes: Collection[str], request_id: 
     try:
         return _judged(task, data_id, scenes, request_id)
     except Unacceptable as error:
-        raise _said(Malformed(str(error), billed="yes"), request_id) from None
+        raise malformed(str(error), request_id) from None
     except CallFailed as error:
         error.request_id = request_id
         raise

@@ -18,13 +18,13 @@ from typing import NamedTuple
 
 import structlog
 
-from consumer.alibaba.scan.answers import TaskObject, tasks_in
+from consumer.alibaba.scan.answers import TaskObject, malformed, tasks_in
 from consumer.alibaba.scan.splitting import NotSaid, split
 from consumer.alibaba.scan.tasks import Task
 from consumer.clock import Clock
 from consumer.dispatch.gate import GrantRevoked
 from consumer.dispatch.waits import change_or_time
-from consumer.errors import CallFailed, ConsumerError, ImageRefused, InputRefused, Malformed, Unreachable
+from consumer.errors import CallFailed, ConsumerError, ImageRefused, InputRefused, Unreachable
 from consumer.http.exchange import Answered
 from consumer.moderation import CallContext
 
@@ -222,9 +222,7 @@ class Batched:
             if said is NotSaid.UNNAMED:
                 image.fail(AskedAlone("unnamed"))
             elif said is NotSaid.UNANSWERED:
-                malformed = Malformed("dataId", billed="yes")
-                malformed.request_id = answer.request_id
-                image.fail(malformed)
+                image.fail(malformed("dataId", answer.request_id))
             else:
                 image.said.set_result(Said(said, answer.request_id, answered.sent, answered.took))
 

@@ -8,10 +8,10 @@ and 594 of a result say that it is not known, or not kept any more, and nothing 
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from consumer.alibaba.scan.answers import TaskObject, Tasks
+from consumer.alibaba.scan.answers import TaskObject, Tasks, malformed
 from consumer.alibaba.scan.codes import PROCESSING
 from consumer.alibaba.scan.splitting import member
-from consumer.errors import CallFailed, Malformed, ResultGone
+from consumer.errors import CallFailed, ResultGone
 from consumer.journal.tasks import is_task_id
 from consumer.moderation.tasks import TaskResult
 
@@ -30,9 +30,9 @@ def submitted(task: TaskObject, data_id: str, request_id: str | None) -> str | C
         return None
     task_id = member(task, "taskId")
     if not is_task_id(task_id):
-        return _malformed("taskId", request_id)
+        return malformed("taskId", request_id)
     if member(task, "dataId") not in (None, "", data_id):
-        return _malformed("dataId", request_id)
+        return malformed("dataId", request_id)
     return str(task_id)
 
 
@@ -45,7 +45,7 @@ def finished(answer: Tasks, asked: Collection[str]) -> Mapping[str, TaskResult |
         if not isinstance(task_id, str) or task_id not in asked:
             continue
         if task_id in found or task_id in under_way:  # of two, neither is the answer
-            found[task_id] = _malformed("taskId", answer.request_id)
+            found[task_id] = malformed("taskId", answer.request_id)
         elif (code := member(said, "code")) == PROCESSING:
             under_way.add(task_id)
         elif code in GONE:
@@ -53,12 +53,6 @@ def finished(answer: Tasks, asked: Collection[str]) -> Mapping[str, TaskResult |
         else:
             found[task_id] = TaskResult(said, answer.request_id)
     return found
-
-
-def _malformed(what: str, request_id: str | None) -> CallFailed:
-    failure = Malformed(what, billed="yes")
-    failure.request_id = request_id
-    return failure
 
 
 def _gone(code: Any, answer: Tasks) -> CallFailed:
